@@ -1,0 +1,244 @@
+"""The link between an agent and the leading master: what one tells the other.
+
+One full-duplex HTTP exchange per agent: the agent POSTs to ``PATH`` at the leading master with a chunked body that
+never ends; the master answers 200 at once with a chunked body that never ends. Both bodies are RecordIO
+(``dcos.wire.recordio``) of JSON, each record one message below, told apart by ``type``. The first record of the agent is
+``Register`` or ``Reregister``; the first of the master ``Registered`` or ``Shutdown``. Either side closes the exchange by
+ending its body. A master that does not lead answers 307 with the leader's address, or 503 when none is known.
+
+Pings: the master sends ``Ping`` every ``agent_ping_timeout`` and takes any message of the agent as a sign of life; an agent
+that hears nothing for ``ping_timeout_s`` of ``Registered`` drops the link, detects the leader again and re-registers.
+
+Source: ours; upstream's libprocess messages of the same names say the same things (they are not a public API).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dcos.model.v1.types import (
+    AgentInfo,
+    AgentInfoCapability,
+    ExecutorID,
+    ExecutorInfo,
+    FrameworkID,
+    FrameworkInfo,
+    KillPolicy,
+    OfferOperation,
+    Operation,
+    Resource,
+    Task,
+    TaskGroupInfo,
+    TaskID,
+    TaskInfo,
+    TaskStatus,
+)
+
+PATH = "/internal/v1/agent"
+CONTENT_TYPE = "application/recordio"
+VERSION = 1
+
+
+class LinkMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """One record of the link."""
+
+
+# ---- agent to master -------------------------------------------------------------------------------------------------
+
+
+class AgentFramework(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A framework that has executors on the re-registering agent."""
+
+    info: FrameworkInfo
+    executors: tuple[ExecutorInfo, ...] = ()
+    """Custom and default executors only: a command executor is not told."""
+    tasks: tuple[Task, ...] = ()
+    """Every task the agent still owes an answer for: queued ones as TASK_STAGING, terminal ones whose update is
+    unacknowledged too. ``state`` is the latest state, ``status_update_state`` the head of the update stream."""
+    completed: bool = False
+
+
+class Register(LinkMessage, tag="REGISTER", kw_only=True):
+    """A new agent (no id yet) asks for one."""
+
+    agent: AgentInfo
+    pid: str
+    """``slave(1)@ip:port``, where the agent's HTTP API answers."""
+    version: str
+    link_version: int = VERSION
+    capabilities: tuple[AgentInfoCapability, ...] = ()
+    checkpointed_resources: tuple[Resource, ...] = ()
+    boot_id: str = ""
+
+
+class Reregister(LinkMessage, tag="REREGISTER", kw_only=True):
+    """A known agent (``agent.id`` set) comes back with everything that it holds."""
+
+    agent: AgentInfo
+    pid: str
+    version: str
+    link_version: int = VERSION
+    capabilities: tuple[AgentInfoCapability, ...] = ()
+    checkpointed_resources: tuple[Resource, ...] = ()
+    frameworks: tuple[AgentFramework, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    boot_id: str = ""
+
+
+class Unregister(LinkMessage, tag="UNREGISTER", kw_only=True):
+    """The agent leaves for good (clean removal, not a restart)."""
+
+
+class Pong(LinkMessage, tag="PONG"):
+    """Answer to ``Ping``."""
+
+
+class StatusUpdate(LinkMessage, tag="STATUS_UPDATE", kw_only=True):
+    """A task changed. Sent again (10 s doubling to 10 min, and at once after re-registration) until acknowledged."""
+
+    framework_id: FrameworkID
+    status: TaskStatus
+    latest_state: str
+    """The task's latest state at the agent, also while an older update is unacknowledged."""
+    executor_id: ExecutorID | None = None
+
+
+class ExitedExecutor(LinkMessage, tag="EXITED_EXECUTOR", kw_only=True):
+    """A custom or default executor ended. ``status`` is the wait(2) status, -1 when unknown."""
+
+    framework_id: FrameworkID
+    executor_id: ExecutorID
+    status: int
+
+
+class ExecutorMessage(LinkMessage, tag="EXECUTOR_MESSAGE", kw_only=True):
+    """From an executor to its scheduler, best effort."""
+
+    framework_id: FrameworkID
+    executor_id: ExecutorID
+    data: bytes
+
+
+class UpdateResources(LinkMessage, tag="UPDATE_RESOURCES", kw_only=True):
+    """The agent's total changed (operation applied, oversubscription)."""
+
+    total: tuple[Resource, ...]
+    operations: tuple[Operation, ...] = ()
+
+
+AgentMessage = (
+    Register | Reregister | Unregister | Pong | StatusUpdate | ExitedExecutor | ExecutorMessage | UpdateResources
+)
+
+# ---- master to agent -------------------------------------------------------------------------------------------------
+
+
+class Registered(LinkMessage, tag="REGISTERED", kw_only=True):
+    """Answer to ``Register`` and ``Reregister``: the agent counts as connected from here on."""
+
+    agent_id: str
+    master_id: str
+    ping_timeout_s: float
+    """Silence of the master after which the agent looks for the leader again (upstream: 75 s)."""
+    reconcile: tuple[ReconcileTask, ...] = ()
+    """Tasks the master holds for this agent that ``Reregister`` did not name: the agent answers each by an update."""
+
+
+class ReconcileTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    framework_id: FrameworkID
+    task_id: TaskID
+
+
+class Ping(LinkMessage, tag="PING", kw_only=True):
+    """``connected`` false tells the agent that it must re-register."""
+
+    connected: bool = True
+
+
+class RunTask(LinkMessage, tag="RUN_TASK", kw_only=True):
+    """Launch one task (command task, or with a custom executor in ``task.executor``)."""
+
+    framework: FrameworkInfo
+    task: TaskInfo
+    launch_executor: bool = True
+
+
+class RunTaskGroup(LinkMessage, tag="RUN_TASK_GROUP", kw_only=True):
+    """Launch a task group under ``executor``: all or none."""
+
+    framework: FrameworkInfo
+    executor: ExecutorInfo
+    task_group: TaskGroupInfo
+    launch_executor: bool = True
+
+
+class KillTask(LinkMessage, tag="KILL_TASK", kw_only=True):
+    framework_id: FrameworkID
+    task_id: TaskID
+    kill_policy: KillPolicy | None = None
+
+
+class Acknowledge(LinkMessage, tag="ACKNOWLEDGE", kw_only=True):
+    """The scheduler has the update; the agent sends the next of that task, or forgets the task after the last."""
+
+    framework_id: FrameworkID
+    task_id: TaskID
+    uuid: bytes
+
+
+class ShutdownExecutor(LinkMessage, tag="SHUTDOWN_EXECUTOR", kw_only=True):
+    framework_id: FrameworkID
+    executor_id: ExecutorID
+
+
+class ShutdownFramework(LinkMessage, tag="SHUTDOWN_FRAMEWORK", kw_only=True):
+    """The framework was removed: its executors and tasks end, without updates."""
+
+    framework_id: FrameworkID
+
+
+class UpdateFramework(LinkMessage, tag="UPDATE_FRAMEWORK", kw_only=True):
+    framework: FrameworkInfo
+
+
+class FrameworkMessage(LinkMessage, tag="FRAMEWORK_MESSAGE", kw_only=True):
+    """From a scheduler to its executor, best effort."""
+
+    framework_id: FrameworkID
+    executor_id: ExecutorID
+    data: bytes
+
+
+class ApplyOperation(LinkMessage, tag="APPLY_OPERATION", kw_only=True):
+    """Checkpoint the result of an offer operation (RESERVE, CREATE ...)."""
+
+    operation_uuid: bytes
+    info: OfferOperation
+    framework_id: FrameworkID | None = None
+
+
+class Shutdown(LinkMessage, tag="SHUTDOWN", kw_only=True):
+    """The agent is refused or removed: it ends its tasks, forgets its id and exits."""
+
+    message: str
+
+
+MasterMessage = (
+    Registered
+    | Ping
+    | RunTask
+    | RunTaskGroup
+    | KillTask
+    | Acknowledge
+    | ShutdownExecutor
+    | ShutdownFramework
+    | UpdateFramework
+    | FrameworkMessage
+    | ApplyOperation
+    | Shutdown
+)
+
+encode = msgspec.json.Encoder().encode
+"""One message to the payload of a record."""
+decode_agent_message = msgspec.json.Decoder(AgentMessage).decode
+decode_master_message = msgspec.json.Decoder(MasterMessage).decode
