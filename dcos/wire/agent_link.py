@@ -58,7 +58,7 @@ class AgentFramework(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     completed: bool = False
 
 
-class Register(LinkMessage, tag="REGISTER", kw_only=True):
+class Register(LinkMessage, frozen=True, kw_only=True, tag="REGISTER"):
     """A new agent (no id yet) asks for one."""
 
     agent: AgentInfo
@@ -71,7 +71,7 @@ class Register(LinkMessage, tag="REGISTER", kw_only=True):
     boot_id: str = ""
 
 
-class Reregister(LinkMessage, tag="REREGISTER", kw_only=True):
+class Reregister(LinkMessage, frozen=True, kw_only=True, tag="REREGISTER"):
     """A known agent (``agent.id`` set) comes back with everything that it holds."""
 
     agent: AgentInfo
@@ -85,15 +85,15 @@ class Reregister(LinkMessage, tag="REREGISTER", kw_only=True):
     boot_id: str = ""
 
 
-class Unregister(LinkMessage, tag="UNREGISTER", kw_only=True):
+class Unregister(LinkMessage, frozen=True, kw_only=True, tag="UNREGISTER"):
     """The agent leaves for good (clean removal, not a restart)."""
 
 
-class Pong(LinkMessage, tag="PONG"):
+class Pong(LinkMessage, frozen=True, kw_only=True, tag="PONG"):
     """Answer to ``Ping``."""
 
 
-class StatusUpdate(LinkMessage, tag="STATUS_UPDATE", kw_only=True):
+class StatusUpdate(LinkMessage, frozen=True, kw_only=True, tag="STATUS_UPDATE"):
     """A task changed. Sent again (10 s doubling to 10 min, and at once after re-registration) until acknowledged."""
 
     framework_id: FrameworkID
@@ -103,7 +103,7 @@ class StatusUpdate(LinkMessage, tag="STATUS_UPDATE", kw_only=True):
     executor_id: ExecutorID | None = None
 
 
-class ExitedExecutor(LinkMessage, tag="EXITED_EXECUTOR", kw_only=True):
+class ExitedExecutor(LinkMessage, frozen=True, kw_only=True, tag="EXITED_EXECUTOR"):
     """A custom or default executor ended. ``status`` is the wait(2) status, -1 when unknown."""
 
     framework_id: FrameworkID
@@ -111,7 +111,7 @@ class ExitedExecutor(LinkMessage, tag="EXITED_EXECUTOR", kw_only=True):
     status: int
 
 
-class ExecutorMessage(LinkMessage, tag="EXECUTOR_MESSAGE", kw_only=True):
+class ExecutorMessage(LinkMessage, frozen=True, kw_only=True, tag="EXECUTOR_MESSAGE"):
     """From an executor to its scheduler, best effort."""
 
     framework_id: FrameworkID
@@ -119,7 +119,7 @@ class ExecutorMessage(LinkMessage, tag="EXECUTOR_MESSAGE", kw_only=True):
     data: bytes
 
 
-class UpdateResources(LinkMessage, tag="UPDATE_RESOURCES", kw_only=True):
+class UpdateResources(LinkMessage, frozen=True, kw_only=True, tag="UPDATE_RESOURCES"):
     """The agent's total changed (operation applied, oversubscription)."""
 
     total: tuple[Resource, ...]
@@ -133,7 +133,7 @@ AgentMessage = (
 # ---- master to agent -------------------------------------------------------------------------------------------------
 
 
-class Registered(LinkMessage, tag="REGISTERED", kw_only=True):
+class Registered(LinkMessage, frozen=True, kw_only=True, tag="REGISTERED"):
     """Answer to ``Register`` and ``Reregister``: the agent counts as connected from here on."""
 
     agent_id: str
@@ -149,13 +149,13 @@ class ReconcileTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     task_id: TaskID
 
 
-class Ping(LinkMessage, tag="PING", kw_only=True):
+class Ping(LinkMessage, frozen=True, kw_only=True, tag="PING"):
     """``connected`` false tells the agent that it must re-register."""
 
     connected: bool = True
 
 
-class RunTask(LinkMessage, tag="RUN_TASK", kw_only=True):
+class RunTask(LinkMessage, frozen=True, kw_only=True, tag="RUN_TASK"):
     """Launch one task (command task, or with a custom executor in ``task.executor``)."""
 
     framework: FrameworkInfo
@@ -163,7 +163,7 @@ class RunTask(LinkMessage, tag="RUN_TASK", kw_only=True):
     launch_executor: bool = True
 
 
-class RunTaskGroup(LinkMessage, tag="RUN_TASK_GROUP", kw_only=True):
+class RunTaskGroup(LinkMessage, frozen=True, kw_only=True, tag="RUN_TASK_GROUP"):
     """Launch a task group under ``executor``: all or none."""
 
     framework: FrameworkInfo
@@ -172,13 +172,13 @@ class RunTaskGroup(LinkMessage, tag="RUN_TASK_GROUP", kw_only=True):
     launch_executor: bool = True
 
 
-class KillTask(LinkMessage, tag="KILL_TASK", kw_only=True):
+class KillTask(LinkMessage, frozen=True, kw_only=True, tag="KILL_TASK"):
     framework_id: FrameworkID
     task_id: TaskID
     kill_policy: KillPolicy | None = None
 
 
-class Acknowledge(LinkMessage, tag="ACKNOWLEDGE", kw_only=True):
+class Acknowledge(LinkMessage, frozen=True, kw_only=True, tag="ACKNOWLEDGE"):
     """The scheduler has the update; the agent sends the next of that task, or forgets the task after the last."""
 
     framework_id: FrameworkID
@@ -186,22 +186,22 @@ class Acknowledge(LinkMessage, tag="ACKNOWLEDGE", kw_only=True):
     uuid: bytes
 
 
-class ShutdownExecutor(LinkMessage, tag="SHUTDOWN_EXECUTOR", kw_only=True):
+class ShutdownExecutor(LinkMessage, frozen=True, kw_only=True, tag="SHUTDOWN_EXECUTOR"):
     framework_id: FrameworkID
     executor_id: ExecutorID
 
 
-class ShutdownFramework(LinkMessage, tag="SHUTDOWN_FRAMEWORK", kw_only=True):
+class ShutdownFramework(LinkMessage, frozen=True, kw_only=True, tag="SHUTDOWN_FRAMEWORK"):
     """The framework was removed: its executors and tasks end, without updates."""
 
     framework_id: FrameworkID
 
 
-class UpdateFramework(LinkMessage, tag="UPDATE_FRAMEWORK", kw_only=True):
+class UpdateFramework(LinkMessage, frozen=True, kw_only=True, tag="UPDATE_FRAMEWORK"):
     framework: FrameworkInfo
 
 
-class FrameworkMessage(LinkMessage, tag="FRAMEWORK_MESSAGE", kw_only=True):
+class FrameworkMessage(LinkMessage, frozen=True, kw_only=True, tag="FRAMEWORK_MESSAGE"):
     """From a scheduler to its executor, best effort."""
 
     framework_id: FrameworkID
@@ -209,7 +209,7 @@ class FrameworkMessage(LinkMessage, tag="FRAMEWORK_MESSAGE", kw_only=True):
     data: bytes
 
 
-class ApplyOperation(LinkMessage, tag="APPLY_OPERATION", kw_only=True):
+class ApplyOperation(LinkMessage, frozen=True, kw_only=True, tag="APPLY_OPERATION"):
     """Checkpoint the result of an offer operation (RESERVE, CREATE ...)."""
 
     operation_uuid: bytes
@@ -217,7 +217,7 @@ class ApplyOperation(LinkMessage, tag="APPLY_OPERATION", kw_only=True):
     framework_id: FrameworkID | None = None
 
 
-class Shutdown(LinkMessage, tag="SHUTDOWN", kw_only=True):
+class Shutdown(LinkMessage, frozen=True, kw_only=True, tag="SHUTDOWN"):
     """The agent is refused or removed: it ends its tasks, forgets its id and exits."""
 
     message: str

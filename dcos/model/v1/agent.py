@@ -124,7 +124,7 @@ class ProcessIOType(StrEnum):
     CONTROL = "CONTROL"
 
 
-class Call(Message, kw_only=True):
+class Call(Message, frozen=True, kw_only=True):
     type: CallType | None = None
     get_metrics: CallGetMetrics | None = None
     set_logging_level: CallSetLoggingLevel | None = None
@@ -149,66 +149,66 @@ class Call(Message, kw_only=True):
     prune_images: CallPruneImages | None = None
 
 
-class CallGetMetrics(Message, kw_only=True):
+class CallGetMetrics(Message, frozen=True, kw_only=True):
     timeout: DurationInfo | None = None
 
 
-class CallSetLoggingLevel(Message, kw_only=True):
+class CallSetLoggingLevel(Message, frozen=True, kw_only=True):
     level: int
     duration: DurationInfo
 
 
-class CallListFiles(Message, kw_only=True):
+class CallListFiles(Message, frozen=True, kw_only=True):
     path: str
 
 
-class CallReadFile(Message, kw_only=True):
+class CallReadFile(Message, frozen=True, kw_only=True):
     path: str
     offset: int
     length: int | None = None
 
 
-class CallGetContainers(Message, kw_only=True):
+class CallGetContainers(Message, frozen=True, kw_only=True):
     show_nested: bool | None = None
     show_standalone: bool | None = None
 
 
-class CallLaunchNestedContainer(Message, kw_only=True):
+class CallLaunchNestedContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
     command: CommandInfo | None = None
     container: ContainerInfo | None = None
 
 
-class CallWaitNestedContainer(Message, kw_only=True):
+class CallWaitNestedContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
 
 
-class CallKillNestedContainer(Message, kw_only=True):
+class CallKillNestedContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
     signal: int | None = None
 
 
-class CallRemoveNestedContainer(Message, kw_only=True):
+class CallRemoveNestedContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
 
 
-class CallLaunchNestedContainerSession(Message, kw_only=True):
+class CallLaunchNestedContainerSession(Message, frozen=True, kw_only=True):
     container_id: ContainerID
     command: CommandInfo | None = None
     container: ContainerInfo | None = None
 
 
-class CallAttachContainerInput(Message, kw_only=True):
+class CallAttachContainerInput(Message, frozen=True, kw_only=True):
     type: CallAttachContainerInputType | None = None
     container_id: ContainerID | None = None
     process_io: ProcessIO | None = None
 
 
-class CallAttachContainerOutput(Message, kw_only=True):
+class CallAttachContainerOutput(Message, frozen=True, kw_only=True):
     container_id: ContainerID
 
 
-class CallLaunchContainer(Message, kw_only=True):
+class CallLaunchContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
     command: CommandInfo | None = None
     resources: tuple[Resource, ...] = ()
@@ -216,41 +216,41 @@ class CallLaunchContainer(Message, kw_only=True):
     limits: dict[str, ValueScalar] = field(default_factory=dict)
 
 
-class CallWaitContainer(Message, kw_only=True):
+class CallWaitContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
 
 
-class CallKillContainer(Message, kw_only=True):
+class CallKillContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
     signal: int | None = None
 
 
-class CallRemoveContainer(Message, kw_only=True):
+class CallRemoveContainer(Message, frozen=True, kw_only=True):
     container_id: ContainerID
 
 
-class CallAddResourceProviderConfig(Message, kw_only=True):
+class CallAddResourceProviderConfig(Message, frozen=True, kw_only=True):
     info: ResourceProviderInfo
 
 
-class CallUpdateResourceProviderConfig(Message, kw_only=True):
+class CallUpdateResourceProviderConfig(Message, frozen=True, kw_only=True):
     info: ResourceProviderInfo
 
 
-class CallRemoveResourceProviderConfig(Message, kw_only=True):
+class CallRemoveResourceProviderConfig(Message, frozen=True, kw_only=True):
     type: str
     name: str
 
 
-class CallMarkResourceProviderGone(Message, kw_only=True):
+class CallMarkResourceProviderGone(Message, frozen=True, kw_only=True):
     resource_provider_id: ResourceProviderID
 
 
-class CallPruneImages(Message, kw_only=True):
+class CallPruneImages(Message, frozen=True, kw_only=True):
     excluded_images: tuple[Image, ...] = ()
 
 
-class Response(Message, kw_only=True):
+class Response(Message, frozen=True, kw_only=True):
     type: ResponseType | None = None
     get_health: ResponseGetHealth | None = None
     get_flags: ResponseGetFlags | None = None
@@ -271,46 +271,46 @@ class Response(Message, kw_only=True):
     wait_container: ResponseWaitContainer | None = None
 
 
-class ResponseGetHealth(Message, kw_only=True):
+class ResponseGetHealth(Message, frozen=True, kw_only=True):
     healthy: bool
 
 
-class ResponseGetFlags(Message, kw_only=True):
+class ResponseGetFlags(Message, frozen=True, kw_only=True):
     flags: tuple[Flag, ...] = ()
 
 
-class ResponseGetVersion(Message, kw_only=True):
+class ResponseGetVersion(Message, frozen=True, kw_only=True):
     version_info: VersionInfo
 
 
-class ResponseGetMetrics(Message, kw_only=True):
+class ResponseGetMetrics(Message, frozen=True, kw_only=True):
     metrics: tuple[Metric, ...] = ()
 
 
-class ResponseGetLoggingLevel(Message, kw_only=True):
+class ResponseGetLoggingLevel(Message, frozen=True, kw_only=True):
     level: int
 
 
-class ResponseListFiles(Message, kw_only=True):
+class ResponseListFiles(Message, frozen=True, kw_only=True):
     file_infos: tuple[FileInfo, ...] = ()
 
 
-class ResponseReadFile(Message, kw_only=True):
+class ResponseReadFile(Message, frozen=True, kw_only=True):
     size: int
     data: bytes
 
 
-class ResponseGetState(Message, kw_only=True):
+class ResponseGetState(Message, frozen=True, kw_only=True):
     get_tasks: ResponseGetTasks | None = None
     get_executors: ResponseGetExecutors | None = None
     get_frameworks: ResponseGetFrameworks | None = None
 
 
-class ResponseGetContainers(Message, kw_only=True):
+class ResponseGetContainers(Message, frozen=True, kw_only=True):
     containers: tuple[ResponseGetContainersContainer, ...] = ()
 
 
-class ResponseGetContainersContainer(Message, kw_only=True):
+class ResponseGetContainersContainer(Message, frozen=True, kw_only=True):
     framework_id: FrameworkID | None = None
     executor_id: ExecutorID | None = None
     executor_name: str | None = None
@@ -319,29 +319,29 @@ class ResponseGetContainersContainer(Message, kw_only=True):
     resource_statistics: ResourceStatistics | None = None
 
 
-class ResponseGetFrameworks(Message, kw_only=True):
+class ResponseGetFrameworks(Message, frozen=True, kw_only=True):
     frameworks: tuple[ResponseGetFrameworksFramework, ...] = ()
     completed_frameworks: tuple[ResponseGetFrameworksFramework, ...] = ()
 
 
-class ResponseGetFrameworksFramework(Message, kw_only=True):
+class ResponseGetFrameworksFramework(Message, frozen=True, kw_only=True):
     framework_info: FrameworkInfo
 
 
-class ResponseGetExecutors(Message, kw_only=True):
+class ResponseGetExecutors(Message, frozen=True, kw_only=True):
     executors: tuple[ResponseGetExecutorsExecutor, ...] = ()
     completed_executors: tuple[ResponseGetExecutorsExecutor, ...] = ()
 
 
-class ResponseGetExecutorsExecutor(Message, kw_only=True):
+class ResponseGetExecutorsExecutor(Message, frozen=True, kw_only=True):
     executor_info: ExecutorInfo
 
 
-class ResponseGetOperations(Message, kw_only=True):
+class ResponseGetOperations(Message, frozen=True, kw_only=True):
     operations: tuple[Operation, ...] = ()
 
 
-class ResponseGetTasks(Message, kw_only=True):
+class ResponseGetTasks(Message, frozen=True, kw_only=True):
     pending_tasks: tuple[Task, ...] = ()
     queued_tasks: tuple[Task, ...] = ()
     launched_tasks: tuple[Task, ...] = ()
@@ -349,22 +349,22 @@ class ResponseGetTasks(Message, kw_only=True):
     completed_tasks: tuple[Task, ...] = ()
 
 
-class ResponseGetAgent(Message, kw_only=True):
+class ResponseGetAgent(Message, frozen=True, kw_only=True):
     agent_info: AgentInfo | None = None
     drain_config: DrainConfig | None = None
     estimated_drain_start_time: TimeInfo | None = None
 
 
-class ResponseGetResourceProviders(Message, kw_only=True):
+class ResponseGetResourceProviders(Message, frozen=True, kw_only=True):
     resource_providers: tuple[ResponseGetResourceProvidersResourceProvider, ...] = ()
 
 
-class ResponseGetResourceProvidersResourceProvider(Message, kw_only=True):
+class ResponseGetResourceProvidersResourceProvider(Message, frozen=True, kw_only=True):
     resource_provider_info: ResourceProviderInfo
     total_resources: tuple[Resource, ...] = ()
 
 
-class ResponseWaitNestedContainer(Message, kw_only=True):
+class ResponseWaitNestedContainer(Message, frozen=True, kw_only=True):
     exit_status: int | None = None
     state: TaskState | None = None
     reason: TaskStatusReason | None = None
@@ -372,7 +372,7 @@ class ResponseWaitNestedContainer(Message, kw_only=True):
     message: str | None = None
 
 
-class ResponseWaitContainer(Message, kw_only=True):
+class ResponseWaitContainer(Message, frozen=True, kw_only=True):
     exit_status: int | None = None
     state: TaskState | None = None
     reason: TaskStatusReason | None = None
@@ -380,22 +380,22 @@ class ResponseWaitContainer(Message, kw_only=True):
     message: str | None = None
 
 
-class ProcessIO(Message, kw_only=True):
+class ProcessIO(Message, frozen=True, kw_only=True):
     type: ProcessIOType | None = None
     data: ProcessIOData | None = None
     control: ProcessIOControl | None = None
 
 
-class ProcessIOData(Message, kw_only=True):
+class ProcessIOData(Message, frozen=True, kw_only=True):
     type: ProcessIODataType | None = None
     data: bytes | None = None
 
 
-class ProcessIOControl(Message, kw_only=True):
+class ProcessIOControl(Message, frozen=True, kw_only=True):
     type: ProcessIOControlType | None = None
     tty_info: TTYInfo | None = None
     heartbeat: ProcessIOControlHeartbeat | None = None
 
 
-class ProcessIOControlHeartbeat(Message, kw_only=True):
+class ProcessIOControlHeartbeat(Message, frozen=True, kw_only=True):
     interval: DurationInfo | None = None

@@ -17,7 +17,7 @@ class InverseOfferStatusStatus(StrEnum):
     DECLINE = "DECLINE"
 
 
-class InverseOfferStatus(Message, kw_only=True):
+class InverseOfferStatus(Message, frozen=True, kw_only=True):
     status: InverseOfferStatusStatus
     framework_id: FrameworkID
     timestamp: TimeInfo

@@ -44,7 +44,7 @@ class CallType(StrEnum):
     HEARTBEAT = "HEARTBEAT"
 
 
-class Event(Message, kw_only=True):
+class Event(Message, frozen=True, kw_only=True):
     type: EventType | None = None
     subscribed: EventSubscribed | None = None
     acknowledged: EventAcknowledged | None = None
@@ -55,40 +55,40 @@ class Event(Message, kw_only=True):
     error: EventError | None = None
 
 
-class EventSubscribed(Message, kw_only=True):
+class EventSubscribed(Message, frozen=True, kw_only=True):
     executor_info: ExecutorInfo
     framework_info: FrameworkInfo
     agent_info: AgentInfo
     container_id: ContainerID | None = None
 
 
-class EventLaunch(Message, kw_only=True):
+class EventLaunch(Message, frozen=True, kw_only=True):
     task: TaskInfo
 
 
-class EventLaunchGroup(Message, kw_only=True):
+class EventLaunchGroup(Message, frozen=True, kw_only=True):
     task_group: TaskGroupInfo
 
 
-class EventKill(Message, kw_only=True):
+class EventKill(Message, frozen=True, kw_only=True):
     task_id: TaskID
     kill_policy: KillPolicy | None = None
 
 
-class EventAcknowledged(Message, kw_only=True):
+class EventAcknowledged(Message, frozen=True, kw_only=True):
     task_id: TaskID
     uuid: bytes
 
 
-class EventMessage(Message, kw_only=True):
+class EventMessage(Message, frozen=True, kw_only=True):
     data: bytes
 
 
-class EventError(Message, kw_only=True):
+class EventError(Message, frozen=True, kw_only=True):
     message: str
 
 
-class Call(Message, kw_only=True):
+class Call(Message, frozen=True, kw_only=True):
     executor_id: ExecutorID
     framework_id: FrameworkID
     type: CallType | None = None
@@ -97,14 +97,14 @@ class Call(Message, kw_only=True):
     message: CallMessage | None = None
 
 
-class CallSubscribe(Message, kw_only=True):
+class CallSubscribe(Message, frozen=True, kw_only=True):
     unacknowledged_tasks: tuple[TaskInfo, ...] = ()
     unacknowledged_updates: tuple[CallUpdate, ...] = ()
 
 
-class CallUpdate(Message, kw_only=True):
+class CallUpdate(Message, frozen=True, kw_only=True):
     status: TaskStatus
 
 
-class CallMessage(Message, kw_only=True):
+class CallMessage(Message, frozen=True, kw_only=True):
     data: bytes

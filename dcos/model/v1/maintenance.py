@@ -10,20 +10,20 @@ from dcos.model.v1.base import Message
 from dcos.model.v1.types import MachineID, Unavailability
 
 
-class Window(Message, kw_only=True):
+class Window(Message, frozen=True, kw_only=True):
     machine_ids: tuple[MachineID, ...] = ()
     unavailability: Unavailability
 
 
-class Schedule(Message, kw_only=True):
+class Schedule(Message, frozen=True, kw_only=True):
     windows: tuple[Window, ...] = ()
 
 
-class ClusterStatus(Message, kw_only=True):
+class ClusterStatus(Message, frozen=True, kw_only=True):
     draining_machines: tuple[ClusterStatusDrainingMachine, ...] = ()
     down_machines: tuple[MachineID, ...] = ()
 
 
-class ClusterStatusDrainingMachine(Message, kw_only=True):
+class ClusterStatusDrainingMachine(Message, frozen=True, kw_only=True):
     id: MachineID
     statuses: tuple[allocator.InverseOfferStatus, ...] = ()

@@ -119,7 +119,7 @@ class EventType(StrEnum):
     HEARTBEAT = "HEARTBEAT"
 
 
-class Call(Message, kw_only=True):
+class Call(Message, frozen=True, kw_only=True):
     type: CallType | None = None
     get_metrics: CallGetMetrics | None = None
     set_logging_level: CallSetLoggingLevel | None = None
@@ -145,110 +145,110 @@ class Call(Message, kw_only=True):
     remove_quota: CallRemoveQuota | None = None
 
 
-class CallGetMetrics(Message, kw_only=True):
+class CallGetMetrics(Message, frozen=True, kw_only=True):
     timeout: DurationInfo | None = None
 
 
-class CallSetLoggingLevel(Message, kw_only=True):
+class CallSetLoggingLevel(Message, frozen=True, kw_only=True):
     level: int
     duration: DurationInfo
 
 
-class CallListFiles(Message, kw_only=True):
+class CallListFiles(Message, frozen=True, kw_only=True):
     path: str
 
 
-class CallReadFile(Message, kw_only=True):
+class CallReadFile(Message, frozen=True, kw_only=True):
     path: str
     offset: int
     length: int | None = None
 
 
-class CallUpdateWeights(Message, kw_only=True):
+class CallUpdateWeights(Message, frozen=True, kw_only=True):
     weight_infos: tuple[WeightInfo, ...] = ()
 
 
-class CallReserveResources(Message, kw_only=True):
+class CallReserveResources(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     source: tuple[Resource, ...] = ()
     resources: tuple[Resource, ...] = ()
 
 
-class CallUnreserveResources(Message, kw_only=True):
+class CallUnreserveResources(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     resources: tuple[Resource, ...] = ()
 
 
-class CallCreateVolumes(Message, kw_only=True):
+class CallCreateVolumes(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     volumes: tuple[Resource, ...] = ()
 
 
-class CallDestroyVolumes(Message, kw_only=True):
+class CallDestroyVolumes(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     volumes: tuple[Resource, ...] = ()
 
 
-class CallGrowVolume(Message, kw_only=True):
+class CallGrowVolume(Message, frozen=True, kw_only=True):
     agent_id: AgentID | None = None
     volume: Resource
     addition: Resource
 
 
-class CallShrinkVolume(Message, kw_only=True):
+class CallShrinkVolume(Message, frozen=True, kw_only=True):
     agent_id: AgentID | None = None
     volume: Resource
     subtract: ValueScalar
 
 
-class CallUpdateMaintenanceSchedule(Message, kw_only=True):
+class CallUpdateMaintenanceSchedule(Message, frozen=True, kw_only=True):
     schedule: maintenance.Schedule
 
 
-class CallStartMaintenance(Message, kw_only=True):
+class CallStartMaintenance(Message, frozen=True, kw_only=True):
     machines: tuple[MachineID, ...] = ()
 
 
-class CallStopMaintenance(Message, kw_only=True):
+class CallStopMaintenance(Message, frozen=True, kw_only=True):
     machines: tuple[MachineID, ...] = ()
 
 
-class CallDrainAgent(Message, kw_only=True):
+class CallDrainAgent(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     max_grace_period: ProtobufDuration | None = None
     mark_gone: bool = explicit(False)
 
 
-class CallDeactivateAgent(Message, kw_only=True):
+class CallDeactivateAgent(Message, frozen=True, kw_only=True):
     agent_id: AgentID
 
 
-class CallReactivateAgent(Message, kw_only=True):
+class CallReactivateAgent(Message, frozen=True, kw_only=True):
     agent_id: AgentID
 
 
-class CallUpdateQuota(Message, kw_only=True):
+class CallUpdateQuota(Message, frozen=True, kw_only=True):
     force: bool | None = None
     quota_configs: tuple[quota.QuotaConfig, ...] = ()
 
 
-class CallSetQuota(Message, kw_only=True):
+class CallSetQuota(Message, frozen=True, kw_only=True):
     quota_request: quota.QuotaRequest
 
 
-class CallRemoveQuota(Message, kw_only=True):
+class CallRemoveQuota(Message, frozen=True, kw_only=True):
     role: str
 
 
-class CallTeardown(Message, kw_only=True):
+class CallTeardown(Message, frozen=True, kw_only=True):
     framework_id: FrameworkID
 
 
-class CallMarkAgentGone(Message, kw_only=True):
+class CallMarkAgentGone(Message, frozen=True, kw_only=True):
     agent_id: AgentID
 
 
-class Response(Message, kw_only=True):
+class Response(Message, frozen=True, kw_only=True):
     type: ResponseType | None = None
     get_health: ResponseGetHealth | None = None
     get_flags: ResponseGetFlags | None = None
@@ -271,48 +271,48 @@ class Response(Message, kw_only=True):
     get_quota: ResponseGetQuota | None = None
 
 
-class ResponseGetHealth(Message, kw_only=True):
+class ResponseGetHealth(Message, frozen=True, kw_only=True):
     healthy: bool
 
 
-class ResponseGetFlags(Message, kw_only=True):
+class ResponseGetFlags(Message, frozen=True, kw_only=True):
     flags: tuple[Flag, ...] = ()
 
 
-class ResponseGetVersion(Message, kw_only=True):
+class ResponseGetVersion(Message, frozen=True, kw_only=True):
     version_info: VersionInfo
 
 
-class ResponseGetMetrics(Message, kw_only=True):
+class ResponseGetMetrics(Message, frozen=True, kw_only=True):
     metrics: tuple[Metric, ...] = ()
 
 
-class ResponseGetLoggingLevel(Message, kw_only=True):
+class ResponseGetLoggingLevel(Message, frozen=True, kw_only=True):
     level: int
 
 
-class ResponseListFiles(Message, kw_only=True):
+class ResponseListFiles(Message, frozen=True, kw_only=True):
     file_infos: tuple[FileInfo, ...] = ()
 
 
-class ResponseReadFile(Message, kw_only=True):
+class ResponseReadFile(Message, frozen=True, kw_only=True):
     size: int
     data: bytes
 
 
-class ResponseGetState(Message, kw_only=True):
+class ResponseGetState(Message, frozen=True, kw_only=True):
     get_tasks: ResponseGetTasks | None = None
     get_executors: ResponseGetExecutors | None = None
     get_frameworks: ResponseGetFrameworks | None = None
     get_agents: ResponseGetAgents | None = None
 
 
-class ResponseGetAgents(Message, kw_only=True):
+class ResponseGetAgents(Message, frozen=True, kw_only=True):
     agents: tuple[ResponseGetAgentsAgent, ...] = ()
     recovered_agents: tuple[AgentInfo, ...] = ()
 
 
-class ResponseGetAgentsAgent(Message, kw_only=True):
+class ResponseGetAgentsAgent(Message, frozen=True, kw_only=True):
     agent_info: AgentInfo
     active: bool
     deactivated: bool | None = None
@@ -329,18 +329,18 @@ class ResponseGetAgentsAgent(Message, kw_only=True):
     estimated_drain_start_time: TimeInfo | None = None
 
 
-class ResponseGetAgentsAgentResourceProvider(Message, kw_only=True):
+class ResponseGetAgentsAgentResourceProvider(Message, frozen=True, kw_only=True):
     resource_provider_info: ResourceProviderInfo
     total_resources: tuple[Resource, ...] = ()
 
 
-class ResponseGetFrameworks(Message, kw_only=True):
+class ResponseGetFrameworks(Message, frozen=True, kw_only=True):
     frameworks: tuple[ResponseGetFrameworksFramework, ...] = ()
     completed_frameworks: tuple[ResponseGetFrameworksFramework, ...] = ()
     recovered_frameworks: tuple[FrameworkInfo, ...] = ()
 
 
-class ResponseGetFrameworksFramework(Message, kw_only=True):
+class ResponseGetFrameworksFramework(Message, frozen=True, kw_only=True):
     framework_info: FrameworkInfo
     active: bool
     connected: bool
@@ -355,21 +355,21 @@ class ResponseGetFrameworksFramework(Message, kw_only=True):
     offer_constraints: scheduler.OfferConstraints | None = None
 
 
-class ResponseGetExecutors(Message, kw_only=True):
+class ResponseGetExecutors(Message, frozen=True, kw_only=True):
     executors: tuple[ResponseGetExecutorsExecutor, ...] = ()
     orphan_executors: tuple[ResponseGetExecutorsExecutor, ...] = ()
 
 
-class ResponseGetExecutorsExecutor(Message, kw_only=True):
+class ResponseGetExecutorsExecutor(Message, frozen=True, kw_only=True):
     executor_info: ExecutorInfo
     agent_id: AgentID
 
 
-class ResponseGetOperations(Message, kw_only=True):
+class ResponseGetOperations(Message, frozen=True, kw_only=True):
     operations: tuple[Operation, ...] = ()
 
 
-class ResponseGetTasks(Message, kw_only=True):
+class ResponseGetTasks(Message, frozen=True, kw_only=True):
     pending_tasks: tuple[Task, ...] = ()
     tasks: tuple[Task, ...] = ()
     unreachable_tasks: tuple[Task, ...] = ()
@@ -377,33 +377,33 @@ class ResponseGetTasks(Message, kw_only=True):
     orphan_tasks: tuple[Task, ...] = ()
 
 
-class ResponseGetRoles(Message, kw_only=True):
+class ResponseGetRoles(Message, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
 
 
-class ResponseGetWeights(Message, kw_only=True):
+class ResponseGetWeights(Message, frozen=True, kw_only=True):
     weight_infos: tuple[WeightInfo, ...] = ()
 
 
-class ResponseGetMaster(Message, kw_only=True):
+class ResponseGetMaster(Message, frozen=True, kw_only=True):
     master_info: MasterInfo | None = None
     start_time: float | None = None
     elected_time: float | None = None
 
 
-class ResponseGetMaintenanceStatus(Message, kw_only=True):
+class ResponseGetMaintenanceStatus(Message, frozen=True, kw_only=True):
     status: maintenance.ClusterStatus
 
 
-class ResponseGetMaintenanceSchedule(Message, kw_only=True):
+class ResponseGetMaintenanceSchedule(Message, frozen=True, kw_only=True):
     schedule: maintenance.Schedule
 
 
-class ResponseGetQuota(Message, kw_only=True):
+class ResponseGetQuota(Message, frozen=True, kw_only=True):
     status: quota.QuotaStatus
 
 
-class Event(Message, kw_only=True):
+class Event(Message, frozen=True, kw_only=True):
     type: EventType | None = None
     subscribed: EventSubscribed | None = None
     task_added: EventTaskAdded | None = None
@@ -415,36 +415,36 @@ class Event(Message, kw_only=True):
     framework_removed: EventFrameworkRemoved | None = None
 
 
-class EventSubscribed(Message, kw_only=True):
+class EventSubscribed(Message, frozen=True, kw_only=True):
     get_state: ResponseGetState | None = None
     heartbeat_interval_seconds: float | None = None
 
 
-class EventTaskAdded(Message, kw_only=True):
+class EventTaskAdded(Message, frozen=True, kw_only=True):
     task: Task
 
 
-class EventTaskUpdated(Message, kw_only=True):
+class EventTaskUpdated(Message, frozen=True, kw_only=True):
     framework_id: FrameworkID
     status: TaskStatus
     state: TaskState
 
 
-class EventFrameworkAdded(Message, kw_only=True):
+class EventFrameworkAdded(Message, frozen=True, kw_only=True):
     framework: ResponseGetFrameworksFramework
 
 
-class EventFrameworkUpdated(Message, kw_only=True):
+class EventFrameworkUpdated(Message, frozen=True, kw_only=True):
     framework: ResponseGetFrameworksFramework
 
 
-class EventFrameworkRemoved(Message, kw_only=True):
+class EventFrameworkRemoved(Message, frozen=True, kw_only=True):
     framework_info: FrameworkInfo
 
 
-class EventAgentAdded(Message, kw_only=True):
+class EventAgentAdded(Message, frozen=True, kw_only=True):
     agent: ResponseGetAgentsAgent
 
 
-class EventAgentRemoved(Message, kw_only=True):
+class EventAgentRemoved(Message, frozen=True, kw_only=True):
     agent_id: AgentID

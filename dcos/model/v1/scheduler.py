@@ -79,7 +79,7 @@ class CallType(StrEnum):
     UPDATE_FRAMEWORK = "UPDATE_FRAMEWORK"
 
 
-class Event(Message, kw_only=True):
+class Event(Message, frozen=True, kw_only=True):
     type: EventType | None = None
     subscribed: EventSubscribed | None = None
     offers: EventOffers | None = None
@@ -93,72 +93,72 @@ class Event(Message, kw_only=True):
     error: EventError | None = None
 
 
-class EventSubscribed(Message, kw_only=True):
+class EventSubscribed(Message, frozen=True, kw_only=True):
     framework_id: FrameworkID
     heartbeat_interval_seconds: float | None = None
     master_info: MasterInfo | None = None
 
 
-class EventOffers(Message, kw_only=True):
+class EventOffers(Message, frozen=True, kw_only=True):
     offers: tuple[Offer, ...] = ()
 
 
-class EventInverseOffers(Message, kw_only=True):
+class EventInverseOffers(Message, frozen=True, kw_only=True):
     inverse_offers: tuple[InverseOffer, ...] = ()
 
 
-class EventRescind(Message, kw_only=True):
+class EventRescind(Message, frozen=True, kw_only=True):
     offer_id: OfferID
 
 
-class EventRescindInverseOffer(Message, kw_only=True):
+class EventRescindInverseOffer(Message, frozen=True, kw_only=True):
     inverse_offer_id: OfferID
 
 
-class EventUpdate(Message, kw_only=True):
+class EventUpdate(Message, frozen=True, kw_only=True):
     status: TaskStatus
 
 
-class EventUpdateOperationStatus(Message, kw_only=True):
+class EventUpdateOperationStatus(Message, frozen=True, kw_only=True):
     status: OperationStatus
 
 
-class EventMessage(Message, kw_only=True):
+class EventMessage(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     executor_id: ExecutorID
     data: bytes
 
 
-class EventFailure(Message, kw_only=True):
+class EventFailure(Message, frozen=True, kw_only=True):
     agent_id: AgentID | None = None
     executor_id: ExecutorID | None = None
     status: int | None = None
 
 
-class EventError(Message, kw_only=True):
+class EventError(Message, frozen=True, kw_only=True):
     message: str
 
 
-class Response(Message, kw_only=True):
+class Response(Message, frozen=True, kw_only=True):
     type: ResponseType | None = None
     reconcile_operations: ResponseReconcileOperations | None = None
 
 
-class ResponseReconcileOperations(Message, kw_only=True):
+class ResponseReconcileOperations(Message, frozen=True, kw_only=True):
     operation_statuses: tuple[OperationStatus, ...] = ()
 
 
-class AttributeConstraint(Message, kw_only=True):
+class AttributeConstraint(Message, frozen=True, kw_only=True):
     selector: AttributeConstraintSelector
     predicate: AttributeConstraintPredicate
 
 
-class AttributeConstraintSelector(Message, kw_only=True):
+class AttributeConstraintSelector(Message, frozen=True, kw_only=True):
     pseudoattribute_type: AttributeConstraintSelectorPseudoattributeType | None = None
     attribute_name: str | None = None
 
 
-class AttributeConstraintPredicate(Message, kw_only=True):
+class AttributeConstraintPredicate(Message, frozen=True, kw_only=True):
     exists: AttributeConstraintPredicateExists | None = None
     not_exists: AttributeConstraintPredicateNotExists | None = None
     text_equals: AttributeConstraintPredicateTextEquals | None = None
@@ -167,35 +167,35 @@ class AttributeConstraintPredicate(Message, kw_only=True):
     text_not_matches: AttributeConstraintPredicateTextNotMatches | None = None
 
 
-class AttributeConstraintPredicateTextEquals(Message, kw_only=True):
+class AttributeConstraintPredicateTextEquals(Message, frozen=True, kw_only=True):
     value: str
 
 
-class AttributeConstraintPredicateTextNotEquals(Message, kw_only=True):
+class AttributeConstraintPredicateTextNotEquals(Message, frozen=True, kw_only=True):
     value: str
 
 
-class AttributeConstraintPredicateTextMatches(Message, kw_only=True):
+class AttributeConstraintPredicateTextMatches(Message, frozen=True, kw_only=True):
     regex: str
 
 
-class AttributeConstraintPredicateTextNotMatches(Message, kw_only=True):
+class AttributeConstraintPredicateTextNotMatches(Message, frozen=True, kw_only=True):
     regex: str
 
 
-class OfferConstraints(Message, kw_only=True):
+class OfferConstraints(Message, frozen=True, kw_only=True):
     role_constraints: dict[str, OfferConstraintsRoleConstraints] = field(default_factory=dict)
 
 
-class OfferConstraintsRoleConstraints(Message, kw_only=True):
+class OfferConstraintsRoleConstraints(Message, frozen=True, kw_only=True):
     groups: tuple[OfferConstraintsRoleConstraintsGroup, ...] = ()
 
 
-class OfferConstraintsRoleConstraintsGroup(Message, kw_only=True):
+class OfferConstraintsRoleConstraintsGroup(Message, frozen=True, kw_only=True):
     attribute_constraints: tuple[AttributeConstraint, ...] = ()
 
 
-class Call(Message, kw_only=True):
+class Call(Message, frozen=True, kw_only=True):
     framework_id: FrameworkID | None = None
     type: CallType | None = None
     subscribe: CallSubscribe | None = None
@@ -216,109 +216,109 @@ class Call(Message, kw_only=True):
     update_framework: CallUpdateFramework | None = None
 
 
-class CallSubscribe(Message, kw_only=True):
+class CallSubscribe(Message, frozen=True, kw_only=True):
     framework_info: FrameworkInfo
     suppressed_roles: tuple[str, ...] = ()
     offer_constraints: OfferConstraints | None = None
 
 
-class CallAccept(Message, kw_only=True):
+class CallAccept(Message, frozen=True, kw_only=True):
     offer_ids: tuple[OfferID, ...] = ()
     operations: tuple[OfferOperation, ...] = ()
     filters: Filters | None = None
 
 
-class CallDecline(Message, kw_only=True):
+class CallDecline(Message, frozen=True, kw_only=True):
     offer_ids: tuple[OfferID, ...] = ()
     filters: Filters | None = None
 
 
-class CallAcceptInverseOffers(Message, kw_only=True):
+class CallAcceptInverseOffers(Message, frozen=True, kw_only=True):
     inverse_offer_ids: tuple[OfferID, ...] = ()
     filters: Filters | None = None
 
 
-class CallDeclineInverseOffers(Message, kw_only=True):
+class CallDeclineInverseOffers(Message, frozen=True, kw_only=True):
     inverse_offer_ids: tuple[OfferID, ...] = ()
     filters: Filters | None = None
 
 
-class CallRevive(Message, kw_only=True):
+class CallRevive(Message, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
 
 
-class CallKill(Message, kw_only=True):
+class CallKill(Message, frozen=True, kw_only=True):
     task_id: TaskID
     agent_id: AgentID | None = None
     kill_policy: KillPolicy | None = None
 
 
-class CallShutdown(Message, kw_only=True):
+class CallShutdown(Message, frozen=True, kw_only=True):
     executor_id: ExecutorID
     agent_id: AgentID
 
 
-class CallAcknowledge(Message, kw_only=True):
+class CallAcknowledge(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     task_id: TaskID
     uuid: bytes
 
 
-class CallAcknowledgeOperationStatus(Message, kw_only=True):
+class CallAcknowledgeOperationStatus(Message, frozen=True, kw_only=True):
     agent_id: AgentID | None = None
     resource_provider_id: ResourceProviderID | None = None
     uuid: bytes
     operation_id: OperationID
 
 
-class CallReconcile(Message, kw_only=True):
+class CallReconcile(Message, frozen=True, kw_only=True):
     tasks: tuple[CallReconcileTask, ...] = ()
 
 
-class CallReconcileTask(Message, kw_only=True):
+class CallReconcileTask(Message, frozen=True, kw_only=True):
     task_id: TaskID
     agent_id: AgentID | None = None
 
 
-class CallReconcileOperations(Message, kw_only=True):
+class CallReconcileOperations(Message, frozen=True, kw_only=True):
     operations: tuple[CallReconcileOperationsOperation, ...] = ()
 
 
-class CallReconcileOperationsOperation(Message, kw_only=True):
+class CallReconcileOperationsOperation(Message, frozen=True, kw_only=True):
     operation_id: OperationID
     agent_id: AgentID | None = None
     resource_provider_id: ResourceProviderID | None = None
 
 
-class CallMessage(Message, kw_only=True):
+class CallMessage(Message, frozen=True, kw_only=True):
     agent_id: AgentID
     executor_id: ExecutorID
     data: bytes
 
 
-class CallRequest(Message, kw_only=True):
+class CallRequest(Message, frozen=True, kw_only=True):
     requests: tuple[Request, ...] = ()
 
 
-class CallSuppress(Message, kw_only=True):
+class CallSuppress(Message, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
 
 
-class CallUpdateFramework(Message, kw_only=True):
+class CallUpdateFramework(Message, frozen=True, kw_only=True):
     framework_info: FrameworkInfo
     suppressed_roles: tuple[str, ...] = ()
     offer_constraints: OfferConstraints | None = None
 
 
-class APIResult(Message, kw_only=True):
+class APIResult(Message, frozen=True, kw_only=True):
     status_code: int
     response: Response | None = None
     error: str | None = None
 
 
-class AttributeConstraintPredicateExists(Message, kw_only=True):
+class AttributeConstraintPredicateExists(Message, frozen=True, kw_only=True):
     pass
 
 
-class AttributeConstraintPredicateNotExists(Message, kw_only=True):
+class AttributeConstraintPredicateNotExists(Message, frozen=True, kw_only=True):
     pass

@@ -349,54 +349,54 @@ class DrainState(StrEnum):
     DRAINED = "DRAINED"
 
 
-class FrameworkID(Message, kw_only=True):
+class FrameworkID(Message, frozen=True, kw_only=True):
     value: str
 
 
-class OfferID(Message, kw_only=True):
+class OfferID(Message, frozen=True, kw_only=True):
     value: str
 
 
-class AgentID(Message, kw_only=True):
+class AgentID(Message, frozen=True, kw_only=True):
     value: str
 
 
-class TaskID(Message, kw_only=True):
+class TaskID(Message, frozen=True, kw_only=True):
     value: str
 
 
-class ExecutorID(Message, kw_only=True):
+class ExecutorID(Message, frozen=True, kw_only=True):
     value: str
 
 
-class ContainerID(Message, kw_only=True):
+class ContainerID(Message, frozen=True, kw_only=True):
     value: str
     parent: ContainerID | None = None
 
 
-class ResourceProviderID(Message, kw_only=True):
+class ResourceProviderID(Message, frozen=True, kw_only=True):
     value: str
 
 
-class OperationID(Message, kw_only=True):
+class OperationID(Message, frozen=True, kw_only=True):
     value: str
 
 
-class TimeInfo(Message, kw_only=True):
+class TimeInfo(Message, frozen=True, kw_only=True):
     nanoseconds: int
 
 
-class DurationInfo(Message, kw_only=True):
+class DurationInfo(Message, frozen=True, kw_only=True):
     nanoseconds: int
 
 
-class Address(Message, kw_only=True):
+class Address(Message, frozen=True, kw_only=True):
     hostname: str | None = None
     ip: str | None = None
     port: int
 
 
-class URL(Message, kw_only=True):
+class URL(Message, frozen=True, kw_only=True):
     scheme: str
     address: Address
     path: str | None = None
@@ -404,23 +404,23 @@ class URL(Message, kw_only=True):
     fragment: str | None = None
 
 
-class Unavailability(Message, kw_only=True):
+class Unavailability(Message, frozen=True, kw_only=True):
     start: TimeInfo
     duration: DurationInfo | None = None
 
 
-class MachineID(Message, kw_only=True):
+class MachineID(Message, frozen=True, kw_only=True):
     hostname: str | None = None
     ip: str | None = None
 
 
-class MachineInfo(Message, kw_only=True):
+class MachineInfo(Message, frozen=True, kw_only=True):
     id: MachineID
     mode: MachineInfoMode | None = None
     unavailability: Unavailability | None = None
 
 
-class FrameworkInfo(Message, kw_only=True):
+class FrameworkInfo(Message, frozen=True, kw_only=True):
     user: str
     name: str
     id: FrameworkID | None = None
@@ -436,11 +436,11 @@ class FrameworkInfo(Message, kw_only=True):
     offer_filters: dict[str, OfferFilters] = field(default_factory=dict)
 
 
-class FrameworkInfoCapability(Message, kw_only=True):
+class FrameworkInfoCapability(Message, frozen=True, kw_only=True):
     type: FrameworkInfoCapabilityType | None = None
 
 
-class CheckInfo(Message, kw_only=True):
+class CheckInfo(Message, frozen=True, kw_only=True):
     type: CheckInfoType | None = None
     command: CheckInfoCommand | None = None
     http: CheckInfoHttp | None = None
@@ -450,20 +450,20 @@ class CheckInfo(Message, kw_only=True):
     timeout_seconds: float = explicit(20.0)
 
 
-class CheckInfoCommand(Message, kw_only=True):
+class CheckInfoCommand(Message, frozen=True, kw_only=True):
     command: CommandInfo
 
 
-class CheckInfoHttp(Message, kw_only=True):
+class CheckInfoHttp(Message, frozen=True, kw_only=True):
     port: int
     path: str | None = None
 
 
-class CheckInfoTcp(Message, kw_only=True):
+class CheckInfoTcp(Message, frozen=True, kw_only=True):
     port: int
 
 
-class HealthCheck(Message, kw_only=True):
+class HealthCheck(Message, frozen=True, kw_only=True):
     delay_seconds: float = explicit(15.0)
     interval_seconds: float = explicit(10.0)
     timeout_seconds: float = explicit(20.0)
@@ -475,7 +475,7 @@ class HealthCheck(Message, kw_only=True):
     tcp: HealthCheckTCPCheckInfo | None = None
 
 
-class HealthCheckHTTPCheckInfo(Message, kw_only=True):
+class HealthCheckHTTPCheckInfo(Message, frozen=True, kw_only=True):
     protocol: NetworkInfoProtocol = explicit(NetworkInfoProtocol.IPv4)
     scheme: str | None = None
     port: int
@@ -483,16 +483,16 @@ class HealthCheckHTTPCheckInfo(Message, kw_only=True):
     statuses: tuple[int, ...] = ()
 
 
-class HealthCheckTCPCheckInfo(Message, kw_only=True):
+class HealthCheckTCPCheckInfo(Message, frozen=True, kw_only=True):
     protocol: NetworkInfoProtocol = explicit(NetworkInfoProtocol.IPv4)
     port: int
 
 
-class KillPolicy(Message, kw_only=True):
+class KillPolicy(Message, frozen=True, kw_only=True):
     grace_period: DurationInfo | None = None
 
 
-class CommandInfo(Message, kw_only=True):
+class CommandInfo(Message, frozen=True, kw_only=True):
     uris: tuple[CommandInfoURI, ...] = ()
     environment: Environment | None = None
     shell: bool = explicit(True)
@@ -501,7 +501,7 @@ class CommandInfo(Message, kw_only=True):
     user: str | None = None
 
 
-class CommandInfoURI(Message, kw_only=True):
+class CommandInfoURI(Message, frozen=True, kw_only=True):
     value: str
     executable: bool | None = None
     extract: bool = explicit(True)
@@ -509,7 +509,7 @@ class CommandInfoURI(Message, kw_only=True):
     output_file: str | None = None
 
 
-class ExecutorInfo(Message, kw_only=True):
+class ExecutorInfo(Message, frozen=True, kw_only=True):
     type: ExecutorInfoType | None = None
     executor_id: ExecutorID
     framework_id: FrameworkID | None = None
@@ -524,24 +524,24 @@ class ExecutorInfo(Message, kw_only=True):
     labels: Labels | None = None
 
 
-class DomainInfo(Message, kw_only=True):
+class DomainInfo(Message, frozen=True, kw_only=True):
     fault_domain: DomainInfoFaultDomain | None = None
 
 
-class DomainInfoFaultDomain(Message, kw_only=True):
+class DomainInfoFaultDomain(Message, frozen=True, kw_only=True):
     region: DomainInfoFaultDomainRegionInfo
     zone: DomainInfoFaultDomainZoneInfo
 
 
-class DomainInfoFaultDomainRegionInfo(Message, kw_only=True):
+class DomainInfoFaultDomainRegionInfo(Message, frozen=True, kw_only=True):
     name: str
 
 
-class DomainInfoFaultDomainZoneInfo(Message, kw_only=True):
+class DomainInfoFaultDomainZoneInfo(Message, frozen=True, kw_only=True):
     name: str
 
 
-class MasterInfo(Message, kw_only=True):
+class MasterInfo(Message, frozen=True, kw_only=True):
     id: str
     ip: int
     port: int
@@ -553,11 +553,11 @@ class MasterInfo(Message, kw_only=True):
     capabilities: tuple[MasterInfoCapability, ...] = ()
 
 
-class MasterInfoCapability(Message, kw_only=True):
+class MasterInfoCapability(Message, frozen=True, kw_only=True):
     type: MasterInfoCapabilityType | None = None
 
 
-class AgentInfo(Message, kw_only=True):
+class AgentInfo(Message, frozen=True, kw_only=True):
     hostname: str
     port: int = explicit(5051)
     resources: tuple[Resource, ...] = ()
@@ -566,23 +566,23 @@ class AgentInfo(Message, kw_only=True):
     domain: DomainInfo | None = None
 
 
-class AgentInfoCapability(Message, kw_only=True):
+class AgentInfoCapability(Message, frozen=True, kw_only=True):
     type: AgentInfoCapabilityType | None = None
 
 
-class CSIPluginContainerInfo(Message, kw_only=True):
+class CSIPluginContainerInfo(Message, frozen=True, kw_only=True):
     services: tuple[CSIPluginContainerInfoService, ...] = ()
     command: CommandInfo | None = None
     resources: tuple[Resource, ...] = ()
     container: ContainerInfo | None = None
 
 
-class CSIPluginEndpoint(Message, kw_only=True):
+class CSIPluginEndpoint(Message, frozen=True, kw_only=True):
     csi_service: CSIPluginContainerInfoService
     endpoint: str
 
 
-class CSIPluginInfo(Message, kw_only=True):
+class CSIPluginInfo(Message, frozen=True, kw_only=True):
     type: str
     name: str = explicit("default")
     containers: tuple[CSIPluginContainerInfo, ...] = ()
@@ -591,7 +591,7 @@ class CSIPluginInfo(Message, kw_only=True):
     target_path_exists: bool | None = None
 
 
-class ResourceProviderInfo(Message, kw_only=True):
+class ResourceProviderInfo(Message, frozen=True, kw_only=True):
     id: ResourceProviderID | None = None
     attributes: tuple[Attribute, ...] = ()
     type: str
@@ -600,12 +600,12 @@ class ResourceProviderInfo(Message, kw_only=True):
     storage: ResourceProviderInfoStorage | None = None
 
 
-class ResourceProviderInfoStorage(Message, kw_only=True):
+class ResourceProviderInfoStorage(Message, frozen=True, kw_only=True):
     plugin: CSIPluginInfo
     reconciliation_interval_seconds: float | None = None
 
 
-class Value(Message, kw_only=True):
+class Value(Message, frozen=True, kw_only=True):
     type: ValueType
     scalar: ValueScalar | None = None
     ranges: ValueRanges | None = None
@@ -613,28 +613,28 @@ class Value(Message, kw_only=True):
     text: ValueText | None = None
 
 
-class ValueScalar(Message, kw_only=True):
+class ValueScalar(Message, frozen=True, kw_only=True):
     value: float
 
 
-class ValueRange(Message, kw_only=True):
+class ValueRange(Message, frozen=True, kw_only=True):
     begin: int
     end: int
 
 
-class ValueRanges(Message, kw_only=True):
+class ValueRanges(Message, frozen=True, kw_only=True):
     range: tuple[ValueRange, ...] = ()
 
 
-class ValueSet(Message, kw_only=True):
+class ValueSet(Message, frozen=True, kw_only=True):
     item: tuple[str, ...] = ()
 
 
-class ValueText(Message, kw_only=True):
+class ValueText(Message, frozen=True, kw_only=True):
     value: str
 
 
-class Attribute(Message, kw_only=True):
+class Attribute(Message, frozen=True, kw_only=True):
     name: str
     type: ValueType
     scalar: ValueScalar | None = None
@@ -643,7 +643,7 @@ class Attribute(Message, kw_only=True):
     text: ValueText | None = None
 
 
-class Resource(Message, kw_only=True):
+class Resource(Message, frozen=True, kw_only=True):
     provider_id: ResourceProviderID | None = None
     name: str
     type: ValueType
@@ -659,29 +659,29 @@ class Resource(Message, kw_only=True):
     shared: ResourceSharedInfo | None = None
 
 
-class ResourceAllocationInfo(Message, kw_only=True):
+class ResourceAllocationInfo(Message, frozen=True, kw_only=True):
     role: str | None = None
 
 
-class ResourceReservationInfo(Message, kw_only=True):
+class ResourceReservationInfo(Message, frozen=True, kw_only=True):
     type: ResourceReservationInfoType | None = None
     role: str | None = None
     principal: str | None = None
     labels: Labels | None = None
 
 
-class ResourceDiskInfo(Message, kw_only=True):
+class ResourceDiskInfo(Message, frozen=True, kw_only=True):
     persistence: ResourceDiskInfoPersistence | None = None
     volume: Volume | None = None
     source: ResourceDiskInfoSource | None = None
 
 
-class ResourceDiskInfoPersistence(Message, kw_only=True):
+class ResourceDiskInfoPersistence(Message, frozen=True, kw_only=True):
     id: str
     principal: str | None = None
 
 
-class ResourceDiskInfoSource(Message, kw_only=True):
+class ResourceDiskInfoSource(Message, frozen=True, kw_only=True):
     type: ResourceDiskInfoSourceType
     path: ResourceDiskInfoSourcePath | None = None
     mount: ResourceDiskInfoSourceMount | None = None
@@ -691,15 +691,15 @@ class ResourceDiskInfoSource(Message, kw_only=True):
     profile: str | None = None
 
 
-class ResourceDiskInfoSourcePath(Message, kw_only=True):
+class ResourceDiskInfoSourcePath(Message, frozen=True, kw_only=True):
     root: str | None = None
 
 
-class ResourceDiskInfoSourceMount(Message, kw_only=True):
+class ResourceDiskInfoSourceMount(Message, frozen=True, kw_only=True):
     root: str | None = None
 
 
-class TrafficControlStatistics(Message, kw_only=True):
+class TrafficControlStatistics(Message, frozen=True, kw_only=True):
     id: str
     backlog: int | None = None
     bytes: int | None = None
@@ -712,7 +712,7 @@ class TrafficControlStatistics(Message, kw_only=True):
     requeues: int | None = None
 
 
-class IpStatistics(Message, kw_only=True):
+class IpStatistics(Message, frozen=True, kw_only=True):
     Forwarding: int | None = None
     DefaultTTL: int | None = None
     InReceives: int | None = None
@@ -734,7 +734,7 @@ class IpStatistics(Message, kw_only=True):
     FragCreates: int | None = None
 
 
-class IcmpStatistics(Message, kw_only=True):
+class IcmpStatistics(Message, frozen=True, kw_only=True):
     InMsgs: int | None = None
     InErrors: int | None = None
     InCsumErrors: int | None = None
@@ -764,7 +764,7 @@ class IcmpStatistics(Message, kw_only=True):
     OutAddrMaskReps: int | None = None
 
 
-class TcpStatistics(Message, kw_only=True):
+class TcpStatistics(Message, frozen=True, kw_only=True):
     RtoAlgorithm: int | None = None
     RtoMin: int | None = None
     RtoMax: int | None = None
@@ -782,7 +782,7 @@ class TcpStatistics(Message, kw_only=True):
     InCsumErrors: int | None = None
 
 
-class UdpStatistics(Message, kw_only=True):
+class UdpStatistics(Message, frozen=True, kw_only=True):
     InDatagrams: int | None = None
     NoPorts: int | None = None
     InErrors: int | None = None
@@ -793,21 +793,21 @@ class UdpStatistics(Message, kw_only=True):
     IgnoredMulti: int | None = None
 
 
-class SNMPStatistics(Message, kw_only=True):
+class SNMPStatistics(Message, frozen=True, kw_only=True):
     ip_stats: IpStatistics | None = None
     icmp_stats: IcmpStatistics | None = None
     tcp_stats: TcpStatistics | None = None
     udp_stats: UdpStatistics | None = None
 
 
-class DiskStatistics(Message, kw_only=True):
+class DiskStatistics(Message, frozen=True, kw_only=True):
     source: ResourceDiskInfoSource | None = None
     persistence: ResourceDiskInfoPersistence | None = None
     limit_bytes: int | None = None
     used_bytes: int | None = None
 
 
-class ResourceStatistics(Message, kw_only=True):
+class ResourceStatistics(Message, frozen=True, kw_only=True):
     timestamp: float
     processes: int | None = None
     threads: int | None = None
@@ -855,12 +855,12 @@ class ResourceStatistics(Message, kw_only=True):
     net_snmp_statistics: SNMPStatistics | None = None
 
 
-class ResourceUsage(Message, kw_only=True):
+class ResourceUsage(Message, frozen=True, kw_only=True):
     executors: tuple[ResourceUsageExecutor, ...] = ()
     total: tuple[Resource, ...] = ()
 
 
-class ResourceUsageExecutor(Message, kw_only=True):
+class ResourceUsageExecutor(Message, frozen=True, kw_only=True):
     executor_info: ExecutorInfo
     allocated: tuple[Resource, ...] = ()
     statistics: ResourceStatistics | None = None
@@ -868,14 +868,14 @@ class ResourceUsageExecutor(Message, kw_only=True):
     tasks: tuple[ResourceUsageExecutorTask, ...] = ()
 
 
-class ResourceUsageExecutorTask(Message, kw_only=True):
+class ResourceUsageExecutorTask(Message, frozen=True, kw_only=True):
     name: str
     id: TaskID
     resources: tuple[Resource, ...] = ()
     labels: Labels | None = None
 
 
-class PerfStatistics(Message, kw_only=True):
+class PerfStatistics(Message, frozen=True, kw_only=True):
     timestamp: float
     duration: float
     cycles: int | None = None
@@ -931,24 +931,24 @@ class PerfStatistics(Message, kw_only=True):
     node_prefetch_misses: int | None = None
 
 
-class OfferFilters(Message, kw_only=True):
+class OfferFilters(Message, frozen=True, kw_only=True):
     min_allocatable_resources: OfferFiltersMinAllocatableResources | None = None
 
 
-class OfferFiltersResourceQuantities(Message, kw_only=True):
+class OfferFiltersResourceQuantities(Message, frozen=True, kw_only=True):
     quantities: dict[str, ValueScalar] = field(default_factory=dict)
 
 
-class OfferFiltersMinAllocatableResources(Message, kw_only=True):
+class OfferFiltersMinAllocatableResources(Message, frozen=True, kw_only=True):
     quantities: tuple[OfferFiltersResourceQuantities, ...] = ()
 
 
-class Request(Message, kw_only=True):
+class Request(Message, frozen=True, kw_only=True):
     agent_id: AgentID | None = None
     resources: tuple[Resource, ...] = ()
 
 
-class Offer(Message, kw_only=True):
+class Offer(Message, frozen=True, kw_only=True):
     id: OfferID
     framework_id: FrameworkID
     agent_id: AgentID
@@ -962,7 +962,7 @@ class Offer(Message, kw_only=True):
     allocation_info: ResourceAllocationInfo | None = None
 
 
-class OfferOperation(Message, kw_only=True):
+class OfferOperation(Message, frozen=True, kw_only=True):
     type: OfferOperationType | None = None
     id: OperationID | None = None
     launch: OfferOperationLaunch | None = None
@@ -977,53 +977,53 @@ class OfferOperation(Message, kw_only=True):
     destroy_disk: OfferOperationDestroyDisk | None = None
 
 
-class OfferOperationLaunch(Message, kw_only=True):
+class OfferOperationLaunch(Message, frozen=True, kw_only=True):
     task_infos: tuple[TaskInfo, ...] = ()
 
 
-class OfferOperationLaunchGroup(Message, kw_only=True):
+class OfferOperationLaunchGroup(Message, frozen=True, kw_only=True):
     executor: ExecutorInfo
     task_group: TaskGroupInfo
 
 
-class OfferOperationReserve(Message, kw_only=True):
+class OfferOperationReserve(Message, frozen=True, kw_only=True):
     source: tuple[Resource, ...] = ()
     resources: tuple[Resource, ...] = ()
 
 
-class OfferOperationUnreserve(Message, kw_only=True):
+class OfferOperationUnreserve(Message, frozen=True, kw_only=True):
     resources: tuple[Resource, ...] = ()
 
 
-class OfferOperationCreate(Message, kw_only=True):
+class OfferOperationCreate(Message, frozen=True, kw_only=True):
     volumes: tuple[Resource, ...] = ()
 
 
-class OfferOperationDestroy(Message, kw_only=True):
+class OfferOperationDestroy(Message, frozen=True, kw_only=True):
     volumes: tuple[Resource, ...] = ()
 
 
-class OfferOperationGrowVolume(Message, kw_only=True):
+class OfferOperationGrowVolume(Message, frozen=True, kw_only=True):
     volume: Resource
     addition: Resource
 
 
-class OfferOperationShrinkVolume(Message, kw_only=True):
+class OfferOperationShrinkVolume(Message, frozen=True, kw_only=True):
     volume: Resource
     subtract: ValueScalar
 
 
-class OfferOperationCreateDisk(Message, kw_only=True):
+class OfferOperationCreateDisk(Message, frozen=True, kw_only=True):
     source: Resource
     target_type: ResourceDiskInfoSourceType
     target_profile: str | None = None
 
 
-class OfferOperationDestroyDisk(Message, kw_only=True):
+class OfferOperationDestroyDisk(Message, frozen=True, kw_only=True):
     source: Resource
 
 
-class InverseOffer(Message, kw_only=True):
+class InverseOffer(Message, frozen=True, kw_only=True):
     id: OfferID
     url: URL | None = None
     framework_id: FrameworkID
@@ -1032,7 +1032,7 @@ class InverseOffer(Message, kw_only=True):
     resources: tuple[Resource, ...] = ()
 
 
-class TaskInfo(Message, kw_only=True):
+class TaskInfo(Message, frozen=True, kw_only=True):
     name: str
     task_id: TaskID
     agent_id: AgentID
@@ -1050,11 +1050,11 @@ class TaskInfo(Message, kw_only=True):
     limits: dict[str, ValueScalar] = field(default_factory=dict)
 
 
-class TaskGroupInfo(Message, kw_only=True):
+class TaskGroupInfo(Message, frozen=True, kw_only=True):
     tasks: tuple[TaskInfo, ...] = ()
 
 
-class Task(Message, kw_only=True):
+class Task(Message, frozen=True, kw_only=True):
     name: str
     task_id: TaskID
     framework_id: FrameworkID
@@ -1074,15 +1074,15 @@ class Task(Message, kw_only=True):
     limits: dict[str, ValueScalar] = field(default_factory=dict)
 
 
-class TaskResourceLimitation(Message, kw_only=True):
+class TaskResourceLimitation(Message, frozen=True, kw_only=True):
     resources: tuple[Resource, ...] = ()
 
 
-class UUID(Message, kw_only=True):
+class UUID(Message, frozen=True, kw_only=True):
     value: bytes
 
 
-class Operation(Message, kw_only=True):
+class Operation(Message, frozen=True, kw_only=True):
     framework_id: FrameworkID | None = None
     agent_id: AgentID | None = None
     info: OfferOperation
@@ -1091,7 +1091,7 @@ class Operation(Message, kw_only=True):
     uuid: UUID
 
 
-class OperationStatus(Message, kw_only=True):
+class OperationStatus(Message, frozen=True, kw_only=True):
     operation_id: OperationID | None = None
     state: OperationState
     message: str | None = None
@@ -1101,26 +1101,26 @@ class OperationStatus(Message, kw_only=True):
     resource_provider_id: ResourceProviderID | None = None
 
 
-class CheckStatusInfo(Message, kw_only=True):
+class CheckStatusInfo(Message, frozen=True, kw_only=True):
     type: CheckInfoType | None = None
     command: CheckStatusInfoCommand | None = None
     http: CheckStatusInfoHttp | None = None
     tcp: CheckStatusInfoTcp | None = None
 
 
-class CheckStatusInfoCommand(Message, kw_only=True):
+class CheckStatusInfoCommand(Message, frozen=True, kw_only=True):
     exit_code: int | None = None
 
 
-class CheckStatusInfoHttp(Message, kw_only=True):
+class CheckStatusInfoHttp(Message, frozen=True, kw_only=True):
     status_code: int | None = None
 
 
-class CheckStatusInfoTcp(Message, kw_only=True):
+class CheckStatusInfoTcp(Message, frozen=True, kw_only=True):
     succeeded: bool | None = None
 
 
-class TaskStatus(Message, kw_only=True):
+class TaskStatus(Message, frozen=True, kw_only=True):
     task_id: TaskID
     state: TaskState
     message: str | None = None
@@ -1139,90 +1139,90 @@ class TaskStatus(Message, kw_only=True):
     limitation: TaskResourceLimitation | None = None
 
 
-class Filters(Message, kw_only=True):
+class Filters(Message, frozen=True, kw_only=True):
     refuse_seconds: float = explicit(5.0)
 
 
-class Environment(Message, kw_only=True):
+class Environment(Message, frozen=True, kw_only=True):
     variables: tuple[EnvironmentVariable, ...] = ()
 
 
-class EnvironmentVariable(Message, kw_only=True):
+class EnvironmentVariable(Message, frozen=True, kw_only=True):
     name: str
     type: EnvironmentVariableType = explicit(EnvironmentVariableType.VALUE)
     value: str | None = None
     secret: Secret | None = None
 
 
-class Parameter(Message, kw_only=True):
+class Parameter(Message, frozen=True, kw_only=True):
     key: str
     value: str
 
 
-class Parameters(Message, kw_only=True):
+class Parameters(Message, frozen=True, kw_only=True):
     parameter: tuple[Parameter, ...] = ()
 
 
-class Credential(Message, kw_only=True):
+class Credential(Message, frozen=True, kw_only=True):
     principal: str
     secret: str | None = None
 
 
-class Credentials(Message, kw_only=True):
+class Credentials(Message, frozen=True, kw_only=True):
     credentials: tuple[Credential, ...] = ()
 
 
-class Secret(Message, kw_only=True):
+class Secret(Message, frozen=True, kw_only=True):
     type: SecretType | None = None
     reference: SecretReference | None = None
     value: SecretValue | None = None
 
 
-class SecretReference(Message, kw_only=True):
+class SecretReference(Message, frozen=True, kw_only=True):
     name: str
     key: str | None = None
 
 
-class SecretValue(Message, kw_only=True):
+class SecretValue(Message, frozen=True, kw_only=True):
     data: bytes
 
 
-class RateLimit(Message, kw_only=True):
+class RateLimit(Message, frozen=True, kw_only=True):
     qps: float | None = None
     principal: str
     capacity: int | None = None
 
 
-class RateLimits(Message, kw_only=True):
+class RateLimits(Message, frozen=True, kw_only=True):
     limits: tuple[RateLimit, ...] = ()
     aggregate_default_qps: float | None = None
     aggregate_default_capacity: int | None = None
 
 
-class Image(Message, kw_only=True):
+class Image(Message, frozen=True, kw_only=True):
     type: ImageType
     appc: ImageAppc | None = None
     docker: ImageDocker | None = None
     cached: bool = explicit(True)
 
 
-class ImageAppc(Message, kw_only=True):
+class ImageAppc(Message, frozen=True, kw_only=True):
     name: str
     id: str | None = None
     labels: Labels | None = None
 
 
-class ImageDocker(Message, kw_only=True):
+class ImageDocker(Message, frozen=True, kw_only=True):
     name: str
     credential: Credential | None = None
     config: Secret | None = None
 
 
-class MountPropagation(Message, kw_only=True):
+class MountPropagation(Message, frozen=True, kw_only=True):
     mode: MountPropagationMode | None = None
 
 
-class Volume(Message, kw_only=True):
+class Volume(Message, frozen=True, kw_only=True):
     mode: VolumeMode
     container_path: str
     host_path: str | None = None
@@ -1230,7 +1230,7 @@ class Volume(Message, kw_only=True):
     source: VolumeSource | None = None
 
 
-class VolumeSource(Message, kw_only=True):
+class VolumeSource(Message, frozen=True, kw_only=True):
     type: VolumeSourceType | None = None
     docker_volume: VolumeSourceDockerVolume | None = None
     host_path: VolumeSourceHostPath | None = None
@@ -1239,43 +1239,43 @@ class VolumeSource(Message, kw_only=True):
     csi_volume: VolumeSourceCSIVolume | None = None
 
 
-class VolumeSourceDockerVolume(Message, kw_only=True):
+class VolumeSourceDockerVolume(Message, frozen=True, kw_only=True):
     driver: str | None = None
     name: str
     driver_options: Parameters | None = None
 
 
-class VolumeSourceHostPath(Message, kw_only=True):
+class VolumeSourceHostPath(Message, frozen=True, kw_only=True):
     path: str
     mount_propagation: MountPropagation | None = None
 
 
-class VolumeSourceSandboxPath(Message, kw_only=True):
+class VolumeSourceSandboxPath(Message, frozen=True, kw_only=True):
     type: VolumeSourceSandboxPathType | None = None
     path: str
 
 
-class VolumeSourceCSIVolume(Message, kw_only=True):
+class VolumeSourceCSIVolume(Message, frozen=True, kw_only=True):
     plugin_name: str
     static_provisioning: VolumeSourceCSIVolumeStaticProvisioning | None = None
 
 
-class VolumeSourceCSIVolumeVolumeCapability(Message, kw_only=True):
+class VolumeSourceCSIVolumeVolumeCapability(Message, frozen=True, kw_only=True):
     block: VolumeSourceCSIVolumeVolumeCapabilityBlockVolume | None = None
     mount: VolumeSourceCSIVolumeVolumeCapabilityMountVolume | None = None
     access_mode: VolumeSourceCSIVolumeVolumeCapabilityAccessMode
 
 
-class VolumeSourceCSIVolumeVolumeCapabilityMountVolume(Message, kw_only=True):
+class VolumeSourceCSIVolumeVolumeCapabilityMountVolume(Message, frozen=True, kw_only=True):
     fs_type: str | None = None
     mount_flags: tuple[str, ...] = ()
 
 
-class VolumeSourceCSIVolumeVolumeCapabilityAccessMode(Message, kw_only=True):
+class VolumeSourceCSIVolumeVolumeCapabilityAccessMode(Message, frozen=True, kw_only=True):
     mode: VolumeSourceCSIVolumeVolumeCapabilityAccessModeMode
 
 
-class VolumeSourceCSIVolumeStaticProvisioning(Message, kw_only=True):
+class VolumeSourceCSIVolumeStaticProvisioning(Message, frozen=True, kw_only=True):
     volume_id: str
     volume_capability: VolumeSourceCSIVolumeVolumeCapability
     node_stage_secrets: dict[str, Secret] = field(default_factory=dict)
@@ -1283,7 +1283,7 @@ class VolumeSourceCSIVolumeStaticProvisioning(Message, kw_only=True):
     volume_context: dict[str, str] = field(default_factory=dict)
 
 
-class NetworkInfo(Message, kw_only=True):
+class NetworkInfo(Message, frozen=True, kw_only=True):
     ip_addresses: tuple[NetworkInfoIPAddress, ...] = ()
     name: str | None = None
     groups: tuple[str, ...] = ()
@@ -1291,27 +1291,27 @@ class NetworkInfo(Message, kw_only=True):
     port_mappings: tuple[NetworkInfoPortMapping, ...] = ()
 
 
-class NetworkInfoIPAddress(Message, kw_only=True):
+class NetworkInfoIPAddress(Message, frozen=True, kw_only=True):
     protocol: NetworkInfoProtocol = explicit(NetworkInfoProtocol.IPv4)
     ip_address: str | None = None
 
 
-class NetworkInfoPortMapping(Message, kw_only=True):
+class NetworkInfoPortMapping(Message, frozen=True, kw_only=True):
     host_port: int
     container_port: int
     protocol: str | None = None
 
 
-class CapabilityInfo(Message, kw_only=True):
+class CapabilityInfo(Message, frozen=True, kw_only=True):
     capabilities: tuple[CapabilityInfoCapability, ...] = ()
 
 
-class SeccompInfo(Message, kw_only=True):
+class SeccompInfo(Message, frozen=True, kw_only=True):
     profile_name: str | None = None
     unconfined: bool | None = None
 
 
-class LinuxInfo(Message, kw_only=True):
+class LinuxInfo(Message, frozen=True, kw_only=True):
     capability_info: CapabilityInfo | None = None
     bounding_capabilities: CapabilityInfo | None = None
     effective_capabilities: CapabilityInfo | None = None
@@ -1322,26 +1322,26 @@ class LinuxInfo(Message, kw_only=True):
     share_cgroups: bool = explicit(True)
 
 
-class RLimitInfo(Message, kw_only=True):
+class RLimitInfo(Message, frozen=True, kw_only=True):
     rlimits: tuple[RLimitInfoRLimit, ...] = ()
 
 
-class RLimitInfoRLimit(Message, kw_only=True):
+class RLimitInfoRLimit(Message, frozen=True, kw_only=True):
     type: RLimitInfoRLimitType | None = None
     hard: int | None = None
     soft: int | None = None
 
 
-class TTYInfo(Message, kw_only=True):
+class TTYInfo(Message, frozen=True, kw_only=True):
     window_size: TTYInfoWindowSize | None = None
 
 
-class TTYInfoWindowSize(Message, kw_only=True):
+class TTYInfoWindowSize(Message, frozen=True, kw_only=True):
     rows: int
     columns: int
 
 
-class ContainerInfo(Message, kw_only=True):
+class ContainerInfo(Message, frozen=True, kw_only=True):
     type: ContainerInfoType
     volumes: tuple[Volume, ...] = ()
     hostname: str | None = None
@@ -1353,7 +1353,7 @@ class ContainerInfo(Message, kw_only=True):
     tty_info: TTYInfo | None = None
 
 
-class ContainerInfoDockerInfo(Message, kw_only=True):
+class ContainerInfoDockerInfo(Message, frozen=True, kw_only=True):
     image: str
     network: ContainerInfoDockerInfoNetwork = explicit(ContainerInfoDockerInfoNetwork.HOST)
     port_mappings: tuple[ContainerInfoDockerInfoPortMapping, ...] = ()
@@ -1363,33 +1363,33 @@ class ContainerInfoDockerInfo(Message, kw_only=True):
     volume_driver: str | None = None
 
 
-class ContainerInfoDockerInfoPortMapping(Message, kw_only=True):
+class ContainerInfoDockerInfoPortMapping(Message, frozen=True, kw_only=True):
     host_port: int
     container_port: int
     protocol: str | None = None
 
 
-class ContainerInfoMesosInfo(Message, kw_only=True):
+class ContainerInfoMesosInfo(Message, frozen=True, kw_only=True):
     image: Image | None = None
 
 
-class ContainerStatus(Message, kw_only=True):
+class ContainerStatus(Message, frozen=True, kw_only=True):
     container_id: ContainerID | None = None
     network_infos: tuple[NetworkInfo, ...] = ()
     cgroup_info: CgroupInfo | None = None
     executor_pid: int | None = None
 
 
-class CgroupInfo(Message, kw_only=True):
+class CgroupInfo(Message, frozen=True, kw_only=True):
     net_cls: CgroupInfoNetCls | None = None
 
 
-class CgroupInfoBlkioValue(Message, kw_only=True):
+class CgroupInfoBlkioValue(Message, frozen=True, kw_only=True):
     op: CgroupInfoBlkioOperation | None = None
     value: int | None = None
 
 
-class CgroupInfoBlkioCFQStatistics(Message, kw_only=True):
+class CgroupInfoBlkioCFQStatistics(Message, frozen=True, kw_only=True):
     device: DeviceNumber | None = None
     sectors: int | None = None
     time: int | None = None
@@ -1401,32 +1401,32 @@ class CgroupInfoBlkioCFQStatistics(Message, kw_only=True):
     io_queued: tuple[CgroupInfoBlkioValue, ...] = ()
 
 
-class CgroupInfoBlkioThrottlingStatistics(Message, kw_only=True):
+class CgroupInfoBlkioThrottlingStatistics(Message, frozen=True, kw_only=True):
     device: DeviceNumber | None = None
     io_serviced: tuple[CgroupInfoBlkioValue, ...] = ()
     io_service_bytes: tuple[CgroupInfoBlkioValue, ...] = ()
 
 
-class CgroupInfoBlkioStatistics(Message, kw_only=True):
+class CgroupInfoBlkioStatistics(Message, frozen=True, kw_only=True):
     cfq: tuple[CgroupInfoBlkioCFQStatistics, ...] = ()
     cfq_recursive: tuple[CgroupInfoBlkioCFQStatistics, ...] = ()
     throttling: tuple[CgroupInfoBlkioThrottlingStatistics, ...] = ()
 
 
-class CgroupInfoNetCls(Message, kw_only=True):
+class CgroupInfoNetCls(Message, frozen=True, kw_only=True):
     classid: int | None = None
 
 
-class Labels(Message, kw_only=True):
+class Labels(Message, frozen=True, kw_only=True):
     labels: tuple[Label, ...] = ()
 
 
-class Label(Message, kw_only=True):
+class Label(Message, frozen=True, kw_only=True):
     key: str
     value: str | None = None
 
 
-class Port(Message, kw_only=True):
+class Port(Message, frozen=True, kw_only=True):
     number: int
     name: str | None = None
     protocol: str | None = None
@@ -1434,11 +1434,11 @@ class Port(Message, kw_only=True):
     labels: Labels | None = None
 
 
-class Ports(Message, kw_only=True):
+class Ports(Message, frozen=True, kw_only=True):
     ports: tuple[Port, ...] = ()
 
 
-class DiscoveryInfo(Message, kw_only=True):
+class DiscoveryInfo(Message, frozen=True, kw_only=True):
     visibility: DiscoveryInfoVisibility
     name: str | None = None
     environment: str | None = None
@@ -1448,12 +1448,12 @@ class DiscoveryInfo(Message, kw_only=True):
     labels: Labels | None = None
 
 
-class WeightInfo(Message, kw_only=True):
+class WeightInfo(Message, frozen=True, kw_only=True):
     weight: float
     role: str | None = None
 
 
-class VersionInfo(Message, kw_only=True):
+class VersionInfo(Message, frozen=True, kw_only=True):
     version: str
     build_date: str | None = None
     build_time: float | None = None
@@ -1463,24 +1463,24 @@ class VersionInfo(Message, kw_only=True):
     git_tag: str | None = None
 
 
-class Flag(Message, kw_only=True):
+class Flag(Message, frozen=True, kw_only=True):
     name: str
     value: str | None = None
 
 
-class Role(Message, kw_only=True):
+class Role(Message, frozen=True, kw_only=True):
     name: str
     weight: float
     frameworks: tuple[FrameworkID, ...] = ()
     resources: tuple[Resource, ...] = ()
 
 
-class Metric(Message, kw_only=True):
+class Metric(Message, frozen=True, kw_only=True):
     name: str
     value: float | None = None
 
 
-class FileInfo(Message, kw_only=True):
+class FileInfo(Message, frozen=True, kw_only=True):
     path: str
     nlink: int | None = None
     size: int | None = None
@@ -1490,53 +1490,53 @@ class FileInfo(Message, kw_only=True):
     gid: str | None = None
 
 
-class Device(Message, kw_only=True):
+class Device(Message, frozen=True, kw_only=True):
     path: str | None = None
     number: DeviceNumber | None = None
 
 
-class DeviceNumber(Message, kw_only=True):
+class DeviceNumber(Message, frozen=True, kw_only=True):
     major_number: int
     minor_number: int
 
 
-class DeviceAccess(Message, kw_only=True):
+class DeviceAccess(Message, frozen=True, kw_only=True):
     device: Device
     access: DeviceAccessAccess
 
 
-class DeviceAccessAccess(Message, kw_only=True):
+class DeviceAccessAccess(Message, frozen=True, kw_only=True):
     read: bool | None = None
     write: bool | None = None
     mknod: bool | None = None
 
 
-class DeviceWhitelist(Message, kw_only=True):
+class DeviceWhitelist(Message, frozen=True, kw_only=True):
     allowed_devices: tuple[DeviceAccess, ...] = ()
 
 
-class DrainConfig(Message, kw_only=True):
+class DrainConfig(Message, frozen=True, kw_only=True):
     max_grace_period: DurationInfo | None = None
     mark_gone: bool = explicit(False)
 
 
-class DrainInfo(Message, kw_only=True):
+class DrainInfo(Message, frozen=True, kw_only=True):
     state: DrainState
     config: DrainConfig
 
 
-class ProtobufDuration(Message, kw_only=True):
+class ProtobufDuration(Message, frozen=True, kw_only=True):
     seconds: int | None = None
     nanos: int | None = None
 
 
-class ResourceRevocableInfo(Message, kw_only=True):
+class ResourceRevocableInfo(Message, frozen=True, kw_only=True):
     pass
 
 
-class ResourceSharedInfo(Message, kw_only=True):
+class ResourceSharedInfo(Message, frozen=True, kw_only=True):
     pass
 
 
-class VolumeSourceCSIVolumeVolumeCapabilityBlockVolume(Message, kw_only=True):
+class VolumeSourceCSIVolumeVolumeCapabilityBlockVolume(Message, frozen=True, kw_only=True):
     pass

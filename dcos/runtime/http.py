@@ -1,0 +1,99 @@
+"""HTTP by aiohttp: listening with a clean end, JSON by msgspec, errors that show nothing of the inside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from dcos.runtime import log
+
+_log = log.get_logger("http")
+_encode = msgspec.json.Encoder(order=None).encode
+
+JSON = "application/json"
+
+
+def json_response(
+    value: Any, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Any msgspec-encodable value as JSON."""
+    return web.Response(body=_encode(value), status=status, content_type=content_type, headers=headers)
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Unknown trouble becomes a logged 500 without internals; cancellation and HTTP answers pass."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException:
+        raise
+    except ConnectionResetError:
+        raise
+    except Exception:
+        _log.exception("request_failed", method=request.method, path=request.path)
+        return json_response({"message": "internal error"}, status=500)
+    return response
+
+
+def application(*, client_max_size: int = 16 * 1024**2, middlewares: tuple[Any, ...] = ()) -> web.Application:
+    """An aiohttp application with the house's error handling. ``client_max_size``: bytes of a request body."""
+    return web.Application(middlewares=(errors, *middlewares), client_max_size=client_max_size)
+
+
+@contextlib.asynccontextmanager
+async def _running(app: web.Application) -> AsyncIterator[web.AppRunner]:
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        yield runner
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def listen(
+    app: web.Application, *, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, int]]:
+    """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one."""
+    async with _running(app) as runner:
+        site = web.TCPSite(runner, host, port, ssl_context=tls, reuse_address=True, backlog=1024)
+        await site.start()
+        address = runner.addresses[0]
+        yield str(address[0]), int(address[1])
+
+
+@contextlib.asynccontextmanager
+async def listen_unix(app: web.Application, *, path: Path, mode: int = 0o660) -> AsyncIterator[Path]:
+    """Serve ``app`` on a unix socket with permission bits ``mode``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    async with _running(app) as runner:
+        before = os.umask(0o177)
+        try:
+            await web.UnixSite(runner, str(path), backlog=1024).start()
+        finally:
+            os.umask(before)
+        path.chmod(mode)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def session(
+    *, timeout_s: float | None = 30.0, headers: Mapping[str, str] | None = None, unix: Path | None = None
+) -> aiohttp.ClientSession:
+    """A client session; ``timeout_s`` None is for streams (connecting still has 10 s)."""
+    connector = aiohttp.UnixConnector(path=str(unix)) if unix else aiohttp.TCPConnector(limit=0, ttl_dns_cache=5)
+    timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10.0)
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, headers=headers, auto_decompress=True, read_bufsize=2**18
+    )
