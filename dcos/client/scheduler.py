@@ -1,6 +1,6 @@
 """A typed v1 scheduler client: one subscription kept alive over leader changes, and calls on it.
 
-Use: ``async with SchedulerClient(...) as client``; read ``client.events()`` and send ``client.call(...)``. Each time the
+Use: ``async with SchedulerClient(...) as client``; read ``client.events()``, send ``client.call(...)``. Each time the
 subscription comes (back), ``SUBSCRIBED`` is yielded first: reconcile then. Heartbeats are kept for the client itself.
 
 Leaving the block closes the stream but does not tear the framework down (``teardown`` does).
@@ -73,7 +73,7 @@ class FrameworkError(SchedulerError):
 class SchedulerClient:
     """One framework's connection to whichever master leads.
 
-    ``detect`` yields the leading master (None: none known) now and after every change. ``jitter`` gives numbers in [0, 1)
+    ``detect`` yields the leading master (None: none known) now and after every change. ``jitter`` gives a number in [0, 1)
     for the back-off. ``credential`` is (principal, secret) for HTTP Basic.
     """
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dcos.model import values
 from dcos.model.v1.types import (
@@ -74,8 +74,9 @@ class Kind:
         "type",
     )
 
-    _known: weakref.WeakValueDictionary[tuple[Any, ...], Kind] = weakref.WeakValueDictionary()
+    _known: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Kind]] = weakref.WeakValueDictionary()
 
+    _key: tuple[Any, ...]
     name: str
     type: ValueType
     reservations: tuple[ResourceReservationInfo, ...]
@@ -383,7 +384,7 @@ EMPTY: Final = Resources()
 
 def may_use(reserved_to: str, role: str) -> bool:
     """Whether a framework in ``role`` may use what is reserved to ``reserved_to``."""
-    return reserved_to == UNRESERVED or reserved_to == role or role.startswith(reserved_to + "/")
+    return reserved_to in (UNRESERVED, role) or role.startswith(reserved_to + "/")
 
 
 def quantity(kind: Kind, amount: Amount) -> int:
