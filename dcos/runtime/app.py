@@ -99,9 +99,9 @@ async def serve(name: str, config: C, run: Callable[[App[C]], Awaitable[None]]) 
                 notify.notify("STOPPING=1")
                 raise _Stop
 
-            stopper = tasks.create_task(end(), name="stop")
-            await asyncio.wait({main_task})
-            stopper.cancel()
+            tasks.create_task(end(), name="stop")
+            await main_task
+            raise _Stop
     except* _Stop:
         logger.info("stopped")
     except* Exit as group:
@@ -115,7 +115,7 @@ async def serve(name: str, config: C, run: Callable[[App[C]], Awaitable[None]]) 
 
 
 class _Stop(Exception):
-    """Unwinds the task group at a signal."""
+    """Unwinds the task group: a signal came, or ``run`` returned."""
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:

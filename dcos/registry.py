@@ -1,0 +1,380 @@
+"""The service table: every part of the cluster is one row.
+
+From a row follow its unit file, user, environment file, nginx locations, ports, firewall and preflight lists, health checks, the
+diagnostics list and ``docs/reference/services.md``; a test re-makes each and compares. Adding a service is one row
+plus its package.
+
+``environment`` values are templates over the cluster's calculated arguments (``{zk_servers}`` ...), see ``dcos.install``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class NodeRole(enum.StrEnum):
+    """What a machine is. (A "role" without prefix is the Mesos resource role.)"""
+
+    MASTER = "master"
+    AGENT = "slave"
+    PUBLIC_AGENT = "slave_public"
+
+
+MASTERS = frozenset({NodeRole.MASTER})
+AGENTS = frozenset({NodeRole.AGENT, NodeRole.PUBLIC_AGENT})
+EVERYWHERE = frozenset(NodeRole)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A port that a service listens on.   ``bind``: loopback, node (the node's own address), any, or fixed addresses."""
+
+    name: str
+    number: int
+    bind: str = "node"
+    protocols: tuple[str, ...] = ("tcp",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A path at the Admin Router that leads to a service.
+
+    ``to`` names a port of the service or, with ``unix:``, a socket below ``/run/dcos``; ``upstream_path`` None keeps the
+    path, otherwise it replaces ``prefix``; ``auth`` asks for a valid token.
+    """
+
+    prefix: str
+    to: str
+    upstream_path: str | None = None
+    auth: bool = True
+    exact: bool = False
+    on: frozenset[NodeRole] = MASTERS
+    buffered: bool = True
+    drop_authorization: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One systemd unit of ``dcos.target``."""
+
+    name: str
+    """Unit name without ``.service``."""
+    title: str
+    """Left of the colon in ``Description=``; the health API shows it as the name."""
+    summary: str
+    on: frozenset[NodeRole]
+    command: tuple[str, ...]
+    """Console script and its fixed arguments."""
+    unit: str = "python.service.in"
+    """Template below ``units/``."""
+    user: str = "root"
+    why_root: str = ""
+    """Required where ``user`` is root."""
+    groups: tuple[str, ...] = ()
+    """Supplementary groups."""
+    ports: tuple[Port, ...] = ()
+    routes: tuple[Route, ...] = ()
+    health: str = ""
+    """Path that answers 200 on the port named ``http`` when the service serves."""
+    state: tuple[str, ...] = ()
+    """Folders below ``/var/lib/dcos`` that the service owns, mode 0700."""
+    writes: tuple[str, ...] = ()
+    """Further paths that it may write (everything else is read-only)."""
+    env_file: str = ""
+    """Name below ``/opt/mesosphere/etc``."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    directives: tuple[tuple[str, str, str], ...] = ()
+    """(directive, value, reason): what the template does not say, or says otherwise."""
+    timer: tuple[tuple[str, str], ...] = ()
+    """Lines of a ``[Timer]``; a service with a timer is a oneshot."""
+    restart_s: int = 2
+    start_timeout_s: int = 300
+    memory_mb: int = 60
+    """Resident memory expected when idle; bench/up.py prints it beside what it measures."""
+
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        name="dcos-exhibitor",
+        title="Exhibitor",
+        summary="Supervises ZooKeeper, which keeps the cluster's shared state",
+        on=MASTERS,
+        command=("dcos-exhibitor",),
+        user="dcos_exhibitor",
+        ports=(
+            Port(name="http", number=8181),
+            Port(name="zk-client", number=2181, bind="any"),
+            Port(name="zk-quorum", number=2888),
+            Port(name="zk-election", number=3888),
+        ),
+        routes=(
+            Route(prefix="/exhibitor/", to="http", upstream_path="/"),
+            Route(
+                prefix="/exhibitor/exhibitor/v1/cluster/status",
+                to="http",
+                upstream_path="/exhibitor/v1/cluster/status",
+                auth=False,
+                exact=True,
+            ),
+        ),
+        health="/exhibitor/v1/cluster/state",
+        state=("exhibitor",),
+        env_file="exhibitor",
+        environment={"EXHIBITOR_STATIC_ENSEMBLE": "{exhibitor_static_ensemble}"},
+        memory_mb=170,
+    ),
+    Service(
+        name="dcos-mesos-master",
+        title="Mesos Master",
+        summary="Offers the resources of the agents to frameworks",
+        on=MASTERS,
+        command=("dcos-mesos-master",),
+        user="dcos_mesos_master",
+        ports=(Port(name="http", number=5050),),
+        routes=(Route(prefix="/mesos/", to="leader", upstream_path="/", buffered=False),),
+        health="/health",
+        state=("mesos/master",),
+        env_file="mesos-master",
+        environment={
+            "MESOS_ZK": "zk://{zk_servers}/mesos",
+            "MESOS_QUORUM": "{master_quorum}",
+            "MESOS_CLUSTER": "{cluster_name}",
+            "MESOS_HOSTNAME_LOOKUP": "false",
+            "MESOS_OFFER_TIMEOUT": "2mins",
+            "MESOS_MIN_ALLOCATABLE_RESOURCES": "cpus:0.01;mem:32;ports:1",
+            "MESOS_MAX_COMPLETED_FRAMEWORKS": "{mesos_max_completed_frameworks}",
+            "MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK": "{mesos_max_completed_tasks_per_framework}",
+        },
+    ),
+    Service(
+        name="dcos-mesos-slave",
+        title="Mesos Agent",
+        summary="Runs tasks in containers on this node",
+        on=frozenset({NodeRole.AGENT}),
+        command=("dcos-mesos-agent",),
+        unit="agent.service.in",
+        why_root="starts tasks as any user in cgroups and namespaces of their own",
+        ports=(Port(name="http", number=5051),),
+        health="/health",
+        writes=("/var/lib/mesos", "/var/log/mesos", "/var/run/mesos"),
+        env_file="mesos-slave",
+        environment={
+            "MESOS_MASTER": "zk://{zk_servers}/mesos",
+            "MESOS_HOSTNAME_LOOKUP": "false",
+            "MESOS_RESOURCES": "ports:[1025-2180,2182-3887,3889-5049,5052-8079,8082-8180,8182-32000]",
+            "MESOS_CONTAINERIZERS": "mesos",
+            "MESOS_IMAGE_PROVIDERS": "docker",
+            "MESOS_GC_DELAY": "{gc_delay}",
+            "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",
+            "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
+            "MESOS_RECONFIGURATION_POLICY": "additive",
+        },
+    ),
+    Service(
+        name="dcos-mesos-slave-public",
+        title="Mesos Agent Public",
+        summary="Runs tasks that face the public in containers on this node",
+        on=frozenset({NodeRole.PUBLIC_AGENT}),
+        command=("dcos-mesos-agent",),
+        unit="agent.service.in",
+        why_root="starts tasks as any user in cgroups and namespaces of their own",
+        ports=(Port(name="http", number=5051),),
+        health="/health",
+        writes=("/var/lib/mesos", "/var/log/mesos", "/var/run/mesos"),
+        env_file="mesos-slave-public",
+        environment={
+            "MESOS_MASTER": "zk://{zk_servers}/mesos",
+            "MESOS_HOSTNAME_LOOKUP": "false",
+            "MESOS_RESOURCES": "ports:[1-21,23-5050,5052-32000]",
+            "MESOS_DEFAULT_ROLE": "slave_public",
+            "MESOS_ATTRIBUTES": "public_ip:true",
+            "MESOS_CONTAINERIZERS": "mesos",
+            "MESOS_IMAGE_PROVIDERS": "docker",
+            "MESOS_GC_DELAY": "{gc_delay}",
+            "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",
+            "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
+            "MESOS_RECONFIGURATION_POLICY": "additive",
+        },
+    ),
+    Service(
+        name="dcos-marathon",
+        title="Marathon",
+        summary="Keeps services running",
+        on=MASTERS,
+        command=("dcos-marathon",),
+        user="dcos_marathon",
+        ports=(Port(name="http", number=8080),),
+        routes=(Route(prefix="/marathon/", to="http", upstream_path="/"),),
+        health="/ping",
+        env_file="marathon",
+        environment={
+            "MARATHON_MASTER": "zk://{zk_servers}/mesos",
+            "MARATHON_ZK": "zk://{zk_servers}/marathon",
+            "MARATHON_MESOS_ROLE": "slave_public",
+            "MARATHON_DEFAULT_ACCEPTED_RESOURCE_ROLES": "*",
+            "MARATHON_MESOS_USER": "root",
+            "MARATHON_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_marathon",
+        },
+    ),
+    Service(
+        name="dcos-mesos-dns",
+        title="Mesos DNS",
+        summary="Answers for the names of tasks and frameworks",
+        on=MASTERS,
+        command=("dcos-mesos-dns",),
+        user="dcos_mesos_dns",
+        ports=(
+            Port(name="dns", number=61053, protocols=("tcp", "udp")),
+            Port(name="http", number=8123),
+        ),
+        routes=(Route(prefix="/mesos_dns/", to="http", upstream_path="/", drop_authorization=True),),
+        health="/v1/version",
+        env_file="mesos-dns",
+        environment={"MESOS_DNS_ZK": "zk://{zk_servers}/mesos"},
+    ),
+    Service(
+        name="dcos-net",
+        title="DC/OS Net",
+        summary="Forwards DNS and balances virtual IPs",
+        on=EVERYWHERE,
+        command=("dcos-net",),
+        why_root="writes nftables and network devices, binds port 53",
+        capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW"),
+        ports=(
+            Port(name="dns", number=53, bind="198.51.100.1,198.51.100.2,198.51.100.3", protocols=("tcp", "udp")),
+            Port(name="http", number=62080, bind="loopback"),
+        ),
+        routes=(Route(prefix="/net/", to="http", upstream_path="/", drop_authorization=True),),
+        health="/v1/version",
+        state=("navstar",),
+        env_file="dcos_net",
+        environment={
+            "DCOS_NET_ZK": "zk://{zk_servers}/mesos",
+            "DCOS_NET_MASTER_LIST": "{master_list}",
+            "DCOS_NET_RESOLVERS": "{resolvers}",
+            "DCOS_NET_ENABLE_LB": "{enable_lb}",
+        },
+    ),
+    Service(
+        name="dcos-gen-resolvconf",
+        title="Generate resolv.conf",
+        summary="Points this node at the forwarders that answer",
+        on=EVERYWHERE,
+        command=("dcos-net", "gen-resolvconf"),
+        unit="oneshot.service.in",
+        why_root="writes /etc/resolv.conf",
+        writes=("/etc",),
+        env_file="dcos_net",
+        timer=(("OnBootSec", "5s"), ("OnUnitActiveSec", "1min")),
+    ),
+    Service(
+        name="dcos-bouncer",
+        title="Bouncer",
+        summary="Knows users and signs their tokens",
+        on=MASTERS,
+        command=("dcos-bouncer",),
+        user="dcos_bouncer",
+        ports=(Port(name="http", number=8101, bind="loopback"),),
+        routes=(
+            Route(prefix="/acs/api/v1/auth/", to="http", auth=False),
+            Route(prefix="/acs/api/v1", to="http"),
+        ),
+        health="/acs/api/v1/auth/jwks",
+        state=("bouncer",),
+        env_file="bouncer",
+        environment={"BOUNCER_ZK": "zk://{zk_servers}/dcos/iam"},
+        start_timeout_s=600,
+    ),
+    Service(
+        name="dcos-cosmos",
+        title="Cosmos",
+        summary="Lists and installs packages of the catalog",
+        on=MASTERS,
+        command=("dcos-cosmos",),
+        user="dcos_cosmos",
+        ports=(Port(name="http", number=7070, bind="loopback"),),
+        routes=(
+            Route(prefix="/package/", to="http", buffered=False),
+            Route(prefix="/capabilities", to="http"),
+            Route(prefix="/cosmos/service/", to="http", upstream_path="/service/"),
+        ),
+        health="/capabilities",
+        state=("cosmos",),
+        env_file="cosmos",
+        environment={"COSMOS_ZOOKEEPER_URI": "zk://{zk_servers}/cosmos"},
+    ),
+    Service(
+        name="dcos-adminrouter",
+        title="Admin Router Master",
+        summary="Front door of the cluster: proxies its services behind authentication",
+        on=MASTERS,
+        command=("dcos-adminrouter", "--role=master"),
+        user="dcos_adminrouter",
+        capabilities=("CAP_NET_BIND_SERVICE",),
+        ports=(
+            Port(name="http", number=80, bind="any"),
+            Port(name="https", number=443, bind="any"),
+        ),
+        state=("adminrouter",),
+        env_file="adminrouter.env",
+        environment={
+            "ADMINROUTER_ACTIVATE_AUTH_MODULE": "{oauth_enabled}",
+            "ADMINROUTER_ZK": "zk://{zk_servers}/mesos",
+        },
+        memory_mb=70,
+    ),
+    Service(
+        name="dcos-adminrouter-agent",
+        title="Admin Router Agent",
+        summary="Serves this node's operations APIs to the masters",
+        on=AGENTS,
+        command=("dcos-adminrouter", "--role=agent"),
+        user="dcos_adminrouter",
+        ports=(Port(name="http", number=61001),),
+        env_file="adminrouter-agent.env",
+        memory_mb=50,
+    ),
+    Service(
+        name="dcos-diagnostics",
+        title="Diagnostics",
+        summary="Tells the health of every node's units",
+        on=EVERYWHERE,
+        command=("dcos-diagnostics",),
+        why_root="its socket lies in /run/dcos, and it reads every unit's journal",
+        ports=(Port(name="http", number=1050),),
+        routes=(
+            Route(prefix="/system/health/v1", to="http"),
+            Route(prefix="/system/health/v1", to="unix:dcos-diagnostics.sock", auth=False, on=AGENTS),
+        ),
+        health="/system/health/v1",
+        env_file="dcos-diagnostics",
+        environment={
+            "DIAGNOSTICS_MASTER_LIST": "{master_list}",
+            "DIAGNOSTICS_ZK": "zk://{zk_servers}/mesos",
+        },
+    ),
+)
+
+
+def services_on(role: NodeRole) -> tuple[Service, ...]:
+    """The rows for a machine of ``role``, in table order (which is a good order to start them in)."""
+    return tuple(service for service in SERVICES if role in service.on)
+
+
+def service(name: str) -> Service:
+    """The row named ``name``.   Errors: KeyError."""
+    for row in SERVICES:
+        if row.name == name:
+            return row
+    raise KeyError(name)
+
+
+def port_of(name: str, port: str = "http") -> int:
+    """Number of a service's named port.   Errors: KeyError."""
+    for one in service(name).ports:
+        if one.name == port:
+            return one.number
+    raise KeyError(f"{name} has no port {port}")
