@@ -41,6 +41,8 @@ def decode(raw: bytes, kind: type[M]) -> M:
         raise WireError("", f"not valid JSON: {error}") from error
     try:
         return msgspec.convert(_lenient(msgspec.json.decode(raw), kind, 0), kind, strict=False)
+    except RecursionError as error:
+        raise WireError("", "nested too deep") from error
     except msgspec.ValidationError as error:
         rule, _, path = str(error).partition(" - at ")
         raise WireError(path.strip("`").removeprefix("$."), rule) from error

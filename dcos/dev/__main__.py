@@ -1,0 +1,83 @@
+"""``python -m dcos.dev VERB``: the same checks for a person, a commit and CI."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dcos.dev import docs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def step(name: str, argv: Sequence[str]) -> bool:
+    """Run one check; say how long it took."""
+    began = time.monotonic()
+    print(f"== {name}: {' '.join(argv[2:] if argv[1] == '-m' else argv)}", flush=True)
+    code = subprocess.run(argv, cwd=ROOT, check=False).returncode
+    print(f"== {name}: {'ok' if code == 0 else f'FAILED ({code})'} in {time.monotonic() - began:.1f} s", flush=True)
+    return code == 0
+
+
+def module(name: str, *words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *words)
+
+
+def lint() -> bool:
+    """Format, ruff, mypy, import contracts, generated documents."""
+    results = [
+        step("format", module("ruff", "format", "--check", ".")),
+        step("ruff", module("ruff", "check", ".")),
+        step("mypy", module("mypy")),
+        step("imports", (str(Path(sys.executable).with_name("lint-imports")),)),
+    ]
+    stale = docs.stale(ROOT)
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} is not what its table says: run python -m dcos.dev docs")
+    return all(results) and not stale
+
+
+def fast_tests() -> bool:
+    return step("tests", module("pytest", "-q", "tests/unit", "tests/property"))
+
+
+def all_tests() -> bool:
+    return step("tests", module("pytest", "-q", "tests/unit", "tests/property", "tests/sim", "tests/integration"))
+
+
+def e2e() -> bool:
+    return step("e2e", module("pytest", "-q", "--timeout=1800", "tests/e2e"))
+
+
+def write_docs() -> bool:
+    for path in docs.stale(ROOT):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(docs.PAGES[str(path.relative_to(ROOT))](), encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+    return True
+
+
+VERBS: dict[str, tuple[str, tuple[Callable[[], bool], ...]]] = {
+    "check": ("lint and the fast tests, under two minutes", (lint, fast_tests)),
+    "lint": ("format, ruff, mypy, import contracts, generated documents", (lint,)),
+    "test": ("everything: lint, unit, property, simulation, integration, end to end", (lint, all_tests, e2e)),
+    "e2e": ("the end-to-end tests on real systemd nodes", (e2e,)),
+    "docs": ("re-make the documents that follow from tables", (write_docs,)),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m dcos.dev", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for name, (help_text, _) in VERBS.items():
+        verbs.add_parser(name, help=help_text)
+    chosen = parser.parse_args().verb
+    return 0 if all(check() for check in VERBS[chosen][1]) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,43 @@
+"""Rules that every row of the service table keeps."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from dcos.registry import SERVICES, NodeRole, Service, services_on
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("row", SERVICES, ids=lambda row: row.name)
+def test_row(row: Service) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = scripts[row.command[0]].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert (ROOT / "units" / row.unit).is_file()
+    assert (row.user == "root") == bool(row.why_root), "root needs a reason"
+    assert all(reason for _, _, reason in row.directives), "an unusual directive needs a reason"
+    named = {port.name for port in row.ports}
+    for route in row.routes:
+        assert route.to in named or route.to == "leader" or route.to.startswith("unix:")
+        assert route.prefix.startswith("/")
+    assert not row.health or "http" in named
+
+
+@pytest.mark.parametrize("role", list(NodeRole))
+def test_no_two_services_of_a_machine_want_one_port(role: NodeRole) -> None:
+    taken: dict[tuple[int, str], str] = {}
+    for row in services_on(role):
+        for port in row.ports:
+            for protocol in port.protocols:
+                assert taken.setdefault((port.number, protocol), row.name) == row.name
+
+
+def test_names_are_unique_and_start_with_dcos() -> None:
+    names = [row.name for row in SERVICES]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("dcos-") for name in names)
