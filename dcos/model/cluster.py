@@ -1,0 +1,131 @@
+"""A cluster as names and load balancing need it: who leads, which agents, frameworks and tasks there are.
+
+Much smaller than the Mesos state itself (nothing of resources, executors, history), so that every node can hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
+
+import msgspec
+
+from dcos.model.v1.types import TaskState
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+TERMINAL = frozenset(
+    {
+        TaskState.TASK_FINISHED,
+        TaskState.TASK_FAILED,
+        TaskState.TASK_KILLED,
+        TaskState.TASK_ERROR,
+        TaskState.TASK_LOST,
+        TaskState.TASK_DROPPED,
+        TaskState.TASK_GONE,
+        TaskState.TASK_GONE_BY_OPERATOR,
+    }
+)
+"""States after which a task is no part of the cluster any more."""
+
+
+class DiscoveryPort(msgspec.Struct, frozen=True):
+    """A port as the task's discovery info describes it."""
+
+    number: int
+    name: str = ""
+    protocol: str = ""
+    """As given, lower case; may be empty, ``tcp``, ``udp`` (``tcp,udp`` is written as two ports by Marathon)."""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+class MappedPort(msgspec.Struct, frozen=True):
+    """A host port that leads to a container port. ``protocol`` is lower case, ``tcp`` unless said otherwise."""
+
+    host_port: int
+    container_port: int
+    protocol: str = "tcp"
+
+
+class RunningTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that has not ended. ``state`` tells how far it is (or that its agent is unreachable)."""
+
+    id: str
+    framework_id: str
+    agent_id: str
+    name: str
+    state: TaskState
+    healthy: bool | None = None
+    """What the newest status says; None: nothing known."""
+    health_checked: bool = False
+    """A health check is defined, so that ``healthy`` None means not yet passed."""
+    labels: tuple[tuple[str, str], ...] = ()
+    host_ports: tuple[int, ...] = ()
+    """The ports of its resources, in the order offered."""
+    discovery_name: str = ""
+    discovery_ports: tuple[DiscoveryPort, ...] = ()
+    container_ips: tuple[str, ...] = ()
+    """IPv4 and IPv6 addresses that the newest status reports (on the host's network: the agent's)."""
+    mapped_ports: tuple[MappedPort, ...] = ()
+    status_at: float = 0.0
+    """Unix seconds of the status that the above comes from."""
+
+    @property
+    def running(self) -> bool:
+        return self.state is TaskState.TASK_RUNNING
+
+    @property
+    def service_name(self) -> str:
+        """The name others look it up by."""
+        return self.discovery_name or self.name
+
+
+class ClusterAgent(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    hostname: str
+    ip: str
+    """Where its Mesos API answers: an IP address (the host name where it is not known)."""
+    port: int
+    active: bool = True
+
+
+class ClusterFramework(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    hostname: str = ""
+    webui_url: str = ""
+    port: int | None = None
+    """Of a scheduler that speaks libprocess; None for those on the HTTP API."""
+    active: bool = True
+
+
+class Leader(msgspec.Struct, frozen=True, kw_only=True):
+    """The leading master."""
+
+    ip: str
+    port: int
+    hostname: str = ""
+    id: str = ""
+
+
+TaskKey = tuple[str, str]
+"""(framework id, task id)"""
+
+
+def frozen_map(mapping: Mapping[K, V]) -> Mapping[K, V]:
+    """A read-only copy."""
+    return MappingProxyType(dict(mapping))
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """One moment of the cluster. ``revision`` grows with every change seen by this process."""
+
+    revision: int = 0
+    leader: Leader | None = None
+    agents: Mapping[str, ClusterAgent] = field(default_factory=lambda: MappingProxyType({}))
+    frameworks: Mapping[str, ClusterFramework] = field(default_factory=lambda: MappingProxyType({}))
+    tasks: Mapping[TaskKey, RunningTask] = field(default_factory=lambda: MappingProxyType({}))
