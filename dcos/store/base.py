@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class StoreError(Exception):
-    """Any trouble with the store. Drawn: StoreError > NoNode, NodeExists, BadVersion, NotEmpty, SessionLost, Disconnected."""
+    """Any trouble with the store.
+
+    StoreError
+      NoNode, NodeExists, BadVersion, NotEmpty    the tree is not as expected
+      TooBig, NotAllowed                          refused whatever the tree looks like
+      Disconnected                                maybe done, maybe not
+      SessionLost                                 over; LeadershipLost (election.py) is one of it
+    """
 
 
 class NoNode(StoreError):
@@ -31,6 +38,14 @@ class NotEmpty(StoreError):
     """The node has children."""
 
 
+class TooBig(StoreError):
+    """More data than one request may carry (``MAX_BYTES``): the server would cut the connection."""
+
+
+class NotAllowed(StoreError):
+    """The node's access list does not let this session do that."""
+
+
 class SessionLost(StoreError):
     """The session ended: ephemeral nodes are gone. The process that leads must end."""
 
@@ -39,15 +54,22 @@ class Disconnected(StoreError):
     """No answer now; the operation may or may not have happened. Retry reads; re-check before repeating writes."""
 
 
+MAX_BYTES: Final = 1_000_000
+"""Data of one node, or of all operations of one transaction.   Source: ZooKeeper's jute.maxbuffer, 1 MiB with overhead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as read. ``version`` counts writes of this node; ``ephemeral`` tells that it dies with its session."""
+    """A node as read. ``version`` counts writes of this node; ``ephemeral`` tells that it dies with its session, ``owned``
+    that this session is ours. ``birth`` (a transaction number) tells a node from a later one of the same name."""
 
     data: bytes
     version: int
     created_ms: int = 0
     modified_ms: int = 0
     ephemeral: bool = False
+    owned: bool = False
+    birth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +104,37 @@ class Check:
 Operation = Create | Set | Delete | Check
 
 
+def check_path(path: str) -> None:
+    """Errors: ValueError unless absolute, without empty, ``.`` and ``..`` parts, without a slash at the end."""
+    if path == "/":
+        return
+    if not path.startswith("/") or any(part in ("", ".", "..") for part in path[1:].split("/")) or "\0" in path:
+        raise ValueError(f"{path!r} is not a path: /part/part, no empty parts")
+
+
+def check_operations(operations: Sequence[Operation]) -> None:
+    """Errors: ValueError (path), TooBig."""
+    total = 0
+    for operation in operations:
+        check_path(operation.path)
+        if isinstance(operation, Create | Set):
+            total += len(operation.data)
+    if total > MAX_BYTES:
+        raise TooBig(f"{operations[0].path}: {total} bytes in one request, at most {MAX_BYTES}")
+
+
 class Store(Protocol):
-    """One session with the ensemble."""
+    """One session with the ensemble.
+
+    While the connection is away, reads and writes not yet sent wait for it; a write on its way raises Disconnected. After
+    the session's timeout without connection, or when the server says so, everything raises SessionLost, for good.
+    """
 
     async def get(self, path: str) -> Node | None:
         """The node, or None where there is none."""
         ...
+
+    async def exists(self, path: str) -> bool: ...
 
     async def children(self, path: str) -> tuple[str, ...] | None:
         """Names (not paths), sorted; None where there is no such node."""
@@ -100,11 +147,11 @@ class Store(Protocol):
         ...
 
     async def set(self, path: str, data: bytes, *, version: int = -1) -> int:
-        """Write; return the new version.   Errors: NoNode, BadVersion."""
+        """Write; return the new version.   Errors: NoNode, BadVersion, TooBig."""
         ...
 
     async def delete(self, path: str, *, version: int = -1, recursive: bool = False) -> None:
-        """Errors: NoNode, BadVersion, NotEmpty."""
+        """``recursive`` takes all below first, not atomically.   Errors: NoNode, BadVersion, NotEmpty."""
         ...
 
     async def transact(self, operations: Sequence[Operation]) -> tuple[str, ...]:
