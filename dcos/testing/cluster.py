@@ -1,0 +1,147 @@
+"""A local cluster seen from a test: brought up, looked into and removed by the commands that people use."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+BIN = Path(sys.executable).parent
+
+
+class Failed(AssertionError):
+    """A command ended otherwise than a test needs; carries what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, redirects not followed."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def http(
+    url: str, *, token: str | None = None, method: str = "GET", body: object = None, timeout_s: float = 10
+) -> Answer:
+    """One request; any status is an answer.   Errors: OSError when nobody answers."""
+    headers = {"Accept": "application/json, text/plain, */*"}
+    if token:
+        headers["Authorization"] = f"token={token}"
+    data = None
+    if body is not None:
+        data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    request = urllib.request.Request(url, data=data, headers=headers, method=method)
+    try:
+        with opener.open(request, timeout=timeout_s) as reply:
+            return Answer(reply.status, dict(reply.headers), reply.read().decode(errors="replace"))
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, dict(error.headers), error.read().decode(errors="replace"))
+
+
+def eventually(what: str, probe: Callable[[], T | None], *, within_s: float, every_s: float = 0.5) -> T:
+    """What ``probe`` returns once it is neither None nor False nor an error; fails with the last trouble at the deadline."""
+    deadline = time.monotonic() + within_s
+    trouble: object = None
+    while True:
+        try:
+            found = probe()
+            if found is not None and found is not False:
+                return found
+            trouble = found
+        except (OSError, Failed, AssertionError, KeyError, IndexError, ValueError) as error:
+            trouble = error
+        if time.monotonic() > deadline:
+            raise Failed(f"not within {within_s:g} s: {what}; last: {trouble}")
+        time.sleep(every_s)
+
+
+class LocalCluster:
+    """One cluster made by ``dcos-install local``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._seen: dict[str, Any] = {}
+
+    def local(self, *words: str, timeout_s: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """``dcos-install local VERB ...`` of this cluster."""
+        verb, *rest = words
+        argv = [str(BIN / "dcos-install"), "local", verb, f"--cluster={self.name}", *rest]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
+        if check and done.returncode:
+            raise Failed(f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}")
+        return done
+
+    def up(self, *, masters: int = 1, agents: int = 1, public_agents: int = 1, driver: str = "nspawn") -> str:
+        words = (f"--driver={driver}", f"--masters={masters}", f"--agents={agents}", f"--public-agents={public_agents}")
+        return self.local("up", *words, "--demo", timeout_s=1200).stdout
+
+    def down(self) -> None:
+        self.local("down", timeout_s=300)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What ``dcos-install local status --json`` says: nodes, folders, URL."""
+        if not self._seen:
+            self._seen = json.loads(self.local("status", "--json", check=False).stdout)
+        return self._seen
+
+    def ip(self, node: str) -> str:
+        return str(next(one["ip"] for one in self.facts["nodes"] if one["name"] == node))
+
+    def nodes(self, *roles: str) -> list[str]:
+        return [str(one["name"]) for one in self.facts["nodes"] if not roles or one["role"] in roles]
+
+    def sh(self, node: str, script: str, *, timeout_s: float = 60, check: bool = True) -> str:
+        """Standard output of a shell script on a node."""
+        return self.local("exec", node, "--", "sh", "-c", script, timeout_s=timeout_s, check=check).stdout
+
+    def dcos(self, *words: str, timeout_s: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The ``dcos`` command line, already set up against this cluster."""
+        argv = [str(BIN / "dcos"), *words]
+        environ = {**os.environ, "DCOS_DIR": str(self.facts["dcos_dir"])}
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False, env=environ)
+        if check and done.returncode:
+            raise Failed(f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+        return done
+
+    def dcos_json(self, *words: str) -> Any:
+        return json.loads(self.dcos(*words, "--json").stdout)
+
+    @property
+    def password(self) -> str:
+        return Path(self.facts["password_file"]).read_text(encoding="utf-8").strip()
+
+    def token(self, master: str = "master1") -> str:
+        body = {"uid": self.facts["admin"], "password": self.password}
+        reply = http(f"http://{self.ip(master)}/acs/api/v1/auth/login", method="POST", body=body)
+        if reply.status != 200:
+            raise Failed(f"login: {reply.status} {reply.text}")
+        return str(reply.json()["token"])
+
+    def get(self, path: str, *, token: str | None = None, master: str = "master1", timeout_s: float = 10) -> Answer:
+        return http(f"http://{self.ip(master)}{path}", token=token, timeout_s=timeout_s)

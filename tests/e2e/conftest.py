@@ -1,0 +1,57 @@
+"""One cluster of real systemd nodes for the whole run: 1 master, 1 private agent, 1 public agent, hello-world running."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dcos.testing.cluster import LocalCluster
+
+
+def why_no_nodes() -> str | None:
+    """Why real nodes cannot be booted here, or None."""
+    if os.geteuid() != 0:
+        return "booting nodes needs root"
+    for command in ("systemd-nspawn", "mmdebstrap", "nft", "ip"):
+        if shutil.which(command) is None:
+            return f"{command} is missing (make setup installs it)"
+    probe = subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True, check=False)
+    return None if probe.returncode == 0 else "this machine allows no new namespaces"
+
+
+@pytest.fixture(scope="session")
+def nodes_can_boot() -> None:
+    reason = why_no_nodes()
+    if reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must boot nodes: {reason}")
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cluster(nodes_can_boot: None) -> Iterator[LocalCluster]:
+    made = LocalCluster("e2e")
+    made.down()
+    try:
+        made.up()
+        yield made
+    finally:
+        gather_logs(made)
+        made.down()
+
+
+def gather_logs(made: LocalCluster) -> None:
+    """Keep every node's journal beside the test run, for reading after a failure."""
+    folder = Path(os.environ.get("DCOS_E2E_LOGS", "build/e2e-logs")) / made.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for node in made.nodes():
+            text = made.sh(node, "journalctl --no-pager -o short-precise -n 6000", timeout_s=60, check=False)
+            (folder / f"{node}.log").write_text(text, encoding="utf-8")
+    except Exception as error:
+        print(f"no logs of {made.name}: {error}")
