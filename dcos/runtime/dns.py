@@ -1,0 +1,342 @@
+"""DNS over sockets: serving (UDP and TCP on one address) and asking other servers.
+
+A handler gets the packet, the sender's address and whether it came by TCP. It returns the answer, None for silence, or a
+coroutine that gives either later (a forwarded question).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import secrets
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dcos.runtime.log import get_logger
+from dcos.wire import dns
+
+Answer = bytes | Coroutine[Any, Any, bytes | None] | None
+Handler = Callable[[bytes, str, bool], Answer]
+
+_log = get_logger("dns")
+
+_BATCH = 64
+"""Packets read before other work gets its turn."""
+_MAX_WAITING = 4096
+"""Questions under way at once; more get SERVFAIL."""
+_MAX_CLIENTS = 512
+_TCP_IDLE_S = 10.0
+_RECEIVE_BUFFER = 1 << 20
+_IP_PKTINFO = 8
+
+
+@contextlib.asynccontextmanager
+async def serve(handler: Handler, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+    """Answer on one address while the block runs; yields (host, port), port 0 picks one free for UDP and TCP."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as closing:
+        udp = closing.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        udp.setblocking(False)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        tcp = closing.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        number = _bind(udp, tcp, host, port)
+        waiting = _Waiting(handler)
+        reader = _UdpReader(udp, waiting, wildcard=host == "0.0.0.0")
+        clients = _TcpClients(waiting)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(udp.fileno(), reader.readable)
+        server = await asyncio.start_server(clients.connected, sock=tcp, limit=2**17, backlog=256)
+        try:
+            yield host, number
+        finally:
+            loop.remove_reader(udp.fileno())
+            server.close()
+            clients.close()
+            await waiting.close()
+
+
+def _bind(udp: socket.socket, tcp: socket.socket, host: str, port: int) -> int:
+    """Bind both to one number. TCP picks (its free ports are the scarcer), UDP follows."""
+    tcp.bind((host, port))
+    number = int(tcp.getsockname()[1])
+    udp.bind((host, number))
+    return number
+
+
+class _Waiting:
+    """Calls the handler; keeps the tasks of answers that come later."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ask(self, data: bytes, peer: str, tcp: bool) -> Answer:
+        try:
+            answer = self._handler(data, peer, tcp)
+        except Exception:
+            _log.exception("answer_failed", peer=peer)
+            return dns.failure(data, dns.SERVFAIL)
+        if answer is not None and not isinstance(answer, bytes) and len(self._tasks) >= _MAX_WAITING:
+            answer.close()
+            return dns.failure(data, dns.SERVFAIL)
+        return answer
+
+    def later(
+        self, data: bytes, answer: Coroutine[Any, Any, bytes | None], send: Callable[[bytes], None]
+    ) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._finish(data, answer, send))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @staticmethod
+    async def _finish(data: bytes, answer: Coroutine[Any, Any, bytes | None], send: Callable[[bytes], None]) -> None:
+        try:
+            reply = await answer
+        except Exception:
+            _log.exception("answer_failed")
+            reply = dns.failure(data, dns.SERVFAIL)
+        if reply is not None:
+            send(reply)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class _UdpReader:
+    """Reads what is there, answers at once what can be answered at once."""
+
+    def __init__(self, sock: socket.socket, waiting: _Waiting, *, wildcard: bool) -> None:
+        self._socket = sock
+        self._waiting = waiting
+        self._wildcard = wildcard
+        if wildcard:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+    def readable(self) -> None:
+        if self._wildcard:
+            self._readable_wildcard()
+            return
+        receive, ask = self._socket.recvfrom, self._waiting.ask
+        for _ in range(_BATCH):
+            try:
+                data, peer = receive(4096)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                _log.warning("receive_failed", error=str(error))
+                return
+            answer = ask(data, peer[0], False)
+            if isinstance(answer, bytes):
+                self._send(peer, answer)
+            elif answer is not None:
+                self._waiting.later(data, answer, functools.partial(self._send, peer))
+
+    def _send(self, peer: Any, reply: bytes) -> None:
+        with contextlib.suppress(OSError):  # a full queue or a vanished client: as if lost on the way
+            self._socket.sendto(reply, peer)
+
+    def _readable_wildcard(self) -> None:
+        """Bound to every address: answers leave from the address that was asked."""
+        for _ in range(_BATCH):
+            try:
+                data, around, _, peer = self._socket.recvmsg(4096, 64)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                _log.warning("receive_failed", error=str(error))
+                return
+            source = next((raw for _, kind, raw in around if kind == _IP_PKTINFO), b"\0" * 12)
+            info = struct.pack("=I4s4s", 0, source[4:8], b"\0" * 4)
+
+            def send(reply: bytes, info: bytes = info, peer: Any = peer) -> None:
+                with contextlib.suppress(OSError):
+                    self._socket.sendmsg([reply], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, peer)
+
+            answer = self._waiting.ask(data, peer[0], False)
+            if isinstance(answer, bytes):
+                send(answer)
+            elif answer is not None:
+                self._waiting.later(data, answer, send)
+
+
+class _TcpClients:
+    """Length-prefixed questions on connections, one after another."""
+
+    def __init__(self, waiting: _Waiting) -> None:
+        self._waiting = waiting
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._writers) >= _MAX_CLIENTS:
+            writer.close()
+            return
+        self._writers.add(writer)
+        try:
+            await self._talk(reader, writer)
+        except (OSError, TimeoutError, EOFError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = str((writer.get_extra_info("peername") or ("",))[0])
+        while True:
+            async with asyncio.timeout(_TCP_IDLE_S):
+                size = int.from_bytes(await reader.readexactly(2), "big")
+                data = await reader.readexactly(size)
+            answer = self._waiting.ask(data, peer, True)
+            reply = answer if isinstance(answer, bytes) else None
+            if answer is not None and reply is None:
+                got: list[bytes] = []
+                await self._waiting.later(data, answer, got.append)  # type: ignore[arg-type]
+                reply = got[0] if got else None
+            if reply is None:
+                return
+            writer.write(len(reply).to_bytes(2, "big") + reply)
+            async with asyncio.timeout(_TCP_IDLE_S):
+                await writer.drain()
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+
+# ---- asking ----------------------------------------------------------------------------------------------------------
+
+
+class NoAnswer(Exception):
+    """A server did not answer in time, or not at all."""
+
+
+@dataclass(slots=True)
+class Server:
+    """Another DNS server. ``failures`` counts what went wrong since its last good answer."""
+
+    host: str
+    port: int = 53
+    failures: int = 0
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_server(text: str, port: int = 53) -> Server:
+    """``address`` or ``address:port`` (IPv6 in brackets when with a port).   Errors: ValueError."""
+    host, number = text.strip(), port
+    if host.startswith("["):
+        host, _, rest = host[1:].partition("]")
+        number = int(rest.removeprefix(":")) if rest else port
+    elif host.count(":") == 1:
+        host, _, rest = host.partition(":")
+        number = int(rest)
+    socket.getaddrinfo(host, number, flags=socket.AI_NUMERICHOST)
+    if not 0 < number < 65536:
+        raise ValueError(f"{text}: port must be 1 to 65535")
+    return Server(host, number)
+
+
+async def ask(server: Server, question: bytes, *, tcp: bool = False, timeout_s: float = 5.0) -> bytes:
+    """Ask one server, under a random id; the answer's question was checked.   Errors: NoAnswer."""
+    asked = secrets.token_bytes(2) + question[2:]
+    try:
+        async with asyncio.timeout(timeout_s):
+            return question[:2] + (await (_ask_tcp if tcp else _ask_udp)(server, asked))[2:]
+    except (OSError, TimeoutError, EOFError) as error:
+        raise NoAnswer(f"{server}: {error or type(error).__name__}") from error
+
+
+async def _ask_udp(server: Server, question: bytes) -> bytes:
+    """A fresh socket per question: its random port is half of the protection against forged answers."""
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    got: asyncio.Future[bytes] = loop.create_future()
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect((server.host, server.port))
+        sock.send(question)
+
+        def readable() -> None:
+            while not got.done():
+                try:
+                    data = sock.recv(65535)
+                except (BlockingIOError, InterruptedError):
+                    return
+                except OSError as error:
+                    got.set_exception(error)
+                    return
+                if dns.answers(question, data):
+                    got.set_result(data)
+
+        loop.add_reader(sock.fileno(), readable)
+        try:
+            return await got
+        finally:
+            loop.remove_reader(sock.fileno())
+
+
+async def _ask_tcp(server: Server, question: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    try:
+        writer.write(len(question).to_bytes(2, "big") + question)
+        data = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+    finally:
+        writer.close()
+    if not dns.answers(question, data):
+        raise ConnectionAbortedError("answered another question")
+    return data
+
+
+_NEXT_AFTER_S = 1.0
+_USELESS = frozenset({dns.SERVFAIL, dns.REFUSED})
+
+
+async def ask_first(
+    servers: Sequence[Server], question: bytes, *, tcp: bool = False, timeout_s: float = 5.0
+) -> bytes | None:
+    """Ask several servers, the first good answer wins; None: no answer from anyone.
+
+    Fewer than three are asked at once; of more, the two with the fewest failures, then one more each time one fails or
+    nobody answers for a second. A SERVFAIL or REFUSED is given only when nobody says better.
+    """
+    queue = sorted(servers, key=lambda server: server.failures)
+    started = len(queue) if len(queue) < 3 else 2
+    running = {_start(server, question, tcp, timeout_s): server for server in queue[:started]}
+    queue = queue[started:]
+    useless: bytes | None = None
+    try:
+        while running:
+            done, _ = await asyncio.wait(
+                running, timeout=_NEXT_AFTER_S if queue else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                server = running.pop(task)
+                error = task.exception()
+                if error is None and dns.rcode_of(task.result()) not in _USELESS:
+                    server.failures = 0
+                    return task.result()
+                server.failures += 1
+                useless = useless or (None if error else task.result())
+            if queue:
+                server = queue.pop(0)
+                running[_start(server, question, tcp, timeout_s)] = server
+        return useless
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _start(server: Server, question: bytes, tcp: bool, timeout_s: float) -> asyncio.Task[bytes]:
+    return asyncio.create_task(ask(server, question, tcp=tcp, timeout_s=timeout_s))

@@ -1,0 +1,325 @@
+"""DNS packets: queries read, answers built from zones and kept ready.
+
+Theory: an answer depends on the question, the sender's EDNS and the zones, and zones are swapped whole. So a packet is built at
+the first such question and kept until the next swap, without its first two bytes (the id); the hot path is one dictionary look
+up with everything after the id as the key. Names with several addresses keep one packet a rotation.
+
+Source: RFC 1035, 2308 (negative answers carry the SOA), 2782 (SRV targets uncompressed), 6891 (EDNS0), 8020.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dcos.model.zone import Soa, Srv, Zone
+from dcos.wire.errors import WireError
+
+_I = TypeVar("_I")
+
+A, NS, SOA, AAAA, SRV, OPT, ANY = 1, 2, 6, 28, 33, 41, 255
+IN = 1
+
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
+
+_QR, _AA, _TC, _RD, _RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+_OPCODE = 0x7800
+_OWNER = b"\xc0\x0c"
+"""A pointer to the question's name."""
+PLAIN_UDP = 512
+MAX_UDP = 4096
+MAX_TCP = 65535
+MAX_PACKETS = 100_000
+"""Ready packets kept; random names from outside must not fill the memory."""
+_MAX_ROTATIONS = 16
+
+_HEADER = struct.Struct("!HHHHHH")
+_FIXED = struct.Struct("!HHIH")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as asked. ``name`` is lower case without the final dot; ``question`` the section's bytes."""
+
+    id: int
+    flags: int
+    name: str
+    qtype: int
+    qclass: int
+    question: bytes
+    udp_size: int = PLAIN_UDP
+    edns: bool = False
+    edns_version: int = 0
+    plain: bool = True
+    """Nothing in it but the question and perhaps an OPT record without options: equal bytes mean an equal answer."""
+
+
+def parse_query(data: bytes) -> Query:
+    """Errors: WireError (answer FORMERR, or nothing at all when it is no query)."""
+    if len(data) < 17:
+        raise WireError("query", "too short")
+    ident, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(data)
+    if flags & _QR:
+        raise WireError("flags", "a response, not a query")
+    if questions != 1:
+        raise WireError("question", "exactly one is answered")
+    name, end = _read_name(data, 12)
+    if end + 4 > len(data):
+        raise WireError("question", "cut off")
+    qtype, qclass = struct.unpack_from("!HH", data, end)
+    end += 4
+    question = data[12:end]
+    size, edns, version, plain = PLAIN_UDP, False, 0, answers == authorities == 0
+    for _ in range(answers + authorities + additionals):
+        owner = end
+        end = _skip_name(data, end)
+        if end + 10 > len(data):
+            raise WireError("record", "cut off")
+        rtype, rclass, ttl, length = _FIXED.unpack_from(data, end)
+        end += 10 + length
+        if end > len(data):
+            raise WireError("record", "cut off")
+        if rtype == OPT and not edns and data[owner] == 0:
+            edns, size, version = True, max(PLAIN_UDP, rclass), ttl >> 16 & 0xFF
+            plain = plain and length == 0
+        else:
+            plain = False
+    return Query(ident, flags, name, qtype, qclass, question, size, edns, version, plain and end == len(data))
+
+
+def _read_name(data: bytes, at: int) -> tuple[str, int]:
+    """A name without compression (as in a question) and where it ends."""
+    parts = []
+    start = at
+    while True:
+        if at >= len(data):
+            raise WireError("question.name", "cut off")
+        length = data[at]
+        if length == 0:
+            break
+        if length > 63:
+            raise WireError("question.name", "compressed or bad label")
+        parts.append(data[at + 1 : at + 1 + length])
+        at += 1 + length
+        if at - start > 254:
+            raise WireError("question.name", "longer than 255 bytes")
+    return b".".join(parts).decode("latin-1").lower(), at + 1
+
+
+def _skip_name(data: bytes, at: int) -> int:
+    while at < len(data):
+        length = data[at]
+        if length >= 0xC0:
+            return at + 2
+        at += 1 + length
+        if length == 0:
+            return at
+    raise WireError("record.name", "cut off")
+
+
+@functools.lru_cache(maxsize=16384)
+def name_bytes(name: str) -> bytes:
+    """Wire form of a name without compression.   Errors: WireError for labels over 63 or names over 255 bytes."""
+    parts = [part.encode("latin-1", "replace") for part in name.split(".")] if name else []
+    if any(not 0 < len(part) < 64 for part in parts) or sum(len(part) + 1 for part in parts) > 254:
+        raise WireError("name", f"{name!r} does not fit DNS")
+    return b"".join(bytes((len(part),)) + part for part in parts) + b"\0"
+
+
+def make_query(ident: int, name: str, qtype: int, *, udp_size: int | None = None) -> bytes:
+    """A question with recursion desired; with EDNS0 where ``udp_size`` is given."""
+    head = _HEADER.pack(ident, _RD, 1, 0, 0, 0 if udp_size is None else 1)
+    body = name_bytes(name) + struct.pack("!HH", qtype, IN)
+    return head + body + (b"" if udp_size is None else b"\0" + _FIXED.pack(OPT, udp_size, 0, 0))
+
+
+def failure(data: bytes, rcode: int) -> bytes | None:
+    """An answer that says only ``rcode``; None where ``data`` is no query that could be answered."""
+    if len(data) < 12 or data[2] & 0x80:
+        return None
+    ident, flags = struct.unpack_from("!HH", data)
+    try:
+        query = parse_query(data)
+    except WireError:
+        return _HEADER.pack(ident, _QR | flags & (_OPCODE | _RD) | _RA | rcode, 0, 0, 0, 0)
+    return _HEADER.pack(ident, _QR | flags & (_OPCODE | _RD) | _RA | rcode, 1, 0, 0, 0) + query.question
+
+
+def rcode_of(answer: bytes) -> int:
+    return answer[3] & 0x0F
+
+
+def is_truncated(answer: bytes) -> bool:
+    return bool(answer[2] & 0x02)
+
+
+def answers(question: bytes, answer: bytes) -> bool:
+    """Is ``answer`` a response to the query ``question``: same id, same question (any case)?"""
+    if len(answer) < 12 or not answer[2] & 0x80 or answer[:2] != question[:2]:
+        return False
+    if answer[4:6] == b"\0\0":
+        return (answer[3] & 0x0F) != 0  # errors may leave the question out
+    end = _skip_name(question, 12) + 4
+    return answer[4:6] == b"\0\1" and answer[12:end].lower() == question[12:end].lower()
+
+
+# ---- answers from zones ----------------------------------------------------------------------------------------------
+
+FindZone = Callable[[str], tuple[Zone, str] | None]
+"""The zone that answers for a name, and the name to look up in it; None: not ours."""
+
+
+def build(query: Query, find: FindZone, *, udp: bool, turn: int = 0) -> bytes | None:
+    """A whole answer, with answers rotated by ``turn``; None where no zone of ours is asked."""
+    found = find(query.name)
+    if found is None:
+        return None
+    zone, name = found
+    limit = min(query.udp_size, MAX_UDP) if udp else MAX_TCP
+    if query.edns_version > 0:
+        return _packet(query, BADVERS, [], [], [], limit)
+    if query.flags & _OPCODE:
+        return _packet(query, NOTIMP, [], [], [], limit)
+    if query.qclass not in (IN, ANY):
+        return _packet(query, REFUSED, [], [], [], limit)
+    records, extra = _answer_records(zone, name, query.qtype, turn)
+    if records:
+        return _packet(query, NOERROR, records, [], extra, limit)
+    negative = _rr(name_bytes(zone.apex), SOA, min(zone.apex_ttl, zone.soa.minimum), _soa(zone.soa))
+    return _packet(query, NOERROR if zone.exists(name) else NXDOMAIN, [], [negative], [], limit)
+
+
+def turns(zone: Zone, name: str, qtype: int) -> int:
+    """In how many orders the answer is worth being given."""
+    count = 0
+    for wanted, table in ((A, zone.a), (AAAA, zone.aaaa), (SRV, zone.srv)):
+        if qtype in (wanted, ANY):
+            count = max(count, len(table.get(name, ())))
+    return max(1, min(count, _MAX_ROTATIONS))
+
+
+def _answer_records(zone: Zone, name: str, qtype: int, turn: int) -> tuple[list[bytes], list[tuple[int, int, bytes]]]:
+    """Answer records, and for SRV the addresses of their targets as (index of the answer, type, data)."""
+    records: list[bytes] = []
+    extra: list[tuple[int, int, bytes]] = []
+    if qtype in (A, ANY):
+        records += [_rr(_OWNER, A, zone.ttl, _ip(ip)) for ip in _rotated(zone.a.get(name, ()), turn)]
+    if qtype in (AAAA, ANY):
+        records += [_rr(_OWNER, AAAA, zone.ttl, _ip(ip)) for ip in _rotated(zone.aaaa.get(name, ()), turn)]
+    if qtype in (SRV, ANY):
+        for srv in _rotated(zone.srv.get(name, ()), turn):
+            for rtype, table in ((A, zone.a), (AAAA, zone.aaaa)):
+                extra += [(len(records), rtype, _rr(b"", rtype, zone.ttl, _ip(ip))) for ip in table.get(srv.target, ())]
+            records.append(_rr(_OWNER, SRV, zone.ttl, _srv(srv)))
+    if name == zone.apex:
+        if qtype in (SOA, ANY):
+            records.append(_rr(_OWNER, SOA, zone.apex_ttl, _soa(zone.soa)))
+        if qtype in (NS, ANY):
+            records.append(_rr(_OWNER, NS, zone.apex_ttl, name_bytes(zone.soa.mname)))
+    return records, extra
+
+
+def _rotated(items: Sequence[_I], turn: int) -> Sequence[_I]:
+    at = turn % len(items) if items else 0
+    return (*items[at:], *items[:at])
+
+
+def _packet(
+    query: Query,
+    rcode: int,
+    records: list[bytes],
+    authority: list[bytes],
+    extra: list[tuple[int, int, bytes]],
+    limit: int,
+) -> bytes:
+    """Put together what fits: additional records are left out first, then answers, the latter with TC."""
+    opt = b"\0" + _FIXED.pack(OPT, MAX_UDP, rcode >> 4 << 24, 0) if query.edns else b""
+    room = limit - 12 - len(query.question) - len(opt)
+    kept: list[bytes] = []
+    starts: list[int] = []
+    at = 12 + len(query.question)
+    for record in records:
+        if len(record) > room:
+            break
+        starts.append(at)
+        kept.append(record)
+        room -= len(record)
+        at += len(record)
+    truncated = len(kept) < len(records)
+    below = [record for record in authority if len(record) <= room]
+    room -= sum(map(len, below))
+    added: list[bytes] = []
+    if not truncated:
+        for index, _, rest in extra:
+            # the target's name lies in the SRV record: pointer (2), type, class, ttl, length (10), three numbers (6)
+            where = starts[index] + 18
+            owner = struct.pack("!H", 0xC000 | where) if where < 0x4000 else records[index][18:]
+            if len(owner) + len(rest) > room:
+                break
+            added.append(owner + rest)
+            room -= len(owner) + len(rest)
+    flags = _QR | _AA | _RA | query.flags & (_OPCODE | _RD) | (_TC if truncated else 0) | rcode & 0x0F
+    head = _HEADER.pack(query.id, flags, 1, len(kept), len(below), len(added) + (1 if opt else 0))
+    return b"".join((head, query.question, *kept, *below, *added, opt))
+
+
+def _rr(owner: bytes, rtype: int, ttl: int, data: bytes) -> bytes:
+    return owner + _FIXED.pack(rtype, IN, ttl, len(data)) + data
+
+
+@functools.lru_cache(maxsize=16384)
+def _ip(text: str) -> bytes:
+    return ipaddress.ip_address(text).packed
+
+
+def _srv(srv: Srv) -> bytes:
+    return struct.pack("!HHH", 0, 0, srv.port) + name_bytes(srv.target)
+
+
+def _soa(soa: Soa) -> bytes:
+    numbers = struct.pack("!IIIII", soa.serial & 0xFFFFFFFF, soa.refresh, soa.retry, soa.expire, soa.minimum)
+    return name_bytes(soa.mname) + name_bytes(soa.rname) + numbers
+
+
+class ReadyAnswers:
+    """Answers for some zones, each built once. ``swap`` after the zones behind ``find`` have changed."""
+
+    def __init__(self, find: FindZone) -> None:
+        self._find = find
+        self._udp: dict[bytes, list[bytes]] = {}
+        self._turn = 0
+
+    def swap(self, find: FindZone) -> None:
+        self._find = find
+        self._udp = {}
+
+    def answer(self, data: bytes, *, udp: bool = True) -> bytes | None:
+        """The answer to a query; None: no zone of ours (or no query at all)."""
+        if udp:
+            ready = self._udp.get(data[2:])
+            if ready is not None:
+                self._turn += 1
+                return data[:2] + ready[self._turn % len(ready)]
+        return self._build(data, udp=udp)
+
+    def _build(self, data: bytes, *, udp: bool) -> bytes | None:
+        try:
+            query = parse_query(data)
+        except WireError:
+            return failure(data, FORMERR)
+        found = self._find(query.name)
+        if found is None:
+            return None
+        self._turn += 1
+        if not (udp and query.plain):
+            return build(query, lambda _: found, udp=udp, turn=self._turn)
+        count = turns(*found, query.qtype)
+        packets = [build(query, lambda _: found, udp=True, turn=turn) for turn in range(count)]
+        if len(self._udp) >= MAX_PACKETS:
+            self._udp = {}
+        self._udp[data[2:]] = ready = [packet[2:] for packet in packets if packet is not None]
+        return data[:2] + ready[self._turn % len(ready)]
