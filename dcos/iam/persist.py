@@ -1,0 +1,147 @@
+"""What dcos-bouncer keeps in ZooKeeper, below the path of its URL.
+
+    /schema               {"version": 1}
+    /keys/signing         {"version": 1, "private_key": PEM}      made by whichever master is first, the same for all
+    /users/<uid>          {"version": 1, "user": {...}}
+    /bootstrap/<digest>   empty: the first account of that installation was made (it may have been deleted since)
+
+All of it is small and read when asked for: identity is not on the path of proxied requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TypeVar
+
+import msgspec
+
+from dcos.iam.core.errors import unknown_user, user_exists
+from dcos.iam.core.users import User
+from dcos.store.base import BadVersion, NodeExists, NoNode, Store
+
+SCHEMA_VERSION = 1
+SIGNING_KEY = "/keys/signing"
+USERS = "/users"
+BOOTSTRAP = "/bootstrap"
+_PARALLEL_READS = 32
+
+T = TypeVar("T")
+
+
+class StoredUser(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    user: User
+
+
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    private_key: str
+
+
+class StoredFormError(Exception):
+    """A node that this version cannot read: says which."""
+
+
+def _decode(path: str, data: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise StoredFormError(f"{path}: {error}") from error
+
+
+def _user_node(uid: str) -> str:
+    """ZooKeeper has no nodes named ``.`` and ``..``, but both are allowed uids."""
+    return f"{USERS}/{uid.replace('.', '%2E') if uid in ('.', '..') else uid}"
+
+
+async def signing_key(store: Store) -> str | None:
+    """The private key as PEM, if a master has made one."""
+    node = await store.get(SIGNING_KEY)
+    return None if node is None else _decode(SIGNING_KEY, node.data, StoredKey).private_key
+
+
+async def offer_signing_key(store: Store, private_key: str) -> str:
+    """Keep this key unless another master was faster; returns the one that holds."""
+    data = msgspec.json.encode(StoredKey(version=SCHEMA_VERSION, private_key=private_key))
+    try:
+        await store.create(SIGNING_KEY, data, parents=True)
+        return private_key
+    except NodeExists:
+        kept = await signing_key(store)
+        return private_key if kept is None else kept
+
+
+async def user(store: Store, uid: str) -> User | None:
+    return await _read(store, _user_node(uid))
+
+
+async def users(store: Store) -> list[User]:
+    """All accounts, by uid."""
+    slots = asyncio.Semaphore(_PARALLEL_READS)
+
+    async def read(name: str) -> User | None:
+        async with slots:
+            return await _read(store, f"{USERS}/{name}")
+
+    names = await store.children(USERS) or ()
+    return [found for found in await asyncio.gather(*(read(uid) for uid in names)) if found is not None]
+
+
+async def _read(store: Store, path: str) -> User | None:
+    node = await store.get(path)
+    return None if node is None else _decode(path, node.data, StoredUser).user
+
+
+async def any_user(store: Store) -> bool:
+    return bool(await store.children(USERS))
+
+
+async def add_user(store: Store, added: User) -> None:
+    """Errors: IamError (it exists)."""
+    try:
+        await store.create(_user_node(added.uid), _encoded(added), parents=True)
+    except NodeExists:
+        raise user_exists(added.uid) from None
+
+
+async def read_for_change(store: Store, uid: str) -> tuple[User, int]:
+    """The account with the version to give back to ``replace_user``.   Errors: IamError (unknown)."""
+    path = _user_node(uid)
+    node = await store.get(path)
+    if node is None:
+        raise unknown_user(uid)
+    return _decode(path, node.data, StoredUser).user, node.version
+
+
+async def replace_user(store: Store, changed: User, version: int) -> bool:
+    """False: somebody else wrote meanwhile, read again.   Errors: IamError (deleted meanwhile)."""
+    try:
+        await store.set(_user_node(changed.uid), _encoded(changed), version=version)
+    except BadVersion:
+        return False
+    except NoNode:
+        raise unknown_user(changed.uid) from None
+    return True
+
+
+async def delete_user(store: Store, uid: str) -> None:
+    """Errors: IamError (unknown)."""
+    try:
+        await store.delete(_user_node(uid))
+    except NoNode:
+        raise unknown_user(uid) from None
+
+
+async def bootstrapped(store: Store, digest: str) -> bool:
+    """Whether the first account of this installation was made once."""
+    return await store.get(f"{BOOTSTRAP}/{digest}") is not None
+
+
+async def mark_bootstrapped(store: Store, digest: str) -> None:
+    with contextlib.suppress(NodeExists):
+        await store.create(f"{BOOTSTRAP}/{digest}", parents=True)
+
+
+def _encoded(kept: User) -> bytes:
+    return msgspec.json.encode(StoredUser(version=SCHEMA_VERSION, user=kept))

@@ -1,0 +1,97 @@
+"""dcos-bouncer: keeps a session with ZooKeeper, shares the signing key with the other masters, serves the API.
+
+It is ready when the key is known and requests are answered. While ZooKeeper cannot be reached, the key set is still served from
+memory (so Admin Router can always check tokens) and everything else answers 503; a lost session is followed by a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from dcos.iam import bootstrap, persist
+from dcos.iam.api import Identity, application
+from dcos.iam.config import Config
+from dcos.iam.core.limits import FailureLimit
+from dcos.iam.passwords import Passwords
+from dcos.runtime import app as runtime
+from dcos.runtime import http
+from dcos.runtime.app import App, Exit
+from dcos.store.base import Disconnected, SessionLost, Store, StoreError
+from dcos.store.url import ZkUrl
+from dcos.store.zookeeper import connect
+from dcos.wire import jwt
+
+_EXIT_BAD_INPUT = 3
+"""A file or a stored node cannot be used: starting again does not help."""
+_RETRY_S = 1.0
+
+
+async def run(app: App[Config]) -> None:
+    config, layout = app.config, app.layout
+    try:
+        url = ZkUrl.parse(config.zk)
+        credentials = _credentials(config.zk_credentials_file) or url.credentials
+        first = bootstrap.read(config.bootstrap_user_file or layout.etc / "bouncer-bootstrap-user.json")
+    except (ValueError, OSError, bootstrap.BootstrapError) as error:
+        raise Exit(_EXIT_BAD_INPUT, str(error)) from error
+    passwords = Passwords()
+    identity = Identity(
+        config=config,
+        clock=app.clock,
+        passwords=passwords,
+        ui_config=config.ui_config_file or layout.etc / "ui-config.json",
+        cluster_id=config.cluster_id_file or layout.cluster_id,
+        limit=FailureLimit(burst=config.login_burst, interval_s=config.login_interval),
+    )
+    try:
+        async with http.listen(application(identity), host=config.ip, port=config.port):
+            while True:
+                store = await connect(
+                    url.hosts,
+                    chroot=url.path if url.path != "/" else "",
+                    session_timeout_s=config.zk_session_timeout,
+                    credentials=credentials,
+                    private=credentials is not None,
+                )
+                identity.session = store
+                try:
+                    await _prepared(app, identity, store)
+                    if first is not None and await bootstrap.make_first_user(store, *first):
+                        app.log.info("first_user_made", uid=first[0].uid)
+                    app.ready(f"serving on {config.ip}:{config.port}")
+                    await store.session_lost()
+                except (Disconnected, SessionLost) as error:
+                    app.log.warning("store_trouble", error=repr(error))
+                except (StoreError, persist.StoredFormError) as error:
+                    raise Exit(_EXIT_BAD_INPUT, f"{url}: {error!r}") from error
+                finally:
+                    identity.session = None
+                    await store.close()
+                await asyncio.sleep(_RETRY_S * app.rng.uniform(0.5, 1.5))
+    finally:
+        passwords.close()
+
+
+async def _prepared(app: App[Config], identity: Identity, store: Store) -> None:
+    """Learn the signing key, or make it if this is the first master ever.   Errors: StoreError."""
+    kept = await persist.signing_key(store)
+    if kept is None:
+        made = jwt.private_pem(await asyncio.to_thread(jwt.generate_key))
+        kept = await persist.offer_signing_key(store, made)
+        app.log.info("signing_key_made" if kept == made else "signing_key_read")
+    identity.key = jwt.load_private_pem(kept)
+
+
+def _credentials(path: Path | None) -> tuple[str, str] | None:
+    """Errors: ValueError (without what is in the file), OSError."""
+    if path is None:
+        return None
+    user, colon, password = path.read_text(encoding="utf-8").strip().partition(":")
+    if not (user and colon and password):
+        raise ValueError(f"{path}: must contain user:password")
+    return user, password
+
+
+def main() -> int:
+    return runtime.main("dcos-bouncer", Config, run, prefix="BOUNCER_")
