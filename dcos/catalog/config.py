@@ -1,0 +1,63 @@
+"""Settings of dcos-cosmos: ``--name`` or ``COSMOS_NAME``; upstream's camel-case flags are accepted too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcos.runtime.settings import comma_list, setting
+
+
+def address(text: str) -> tuple[str, int]:
+    """``host:port`` or ``:port``."""
+    host, colon, number = text.rpartition(":")
+    if not colon or not number.isdecimal() or int(number) > 65535:
+        raise ValueError("must be host:port")
+    return host.strip("[]"), int(number)
+
+
+def folders(text: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in comma_list(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    zookeeper_uri: str = setting(
+        "zk://127.0.0.1:2181/cosmos",
+        "Where the list of repositories is kept: zk://host:port,.../path.",
+        flags=("zookeeperUri", "zk"),
+    )
+    marathon_uri: str = setting(
+        "",
+        "Marathon's address. Empty: port 8080 of this node's address (of 127.0.0.1 when that is not known).",
+        flags=("marathonUri",),
+    )
+    mesos_master_uri: str = setting(
+        "",
+        "The Mesos master's address. Empty: the leader is found through ZooKeeper.",
+        flags=("mesosMasterUri",),
+    )
+    mesos_zk: str = setting(
+        "", "Where Mesos masters register: zk://host:port,.../path. Empty: /mesos of zookeeper_uri's servers."
+    )
+    admin_router_uri: str = setting(
+        "http://127.0.0.1",
+        "Admin Router's address, for services that uninstall themselves.",
+        flags=("adminRouterUri",),
+    )
+    http_interface: tuple[str, int] = setting(
+        ("127.0.0.1", 7070), "Address and port to listen on.", parse=address, flags=("httpInterface",)
+    )
+    catalog: tuple[Path, ...] = setting(
+        (),
+        "Folders in Universe tree form, comma separated, whose packages join the built-in repository.",
+        parse=folders,
+    )
+    builtin_catalog: bool = setting(True, "Whether the packages that come with this program are offered.")
+    ip: str = setting("", "This node's address.")
+    ip_discovery_command: str = setting(
+        "", "Program that prints this node's address, used where ip is not given.", environ="MESOS_IP_DISCOVERY_COMMAND"
+    )
+    dcos_version: str = setting(
+        "3.0.0", "Release of this cluster; packages that ask for a newer one are not offered.", environ="DCOS_VERSION"
+    )

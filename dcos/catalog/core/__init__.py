@@ -1,0 +1,1 @@
+"""Decisions of the catalog: no I/O."""

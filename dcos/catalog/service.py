@@ -1,0 +1,106 @@
+"""The shell of dcos-cosmos: one HTTP listener, one ZooKeeper session at a time, clients of Marathon and Mesos.
+
+Ready when ZooKeeper has answered once. While it does not, everything but ``/capabilities`` answers 503; a lost session is
+followed by a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from dcos.catalog.api import BUILTIN_PATH, Api
+from dcos.catalog.config import Config
+from dcos.catalog.operations import Neighbours
+from dcos.catalog.persist import RepositoryList
+from dcos.catalog.repository import Shelf, read_tree
+from dcos.client.mesos import MesosMaster, redirecting
+from dcos.model.v1.types import MasterInfo
+from dcos.runtime import app as runtime
+from dcos.runtime import http
+from dcos.runtime.app import App
+from dcos.runtime.net import detect_ip
+from dcos.store.detect import follow_leading_master
+from dcos.store.url import ZkUrl
+from dcos.store.zookeeper import connect
+from dcos.wire.cosmos import RepositoryEntry
+from dcos.wire.universe import Package
+
+BUILTIN: Final = RepositoryEntry("Universe", f"http://127.0.0.1:7070{BUILTIN_PATH}")
+"""The default repository list. The URI stands for this machine's own packages, whatever the port really is."""
+PACKAGES: Final = Path(__file__).parent / "packages"
+_RETRY_S: Final = 1.0
+
+
+async def run(app: App[Config]) -> None:
+    config = app.config
+    url = ZkUrl.parse(config.zookeeper_uri)
+    async with http.session(timeout_s=60.0) as session, MesosMaster(_masters(app, url)) as mesos:
+        shelf = Shelf(
+            builtin=BUILTIN.uri,
+            packages=await asyncio.to_thread(_packages, app),
+            session=session,
+            clock=app.clock,
+            log=app.log,
+            user_agent=f"cosmos/{config.dcos_version} dcos/{config.dcos_version}",
+        )
+        repositories = RepositoryList((BUILTIN,))
+
+        def spawn(work: Coroutine[Any, Any, None]) -> object:
+            return app.spawn(work, name="after the answer")
+
+        api = Api(
+            shelf=shelf,
+            repository_list=repositories,
+            neighbours=Neighbours(session, _marathon(config), config.admin_router_uri, mesos),
+            spawn=spawn,
+            log=app.log,
+        )
+        host, port = config.http_interface
+        async with http.listen(api.application(), host=host, port=port):
+            while True:
+                chroot = url.path if url.path != "/" else ""
+                store = await connect(url.hosts, chroot=chroot, credentials=url.credentials)
+                repositories.store = store
+                try:
+                    app.ready(f"{len(shelf.packages)} packages at hand")
+                    await store.session_lost()
+                finally:
+                    repositories.store = None
+                    await store.close()
+                app.log.warning("store_session_lost")
+                await asyncio.sleep(_RETRY_S * app.rng.uniform(0.5, 1.5))
+
+
+def _masters(app: App[Config], url: ZkUrl) -> AsyncIterable[MasterInfo | None]:
+    config = app.config
+    if config.mesos_master_uri:
+        parts = urlsplit(config.mesos_master_uri)
+        return redirecting([(parts.hostname or "127.0.0.1", parts.port or 5050)])
+    where = ZkUrl.parse(config.mesos_zk) if config.mesos_zk else replace(url, path="/mesos")
+    return follow_leading_master(where, rng=app.rng)
+
+
+def _marathon(config: Config) -> str:
+    if config.marathon_uri:
+        return config.marathon_uri
+    known = config.ip or config.ip_discovery_command
+    host = detect_ip(config.ip or None, config.ip_discovery_command or None) if known else "127.0.0.1"
+    return f"http://{host}:8080"
+
+
+def _packages(app: App[Config]) -> tuple[Package, ...]:
+    config = app.config
+    folders = ((PACKAGES,) if config.builtin_catalog else ()) + config.catalog
+    for folder in folders:
+        if not folder.is_dir():
+            app.log.error("catalog_folder_missing", folder=str(folder))
+    return tuple(package for folder in folders for package in read_tree(folder, config.dcos_version, app.log))
+
+
+def main() -> int:
+    return runtime.main("dcos-cosmos", Config, run, prefix="COSMOS_")
