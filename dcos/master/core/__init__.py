@@ -1,0 +1,1 @@
+"""Decisions of the master: events in, effects out; no clock, no sockets, no randomness of its own."""
