@@ -1,0 +1,1 @@
+"""Clusters on this machine: ``dcos-install local``; a driver boots or starts nodes, everything else is shared."""

@@ -1,0 +1,273 @@
+"""Driver ``nspawn``: every node is a systemd-nspawn machine with real systemd as its PID 1, on a private bridge."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dcos.install.command import CommandFailed, run, succeeds
+from dcos.install.local import cgroups, image, machine, network
+from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
+
+NODE_PATH = "/opt/mesosphere/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOST_TOOLS = ("systemd-nspawn", "mmdebstrap", "ip", "nft", "nsenter", "mount", "cp")
+
+
+class NodeTrouble(Exception):
+    """A node did not do what it was told; the message says which and shows what it said last."""
+
+
+def obstacle(base: Path) -> str:
+    """Why this machine cannot boot nodes; empty when it can."""
+    if os.geteuid() != 0:
+        return "only root can boot nodes"
+    missing = [tool for tool in HOST_TOOLS if shutil.which(tool) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    probe = f"dcos-probe-{os.getpid()}"
+    try:
+        run(["ip", "netns", "add", probe])
+    except CommandFailed:
+        return "network namespaces cannot be made here"
+    run(["ip", "netns", "delete", probe])
+    trial = base / probe
+    parts = {part: trial / part for part in ("lower", "upper", "work", "root")}
+    try:
+        for path in parts.values():
+            path.mkdir(parents=True)
+        options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
+        if not succeeds(["mount", "-t", "overlay", "-o", options, "overlay", str(parts["root"])]):
+            return f"overlay file systems cannot be mounted on {base}"
+        run(["umount", str(parts["root"])])
+        try:
+            cgroups.remove(cgroups.make_children(probe))
+        except OSError as trouble:
+            return f"control groups cannot be made here ({trouble})"
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    return ""
+
+
+def host_has_systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()
+
+
+class NspawnDriver:
+    """Boots, stops, enters and removes the nodes of one cluster."""
+
+    name = "nspawn"
+
+    def __init__(self, folders: Folders, spec: ClusterSpec) -> None:
+        self.folders, self.spec = folders, spec
+
+    # --- what is made once
+
+    def prepare(self) -> None:
+        """The image and the bridge."""
+        path = image.build(self.folders.base)
+        pinned = self.folders.cluster / "image"
+        if not pinned.exists():
+            pinned.write_text(f"{path}\n")
+        network.make_bridge(self.spec)
+
+    def destroy(self) -> None:
+        """Remove whatever of the cluster is found, after a crash too: processes, mounts, namespaces, groups, trees."""
+        units = {node.name: self._unit(node.name) for node in self.spec.nodes}
+        for node in self.spec.nodes:
+            self._signal_supervisor(node.name, signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and any(self._supervisor(node.name) for node in self.spec.nodes):
+            time.sleep(0.1)
+        for node in self.spec.nodes:
+            groups = self._groups(node.name)
+            self._signal_supervisor(node.name, signal.SIGKILL)
+            if host_has_systemd():
+                succeeds(["systemctl", "stop", units[node.name]])
+            for _ in range(50):
+                left = cgroups.processes(groups)
+                if not left:
+                    break
+                for pid in left:
+                    _kill(pid, signal.SIGKILL)
+                time.sleep(0.1)
+            cgroups.remove(groups)
+            folder = self.folders.node(node.name)
+            for point in _mounts_below(folder):
+                succeeds(["umount", point]) or run(["umount", "--lazy", point])
+            shutil.rmtree(folder, ignore_errors=True)
+        network.remove_all(self.spec)
+
+    # --- one node
+
+    def start(self, node: NodeSpec) -> None:
+        """Boot a node and wait until systemd says that it is up. Errors: NodeTrouble."""
+        folder = self.folders.node(node.name)
+        machine.prepare_tree(folder, self.spec, node, Path((self.folders.cluster / "image").read_text().strip()))
+        network.make_bridge(self.spec)
+        if self._supervisor(node.name) is None:
+            self._launch(node)
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            if self._leader(node.name) is not None:
+                state = self._system_state(node)
+                if state in ("running", "degraded"):
+                    return
+            elif self._supervisor(node.name) is None and not self._starting(node.name):
+                break
+            time.sleep(0.1)
+        raise NodeTrouble(f"{node.name} did not boot:\n{self.tail(node, 30)}")
+
+    def stop(self, node: NodeSpec, *, hard: bool = False) -> None:
+        """Power a node off; ``hard`` is pulling the plug: every process is killed at once."""
+        supervisor = self._supervisor(node.name)
+        groups = self._groups(node.name)
+        if supervisor is None:
+            return
+        if hard:
+            _kill(supervisor, signal.SIGKILL)
+            while left := cgroups.processes(groups):
+                for pid in left:
+                    _kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+            cgroups.remove(groups)
+            (self.folders.node(node.name) / "machine.pid").unlink(missing_ok=True)
+            network.remove_node_link(self.spec, node)
+            return
+        _kill(supervisor, signal.SIGTERM)
+        deadline = time.monotonic() + 100
+        while self._supervisor(node.name) is not None:
+            if time.monotonic() > deadline:
+                raise NodeTrouble(f"{node.name} did not power off within 100 s:\n{self.tail(node, 30)}")
+            time.sleep(0.1)
+
+    def is_running(self, node: NodeSpec) -> bool:
+        return self._leader(node.name) is not None
+
+    def enter(self, node: NodeSpec, argv: Sequence[str], *, terminal: bool = False) -> list[str]:
+        """The command that runs ``argv`` inside the node. Errors: NodeTrouble when it is off."""
+        leader = self._leader(node.name)
+        if leader is None:
+            raise NodeTrouble(f"{node.name} is off; `dcos-install local start {node.name}` boots it")
+        # In the node's own groups, or its limits would not hold and a later `down` would not find the command.
+        joins = "".join(
+            f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))} && " for group in cgroups.groups_of(leader).values()
+        )
+        variables = [f"PATH={NODE_PATH}", "HOME=/root", "LANG=C.UTF-8", f"TERM={os.environ.get('TERM', 'dumb')}"]
+        inner = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"]
+        inner += ["env", "-i", "-C", "/root", *variables, *argv]
+        return ["/bin/sh", "-c", f"{joins}exec {shlex.join(inner)}"]
+
+    def journal(self, node: NodeSpec, unit: str, *, lines: int, follow: bool = False) -> list[str]:
+        """The command that shows a node's journal."""
+        options = ["--no-pager", f"--lines={lines}", *(["--follow"] if follow else [])]
+        return self.enter(node, ["journalctl", *options, *([f"--unit={unit}"] if unit else [])])
+
+    def tail(self, node: NodeSpec, lines: int) -> str:
+        """The last lines a node said: its journal, or its console when it is off."""
+        try:
+            return run(self.journal(node, "", lines=lines), timeout_s=20)
+        except (NodeTrouble, CommandFailed):
+            console = self.folders.node(node.name) / "console.log"
+            text = console.read_text(errors="replace") if console.exists() else "(no console output)"
+            return "\n".join(text.splitlines()[-lines:])
+
+    def memory_bytes(self, node: NodeSpec) -> int | None:
+        return cgroups.memory_bytes(self._groups(node.name))
+
+    # --- inside
+
+    def _unit(self, node: str) -> str:
+        return f"dcos-local-{self.spec.name}-{node}.service"
+
+    def _launch(self, node: NodeSpec) -> None:
+        folder = self.folders.node(node.name)
+        (folder / "console.log").unlink(missing_ok=True)
+        program = [sys.executable, "-m", "dcos.install.local.machine"]
+        program += [str(self.folders.base), self.spec.name, node.name]
+        if host_has_systemd():
+            # A unit of its own with a delegated group: otherwise the node would die with the caller's session.
+            options = ["--quiet", "--collect", f"--unit={self._unit(node.name)}", "--property=Delegate=yes"]
+            run(["systemd-run", *options, "--property=KillMode=mixed", *program])
+            return
+        with (folder / "supervisor.log").open("ab") as log:
+            subprocess.Popen(
+                program,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                close_fds=True,
+            )
+        (folder / "launched").touch()
+
+    def _starting(self, node: str) -> bool:
+        """The supervisor was launched a moment ago and has not written its pid yet."""
+        marker = self.folders.node(node) / "launched"
+        return host_has_systemd() or (marker.exists() and time.time() - marker.stat().st_mtime < 5)  # noqa: TID251
+
+    def _supervisor(self, node: str) -> int | None:
+        try:
+            pid = int((self.folders.node(node) / "machine.pid").read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return None
+        return pid if b"dcos.install.local.machine" in words and node.encode() in words else None
+
+    def _signal_supervisor(self, node: str, number: signal.Signals) -> None:
+        pid = self._supervisor(node)
+        if pid is not None:
+            _kill(pid, number)
+
+    def _groups(self, node: str) -> list[Path]:
+        try:
+            return [Path(line) for line in (self.folders.node(node) / "cgroups").read_text().splitlines()]
+        except FileNotFoundError:
+            return []
+
+    def _leader(self, node: str) -> int | None:
+        """The host's pid of the node's systemd. Its first process is nspawn's own, so the name is looked at."""
+        for pid in cgroups.processes(self._groups(node)[:1]):
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                continue
+            fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+            ids = fields.get("NSpid", "").split()
+            if fields.get("Name", "").strip() == "systemd" and len(ids) > 1 and ids[-1] == "1":
+                return pid
+        return None
+
+    def _system_state(self, node: NodeSpec) -> str:
+        try:
+            done = subprocess.run(
+                self.enter(node, ["systemctl", "is-system-running"]),
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
+            )
+        except (NodeTrouble, subprocess.TimeoutExpired, OSError):
+            return ""
+        return done.stdout.strip()
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    """Mount points at or below a folder, innermost first."""
+    prefix = str(folder)
+    points = [line.split()[1].replace("\\040", " ") for line in Path("/proc/mounts").read_text().splitlines()]
+    return sorted((point for point in points if point == prefix or point.startswith(prefix + "/")), reverse=True)
