@@ -1,0 +1,137 @@
+"""The packages that come with the program: they are good, they render, the service they start answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from dcos.catalog.core.collection import Collection
+from dcos.catalog.core.errors import CatalogError
+from dcos.catalog.core.options import defaults
+from dcos.catalog.core.render import render, unpacked
+from dcos.catalog.repository import read_tree
+from dcos.catalog.service import PACKAGES
+from dcos.runtime.log import get_logger
+from dcos.testing.ports import free_port
+from dcos.wire.cosmos import decode_definition
+from dcos.wire.universe import Package
+
+BUILTIN = read_tree(PACKAGES, "3.0.0", get_logger("test"))
+IDS = [one.name for one in BUILTIN]
+
+
+def test_every_folder_is_a_package() -> None:
+    assert {one.name for one in BUILTIN} == {folder.name for folder in PACKAGES.glob("*/*") if folder.is_dir()}
+    assert "hello-world" in IDS
+
+
+@pytest.mark.parametrize("package", BUILTIN, ids=IDS)
+def test_schema_is_draft_4_and_its_defaults_keep_it(package: Package) -> None:
+    assert package.config is not None
+    jsonschema.Draft4Validator.check_schema(package.config)
+    jsonschema.Draft4Validator(package.config).validate(defaults(package.config))
+
+
+@pytest.mark.parametrize("package", BUILTIN, ids=IDS)
+def test_render(package: Package) -> None:
+    app = render(package, "http://source", None, None)
+    name = package.name
+    assert app["id"] == name
+    assert app["instances"] == 1
+    assert app["acceptedResourceRoles"] == ["*"]
+    assert app["portDefinitions"][0]["labels"] == {"VIP_0": f"/{name}:80"}
+    labels = app["labels"]
+    assert labels["DCOS_SERVICE_NAME"] == name
+    assert (labels["DCOS_SERVICE_SCHEME"], labels["DCOS_SERVICE_PORT_INDEX"]) == ("http", "0")
+    assert (labels["DCOS_PACKAGE_NAME"], labels["DCOS_PACKAGE_VERSION"]) == (name, package.version)
+    assert labels["DCOS_PACKAGE_SOURCE"] == "http://source"
+    assert unpacked(labels["DCOS_PACKAGE_OPTIONS"]) == {}
+    assert decode_definition(labels["DCOS_PACKAGE_DEFINITION"]) == package
+
+
+def test_options() -> None:
+    hello = Collection([("u", BUILTIN)]).find("hello-world").package
+    given = {
+        "service": {"name": "team/hello", "instances": 3, "cpus": 0.5, "mem": 128, "public": True},
+        "hello": {"message": 'Say "hi"\n'},
+    }
+    app = render(hello, "u", given, None)
+    assert (app["id"], app["instances"], app["cpus"], app["mem"]) == ("team/hello", 3, 0.5, 128)
+    assert app["acceptedResourceRoles"] == ["slave_public"]
+    assert app["env"]["HELLO_MESSAGE"] == 'Say "hi"\n'
+    assert unpacked(app["labels"]["DCOS_PACKAGE_OPTIONS"]) == given
+    assert render(hello, "u", None, "/other")["id"] == "/other"
+
+
+@pytest.mark.parametrize(
+    "service", [{"name": "/lead"}, {"name": "Bad Name"}, {"instances": -1}, {"cpus": 0}, {"typo": 1}]
+)
+def test_bad_options(service: dict[str, object]) -> None:
+    hello = Collection([("u", BUILTIN)]).find("hello-world").package
+    with pytest.raises(CatalogError) as caught:
+        render(hello, "u", {"service": service}, None)
+    assert caught.value.type == "JsonSchemaMismatch"
+
+
+def _get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+@pytest.mark.parametrize(("name", "expected"), [("hello-world", "Hello, World!"), ("http-echo", '"path": "/a?b=c"')])
+def test_the_service_answers(name: str, expected: str, tmp_path: Path) -> None:
+    """As an agent would run it: the command in a shell, with Marathon's variables."""
+    app = render(Collection([("u", BUILTIN)]).find(name).package, "u", None, None)
+    port = free_port()
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PORT0": str(port),
+        "HOST": "127.0.0.1",
+        "MESOS_TASK_ID": f"{name}.instance-1",
+        **{key: str(value) for key, value in app["env"].items()},
+    }
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", app["cmd"]],
+        env=environ,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"listening on 127.0.0.1:{port}\n"
+        text = _get(port, "/a?b=c")
+        assert expected in text
+        assert f"{name}.instance-1" in text
+        assert _get(port, "/health")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_broken_folders_are_left_out(tmp_path: Path) -> None:
+    good = tmp_path / "repo/packages/D/demo/0"
+    good.mkdir(parents=True)
+    source = PACKAGES / "H/hello-world/0"
+    for file in source.iterdir():
+        (good / file.name).write_bytes(file.read_bytes())
+    description = json.loads((source / "package.json").read_text())
+    (good / "package.json").write_text(json.dumps(description | {"name": "demo"}))
+    for folder, text in {"D/demo/1": "{", "D/other/0": json.dumps(description), "D/demo/x": "{}"}.items():
+        (tmp_path / "repo/packages" / folder).mkdir(parents=True)
+        (tmp_path / "repo/packages" / folder / "package.json").write_text(text)
+    (tmp_path / "repo/packages/D/empty/0").mkdir(parents=True)
+    assert [one.name for one in read_tree(tmp_path, "3.0.0", get_logger("test"))] == ["demo"]
+    assert read_tree(tmp_path, "1.9", get_logger("test")) == ()
