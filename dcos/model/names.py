@@ -53,6 +53,11 @@ def agent_tag(agent_id: str) -> str:
     return agent_id.rpartition("-")[2].lower()
 
 
+def tagged(base: str, tag: str) -> str:
+    """``base`` followed by ``tag`` as one label: where both together are too long, ``base`` is cut."""
+    return base[: MAX_LABEL - len(tag)].rstrip("-") + tag if len(base) + len(tag) > MAX_LABEL else base + tag
+
+
 def is_ancestor(zone: str, name: str) -> bool:
     """Does ``name`` equal ``zone`` or lie below it? Both lower case, without the final dot; the empty zone is the root."""
     return not zone or name == zone or name.endswith("." + zone)

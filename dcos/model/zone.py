@@ -8,6 +8,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 
+MAX_NAME = 253
+"""Characters of a whole name, without the final dot."""
+
+
 class Srv(NamedTuple):
     """Where a service answers: a host name (lower case, no final dot) and a port."""
 
@@ -75,7 +79,9 @@ class ZoneBuilder:
         self._srv: dict[str, dict[Srv, None]] = {}
 
     def address(self, name: str, ip: str) -> bool:
-        """An A or AAAA record by the family of ``ip``; tells whether it is new."""
+        """An A or AAAA record by the family of ``ip``; tells whether it is new. A name that does not fit DNS is left out."""
+        if len(name) > MAX_NAME:
+            return False
         table = self._aaaa if ":" in ip else self._a
         known = table.setdefault(name, {})
         if ip in known:
@@ -88,6 +94,8 @@ class ZoneBuilder:
             self.address(name, ip)
 
     def service(self, name: str, target: str, port: int) -> bool:
+        if len(name) > MAX_NAME or len(target) > MAX_NAME:
+            return False
         known = self._srv.setdefault(name, {})
         srv = Srv(target, port)
         if srv in known:

@@ -1,0 +1,150 @@
+"""Settings of dcos-mesos-dns: flags, ``MESOS_DNS_*`` environment, and upstream's JSON file.
+
+The file gives defaults for what neither flags nor environment say. Its keys are Mesos-DNS's, in any case.
+Source: Mesos-DNS docs/configuration-parameters.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dcos.dns.core.zone import IP_SOURCES
+from dcos.runtime.settings import comma_list, setting
+from dcos.runtime.settings import port as parse_port
+
+PREFIX = "MESOS_DNS_"
+IGNORED_KEYS = frozenset(
+    {"dnson", "recurseon", "zkdetectiontimeout", "statetimeoutseconds", "settruncatebit", "soaserial"}
+)
+"""Keys of upstream's file that change nothing here."""
+
+
+def _masters(text: str) -> tuple[tuple[str, int], ...]:
+    """``host:port`` or ``host``, comma separated."""
+    found = []
+    for part in comma_list(text):
+        host, colon, number = part.rpartition(":")
+        found.append((host, parse_port(number)) if colon else (part, 5050))
+    return tuple(found)
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    sources = comma_list(text)
+    if not sources or any(source not in IP_SOURCES for source in sources):
+        raise ValueError(f"must be a list of {', '.join(IP_SOURCES)}")
+    return sources
+
+
+def _domain(text: str) -> str:
+    name = text.strip(".").lower()
+    if not name:
+        raise ValueError("must be a domain name")
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    config: Path | None = setting(None, "Mesos-DNS's JSON file; its keys are defaults for the flags of the same names.")
+    zk: str = setting("", "Where the masters elect their leader, zk://host:port,.../mesos.")
+    masters: tuple[tuple[str, int], ...] = setting(
+        (), "Masters as host:port,...; named master0, master1 ...", parse=_masters
+    )
+    ip: str | None = setting(None, "This node's address (else ip_discovery_command, else the default route's).")
+    ip_discovery_command: Path | None = setting(
+        None, "Program that prints this node's address.", environ="MESOS_IP_DISCOVERY_COMMAND"
+    )
+    listener: str = setting("", "Address to answer on; empty: this node's address; 0.0.0.0: all.")
+    port: int = setting(61053, "DNS port, UDP and TCP.", parse=parse_port, flags=("dns_port",))
+    httpon: bool = setting(True, "Serve the HTTP API.")
+    httpport: int = setting(8123, "Port of the HTTP API.", parse=parse_port, flags=("http_port",))
+    domain: str = setting("mesos", "Domain of all names.", parse=_domain)
+    ttl: int = setting(60, "Time to live of records, seconds.")
+    refreshseconds: int = setting(
+        30, "How often a master without an event stream is asked, seconds; with one, changes come at once."
+    )
+    ipsources: tuple[str, ...] = setting(
+        ("host", "netinfo"), "Where a task's address comes from: the first that knows one.", parse=_sources
+    )
+    externalon: bool = setting(False, "Forward names of other domains to resolvers; else they are refused.")
+    resolvers: tuple[str, ...] = setting((), "Servers for names of other domains, address[:port],...")
+    timeout: int = setting(5, "Seconds to wait for a resolver.")
+    soamname: str = setting("ns1.mesos", "SOA: this server's name.", parse=_domain)
+    soarname: str = setting("root.ns1.mesos", "SOA: the mailbox.", parse=lambda text: _domain(text.replace("@", ".")))
+    soarefresh: int = setting(60, "SOA: refresh, seconds.")
+    soaretry: int = setting(600, "SOA: retry, seconds.")
+    soaexpire: int = setting(86400, "SOA: expire, seconds.")
+    soaminttl: int = setting(60, "SOA: time to live of negative answers, seconds.")
+
+
+def environment_of(raw: bytes) -> dict[str, str]:
+    """The file as environment variables of this service.   Errors: ValueError naming the key and the rule."""
+    values = json.loads(raw)
+    if not isinstance(values, dict):
+        raise ValueError("must be a JSON object")
+    known = {name for name in Config.__dataclass_fields__ if name != "config"}
+    result = {}
+    for key, value in values.items():
+        name = key.lower()
+        if name in IGNORED_KEYS:
+            continue
+        if name not in known:
+            raise ValueError(f"{key}: unknown key")
+        result[PREFIX + name.upper()] = _text(key, value)
+    return result
+
+
+def _text(key: str, value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            return str(value)
+        case list() if all(isinstance(part, str) for part in value):
+            return ",".join(value)
+    raise ValueError(f"{key}: must be a text, a number, true or false, or a list of texts")
+
+
+def file_of(argv: list[str], environ: Mapping[str, str], default: Path) -> Path | None:
+    """Which JSON file is meant: ``--config`` (one dash as upstream's too), the environment, or ``default`` if it exists."""
+    for index, word in enumerate(argv):
+        flag, equals, value = word.lstrip("-").partition("=")
+        if word.startswith("-") and flag == "config":
+            if equals:
+                return Path(value)
+            if index + 1 < len(argv):
+                return Path(argv[index + 1])
+    if PREFIX + "CONFIG" in environ:
+        return Path(environ[PREFIX + "CONFIG"])
+    return default if default.exists() else None
+
+
+def shown(config: Config) -> dict[str, Any]:
+    """The settings under upstream's names, as its ``/v1/config`` gives them."""
+    return {
+        "Zk": config.zk,
+        "Masters": [f"{host}:{number}" for host, number in config.masters],
+        "RefreshSeconds": config.refreshseconds,
+        "TTL": config.ttl,
+        "Domain": config.domain,
+        "Port": config.port,
+        "Resolvers": list(config.resolvers),
+        "Timeout": config.timeout,
+        "Listener": config.listener,
+        "HttpPort": config.httpport,
+        "HttpOn": config.httpon,
+        "DnsOn": True,
+        "ExternalOn": config.externalon,
+        "RecurseOn": True,
+        "IPSources": list(config.ipsources),
+        "SOAMname": config.soamname + ".",
+        "SOARname": config.soarname + ".",
+        "SOARefresh": config.soarefresh,
+        "SOARetry": config.soaretry,
+        "SOAExpire": config.soaexpire,
+        "SOAMinttl": config.soaminttl,
+        "File": str(config.config or ""),
+    }

@@ -1,0 +1,181 @@
+"""What Marathon remembers beside definitions: groups, instances, deployments, last failures. Each is one stored document.
+
+Times are Unix seconds; versions are ISO-8601 texts as in the API (they sort as text).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+
+from dcos.model.v1.types import Attribute, CheckStatusInfo, TaskState
+
+APP_TASK = "_app"
+"""The name of an app's only task; a pod's tasks are named after its containers."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A stored document."""
+
+
+class Goal(StrEnum):
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    DECOMMISSIONED = "Decommissioned"
+
+
+class Condition(StrEnum):
+    PROVISIONED = "Provisioned"
+    STAGING = "Staging"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    KILLING = "Killing"
+    UNREACHABLE = "Unreachable"
+    UNREACHABLE_INACTIVE = "UnreachableInactive"
+    ERROR = "Error"
+    FAILED = "Failed"
+    FINISHED = "Finished"
+    KILLED = "Killed"
+    GONE = "Gone"
+    DROPPED = "Dropped"
+    UNKNOWN = "Unknown"
+
+
+TERMINAL = frozenset(
+    {
+        Condition.ERROR,
+        Condition.FAILED,
+        Condition.FINISHED,
+        Condition.KILLED,
+        Condition.GONE,
+        Condition.DROPPED,
+        Condition.UNKNOWN,
+    }
+)
+
+
+class AgentRef(Record, frozen=True):
+    """Where an instance runs, as the offer said."""
+
+    host: str
+    agent_id: str
+    region: str | None = None
+    zone: str | None = None
+    attributes: tuple[Attribute, ...] = ()
+
+
+class InstanceTask(Record, frozen=True):
+    id: str
+    name: str = APP_TASK
+    state: TaskState = TaskState.TASK_STAGING
+    host_ports: tuple[int, ...] = ()
+    """One per declared port in order; 0 where the port has none on the host."""
+    addresses: tuple[str, ...] = ()
+    staged_at: float = 0.0
+    started_at: float | None = None
+    healthy: bool | None = None
+    """What the agent's own health check said last."""
+    check: CheckStatusInfo | None = None
+    message: str = ""
+
+
+class Instance(Record, frozen=True):
+    id: str
+    app_id: str
+    version: str
+    """The version of the app that it was launched from."""
+    role: str
+    agent: AgentRef
+    tasks: tuple[InstanceTask, ...]
+    goal: Goal = Goal.RUNNING
+    condition: Condition = Condition.PROVISIONED
+    since: float = 0.0
+    active_since: float | None = None
+    unreachable_since: float | None = None
+
+    @property
+    def task(self) -> InstanceTask:
+        return self.tasks[0]
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.condition in TERMINAL
+
+    @property
+    def is_unreachable(self) -> bool:
+        return self.condition in (Condition.UNREACHABLE, Condition.UNREACHABLE_INACTIVE)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Counts as one of the app's instances: meant to run, and not given up as unreachable."""
+        return self.goal is Goal.RUNNING and self.condition is not Condition.UNREACHABLE_INACTIVE
+
+    @property
+    def occupies(self) -> bool:
+        """Holds, or may hold, resources: also while it is being killed."""
+        return not self.is_terminal and self.condition is not Condition.UNREACHABLE_INACTIVE
+
+
+class Group(Record, frozen=True):
+    """A group's own settings; its members are found by their ids."""
+
+    id: str
+    version: str
+    dependencies: tuple[str, ...] = ()
+    enforce_role: bool = False
+
+
+class ActionKind(StrEnum):
+    START = "StartApplication"
+    SCALE = "ScaleApplication"
+    RESTART = "RestartApplication"
+    STOP = "StopApplication"
+
+
+class Action(Record, frozen=True):
+    kind: ActionKind
+    app_id: str
+    sentenced: tuple[str, ...] = ()
+    """Instances that a scale-down must take first."""
+
+
+class Step(Record, frozen=True):
+    actions: tuple[Action, ...]
+
+
+class Deployment(Record, frozen=True):
+    """A plan with its progress. ``originals`` and ``targets`` name the version of every touched app, None: absent."""
+
+    id: str
+    version: str
+    steps: tuple[Step, ...]
+    originals: dict[str, str | None]
+    targets: dict[str, str | None]
+    current: int = 0
+    """Index of the running step."""
+    created_groups: tuple[str, ...] = ()
+    removed_groups: tuple[Group, ...] = ()
+
+    @property
+    def affected(self) -> frozenset[str]:
+        return frozenset(action.app_id for step in self.steps for action in step.actions)
+
+
+class TaskFailure(Record, frozen=True):
+    app_id: str
+    task_id: str
+    host: str
+    agent_id: str
+    state: TaskState
+    message: str
+    timestamp: str
+    version: str
+
+
+def iso(seconds: float) -> str:
+    """``2014-03-01T23:42:20.938Z``."""
+    millis = round(seconds * 1000)
+    moment = datetime.fromtimestamp(millis // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis % 1000:03d}Z"

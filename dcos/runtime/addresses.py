@@ -1,0 +1,20 @@
+"""The addresses that this node has."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+import psutil
+
+
+def local_addresses(*, loopback: bool = False, version: int = 4) -> list[str]:
+    """Addresses of this node's devices, without link-local ones; each once, in the order of the devices."""
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    found = dict.fromkeys(
+        ipaddress.ip_address(entry.address.partition("%")[0])
+        for entries in psutil.net_if_addrs().values()
+        for entry in entries
+        if entry.family == family
+    )
+    return [str(ip) for ip in found if not ip.is_link_local and (loopback or not ip.is_loopback)]
