@@ -51,6 +51,8 @@ class Traits:
     multi_role: bool = True
     enough: Mapping[str, tuple[Quantities, ...]] = field(default_factory=dict)
     """By role: its own alternatives to ``min_allocatable_resources``; an empty tuple takes anything."""
+    wants: Callable[[str, str], bool] | None = None
+    """Offer constraints: (role, agent) to whether it wants offers there."""
 
 
 @dataclass(slots=True)
@@ -439,7 +441,7 @@ class Allocator:
                 ):
                     continue
                 where = (framework, role)
-                if where in slot.cooling:
+                if where in slot.cooling or (traits.wants is not None and not traits.wants(role, slot.id)):
                     continue
                 enough = traits.enough.get(role, self._enough)
                 if slot.special:

@@ -1,0 +1,312 @@
+"""ACCEPT: offers become tasks.
+
+The offers of one call are one pool; operations are applied to it in order, each alone; what is left is declined with the
+call's filter. Tasks that cannot be launched get TASK_ERROR (or TASK_LOST/TASK_DROPPED when the offers are no more).
+Reservation and volume operations are not offered by this master yet: they are answered OPERATION_ERROR where they carry an
+id, dropped and logged where not.
+
+Source: Mesos master ``accept`` (order of checks, states and reasons).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dcos.master.core import offers, task_validation, tasks
+from dcos.master.core.allocator import refuse_seconds
+from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
+from dcos.master.core.resource_validation import resources_problem
+from dcos.master.core.state import State
+from dcos.model.resources import EMPTY, Resources
+from dcos.model.v1 import scheduler
+from dcos.model.v1.types import (
+    AgentID,
+    ExecutorInfo,
+    FrameworkID,
+    HealthCheck,
+    HealthCheckType,
+    OfferOperation,
+    OfferOperationType,
+    OperationState,
+    OperationStatus,
+    Resource,
+    ResourceAllocationInfo,
+    Task,
+    TaskGroupInfo,
+    TaskInfo,
+    TaskState,
+    TaskStatusReason,
+)
+from dcos.wire import agent_link
+
+
+def accept(state: State, framework: FrameworkRecord, call: scheduler.CallAccept, now: float) -> None:
+    if any(one.type in (OfferOperationType.LAUNCH, OfferOperationType.LAUNCH_GROUP) for one in call.operations):
+        state.counters["messages_launch_tasks"] += 1
+    elif not call.operations:
+        state.counters["messages_decline_offers"] += 1
+    problem = _offers_problem(state, framework, call)
+    found = [offer for one in call.offer_ids if (offer := framework.offers.get(one.value)) is not None]
+    if problem is not None:
+        for offer in {offer.message.id.value: offer for offer in found}.values():
+            offers.discard(state, offer, now)
+        for operation in call.operations:
+            _refuse(state, framework, operation, f"Task launched with invalid offers: {problem}", now)
+        return
+    agent, role = state.agents[found[0].agent], found[0].role
+    pool = EMPTY
+    for offer in found:
+        offers.take(state, offer)
+        pool += offer.resources
+    for operation in call.operations:
+        pool = _apply(state, framework, agent, role, operation, pool, now)
+    refuse_s = refuse_seconds(call.filters.refuse_seconds if call.filters is not None else None)
+    state.allocator.recover(framework.id, role, agent.id, pool, refuse_s=refuse_s, now=now, offered=True)
+
+
+def _offers_problem(state: State, framework: FrameworkRecord, call: scheduler.CallAccept) -> str | None:
+    if not call.offer_ids:
+        return "No offers specified"
+    names = [one.value for one in call.offer_ids]
+    if len(set(names)) != len(names):
+        return "Duplicate offer in offer list"
+    found: list[OfferRecord] = []
+    for name in names:
+        offer = state.offers.get(name)
+        if offer is None:
+            return f"Offer {name} is no longer valid"
+        if offer.framework != framework.id:
+            return f"Offer {name} has invalid framework {offer.framework} while framework {framework.id} is expected"
+        found.append(offer)
+    if len({offer.role for offer in found}) > 1:
+        return "Aggregated offers must be allocated to the same role"
+    if len({offer.agent for offer in found}) > 1:
+        return "Aggregated offers must belong to one single agent"
+    return None
+
+
+def _refuse(state: State, framework: FrameworkRecord, operation: OfferOperation, why: str, now: float) -> None:
+    """The offers of the call are not valid."""
+    if operation.type is OfferOperationType.LAUNCH and operation.launch is not None:
+        infos = operation.launch.task_infos
+    elif operation.type is OfferOperationType.LAUNCH_GROUP and operation.launch_group is not None:
+        infos = operation.launch_group.task_group.tasks
+    else:
+        _operation_error(state, framework, operation, None, why)
+        return
+    lost = TaskState.TASK_DROPPED if framework.partition_aware else TaskState.TASK_LOST
+    for info in infos:
+        _tell(state, framework, info, lost, TaskStatusReason.REASON_INVALID_OFFERS, why, now, info.agent_id.value)
+
+
+def _tell(
+    state: State,
+    framework: FrameworkRecord,
+    info: TaskInfo,
+    to: TaskState,
+    reason: TaskStatusReason,
+    why: str,
+    now: float,
+    agent: str,
+) -> None:
+    status = tasks.status_of_master(info.task_id.value, to, reason, why, now, agent=agent)
+    tasks.tell_status(state, framework, status)
+
+
+def _apply(
+    state: State,
+    framework: FrameworkRecord,
+    agent: AgentRecord,
+    role: str,
+    operation: OfferOperation,
+    pool: Resources,
+    now: float,
+) -> Resources:
+    """Returns what is left of the pool."""
+    match operation.type:
+        case OfferOperationType.LAUNCH if operation.launch is not None:
+            for info in operation.launch.task_infos:
+                pool = _launch(state, framework, agent, role, operation, info, pool, now)
+        case OfferOperationType.LAUNCH_GROUP if operation.launch_group is not None:
+            pool = _launch_group(state, framework, agent, role, operation, pool, now)
+        case _:
+            _operation_error(
+                state, framework, operation, agent, f"Operation {operation.type} is not supported by this master"
+            )
+    return pool
+
+
+def _operation_error(
+    state: State, framework: FrameworkRecord, operation: OfferOperation, agent: AgentRecord | None, why: str
+) -> None:
+    state.note("operation_refused", framework=framework.id, type=str(operation.type), why=why)
+    if operation.id is None:
+        return
+    status = OperationStatus(
+        operation_id=operation.id,
+        state=OperationState.OPERATION_ERROR,
+        message=why,
+        agent_id=AgentID(value=agent.id) if agent is not None else None,
+    )
+    update = scheduler.EventUpdateOperationStatus(status=status)
+    state.tell(
+        framework,
+        scheduler.Event(type=scheduler.EventType.UPDATE_OPERATION_STATUS, update_operation_status=update),
+    )
+
+
+# ---- launching -------------------------------------------------------------------------------------------------------
+
+
+def _launch(
+    state: State,
+    framework: FrameworkRecord,
+    agent: AgentRecord,
+    role: str,
+    operation: OfferOperation,
+    given: TaskInfo,
+    pool: Resources,
+    now: float,
+) -> Resources:
+    problem = _given_problem(operation, given.resources, given.executor, role)
+    info = given
+    if problem is None:
+        info = _complete(given, framework, role)
+        problem = task_validation.launch_problem(info, framework, agent, pool)
+    if problem is not None:
+        reason = TaskStatusReason.REASON_TASK_INVALID
+        _tell(state, framework, given, TaskState.TASK_ERROR, reason, problem, now, agent.id)
+        return pool
+    first = info.executor is not None and not task_validation.runs(info.executor, framework, agent)
+    taken = _enter(state, framework, agent, role, info, info.executor if first else None)
+    state.send(
+        agent,
+        agent_link.RunTask(framework=framework.info, task=info, launch_executor=first or info.executor is None),
+    )
+    return pool - taken
+
+
+def _launch_group(
+    state: State,
+    framework: FrameworkRecord,
+    agent: AgentRecord,
+    role: str,
+    operation: OfferOperation,
+    pool: Resources,
+    now: float,
+) -> Resources:
+    launch = operation.launch_group
+    assert launch is not None
+    executor = _executor(launch.executor, framework, role)
+    problem = _given_problem(operation, launch.executor.resources, None, role)
+    infos: list[TaskInfo] = []
+    for given in launch.task_group.tasks:
+        problem = problem or _given_problem(operation, given.resources, given.executor, role)
+        info = _complete(given, framework, role)
+        infos.append(info if info.executor is not None else msgspec.structs.replace(info, executor=executor))
+    group = TaskGroupInfo(tasks=tuple(infos))
+    if problem is None:
+        problem = task_validation.group_problem(group, executor, framework, agent, pool)
+    if problem is not None:
+        reason = TaskStatusReason.REASON_TASK_GROUP_INVALID
+        for info in infos:
+            _tell(state, framework, info, TaskState.TASK_ERROR, reason, problem, now, agent.id)
+        return pool
+    first = not task_validation.runs(executor, framework, agent)
+    for position, info in enumerate(infos):
+        pool -= _enter(state, framework, agent, role, info, executor if first and position == 0 else None)
+    state.send(
+        agent,
+        agent_link.RunTaskGroup(framework=framework.info, executor=executor, task_group=group, launch_executor=first),
+    )
+    return pool
+
+
+def _given_problem(
+    operation: OfferOperation, resources: tuple[Resource, ...], executor: ExecutorInfo | None, role: str
+) -> str | None:
+    """What must hold before anything is filled in."""
+    if operation.id is not None:
+        return f"The 'id' field should not be set for {operation.type} operations"
+    every = resources + (executor.resources if executor is not None else ())
+    problem = resources_problem(resources) if resources else None
+    if problem is not None:
+        return f"Task uses invalid resources: {problem}"
+    for one in every:
+        if one.allocation_info is not None and one.allocation_info.role not in (None, role):
+            return f"Resource '{one.name}' is allocated to role '{one.allocation_info.role}', the offer to '{role}'"
+    return None
+
+
+def _complete(info: TaskInfo, framework: FrameworkRecord, role: str) -> TaskInfo:
+    """Fill in the allocated role, the executor's framework and the type of an old health check."""
+    return msgspec.structs.replace(
+        info,
+        resources=_allocated(info.resources, role),
+        executor=_executor(info.executor, framework, role) if info.executor is not None else None,
+        health_check=_typed(info.health_check) if info.health_check is not None else None,
+    )
+
+
+def _executor(executor: ExecutorInfo, framework: FrameworkRecord, role: str) -> ExecutorInfo:
+    return msgspec.structs.replace(
+        executor,
+        framework_id=executor.framework_id or FrameworkID(value=framework.id),
+        resources=_allocated(executor.resources, role),
+    )
+
+
+def _allocated(resources: tuple[Resource, ...], role: str) -> tuple[Resource, ...]:
+    info = ResourceAllocationInfo(role=role)
+    return tuple(
+        one if one.allocation_info is not None else msgspec.structs.replace(one, allocation_info=info)
+        for one in resources
+    )
+
+
+def _typed(check: HealthCheck) -> HealthCheck:
+    if check.type is not None:
+        return check
+    if check.command is not None:
+        return msgspec.structs.replace(check, type=HealthCheckType.COMMAND)
+    return msgspec.structs.replace(check, type=HealthCheckType.HTTP) if check.http is not None else check
+
+
+def _enter(
+    state: State,
+    framework: FrameworkRecord,
+    agent: AgentRecord,
+    role: str,
+    info: TaskInfo,
+    executor: ExecutorInfo | None,
+) -> Resources:
+    """Note the task and, with ``executor``, its new executor; returns what they take."""
+    own = Resources.of(info.resources)
+    taken = own
+    if executor is not None:
+        record = ExecutorRecord(executor, framework.id, agent.id, role, Resources.of(executor.resources))
+        tasks.add_executor(state, framework, agent, record)
+        taken += record.resources
+    tasks.add(state, framework, agent, TaskRecord(message_of(info, framework.id), framework.id, agent.id, role, own))
+    return taken
+
+
+def message_of(info: TaskInfo, framework: str) -> Task:
+    """A task as it starts."""
+    command = info.command if info.command is not None else info.executor.command if info.executor is not None else None
+    return Task(
+        name=info.name,
+        task_id=info.task_id,
+        framework_id=FrameworkID(value=framework),
+        executor_id=info.executor.executor_id if info.executor is not None else None,
+        agent_id=info.agent_id,
+        state=TaskState.TASK_STAGING,
+        resources=info.resources,
+        labels=info.labels,
+        discovery=info.discovery,
+        container=info.container,
+        health_check=info.health_check,
+        kill_policy=info.kill_policy,
+        user=command.user if command is not None else None,
+        limits=info.limits,
+    )

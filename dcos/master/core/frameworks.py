@@ -1,0 +1,238 @@
+"""Frameworks: subscription, failover, disconnection, removal, and what they say about their roles.
+
+A framework is connected while its scheduler holds a stream. Without one it is inactive and keeps its tasks for
+``failover_timeout``; then, or by TEARDOWN, it is removed and its id is refused while remembered as completed.
+
+Source: Mesos master (subscribe, failoverFramework, deactivate, removeFramework, updateFramework).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dcos.master.core import offers, tasks, views
+from dcos.master.core.effects import Answer, CloseStream, ToScheduler
+from dcos.master.core.framework_validation import framework_problem, update_problem
+from dcos.master.core.records import FrameworkRecord
+from dcos.master.core.state import Deadline, State
+from dcos.model.v1 import master, scheduler
+from dcos.model.v1.types import FrameworkID, FrameworkInfo, TaskState, TaskStatusReason
+from dcos.wire import agent_link
+
+HEARTBEAT_S = 15.0
+_HEARTBEAT = scheduler.Event(type=scheduler.EventType.HEARTBEAT)
+
+
+def subscribe(state: State, stream: str, call: scheduler.CallSubscribe, now: float) -> None:
+    info = call.framework_info
+    known = state.frameworks.get(info.id.value) if info.id is not None and info.id.value else None
+    problem = framework_problem(
+        info, call.suppressed_roles, call.offer_constraints, state.rules, completed=state.completed
+    )
+    if problem is None and known is not None and known.info.principal != info.principal and not known.recovered:
+        problem = "Changing framework's principal is not allowed"
+    if problem is not None:
+        error = scheduler.Event(type=scheduler.EventType.ERROR, error=scheduler.EventError(message=problem))
+        state.emit(ToScheduler(stream, error))
+        state.emit(CloseStream(stream))
+        state.note("subscription_refused", framework=info.name, why=problem)
+        return
+    if known is None:
+        _enter(state, stream, call, now)
+    else:
+        _return(state, known, stream, call, now)
+
+
+def _enter(state: State, stream: str, call: scheduler.CallSubscribe, now: float) -> None:
+    info = call.framework_info
+    if info.id is None or not info.id.value:
+        framework_id = f"{state.info.id}-{state.number('framework'):04d}"
+        info = msgspec.structs.replace(info, id=FrameworkID(value=framework_id))
+        state.counters["messages_register_framework"] += 1
+    else:
+        state.counters["messages_reregister_framework"] += 1
+    framework = state.new_framework(info, now)
+    framework.reregistered = now
+    framework.constraints = call.offer_constraints
+    state.allocator.add_framework(
+        framework.id, framework.roles, suppressed=call.suppressed_roles, traits=state.traits(framework)
+    )
+    _connect(state, framework, stream)
+    state.note("framework_added", framework=framework.id, name=info.name)
+    view = views.framework_view(framework, whole=False)
+    state.publish(
+        master.Event(type=master.EventType.FRAMEWORK_ADDED, framework_added=master.EventFrameworkAdded(framework=view))
+    )
+
+
+def _return(state: State, framework: FrameworkRecord, stream: str, call: scheduler.CallSubscribe, now: float) -> None:
+    """The framework's scheduler, or its successor, is (back) here."""
+    state.counters["messages_reregister_framework"] += 1
+    if framework.stream is not None:
+        error = scheduler.EventError(message="Framework failed over")
+        state.emit(ToScheduler(framework.stream, scheduler.Event(type=scheduler.EventType.ERROR, error=error)))
+        state.emit(CloseStream(framework.stream))
+        del state.streams[framework.stream]
+        for offer in list(framework.offers.values()):
+            offers.discard(state, offer, now)
+    info = call.framework_info
+    if not framework.recovered:
+        info = msgspec.structs.replace(info, user=framework.info.user, checkpoint=framework.info.checkpoint)
+    if framework.recovered:
+        framework.registered = now
+    framework.recovered = False
+    framework.reregistered = now
+    framework.active = True
+    _connect(state, framework, stream)
+    _change(state, framework, info, call.suppressed_roles, call.offer_constraints, now)
+    state.allocator.activate_framework(framework.id)
+    state.note("framework_returned", framework=framework.id, name=info.name)
+
+
+def _connect(state: State, framework: FrameworkRecord, stream: str) -> None:
+    framework.stream = stream
+    state.streams[stream] = framework.id
+    subscribed = scheduler.EventSubscribed(
+        framework_id=FrameworkID(value=framework.id), heartbeat_interval_seconds=HEARTBEAT_S, master_info=state.info
+    )
+    state.tell(framework, scheduler.Event(type=scheduler.EventType.SUBSCRIBED, subscribed=subscribed))
+    state.tell(framework, _HEARTBEAT)
+
+
+def _change(
+    state: State,
+    framework: FrameworkRecord,
+    info: FrameworkInfo,
+    suppressed: tuple[str, ...],
+    constraints: scheduler.OfferConstraints | None,
+    now: float,
+) -> None:
+    """New FrameworkInfo: offers of roles that it left are rescinded, agents that run its tasks are told."""
+    changed = info != framework.info
+    framework.info = info
+    framework.capabilities = state.capabilities_of(info)
+    framework.constraints = constraints
+    for offer in list(framework.offers.values()):
+        if offer.role not in framework.roles:
+            offers.rescind(state, offer, now)
+    state.allocator.update_framework(
+        framework.id, framework.roles, suppressed=suppressed, traits=state.traits(framework)
+    )
+    for task in framework.tasks.values():
+        task.ready = None
+    if changed:
+        for agent_id in framework.agents():
+            state.send(state.agents[agent_id], agent_link.UpdateFramework(framework=info))
+    view = views.framework_view(framework, whole=False)
+    state.publish(
+        master.Event(
+            type=master.EventType.FRAMEWORK_UPDATED, framework_updated=master.EventFrameworkUpdated(framework=view)
+        )
+    )
+
+
+def update(
+    state: State, request: int, framework: FrameworkRecord, call: scheduler.CallUpdateFramework, now: float
+) -> None:
+    """UPDATE_FRAMEWORK: all or nothing, answered when done."""
+    problem = framework_problem(
+        call.framework_info, call.suppressed_roles, call.offer_constraints, state.rules, completed=state.completed
+    ) or update_problem(framework.info, call.framework_info)
+    if problem is not None:
+        state.emit(Answer(request, 400, problem))
+        return
+    _change(state, framework, call.framework_info, call.suppressed_roles, call.offer_constraints, now)
+    state.emit(Answer(request, 200))
+
+
+def stream_closed(state: State, stream: str, now: float) -> None:
+    """The scheduler is away: offers go back, tasks stay for ``failover_timeout``."""
+    framework = state.frameworks.get(state.streams.pop(stream, ""))
+    if framework is None or framework.stream != stream:
+        return
+    framework.stream = None
+    framework.active = False
+    framework.disconnections += 1
+    state.allocator.deactivate_framework(framework.id)
+    offers.rescind_all(state, framework, now)
+    state.note("framework_disconnected", framework=framework.id)
+    state.schedule(
+        now + max(0.0, framework.info.failover_timeout), Deadline.FAILOVER, framework.id, framework.disconnections
+    )
+
+
+def failover_over(state: State, framework_id: str, disconnections: int, now: float) -> None:
+    framework = state.frameworks.get(framework_id)
+    if framework is not None and not framework.connected and framework.disconnections == disconnections:
+        remove(state, framework, "Framework did not return within its failover timeout", now)
+
+
+def teardown(state: State, request: int, framework_id: str, now: float) -> None:
+    """By an operator."""
+    framework = state.frameworks.get(framework_id)
+    if framework is None:
+        state.emit(Answer(request, 400, "No framework found with specified ID"))
+        return
+    remove(state, framework, "Framework was torn down", now)
+    state.emit(Answer(request, 200))
+
+
+def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> None:
+    """Its tasks end without updates, its agents are told, its id is completed."""
+    state.counters["messages_unregister_framework"] += 1
+    state.allocator.deactivate_framework(framework.id)
+    for offer in list(framework.offers.values()):
+        offers.discard(state, offer, now)
+    for agent_id in framework.agents():
+        agent = state.agents[agent_id]
+        state.send(agent, agent_link.ShutdownFramework(framework_id=FrameworkID(value=framework.id)))
+    for task in list(framework.tasks.values()):
+        agent = state.agents[task.agent]
+        if task.is_terminal:
+            tasks.remove(state, framework, agent, task)
+            continue
+        status = tasks.status_of_master(
+            task.id,
+            TaskState.TASK_KILLED,
+            TaskStatusReason.REASON_FRAMEWORK_REMOVED,
+            "Framework " + framework.id + " removed",
+            now,
+            agent=task.agent,
+            executor=task.message.executor_id,
+        )
+        tasks.end(state, framework, agent, task, status, silent=True)
+    for agent_id, executor_id in list(framework.executors):
+        tasks.remove_executor(state, framework, state.agents[agent_id], executor_id)
+    framework.completed.extend(framework.unreachable.values())
+    framework.unreachable.clear()
+    if framework.stream is not None:
+        state.streams.pop(framework.stream, None)
+        state.emit(CloseStream(framework.stream))
+        framework.stream = None
+    framework.active = False
+    framework.unregistered = now
+    state.allocator.remove_framework(framework.id)
+    del state.frameworks[framework.id]
+    state.completed[framework.id] = framework
+    while len(state.completed) > state.rules.max_completed_frameworks:
+        state.completed.popitem(last=False)
+    state.note("framework_removed", framework=framework.id, why=why)
+    removed = master.EventFrameworkRemoved(framework_info=framework.info)
+    state.publish(master.Event(type=master.EventType.FRAMEWORK_REMOVED, framework_removed=removed))
+
+
+def _own_roles(framework: FrameworkRecord, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """``asked``, or all when empty; nothing if any of it is not the framework's."""
+    if not asked:
+        return framework.roles
+    return asked if set(asked) <= set(framework.roles) else ()
+
+
+def revive(state: State, framework: FrameworkRecord, call: scheduler.CallRevive | None) -> None:
+    state.counters["messages_revive_offers"] += 1
+    state.allocator.revive(framework.id, _own_roles(framework, call.roles if call is not None else ()))
+
+
+def suppress(state: State, framework: FrameworkRecord, call: scheduler.CallSuppress | None) -> None:
+    state.counters["messages_suppress_offers"] += 1
+    state.allocator.suppress(framework.id, _own_roles(framework, call.roles if call is not None else ()))

@@ -1,0 +1,120 @@
+"""Offers: made from the allocator's grants, taken back, refused.
+
+Source: Mesos master (offers, rescind, decline).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dcos.master.core import views
+from dcos.master.core.allocator import Grant, refuse_seconds
+from dcos.master.core.records import AgentRecord, FrameworkRecord, OfferRecord
+from dcos.master.core.state import Deadline, State
+from dcos.model.resources import Form
+from dcos.model.v1 import scheduler
+from dcos.model.v1.types import (
+    URL,
+    Address,
+    AgentID,
+    ExecutorID,
+    Filters,
+    FrameworkID,
+    FrameworkInfoCapabilityType,
+    Offer,
+    OfferID,
+    ResourceAllocationInfo,
+)
+
+
+def allocate(state: State, now: float) -> None:
+    """Let the allocator decide and send what it granted, one event per framework."""
+    if not state.allocator.has_work or state.recovered_at is None:
+        return
+    by_framework: dict[str, list[Offer]] = {}
+    for grant in state.allocator.run(now):
+        offer = _make(state, grant, now)
+        by_framework.setdefault(grant.framework, []).append(offer.message)
+    for framework_id, offers in by_framework.items():
+        event = scheduler.Event(type=scheduler.EventType.OFFERS, offers=scheduler.EventOffers(offers=tuple(offers)))
+        state.tell(state.frameworks[framework_id], event)
+
+
+def _make(state: State, grant: Grant, now: float) -> OfferRecord:
+    framework = state.frameworks[grant.framework]
+    agent = state.agents[grant.agent]
+    offer_id = f"{state.info.id}-O{state.number('offer')}"
+    multi_role = FrameworkInfoCapabilityType.MULTI_ROLE in framework.capabilities
+    refined = FrameworkInfoCapabilityType.RESERVATION_REFINEMENT in framework.capabilities
+    address = views.address_of(agent.pid)
+    message = Offer(
+        id=OfferID(value=offer_id),
+        framework_id=FrameworkID(value=framework.id),
+        agent_id=AgentID(value=agent.id),
+        hostname=agent.info.hostname,
+        url=URL(
+            scheme="http",
+            address=Address(hostname=agent.info.hostname, ip=address[0], port=address[1]),
+            path="/slave(1)",
+        ),
+        domain=agent.info.domain,
+        resources=grant.resources.messages(grant.role if multi_role else None, Form.STACK if refined else Form.LEGACY),
+        attributes=agent.info.attributes,
+        executor_ids=tuple(ExecutorID(value=executor) for owner, executor in agent.executors if owner == framework.id),
+        allocation_info=ResourceAllocationInfo(role=grant.role) if multi_role else None,
+    )
+    offer = OfferRecord(message, framework.id, grant.role, agent.id, grant.resources)
+    state.offers[offer_id] = framework.offers[offer_id] = agent.offers[offer_id] = offer
+    framework.offered += grant.resources
+    agent.offered += grant.resources
+    state.counters["offers_sent"] += 1
+    if state.rules.offer_timeout_s is not None:
+        state.schedule(now + state.rules.offer_timeout_s, Deadline.OFFER, offer_id)
+    return offer
+
+
+def take(state: State, offer: OfferRecord) -> None:
+    """The offer is over; its resources are still charged to its framework."""
+    offer_id = offer.message.id.value
+    del state.offers[offer_id]
+    framework, agent = state.frameworks[offer.framework], state.agents[offer.agent]
+    del framework.offers[offer_id]
+    del agent.offers[offer_id]
+    framework.offered -= offer.resources
+    agent.offered -= offer.resources
+
+
+def discard(state: State, offer: OfferRecord, now: float, *, refuse_s: float | None = None) -> None:
+    """End an offer and free its resources, telling nobody."""
+    take(state, offer)
+    state.allocator.recover(
+        offer.framework, offer.role, offer.agent, offer.resources, refuse_s=refuse_s, now=now, offered=True
+    )
+
+
+def rescind(state: State, offer: OfferRecord, now: float) -> None:
+    """End an offer, free its resources and tell its scheduler."""
+    framework = state.frameworks[offer.framework]
+    discard(state, offer, now)
+    state.counters["offers_rescinded"] += 1
+    state.tell(
+        framework,
+        scheduler.Event(type=scheduler.EventType.RESCIND, rescind=scheduler.EventRescind(offer_id=offer.message.id)),
+    )
+
+
+def rescind_all(state: State, holder: AgentRecord | FrameworkRecord, now: float) -> None:
+    for offer in list(holder.offers.values()):
+        rescind(state, offer, now)
+
+
+def decline(
+    state: State, framework: FrameworkRecord, offer_ids: Iterable[OfferID], filters: Filters | None, now: float
+) -> None:
+    """Unknown offers are passed over."""
+    state.counters["messages_decline_offers"] += 1
+    refuse_s = refuse_seconds(filters.refuse_seconds if filters is not None else None)
+    for offer_id in offer_ids:
+        offer = framework.offers.get(offer_id.value)
+        if offer is not None:
+            discard(state, offer, now, refuse_s=refuse_s)

@@ -1,0 +1,161 @@
+"""The table of the master: which event is whose, and what follows a batch of events.
+
+The shell gives every event to ``step``, calls ``settle`` once the batch is done (new offers leave there), makes the
+``Write``s of the batch durable in one transaction and only then performs the other effects, in order.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from dcos.master.core import accept, agents, frameworks, offers, reconcile, tasks
+from dcos.master.core.effects import Answer, CloseStream
+from dcos.master.core.events import (
+    AgentSaid,
+    Event,
+    LinkClosed,
+    MarkGone,
+    Recovered,
+    SchedulerCall,
+    StreamClosed,
+    Subscribe,
+    Teardown,
+    Tick,
+)
+from dcos.master.core.records import FrameworkRecord
+from dcos.master.core.state import Deadline, State
+from dcos.model.v1 import scheduler
+from dcos.model.v1.scheduler import CallType
+from dcos.model.v1.types import AgentID
+from dcos.wire import agent_link
+
+
+def step(state: State, event: Event) -> None:
+    match event:
+        case AgentSaid(now, link, message):
+            agents.said(state, link, message, now)
+        case SchedulerCall():
+            _call(state, event)
+        case Subscribe(now, stream, call):
+            if call.subscribe is None:
+                state.emit(CloseStream(stream))
+            else:
+                frameworks.subscribe(state, stream, call.subscribe, now)
+        case Tick(now):
+            _tick(state, now)
+        case StreamClosed(now, stream):
+            frameworks.stream_closed(state, stream, now)
+        case LinkClosed(now, link):
+            agents.link_closed(state, link, now)
+        case Teardown(now, request, framework):
+            frameworks.teardown(state, request, framework, now)
+        case MarkGone(now, request, agent):
+            agents.mark_gone(state, request, agent, now)
+        case Recovered(now, entries):
+            agents.recovered(state, entries, now)
+        case _:
+            assert_never(event)
+
+
+def settle(state: State, now: float) -> None:
+    """After a batch: what became free is offered."""
+    offers.allocate(state, now)
+
+
+def _tick(state: State, now: float) -> None:
+    for kind, key, generation in state.due(now):
+        match kind:
+            case Deadline.CYCLE:
+                state.allocator.cycle(now)
+                state.schedule(now + state.rules.allocation_interval_s, Deadline.CYCLE)
+            case Deadline.PING:
+                agents.ping(state, key, generation, now)
+            case Deadline.AGENT_RETURN:
+                agents.not_returned(state, key, generation, now)
+            case Deadline.RECOVERY:
+                agents.recovery_over(state, now)
+            case Deadline.REGISTRY:
+                agents.collect_registry(state, now)
+            case Deadline.FAILOVER:
+                frameworks.failover_over(state, key, generation, now)
+            case Deadline.OFFER:
+                offer = state.offers.get(key)
+                if offer is not None:
+                    offers.rescind(state, offer, now)
+            case _:
+                assert_never(kind)
+
+
+# ---- scheduler calls -------------------------------------------------------------------------------------------------
+
+
+def _call(state: State, event: SchedulerCall) -> None:
+    call, now = event.call, event.now
+    framework = state.frameworks.get(call.framework_id.value if call.framework_id is not None else "")
+    if framework is None:
+        state.emit(Answer(event.request, 400, "Framework cannot be found"))
+        return
+    if framework.stream is None:
+        state.emit(Answer(event.request, 403, "Framework is not subscribed"))
+        return
+    if event.stream is None:
+        state.emit(Answer(event.request, 400, "All non-subscribe calls should include the 'Mesos-Stream-Id' header"))
+        return
+    if event.stream != framework.stream:
+        why = f"The stream ID '{event.stream[:128]}' included in this request didn't match the stream ID currently "
+        state.emit(Answer(event.request, 400, f"{why}associated with framework ID {framework.id}"))
+        return
+    if call.type is CallType.UPDATE_FRAMEWORK and call.update_framework is not None:
+        frameworks.update(state, event.request, framework, call.update_framework, now)
+        return
+    _dispatch(state, framework, call, now)
+    state.emit(Answer(event.request, 501 if call.type in (None, CallType.UNKNOWN) else 202))
+
+
+def _dispatch(state: State, framework: FrameworkRecord, call: scheduler.Call, now: float) -> None:
+    match call.type:
+        case CallType.ACCEPT if call.accept is not None:
+            accept.accept(state, framework, call.accept, now)
+        case CallType.DECLINE if call.decline is not None:
+            offers.decline(state, framework, call.decline.offer_ids, call.decline.filters, now)
+        case CallType.REVIVE:
+            frameworks.revive(state, framework, call.revive)
+        case CallType.SUPPRESS:
+            frameworks.suppress(state, framework, call.suppress)
+        case CallType.KILL if call.kill is not None:
+            tasks.kill(state, framework, call.kill, now)
+        case CallType.ACKNOWLEDGE if call.acknowledge is not None:
+            tasks.acknowledge(state, framework, call.acknowledge)
+        case CallType.RECONCILE if call.reconcile is not None:
+            reconcile.reconcile(state, framework, call.reconcile, now)
+        case CallType.SHUTDOWN if call.shutdown is not None:
+            _shutdown(state, framework, call.shutdown.agent_id, call.shutdown)
+        case CallType.MESSAGE if call.message is not None:
+            _message(state, framework, call.message)
+        case CallType.RECONCILE_OPERATIONS if call.reconcile_operations is not None:
+            reconcile.operations(state, framework, call.reconcile_operations)
+        case CallType.REQUEST:
+            state.counters["messages_resource_request"] += 1
+        case CallType.TEARDOWN:
+            frameworks.remove(state, framework, "Framework tore itself down", now)
+        case _:
+            state.counters["dropped_messages"] += 1
+
+
+def _shutdown(state: State, framework: FrameworkRecord, agent_id: AgentID, call: scheduler.CallShutdown) -> None:
+    agent = state.agents.get(agent_id.value)
+    if agent is not None and framework.info.id is not None:
+        state.send(agent, agent_link.ShutdownExecutor(framework_id=framework.info.id, executor_id=call.executor_id))
+
+
+def _message(state: State, framework: FrameworkRecord, call: scheduler.CallMessage) -> None:
+    state.counters["messages_framework_to_executor"] += 1
+    agent = state.agents.get(call.agent_id.value)
+    if agent is None or not agent.connected or framework.info.id is None:
+        state.counters["invalid_framework_to_executor_messages"] += 1
+        return
+    state.counters["valid_framework_to_executor_messages"] += 1
+    state.send(
+        agent,
+        agent_link.FrameworkMessage(framework_id=framework.info.id, executor_id=call.executor_id, data=call.data),
+    )

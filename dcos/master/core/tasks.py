@@ -1,0 +1,267 @@
+"""Tasks: their updates, acknowledgements, kills, and their end.
+
+A task holds its resources until it is terminal or unreachable; it stays known until its terminal update was acknowledged
+and is then kept as completed. ``state`` is the latest state at the agent, ``status_update_state`` the last one that was
+forwarded to the scheduler. A terminal state is never left.
+
+Source: Mesos master (status updates, acknowledgement, kill).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dcos.master.core import reconcile
+from dcos.master.core.records import TERMINAL, AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
+from dcos.master.core.state import State
+from dcos.model.v1 import master, scheduler
+from dcos.model.v1.types import (
+    AgentID,
+    ExecutorID,
+    FrameworkID,
+    KillPolicy,
+    TaskID,
+    TaskState,
+    TaskStatus,
+    TaskStatusReason,
+    TaskStatusSource,
+    TimeInfo,
+)
+from dcos.wire import agent_link
+
+_PROBED = (
+    TaskStatusReason.REASON_TASK_CHECK_STATUS_UPDATED,
+    TaskStatusReason.REASON_TASK_HEALTH_CHECK_STATUS_UPDATED,
+)
+
+
+def status_of_master(
+    task_id: str,
+    state: TaskState,
+    reason: TaskStatusReason,
+    message: str,
+    now: float,
+    *,
+    agent: str | None = None,
+    executor: ExecutorID | None = None,
+    unreachable_since: float | None = None,
+) -> TaskStatus:
+    """A status that the master itself makes: without uuid, not to be acknowledged."""
+    return TaskStatus(
+        task_id=TaskID(value=task_id),
+        state=state,
+        message=message,
+        source=TaskStatusSource.SOURCE_MASTER,
+        reason=reason,
+        agent_id=AgentID(value=agent) if agent is not None else None,
+        executor_id=executor,
+        timestamp=now,
+        unreachable_time=(
+            TimeInfo(nanoseconds=int(unreachable_since * 1e9)) if unreachable_since is not None else None
+        ),
+    )
+
+
+def tell_status(state: State, framework: FrameworkRecord, status: TaskStatus) -> None:
+    """Send an update to the scheduler and count it."""
+    _count(state, status)
+    state.tell(framework, scheduler.Event(type=scheduler.EventType.UPDATE, update=scheduler.EventUpdate(status=status)))
+
+
+def _count(state: State, status: TaskStatus) -> None:
+    name = status.state.lower()
+    source = (status.source or "source_unknown").lower()
+    reason = f"/{status.reason.lower().replace('agent', 'slave')}" if status.reason is not None else ""
+    if reason:
+        state.counters[f"{name}/{source}{reason}"] += 1
+    if status.state in TERMINAL and status.source is TaskStatusSource.SOURCE_MASTER:
+        state.counters["tasks_" + name.removeprefix("task_")] += 1
+
+
+# ---- entering and leaving --------------------------------------------------------------------------------------------
+
+
+def add(
+    state: State, framework: FrameworkRecord, agent: AgentRecord, task: TaskRecord, *, charged: bool = True
+) -> None:
+    """Enter a task. ``charged``: the allocator counts its resources already (they come from an offer)."""
+    framework.tasks[task.id] = task
+    agent.tasks[framework.id, task.id] = task
+    task.holds = not task.is_terminal
+    if task.holds:
+        framework.used += task.resources
+        agent.used += task.resources
+        if not charged:
+            state.allocator.charge(framework.id, task.role, agent.id, task.resources)
+    state.publish(master.Event(type=master.EventType.TASK_ADDED, task_added=master.EventTaskAdded(task=task.message)))
+
+
+def release(state: State, framework: FrameworkRecord, agent: AgentRecord | None, task: TaskRecord) -> None:
+    """Its resources are free."""
+    if not task.holds:
+        return
+    task.holds = False
+    framework.used -= task.resources
+    if agent is not None:
+        agent.used -= task.resources
+        state.allocator.recover(framework.id, task.role, agent.id, task.resources)
+
+
+def remove(state: State, framework: FrameworkRecord, agent: AgentRecord | None, task: TaskRecord) -> None:
+    """From current to completed."""
+    release(state, framework, agent, task)
+    if framework.tasks.pop(task.id, None) is not None:
+        framework.completed.append(task)
+    if agent is not None:
+        agent.tasks.pop((framework.id, task.id), None)
+        agent.kills.pop((framework.id, task.id), None)
+
+
+def add_executor(
+    state: State, framework: FrameworkRecord, agent: AgentRecord, executor: ExecutorRecord, *, charged: bool = True
+) -> None:
+    executor_id = executor.info.executor_id.value
+    framework.executors[agent.id, executor_id] = executor
+    agent.executors[framework.id, executor_id] = executor
+    framework.used += executor.resources
+    agent.used += executor.resources
+    if not charged:
+        state.allocator.charge(framework.id, executor.role, agent.id, executor.resources)
+
+
+def remove_executor(state: State, framework: FrameworkRecord, agent: AgentRecord, executor_id: str) -> None:
+    executor = agent.executors.pop((framework.id, executor_id), None)
+    if executor is None:
+        return
+    framework.executors.pop((agent.id, executor_id), None)
+    framework.used -= executor.resources
+    agent.used -= executor.resources
+    state.allocator.recover(framework.id, executor.role, agent.id, executor.resources)
+
+
+# ---- updates ---------------------------------------------------------------------------------------------------------
+
+
+def record(state: State, framework: FrameworkRecord, task: TaskRecord, status: TaskStatus, latest: TaskState) -> None:
+    """Write ``status`` into the task; resources are the caller's business.
+
+    A status of the same state replaces the last one; ``data`` is not kept.
+    """
+    before = task.message
+    kept = msgspec.structs.replace(status, data=None)
+    previous = before.statuses[-1] if before.statuses else None
+    same = previous is not None and previous.state is kept.state
+    statuses = (*before.statuses[:-1], kept) if same else (*before.statuses, kept)
+    was_terminal = before.state in TERMINAL
+    task.message = msgspec.structs.replace(before, statuses=statuses, state=before.state if was_terminal else latest)
+    task.ready = None
+    if not same or status.reason in _PROBED:
+        updated = master.EventTaskUpdated(
+            framework_id=FrameworkID(value=framework.id), status=kept, state=task.message.state
+        )
+        state.publish(master.Event(type=master.EventType.TASK_UPDATED, task_updated=updated))
+    if latest in TERMINAL and not was_terminal and status.source is not TaskStatusSource.SOURCE_MASTER:
+        state.counters["tasks_" + latest.removeprefix("TASK_").lower()] += 1
+
+
+def end(
+    state: State,
+    framework: FrameworkRecord,
+    agent: AgentRecord,
+    task: TaskRecord,
+    status: TaskStatus,
+    *,
+    silent: bool = False,
+) -> None:
+    """The master ends a task by itself: recorded, told (unless ``silent``), completed."""
+    record(state, framework, task, status, status.state)
+    remove(state, framework, agent, task)
+    if not silent:
+        tell_status(state, framework, status)
+
+
+def updated(state: State, agent: AgentRecord, update: agent_link.StatusUpdate) -> None:
+    """An agent reports; forwarded to the scheduler as it is."""
+    state.counters["messages_status_update"] += 1
+    framework = state.frameworks.get(update.framework_id.value)
+    if framework is None:
+        state.counters["invalid_status_updates"] += 1
+        return
+    status = update.status
+    if status.agent_id is None or status.agent_id.value != agent.id:
+        status = msgspec.structs.replace(status, agent_id=AgentID(value=agent.id))
+    tell_status(state, framework, status)
+    task = agent.tasks.get((framework.id, status.task_id.value))
+    if task is None:
+        state.counters["invalid_status_updates"] += 1
+        return
+    state.counters["valid_status_updates"] += 1
+    latest = TaskState(update.latest_state) if update.latest_state in TaskState.__members__ else status.state
+    record(state, framework, task, status, latest)
+    task.message = msgspec.structs.replace(
+        task.message, status_update_state=status.state, status_update_uuid=status.uuid
+    )
+    if task.is_terminal:
+        release(state, framework, agent, task)
+        if status.uuid is None:
+            remove(state, framework, agent, task)
+
+
+def acknowledge(state: State, framework: FrameworkRecord, call: scheduler.CallAcknowledge) -> None:
+    """The scheduler has an update: tell its agent; after the terminal one the task is completed."""
+    state.counters["messages_status_update_acknowledgement"] += 1
+    agent = state.agents.get(call.agent_id.value)
+    if agent is None or not agent.connected:
+        state.counters["invalid_status_update_acknowledgements"] += 1
+        return
+    task = agent.tasks.get((framework.id, call.task_id.value))
+    if task is not None:
+        message = task.message
+        if message.status_update_state is None:
+            state.counters["invalid_status_update_acknowledgements"] += 1
+            return
+        if message.status_update_state in TERMINAL and message.status_update_uuid == call.uuid:
+            remove(state, framework, agent, task)
+    state.counters["valid_status_update_acknowledgements"] += 1
+    state.send(
+        agent,
+        agent_link.Acknowledge(framework_id=FrameworkID(value=framework.id), task_id=call.task_id, uuid=call.uuid),
+    )
+
+
+def kill(state: State, framework: FrameworkRecord, call: scheduler.CallKill, now: float) -> None:
+    """An unknown task is answered as by reconciliation; a disconnected agent gets the kill when it is back."""
+    state.counters["messages_kill_task"] += 1
+    task = framework.tasks.get(call.task_id.value)
+    if task is None:
+        reconcile.explicit(
+            state, framework, (scheduler.CallReconcileTask(task_id=call.task_id, agent_id=call.agent_id),), now
+        )
+        return
+    if call.agent_id is not None and call.agent_id.value != task.agent:
+        return
+    agent = state.agents[task.agent]
+    if agent.connected:
+        send_kill(state, agent, framework.id, task.id, call.kill_policy)
+    else:
+        agent.kills[framework.id, task.id] = call.kill_policy
+
+
+def send_kill(state: State, agent: AgentRecord, framework: str, task: str, policy: KillPolicy | None) -> None:
+    state.send(
+        agent,
+        agent_link.KillTask(framework_id=FrameworkID(value=framework), task_id=TaskID(value=task), kill_policy=policy),
+    )
+
+
+def executor_exited(state: State, agent: AgentRecord, message: agent_link.ExitedExecutor) -> None:
+    """A custom or default executor ended: its own resources are free; its tasks' updates come apart."""
+    state.counters["messages_exited_executor"] += 1
+    framework = state.frameworks.get(message.framework_id.value)
+    if framework is None:
+        return
+    remove_executor(state, framework, agent, message.executor_id.value)
+    failure = scheduler.EventFailure(
+        agent_id=AgentID(value=agent.id), executor_id=message.executor_id, status=message.status
+    )
+    state.tell(framework, scheduler.Event(type=scheduler.EventType.FAILURE, failure=failure))
