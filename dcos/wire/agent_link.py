@@ -147,6 +147,8 @@ class Registered(LinkMessage, frozen=True, kw_only=True, tag="REGISTERED"):
 class ReconcileTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     framework_id: FrameworkID
     task_id: TaskID
+    partition_aware: bool = False
+    """The framework's capability: TASK_DROPPED instead of TASK_LOST. The agent may not know the framework."""
 
 
 class Ping(LinkMessage, frozen=True, kw_only=True, tag="PING"):

@@ -1,0 +1,96 @@
+"""The interfaces between the containerizer and its parts.   ContainerError > LaunchError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from dcos.agent.containerizer.box import Box
+from dcos.agent.core.events import Plan
+from dcos.agent.core.exits import Exit
+from dcos.model.v1.types import CommandInfo
+
+
+class ContainerError(Exception):
+    """A container could not be started, stopped or looked at: says which and why."""
+
+
+class LaunchError(ContainerError):
+    """It could not be started; the task fails with these words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Found alive; ``pid`` is the task's main process."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    end: Exit
+
+
+Found = Running | Ended | None
+"""None: there is no such container."""
+
+
+class Launcher(Protocol):
+    """Starts a box's ``launch`` script and remembers how it ended, whether or not the agent lives."""
+
+    name: str
+
+    async def start(self, box: Box) -> int:
+        """Returns the main process's pid.   Errors: LaunchError."""
+        ...
+
+    async def find(self, box: Box) -> Found:
+        """The container as it is now."""
+        ...
+
+    async def wait(self, box: Box) -> Exit:
+        """Return when the main process ended, at once if it had; ``Exit()`` when nobody knows how."""
+        ...
+
+    async def signal(self, box: Box, number: int) -> None:
+        """To every process of the container; none left is fine."""
+        ...
+
+    async def kill(self, box: Box) -> None:
+        """SIGKILL to every process of the container, until none is left."""
+        ...
+
+    async def forget(self, box: Box) -> None:
+        """Drop what the launcher itself remembers. Nothing of the container runs any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A command to run in a running container."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+class Backend(Protocol):
+    """Turns a plan into a box whose ``launch`` script can be run."""
+
+    name: str
+
+    async def prepare(self, plan: Plan, box: Box, environment: Mapping[str, str]) -> None:
+        """Write the scripts; fetch what they need.   Errors: LaunchError."""
+        ...
+
+    async def signal(self, box: Box, number: int) -> bool:
+        """Deliver a signal inside; False leaves it to the launcher."""
+        ...
+
+    async def cleanup(self, box: Box) -> None:
+        """Kill what is left and remove what the backend made. Safe to repeat."""
+        ...
+
+    async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
+        """Run ``command`` in the container, beside the task; its exit status.   Errors: ContainerError, TimeoutError."""
+        ...

@@ -1,0 +1,224 @@
+"""A task's container from plan to end: sandbox, fetch, scripts, start, wait, signal, destroy, find again.
+
+Every step is safe to repeat: an agent may die between any two. Who calls: the agent's shell, one coroutine a container.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dcos.agent.containerizer.base import Backend, ContainerError, Ended, Found, Launcher, LaunchError, Running
+from dcos.agent.containerizer.box import Box, Mark, boxes
+from dcos.agent.containerizer.limits import cpus_hard, mem_hard
+from dcos.agent.containerizer.oci import OciBackend
+from dcos.agent.containerizer.script import account
+from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, environment
+from dcos.agent.core.events import Plan
+from dcos.agent.core.exits import Exit
+from dcos.agent.fetcher import Fetcher
+from dcos.agent.sandbox import WorkDir, make_sandbox
+from dcos.model.v1.types import CommandInfo
+from dcos.runtime.log import Logger
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the containerizer needs to know of the agent's."""
+
+    sandbox_directory: str
+    switch_user: bool
+    enable_cfs: bool
+
+
+class Containerizer:
+    """All containers of one agent."""
+
+    def __init__(
+        self,
+        *,
+        work: WorkDir,
+        runtime: Path,
+        launchers: Mapping[str, Launcher],
+        launcher: str,
+        host: Backend,
+        oci: OciBackend | None,
+        oci_unusable: str | None,
+        fetcher: Fetcher,
+        settings: Settings,
+        agent_environment: Callable[[], AgentEnvironment],
+        log: Logger,
+    ) -> None:
+        self._work = work
+        self._containers = runtime / "containers"
+        self._launchers = launchers
+        self._launcher = launcher
+        self._backends: dict[str, Backend] = {host.name: host}
+        self._oci = oci
+        if oci is not None:
+            self._backends[oci.name] = oci
+        self._oci_unusable = oci_unusable
+        self._fetcher = fetcher
+        self._settings = settings
+        self._agent_environment = agent_environment
+        self._log = log
+        self.destroy_errors = 0
+        self.launch_errors = 0
+
+    # ---- start -------------------------------------------------------------------------------------------------------
+
+    async def launch(self, plan: Plan, ids: Ids) -> int:
+        """Prepare and start; returns the main process's pid.   Errors: LaunchError. Cancel it to give up."""
+        try:
+            return await self._launch(plan, ids)
+        except OSError as error:
+            self.launch_errors += 1
+            raise LaunchError(f"Failed to launch the container: {error}") from error
+        except LaunchError:
+            self.launch_errors += 1
+            raise
+
+    async def _launch(self, plan: Plan, ids: Ids) -> int:
+        agent = self._agent_environment()
+        user = plan.user if self._settings.switch_user else None
+        if user is not None:
+            account(user)
+        image = plan.container.mesos.image if plan.container is not None and plan.container.mesos is not None else None
+        image_environment: dict[str, str] = {}
+        if image is not None:
+            if self._oci is None:
+                raise LaunchError(f"Images cannot be run on this agent: {self._oci_unusable}")
+            image_environment = (await self._oci.image(image)).config.environment()
+        sandbox = make_sandbox(self._work, agent.agent_id, plan, user)
+        try:
+            variables = environment(
+                agent,
+                ids,
+                directory=str(sandbox),
+                sandbox=self._settings.sandbox_directory if image is not None else str(sandbox),
+                image=image_environment,
+                command=plan.command,
+            )
+        except BadEnvironment as error:
+            raise LaunchError(str(error)) from error
+        await self._fetcher.fetch(plan.command.uris, sandbox, user)
+        box = Box(
+            self._containers,
+            plan.container_id,
+            Mark(
+                launcher=self._launcher,
+                backend="oci" if image is not None else "host",
+                sandbox=str(sandbox),
+                user=user,
+                description=f"Mesos task {plan.task_id} of framework {plan.framework_id}",
+                cpus=plan.limits.cpus,
+                mem_bytes=plan.limits.mem_bytes,
+                cpus_hard=cpus_hard(plan.limits, enable_cfs=self._settings.enable_cfs),
+                mem_hard_bytes=mem_hard(plan.limits),
+            ),
+        )
+        box.save()
+        await self._backend(box).prepare(plan, box, variables)
+        return await self._supervisor(box).start(box)
+
+    # ---- while it runs -----------------------------------------------------------------------------------------------
+
+    async def wait(self, container_id: str) -> Exit:
+        """Its end, after everything of it is gone."""
+        box = self._box(container_id)
+        end = await self._supervisor(box).wait(box)
+        await self.destroy(container_id)
+        return end
+
+    async def signal(self, container_id: str, number: int) -> None:
+        """To all of its processes."""
+        box = self._box(container_id)
+        try:
+            if not await self._backend(box).signal(box, number):
+                await self._supervisor(box).signal(box, number)
+        except (ContainerError, OSError, msgspec.DecodeError) as error:
+            self._log.warning("signal_failed", container=container_id, error=str(error))
+
+    async def kill(self, container_id: str) -> None:
+        """SIGKILL to all of it; who waits for it sees the end."""
+        box = self._box(container_id)
+        try:
+            if not await self._backend(box).signal(box, 9):
+                await self._supervisor(box).kill(box)
+        except (ContainerError, OSError, msgspec.DecodeError) as error:
+            self._log.warning("kill_failed", container=container_id, error=str(error))
+
+    async def execute(self, container_id: str, command: CommandInfo, timeout_s: float | None) -> int:
+        """Run a command beside the task.   Errors: ContainerError, TimeoutError."""
+        box = self._box(container_id)
+        return await self._backend(box).execute(box, command, timeout_s)
+
+    # ---- end and recovery --------------------------------------------------------------------------------------------
+
+    async def destroy(self, container_id: str) -> None:
+        """Kill what is left and remove every trace but the sandbox. Nothing there is fine."""
+        box = self._box(container_id)
+        if not box.directory.exists():
+            return
+        try:
+            supervisor, backend = self._supervisor(box), self._backend(box)
+        except (OSError, msgspec.DecodeError, ContainerError):
+            box.remove()
+            return
+        try:
+            await supervisor.kill(box)
+            await backend.cleanup(box)
+            await supervisor.forget(box)
+        except ContainerError as error:
+            self.destroy_errors += 1
+            self._log.warning("destroy_failed", container=container_id, error=str(error))
+            return
+        await asyncio.to_thread(box.remove)
+
+    async def remember(self, container_id: str) -> Found:
+        """What became of a container while the agent was away; None if it never started."""
+        box = self._box(container_id)
+        try:
+            return await self._supervisor(box).find(box)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def known(self) -> list[str]:
+        """Ids of all containers that left a trace in the runtime folder."""
+        return [box.container_id for box in boxes(self._containers)]
+
+    def wipe(self) -> None:
+        """After a reboot: all traces go, and nothing is killed, for their process numbers are others' now."""
+        for box in boxes(self._containers):
+            box.remove()
+        if self._oci is not None:
+            self._oci.wipe()
+
+    def mark(self, container_id: str) -> Mark | None:
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            return self._box(container_id).mark
+        return None
+
+    def _box(self, container_id: str) -> Box:
+        return Box(self._containers, container_id)
+
+    def _supervisor(self, box: Box) -> Launcher:
+        """The launcher that started it, which need not be today's.   Errors: ContainerError."""
+        found = self._launchers.get(box.mark.launcher)
+        if found is None:
+            raise ContainerError(f"container {box.container_id}: launcher {box.mark.launcher!r} is not available")
+        return found
+
+    def _backend(self, box: Box) -> Backend:
+        found = self._backends.get(box.mark.backend)
+        if found is None:
+            raise ContainerError(f"container {box.container_id}: backend {box.mark.backend!r} is not available")
+        return found
+
+
+__all__ = ["Containerizer", "Ended", "Running", "Settings"]

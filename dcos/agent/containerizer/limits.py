@@ -1,0 +1,40 @@
+"""Limits of a container as cgroup numbers.   Source: Mesos cgroups/cpu and cgroups/mem isolators, v1 and v2."""
+
+from __future__ import annotations
+
+import math
+
+from dcos.agent.core.events import Limits
+
+PERIOD_US = 100_000
+_MIN_QUOTA_US = 1_000
+_MAX_WEIGHT = 10_000
+
+
+def cpu_shares(cpus: int) -> int:
+    """cgroup v1. ``cpus`` in thousandths."""
+    return max(2, 1024 * cpus // 1000)
+
+
+def cpu_weight(cpus: int) -> int:
+    """cgroup v2."""
+    return min(_MAX_WEIGHT, max(1, 100 * cpus // 1000))
+
+
+def cpus_hard(limits: Limits, *, enable_cfs: bool) -> float | None:
+    """The hard limit in cpus: an asked limit, else the request with CFS on; None (or infinity asked): none."""
+    if limits.cpus_limit is not None:
+        return None if math.isinf(limits.cpus_limit) else limits.cpus_limit
+    return limits.cpus / 1000 if enable_cfs else None
+
+
+def quota_us(cpus: float) -> int:
+    """Of each 100 ms period."""
+    return max(_MIN_QUOTA_US, int(PERIOD_US * cpus))
+
+
+def mem_hard(limits: Limits) -> int | None:
+    """Bytes; None when infinity was asked for."""
+    if limits.mem_limit_bytes is not None:
+        return None if math.isinf(limits.mem_limit_bytes) else max(limits.mem_bytes, int(limits.mem_limit_bytes))
+    return limits.mem_bytes

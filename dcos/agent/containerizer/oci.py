@@ -1,0 +1,242 @@
+"""The backend of images: the same supervision as a plain command, with runc in between.
+
+The image's root is shared; each container writes to a layer of its own (overlayfs, mounted in a private mount namespace by
+the launch script, so that it vanishes with the container; a plain copy where overlayfs cannot be had).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from dcos.agent.containerizer.base import ContainerError, LaunchError
+from dcos.agent.containerizer.box import Box
+from dcos.agent.containerizer.host import run_quietly, task_environment, write_private
+from dcos.agent.containerizer.images import ImageStore, Unpacked
+from dcos.agent.containerizer.runc_spec import Mount, User, account_in, runtime_spec
+from dcos.agent.containerizer.script import account
+from dcos.agent.core.argv import NoCommand, image_argv
+from dcos.agent.core.environment import BadEnvironment, command_variables
+from dcos.agent.core.events import Plan
+from dcos.agent.sandbox import plain_file
+from dcos.model.v1.types import CommandInfo, Image, ImageType, Volume, VolumeMode
+from dcos.runtime.files import write_atomic
+from dcos.runtime.process import ProcessError, run
+
+_RUNC_S = 60.0
+_NAMES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
+
+
+class OciBackend:
+    """Commands in images. ``systemd``: runc makes its cgroup through systemd, in the executors' slice."""
+
+    name = "oci"
+
+    def __init__(
+        self,
+        store: ImageStore,
+        provisioner: Path,
+        runtime: Path,
+        *,
+        sandbox_directory: str,
+        systemd: bool,
+        pid_namespace: bool,
+        cgroups_root: str,
+    ) -> None:
+        self._store = store
+        self._provisioner = provisioner
+        self._state = runtime / "runc"
+        self._sandbox_directory = sandbox_directory
+        self._systemd = systemd
+        self._pid_namespace = pid_namespace
+        self._cgroups_root = cgroups_root
+        self._overlay: bool | None = None
+
+    async def image(self, image: Image) -> Unpacked:
+        """Errors: LaunchError."""
+        if image.type is not ImageType.DOCKER or image.docker is None:
+            raise LaunchError("only images of type DOCKER are supported")
+        secret = image.docker.config.value.data if image.docker.config and image.docker.config.value else None
+        return await self._store.get(image.docker.name, cached=image.cached, auth=secret)
+
+    async def prepare(self, plan: Plan, box: Box, environment: Mapping[str, str]) -> None:
+        container = plan.container
+        if container is None or container.mesos is None or container.mesos.image is None:
+            raise LaunchError("the task names no image")
+        if shutil.which("runc") is None:
+            raise LaunchError("runc is missing on this machine")
+        unpacked = await self.image(container.mesos.image)
+        try:
+            argv = image_argv(plan.command, unpacked.config.entrypoint, unpacked.config.cmd)
+            user = self._user(plan, unpacked)
+        except (NoCommand, ValueError) as error:
+            raise LaunchError(str(error)) from error
+        own = self._provisioner / box.container_id
+        rootfs = box.bundle / "rootfs"
+        await asyncio.to_thread(rootfs.mkdir, parents=True, exist_ok=True)
+        spec = runtime_spec(
+            argv=argv,
+            environment=environment,
+            directory=self._sandbox_directory,
+            user=user,
+            mark=box.mark,
+            cgroups_path=self._cgroups_path(box.container_id),
+            mounts=[
+                Mount(str(box.sandbox), self._sandbox_directory, False),
+                *(Mount(name, name, True) for name in _NAMES if Path(name).exists()),
+                *(self._volume(one, box) for one in container.volumes),
+            ],
+            pid_namespace=self._wants_pid_namespace(plan),
+            rlimits=container.rlimit_info,
+        )
+        write_private(box.bundle / "config.json", msgspec.json.encode(spec), None)
+        write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
+        for name in ("stdout", "stderr"):
+            # the launch script opens them as root, after the fetcher ran as the user
+            plain_file(box.sandbox / name, _owner(box.mark.user))
+        script = await self._launch_script(box, unpacked, own, rootfs)
+        write_atomic(box.launch, script, mode=0o700)
+
+    def _user(self, plan: Plan, unpacked: Unpacked) -> User:
+        """The command's user by the machine's accounts, as upstream; else the image's own, else root."""
+        if plan.user is not None and plan.user != "root":
+            entry = account(plan.user)
+            return User(entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(plan.user, entry.pw_gid)))
+        if unpacked.config.user and plan.command.user is None:
+            return account_in(unpacked.rootfs, unpacked.config.user)
+        return User(0, 0)
+
+    def _wants_pid_namespace(self, plan: Plan) -> bool:
+        info = plan.container.linux_info if plan.container is not None else None
+        if info is not None and info.share_pid_namespace is not None:
+            return self._pid_namespace and not info.share_pid_namespace
+        return self._pid_namespace
+
+    def _cgroups_path(self, container_id: str) -> str:
+        if self._systemd:
+            return f"mesos_executors.slice:mesos-oci:{container_id}"
+        return f"/{self._cgroups_root}/{container_id}"
+
+    def _volume(self, volume: Volume, box: Box) -> Mount:
+        """Host paths; relative container paths lie below the sandbox.   Errors: LaunchError."""
+        source = volume.host_path
+        if volume.source is not None and volume.source.host_path is not None:
+            source = volume.source.host_path.path
+        if source is None:
+            raise LaunchError(f"volume {volume.container_path!r}: only host paths are supported with images")
+        if not source.startswith("/"):
+            raise LaunchError(f"volume {volume.container_path!r}: host path {source!r} must be absolute")
+        if not Path(source).exists():
+            raise LaunchError(f"volume {volume.container_path!r}: host path {source!r} does not exist")
+        target = volume.container_path
+        if not target.startswith("/"):
+            if ".." in Path(target).parts:
+                raise LaunchError(f"volume {target!r}: must not leave the sandbox")
+            target = f"{self._sandbox_directory}/{target}"
+        return Mount(source, target, volume.mode is VolumeMode.RO)
+
+    async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path) -> str:
+        quoted = {name: shlex.quote(str(value)) for name, value in (("root", rootfs), ("bundle", box.bundle))}
+        runc = shlex.join([*self._runc(), "run", "--bundle", str(box.bundle), box.container_id])
+        lines = [
+            "#!/bin/sh",
+            "umask 022",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH",
+            f"cd {quoted['bundle']} || exit 125",
+            f"exec >>{shlex.quote(str(box.sandbox / 'stdout'))} 2>>{shlex.quote(str(box.sandbox / 'stderr'))} || exit 125",
+        ]
+        if await self._can_overlay():
+            for part in ("upper", "work"):
+                await asyncio.to_thread((own / part).mkdir, parents=True, exist_ok=True)
+            options = f"lowerdir={unpacked.rootfs},upperdir={own / 'upper'},workdir={own / 'work'}"
+            lines.append(f"mount -t overlay overlay -o {shlex.quote(options)} {quoted['root']} || exit 125")
+            lines.append(f"exec {runc}")
+            inner = box.directory / "inner"
+            write_atomic(inner, "\n".join(lines) + "\n", mode=0o700)
+            return f"#!/bin/sh\nexec unshare --mount --propagation private /bin/sh {shlex.quote(str(inner))}\n"
+        await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
+        await run(["cp", "-a", "--reflink=auto", f"{unpacked.rootfs}/.", rootfs], timeout_s=600.0, check=True)
+        return "\n".join([*lines, f"exec {runc}"]) + "\n"
+
+    async def _can_overlay(self) -> bool:
+        """Whether overlayfs can be mounted over our store; found out once."""
+        if self._overlay is None:
+            place = self._provisioner / "overlay-test"
+            for part in ("lower", "upper", "work", "root"):
+                await asyncio.to_thread((place / part).mkdir, parents=True, exist_ok=True)
+            options = f"lowerdir={place}/lower,upperdir={place}/upper,workdir={place}/work"
+            words = ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{place}/root"]
+            try:
+                self._overlay = (await run(words, timeout_s=10.0)).ok
+            except (ProcessError, TimeoutError):
+                self._overlay = False
+            await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+        return self._overlay
+
+    def _runc(self) -> list[str]:
+        words = [shutil.which("runc") or "runc", "--root", str(self._state)]
+        return [*words, "--systemd-cgroup"] if self._systemd else words
+
+    async def signal(self, box: Box, number: int) -> bool:
+        """To all of its processes, as upstream signals the whole tree."""
+        try:
+            done = await run([*self._runc(), "kill", "--all", box.container_id, str(number)], timeout_s=_RUNC_S)
+        except (ProcessError, TimeoutError):
+            return False
+        return done.ok
+
+    async def cleanup(self, box: Box) -> None:
+        try:
+            await run([*self._runc(), "kill", "--all", box.container_id, "KILL"], timeout_s=_RUNC_S)
+            await run([*self._runc(), "delete", "--force", box.container_id], timeout_s=_RUNC_S)
+        except (ProcessError, TimeoutError) as error:
+            raise ContainerError(f"runc delete {box.container_id}: {error}") from error
+        await asyncio.to_thread(shutil.rmtree, self._provisioner / box.container_id, ignore_errors=True)
+
+    def wipe(self) -> None:
+        """After a reboot: runc's state and the containers' own layers."""
+        for folder in (self._state, self._provisioner):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
+        """By ``runc exec``; the process is described in a file, so that no variable shows in arguments."""
+        environment = task_environment(box)
+        try:
+            environment.update(command_variables(command))
+            argv = image_argv(command, (), ())
+        except (BadEnvironment, NoCommand) as error:
+            raise ContainerError(str(error)) from error
+        spec = msgspec.json.decode((box.bundle / "config.json").read_bytes())["process"]
+        spec["args"] = list(argv)
+        spec["env"] = [f"{name}={value}" for name, value in environment.items()]
+        path = box.directory / f"exec-{id(spec):x}.json"
+        write_private(path, msgspec.json.encode(spec), None)
+        try:
+            words = [*self._runc(), "exec", "--process", str(path), box.container_id]
+            return await run_quietly(words, {"PATH": os.environ.get("PATH", os.defpath)}, box.directory, timeout_s)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _owner(user: str | None) -> tuple[int, int] | None:
+    if user is None or os.geteuid() != 0:
+        return None
+    entry = account(user)
+    return entry.pw_uid, entry.pw_gid
+
+
+def usable() -> str | None:
+    """Why images cannot be run on this machine; None if they can."""
+    missing = [tool for tool in ("runc", "skopeo", "umoci") if shutil.which(tool) is None]
+    if missing:
+        return f"missing programs: {', '.join(missing)}"
+    if os.geteuid() != 0:
+        return "only root can run images"
+    return None if sys.platform == "linux" else "images need Linux"

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Runs one task in a session of its own and keeps its exit status on disk, whoever else comes and goes.
+#
+#   supervise.sh DIRECTORY
+#
+# DIRECTORY/launch is what to run. Written here, each by rename: supervisor (our pid), pid (the task's), exit (its status
+# as the shell tells it: above 128 means ended by signal status-128). Nobody needs to wait for us: we leave the caller's
+# session at once. A signal to us does not end the task; we only go after it.
+set -u
+directory=$1
+
+if [ "${2:-}" != inner ]; then
+    exec setsid --fork /bin/sh "$0" "$directory" inner </dev/null >/dev/null 2>&1
+fi
+
+put() {
+    printf '%s\n' "$2" >"$directory/.$1" && mv -f "$directory/.$1" "$directory/$1"
+}
+
+umask 077
+put supervisor "$$"
+trap : HUP INT TERM QUIT
+
+# a shell lets background children ignore INT and QUIT: env gives every signal its default back
+setsid env --default-signal -i /bin/sh "$directory/launch" &
+task=$!
+put pid "$task"
+
+while :; do
+    wait "$task"
+    status=$?
+    # a trapped signal ends the wait early: then the task, or its zombie, is still there
+    kill -0 "$task" 2>/dev/null || break
+done
+put exit "$status"

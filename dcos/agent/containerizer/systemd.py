@@ -1,0 +1,299 @@
+"""``--launcher=systemd`` (or ``linux``): each task is a transient service of systemd, in ``mesos_executors.slice``.
+
+systemd is the parent of the task's processes, limits them and remembers how the main one ended: the unit stays loaded
+(``RemainAfterExit``, or ``failed``) until the agent has looked and removes it, so a task that ends while the agent is
+away is reported as it ended. The slice is not part of the agent's unit: stopping or killing that one touches no task.
+
+Source: org.freedesktop.systemd1(5) and systemd.service(5); slice name and limits of Mesos's systemd support.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+from dcos.agent.containerizer import processes
+from dcos.agent.containerizer.base import ContainerError, Ended, Found, LaunchError, Running
+from dcos.agent.containerizer.box import Box, Mark
+from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, cpu_weight, quota_us
+from dcos.agent.core.exits import Exit
+
+SLICE = "mesos_executors.slice"
+RUNTIME = Path("/run/systemd/system")
+_SYSTEMD = "org.freedesktop.systemd1"
+_MANAGER = "/org/freedesktop/systemd1"
+_MANAGER_INTERFACE = "org.freedesktop.systemd1.Manager"
+_PROPERTIES = "org.freedesktop.DBus.Properties"
+_NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
+_CALL_S = 30.0
+_EXITED, _KILLED, _DUMPED = 1, 2, 3
+
+
+def available(runtime: Path = RUNTIME) -> bool:
+    """Whether systemd is this machine's manager, with a bus to ask it."""
+    return runtime.is_dir() and Path("/run/dbus/system_bus_socket").exists()
+
+
+def unit_name(container_id: str) -> str:
+    return f"mesos-{container_id}.service"
+
+
+class BusError(ContainerError):
+    """systemd refused a call; ``name`` is the D-Bus error's."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(f"systemd: {text}")
+        self.name = name
+
+
+class Bus:
+    """One connection to the system bus, made again when it broke."""
+
+    def __init__(self) -> None:
+        self._bus: MessageBus | None = None
+        self._lock = asyncio.Lock()
+
+    async def call(self, member: str, signature: str = "", *body: Any, path: str = _MANAGER, on: str = "") -> list[Any]:
+        """A method of the manager (or of ``on`` at ``path``).   Errors: BusError."""
+        message = Message(
+            destination=_SYSTEMD,
+            path=path,
+            interface=on or _MANAGER_INTERFACE,
+            member=member,
+            signature=signature,
+            body=list(body),
+        )
+        try:
+            async with asyncio.timeout(_CALL_S):
+                bus = await self._connected()
+                reply = await bus.call(message)
+        except TimeoutError:
+            raise BusError("timeout", f"{member}: no answer within {_CALL_S:g} s") from None
+        except (OSError, EOFError, ConnectionError) as error:
+            self.close()
+            raise BusError("disconnected", f"{member}: {error}") from error
+        if reply is None:
+            return []
+        if reply.message_type is MessageType.ERROR:
+            raise BusError(reply.error_name or "", f"{member}: {reply.body[0] if reply.body else reply.error_name}")
+        return list(reply.body)
+
+    async def _connected(self) -> MessageBus:
+        async with self._lock:
+            if self._bus is None or not self._bus.connected:
+                self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+            return self._bus
+
+    def close(self) -> None:
+        if self._bus is not None:
+            with contextlib.suppress(OSError):
+                self._bus.disconnect()
+            self._bus = None
+
+
+class SystemdLauncher:
+    """Transient services. ``unified``: cgroup v2 (else v1 controllers)."""
+
+    name = "systemd"
+
+    def __init__(self, *, unified: bool) -> None:
+        self._bus = Bus()
+        self._unified = unified
+
+    async def start(self, box: Box) -> int:
+        properties = unit_properties(box.mark, box, unified=self._unified)
+        name = unit_name(box.container_id)
+        try:
+            await self._bus.call(
+                "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", [list(one) for one in properties], []
+            )
+            return await self._main_pid(name)
+        except BusError as error:
+            raise LaunchError(str(error)) from error
+
+    async def _main_pid(self, name: str) -> int:
+        """The pid, also of a task that has ended already."""
+        pause = 0.005
+        deadline = asyncio.get_running_loop().time() + _CALL_S
+        while True:
+            service = await self._service(name)
+            if service is not None:
+                if pid := int(service["MainPID"] or service["ExecMainPID"]):
+                    return pid
+                if service["ActiveState"] == "failed":
+                    raise LaunchError(f"systemd could not start the task: {service['Result']}")
+            if asyncio.get_running_loop().time() > deadline:
+                raise LaunchError("systemd did not start the task in time")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.2)
+
+    async def find(self, box: Box) -> Found:
+        service = await self._service(unit_name(box.container_id))
+        if service is None:
+            return None
+        if service["MainPID"]:
+            return Running(int(service["MainPID"]))
+        return Ended(end_of(service, self._oom(service)))
+
+    async def wait(self, box: Box) -> Exit:
+        name = unit_name(box.container_id)
+        pause = 0.01
+        while True:
+            service = await self._patiently(name)
+            if service is None:
+                return Exit()
+            if pid := int(service["MainPID"]):
+                await processes.ended(pid)
+                # systemd reaps it a moment later
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+                continue
+            if service["ExecMainCode"] or service["ActiveState"] in ("failed", "inactive"):
+                return end_of(service, self._oom(service))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    async def signal(self, box: Box, number: int) -> None:
+        await self._quietly(lambda: ("KillUnit", "ssi", unit_name(box.container_id), "all", number))
+
+    async def kill(self, box: Box) -> None:
+        name = unit_name(box.container_id)
+        pause = 0.01
+        for _ in range(100):
+            await self._quietly(lambda: ("KillUnit", "ssi", name, "all", 9))
+            service = await self._service(name)
+            if service is None or not (service["MainPID"] or _members(str(service["ControlGroup"]))):
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.2)
+        raise ContainerError(f"{name}: processes survive SIGKILL")
+
+    async def forget(self, box: Box) -> None:
+        name = unit_name(box.container_id)
+        await self._quietly(lambda: ("StopUnit", "ss", name, "replace"))
+        for _ in range(50):
+            service = await self._service(name)
+            if service is None or service["ActiveState"] in ("inactive", "failed"):
+                break
+            await asyncio.sleep(0.02)
+        await self._quietly(lambda: ("ResetFailedUnit", "s", name))
+
+    async def cgroup(self, box: Box) -> str | None:
+        """The unit's control group path, as systemd names it."""
+        service = await self._service(unit_name(box.container_id))
+        return str(service["ControlGroup"]) if service is not None and service["ControlGroup"] else None
+
+    def close(self) -> None:
+        self._bus.close()
+
+    # ---- asking ------------------------------------------------------------------------------------------------------
+
+    async def _service(self, name: str) -> dict[str, Any] | None:
+        """Properties of a loaded unit, None where there is none.   Errors: BusError."""
+        try:
+            (path,) = await self._bus.call("GetUnit", "s", name)
+            (unit,) = await self._bus.call("GetAll", "s", "org.freedesktop.systemd1.Unit", path=path, on=_PROPERTIES)
+            (own,) = await self._bus.call("GetAll", "s", "org.freedesktop.systemd1.Service", path=path, on=_PROPERTIES)
+        except BusError as error:
+            if error.name in (_NO_SUCH_UNIT, "org.freedesktop.DBus.Error.UnknownObject"):
+                return None
+            raise
+        return {key: variant.value for key, variant in (*unit.items(), *own.items())}
+
+    async def _patiently(self, name: str) -> dict[str, Any] | None:
+        """As ``_service``, waiting out a bus that restarts."""
+        while True:
+            try:
+                return await self._service(name)
+            except BusError:
+                await asyncio.sleep(1.0)
+
+    async def _quietly(self, call: Callable[[], tuple[Any, ...]]) -> None:
+        """A call whose unit may be gone, or have no process left."""
+        with contextlib.suppress(BusError):
+            await self._bus.call(*call())
+
+    def _oom(self, service: dict[str, Any]) -> bool:
+        if service["Result"] == "oom-kill":
+            return True
+        group = str(service["ControlGroup"])
+        return bool(group) and not self._unified and service["ExecMainCode"] == _KILLED and v1_oom_killed(group)
+
+
+def end_of(service: dict[str, Any], out_of_memory: bool) -> Exit:
+    """From ``ExecMainCode`` (as siginfo's si_code) and ``ExecMainStatus``."""
+    code, status = int(service["ExecMainCode"]), int(service["ExecMainStatus"])
+    if code == _EXITED:
+        return Exit(code=status, out_of_memory=out_of_memory)
+    if code in (_KILLED, _DUMPED):
+        return Exit(signal=status, out_of_memory=out_of_memory, core_dumped=code == _DUMPED)
+    return Exit(out_of_memory=out_of_memory)
+
+
+def v1_oom_killed(group: str, root: Path = Path("/sys/fs/cgroup/memory")) -> bool:
+    """Whether the kernel killed in this v1 memory cgroup."""
+    try:
+        lines = (root / group.lstrip("/") / "memory.oom_control").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in lines)
+
+
+def _members(group: str) -> bool:
+    """Whether a control group has processes, in the hierarchy that systemd keeps its units in."""
+    if not group:
+        return False
+    for root in ("unified", "systemd", ""):
+        try:
+            if (Path("/sys/fs/cgroup") / root / group.lstrip("/") / "cgroup.procs").read_text().strip():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, Variant]]:
+    """The transient unit of a box."""
+    env = shutil.which("env") or "/usr/bin/env"
+    argv = [env, "-i", "/bin/sh", str(box.launch)]
+    properties = [
+        ("Description", Variant("s", mark.description or f"Mesos task container {box.container_id}")),
+        ("Slice", Variant("s", SLICE)),
+        ("Type", Variant("s", "simple")),
+        ("ExecStart", Variant("a(sasb)", [[env, argv, False]])),
+        # its end is kept until we have read it
+        ("RemainAfterExit", Variant("b", True)),
+        ("CollectMode", Variant("s", "inactive")),
+        ("KillMode", Variant("s", "control-group")),
+        ("TimeoutStopUSec", Variant("t", 10_000_000)),
+        ("SendSIGKILL", Variant("b", True)),
+        # what a task writes goes to its sandbox; before that, to the journal
+        ("StandardInput", Variant("s", "null")),
+        ("TasksMax", Variant("t", 2**64 - 1)),
+        ("OOMPolicy", Variant("s", "kill" if unified else "continue")),
+    ]
+    if mark.backend == "oci":
+        # runc makes a scope of its own, which has the limits
+        return properties
+    if unified:
+        properties += [
+            ("CPUWeight", Variant("t", cpu_weight(mark.cpus))),
+            ("MemoryLow", Variant("t", mark.mem_bytes)),
+        ]
+        if mark.mem_hard_bytes is not None:
+            properties.append(("MemoryMax", Variant("t", mark.mem_hard_bytes)))
+    else:
+        properties.append(("CPUShares", Variant("t", cpu_shares(mark.cpus))))
+        if mark.mem_hard_bytes is not None:
+            properties.append(("MemoryLimit", Variant("t", mark.mem_hard_bytes)))
+    if mark.cpus_hard is not None:
+        per_second = quota_us(mark.cpus_hard) * (1_000_000 // PERIOD_US)
+        properties.append(("CPUQuotaPerSecUSec", Variant("t", per_second)))
+    return properties

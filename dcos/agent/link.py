@@ -1,0 +1,182 @@
+"""The agent's end of the link to the leading master: connect, register, stay, begin again.
+
+States: no leader known -> connecting -> registering -> connected. Whatever breaks it (socket, silence, a ping that says
+"not connected", another leader), the link starts anew after a pause that doubles up to a minute.
+
+Source: Mesos agent registration and ping timeout; the messages are in ``dcos/wire/agent_link.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import msgspec
+
+from dcos.runtime import http
+from dcos.runtime.log import Logger
+from dcos.wire import agent_link
+from dcos.wire.agent_link import AgentMessage, MasterMessage, Ping, Pong, Registered, Reregister, Shutdown
+from dcos.wire.errors import WireError
+from dcos.wire.recordio import Decoder, frame
+
+MAX_BACKOFF_S = 60.0
+FIRST_ANSWER_S = 30.0
+_QUEUE = 10_000
+
+
+class LinkBroken(Exception):
+    """The exchange with this master is over: says why."""
+
+
+class AgentLink:
+    """One agent's link. ``hello`` makes the first message, ``receive`` takes all but pings, ``lost`` hears of breaks."""
+
+    def __init__(
+        self,
+        *,
+        hello: Callable[[], agent_link.Register | Reregister],
+        receive: Callable[[MasterMessage, str], Awaitable[None]],
+        lost: Callable[[str], None],
+        backoff_factor_s: float,
+        rng: random.Random,
+        log: Logger,
+    ) -> None:
+        self._hello = hello
+        self._receive = receive
+        self._lost = lost
+        self._backoff_factor_s = backoff_factor_s
+        self._rng = rng
+        self._log = log
+        self._leader: str | None = None
+        self._leader_changed = asyncio.Event()
+        self._outbox: asyncio.Queue[bytes] | None = None
+        self.connected = False
+
+    @property
+    def leader(self) -> str | None:
+        """``host:port``"""
+        return self._leader
+
+    def send(self, message: AgentMessage) -> bool:
+        """Queue for the master; False (and dropped) when not registered there."""
+        if self._outbox is None or not self.connected:
+            return False
+        with contextlib.suppress(asyncio.QueueFull):
+            self._outbox.put_nowait(frame(agent_link.encode(message)))
+            return True
+        return False
+
+    def lead(self, leader: str | None) -> None:
+        """Another leader (``host:port``), or none."""
+        if leader != self._leader:
+            self._leader = leader
+            self._leader_changed.set()
+
+    async def run(self) -> None:
+        """For ever."""
+        attempt = 0
+        while True:
+            self._leader_changed.clear()
+            if self._leader is None:
+                await self._leader_changed.wait()
+                attempt = 0
+                continue
+            if await self._paused(attempt):
+                attempt = 0
+                continue
+            leader = self._leader
+            registered, reason = await self._until_change(leader)
+            attempt = 1 if registered else min(attempt + 1, 16)
+            self._log.info("link_down", master=leader, reason=reason, was_registered=registered)
+
+    async def _paused(self, attempt: int) -> bool:
+        """Wait a random time before a try; True when the leader changed meanwhile."""
+        limit = min(MAX_BACKOFF_S, self._backoff_factor_s * 2**attempt)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._rng.uniform(0, limit)):
+                await self._leader_changed.wait()
+                return True
+        return False
+
+    async def _until_change(self, leader: str) -> tuple[bool, str]:
+        """One exchange, cut when another master leads. Whether it got as far as registered, and why it ended."""
+        exchange = asyncio.create_task(self._exchange(leader), name="link-exchange")
+        change = asyncio.create_task(self._leader_changed.wait(), name="link-leader")
+        registered = False
+        try:
+            await asyncio.wait({exchange, change}, return_when=asyncio.FIRST_COMPLETED)
+            registered = self.connected
+            if not exchange.done():
+                return registered, "another master leads"
+            error = exchange.exception()
+            if error is None:
+                return registered, "the master closed the link"
+            if isinstance(error, LinkBroken | aiohttp.ClientError | OSError | WireError | TimeoutError):
+                return registered, str(error) or type(error).__name__
+            raise error
+        finally:
+            for task in (exchange, change):
+                task.cancel()
+            await asyncio.gather(exchange, change, return_exceptions=True)
+            if self.connected:
+                self.connected = False
+                self._lost(leader)
+            self._outbox = None
+
+    async def _exchange(self, leader: str) -> None:
+        outbox: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
+        self._outbox = outbox
+        outbox.put_nowait(frame(agent_link.encode(self._hello())))
+
+        async def body() -> AsyncIterator[bytes]:
+            while True:
+                data = await outbox.get()
+                while not outbox.empty():
+                    data += outbox.get_nowait()
+                yield data
+
+        headers = {"Content-Type": agent_link.CONTENT_TYPE}
+        async with http.session(timeout_s=None) as session:
+            async with asyncio.timeout(FIRST_ANSWER_S):
+                response = await session.post(
+                    f"http://{leader}{agent_link.PATH}", data=body(), headers=headers, allow_redirects=False
+                )
+            try:
+                if response.status != 200:
+                    where = response.headers.get("Location", "")
+                    raise LinkBroken(f"the master answered {response.status} {where}".strip())
+                await self._read(response, leader)
+            finally:
+                response.close()
+
+    async def _read(self, response: aiohttp.ClientResponse, leader: str) -> None:
+        decoder = Decoder()
+        silence_s = FIRST_ANSWER_S
+        while True:
+            try:
+                async with asyncio.timeout(silence_s):
+                    data = await response.content.readany()
+            except TimeoutError:
+                raise LinkBroken(f"the master was silent for {silence_s:g} s") from None
+            if not data:
+                return
+            for record in decoder.feed(data):
+                try:
+                    message = agent_link.decode_master_message(record)
+                except msgspec.MsgspecError as error:
+                    raise LinkBroken(f"a message that is not understood: {error}") from error
+                if isinstance(message, Registered):
+                    silence_s = message.ping_timeout_s
+                    self.connected = True
+                elif isinstance(message, Ping):
+                    if not message.connected:
+                        raise LinkBroken("the master does not count this agent as connected")
+                    self.send(Pong())
+                    continue
+                elif not self.connected and not isinstance(message, Shutdown):
+                    raise LinkBroken("the master spoke before registering this agent")
+                await self._receive(message, leader)

@@ -1,0 +1,112 @@
+"""``/metrics/snapshot``: flat numbers under Mesos's names.   Source: Mesos docs/monitoring.md, agent metrics."""
+
+from __future__ import annotations
+
+import os
+
+from dcos.agent.containerizer.containerizer import Containerizer
+from dcos.agent.core.agent import AgentCore
+from dcos.agent.core.state import ExecutorRun, Phase
+from dcos.agent.daemon import Daemon
+from dcos.agent.fetcher import Fetcher
+from dcos.agent.gc import GarbageCollector
+from dcos.model.resources import Resources
+from dcos.model.v1.types import TaskState
+
+_LIVE = {
+    "staging": TaskState.TASK_STAGING,
+    "starting": TaskState.TASK_STARTING,
+    "running": TaskState.TASK_RUNNING,
+    "killing": TaskState.TASK_KILLING,
+}
+_ENDED = ("finished", "failed", "killed", "lost", "gone")
+
+
+def snapshot(
+    daemon: Daemon,
+    containerizer: Containerizer,
+    fetcher: Fetcher,
+    collector: GarbageCollector,
+    *,
+    uptime_s: float,
+) -> dict[str, float]:
+    """Every metric, sorted by name."""
+    core = daemon.core
+    out: dict[str, float] = {
+        "containerizer/fetcher/cache_size_total_bytes": fetcher.cache_bytes,
+        "containerizer/fetcher/cache_size_used_bytes": fetcher.cache_used(),
+        "containerizer/fetcher/task_fetches_failed": fetcher.failed,
+        "containerizer/fetcher/task_fetches_succeeded": fetcher.succeeded,
+        "containerizer/mesos/container_destroy_errors": containerizer.destroy_errors,
+        "gc/path_removals_failed": collector.failed,
+        "gc/path_removals_pending": collector.pending,
+        "gc/path_removals_succeeded": collector.removed,
+        "slave/container_launch_errors": containerizer.launch_errors,
+        "slave/executor_directory_max_allowed_age_secs": collector.max_age_s(),
+        "slave/recovery_errors": 0,
+        "slave/recovery_time_secs": daemon.recovery_s,
+        "slave/registered": core.registered,
+        "slave/uptime_secs": uptime_s,
+        "slave/valid_status_updates": core.counters.get("updates", 0),
+        "slave/invalid_status_updates": 0,
+        "slave/valid_framework_messages": 0,
+        "slave/invalid_framework_messages": 0,
+        "slave/frameworks_active": len(core.frameworks),
+    }
+    out |= _tasks(core) | _executors(core)
+    out |= _resources(Resources.of(daemon.info.resources), core.allocated())
+    out |= system()
+    return {name: float(out[name]) for name in sorted(out)}
+
+
+def _tasks(core: AgentCore) -> dict[str, float]:
+    states = [run.state for _, _, run in core.runs()]
+    out: dict[str, float] = {f"slave/tasks_{name}": states.count(state) for name, state in _LIVE.items()}
+    for name in _ENDED:
+        out[f"slave/tasks_{name}"] = core.counters.get(f"tasks/TASK_{name.upper()}", 0)
+    return out
+
+
+def _executors(core: AgentCore) -> dict[str, float]:
+    counts = dict.fromkeys(("registering", "running", "terminating", "terminated", "preempted"), 0.0)
+    for framework in core.frameworks.values():
+        for executor in framework.executors.values():
+            counts[_executor_state(executor)] += 1
+    return {f"slave/executors_{name}": count for name, count in counts.items()}
+
+
+def _executor_state(executor: ExecutorRun) -> str:
+    runs = executor.tasks.values()
+    if all(run.phase is Phase.ENDED for run in runs):
+        return "terminated"
+    if executor.silent:
+        return "terminating"
+    return "running" if any(run.phase is Phase.RUNNING for run in runs) else "registering"
+
+
+def _resources(total: Resources, used: Resources) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for suffix, have, taken in (
+        ("", total.non_revocable(), used.non_revocable()),
+        ("_revocable", total.revocable(), used.revocable()),
+    ):
+        for name in ("cpus", "gpus", "mem", "disk"):
+            all_, some = have.scalar(name) / 1000, taken.scalar(name) / 1000
+            out[f"slave/{name}{suffix}_total"] = all_
+            out[f"slave/{name}{suffix}_used"] = some
+            out[f"slave/{name}{suffix}_percent"] = some / all_ if all_ else 0.0
+    return out
+
+
+def system() -> dict[str, float]:
+    """The machine's load and memory."""
+    one, five, fifteen = os.getloadavg()
+    page = os.sysconf("SC_PAGE_SIZE")
+    return {
+        "system/cpus_total": float(os.cpu_count() or 0),
+        "system/load_1min": one,
+        "system/load_5min": five,
+        "system/load_15min": fifteen,
+        "system/mem_total_bytes": float(os.sysconf("SC_PHYS_PAGES") * page),
+        "system/mem_free_bytes": float(os.sysconf("SC_AVPHYS_PAGES") * page),
+    }

@@ -1,0 +1,269 @@
+"""``dcos-mesos-agent``: puts the agent together and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from dcos.agent.api import Api
+from dcos.agent.checkpoint import Checkpoints
+from dcos.agent.config import Config
+from dcos.agent.containerizer import oci
+from dcos.agent.containerizer.base import Launcher
+from dcos.agent.containerizer.containerizer import Containerizer, Settings
+from dcos.agent.containerizer.host import HostBackend
+from dcos.agent.containerizer.images import ImageStore
+from dcos.agent.containerizer.posix import PosixLauncher
+from dcos.agent.containerizer.systemd import SystemdLauncher
+from dcos.agent.containerizer.systemd import available as systemd_available
+from dcos.agent.core.agent import AgentCore, Rules
+from dcos.agent.core.environment import AgentEnvironment
+from dcos.agent.daemon import Daemon
+from dcos.agent.fetcher import Fetcher
+from dcos.agent.gc import GarbageCollector
+from dcos.agent.link import AgentLink
+from dcos.agent.resources import agent_attributes, agent_resources
+from dcos.agent.sandbox import WorkDir
+from dcos.agent.views import Views
+from dcos.model.v1.types import AgentInfo, DomainInfo
+from dcos.runtime import app as runtime_app
+from dcos.runtime import http
+from dcos.runtime.app import App, Exit
+from dcos.runtime.net import AddressError, detect_ip
+from dcos.store.detect import address_of, follow_leading_master
+from dcos.store.url import ZkUrl
+from dcos.wire import mesos_json
+from dcos.wire.errors import WireError
+
+EXIT_SETTINGS = 2
+
+
+async def run(app: App[Config]) -> None:
+    """The agent, until the process is asked to end. Tasks stay."""
+    config = app.config
+    work = WorkDir(config.work_dir)
+    runtime = config.runtime_dir
+    try:
+        ip = detect_ip(config.ip, config.ip_discovery_command)
+        info = agent_info(config, ip)
+        launcher = choose_launcher(config)
+        follow = leaders(app)
+    except (ValueError, AddressError, WireError) as error:
+        raise Exit(EXIT_SETTINGS, str(error)) from error
+    for folder in (work.root, runtime):
+        folder.mkdir(parents=True, exist_ok=True)
+    endpoint = f"{config.advertise_ip or ip}:{info.port}"
+
+    fetcher = Fetcher(
+        cache_dir=config.fetcher_cache_dir or work.root / "fetch",
+        cache_bytes=config.fetcher_cache_size,
+        frameworks_home=config.frameworks_home,
+        stall_s=config.fetcher_stall_timeout,
+        now=app.clock.now,
+    )
+    unusable = images_unusable(config)
+    launchers: dict[str, Launcher] = {"posix": PosixLauncher()}
+    if systemd_available(config.systemd_runtime_directory):
+        launchers["systemd"] = SystemdLauncher(unified=is_unified(config.cgroups_hierarchy))
+    images = None if unusable else make_oci(config, work, systemd=launcher == "systemd")
+
+    def environment() -> AgentEnvironment:
+        return AgentEnvironment(
+            agent_id=daemon.agent_id or "",
+            endpoint=endpoint,
+            recovery_timeout_s=config.recovery_timeout,
+            shutdown_grace_s=config.executor_shutdown_grace_period,
+            http_command_executor=config.http_command_executor,
+            extra=config.executor_environment_variables,
+        )
+
+    containerizer = Containerizer(
+        work=work,
+        runtime=runtime,
+        launchers=launchers,
+        launcher=launcher,
+        host=HostBackend(),
+        oci=images,
+        oci_unusable=unusable,
+        fetcher=fetcher,
+        settings=Settings(
+            sandbox_directory=config.sandbox_directory,
+            switch_user=config.switch_user and os.geteuid() == 0,
+            enable_cfs=config.cgroups_enable_cfs,
+        ),
+        agent_environment=environment,
+        log=app.log,
+    )
+    core = AgentCore(
+        Rules(
+            ip=config.advertise_ip or ip,
+            launcher_dir=config.launcher_dir,
+            shutdown_grace_s=config.executor_shutdown_grace_period,
+            switch_user=config.switch_user and os.geteuid() == 0,
+            max_completed_executors=config.max_completed_executors_per_framework,
+        ),
+        new_uuid=lambda: app.rng.getrandbits(128).to_bytes(16, "big"),
+    )
+    collector = GarbageCollector(
+        work.root,
+        delay_s=config.gc_delay,
+        headroom=config.gc_disk_headroom,
+        interval_s=config.disk_watch_interval,
+        clock=app.clock,
+        log=app.log,
+    )
+    daemon = Daemon(
+        app,
+        core,
+        info=info,
+        work=work,
+        checkpoints=Checkpoints(work),
+        containerizer=containerizer,
+        collector=collector,
+    )
+    daemon.pid = f"slave(1)@{endpoint}"
+    views = Views(
+        daemon=daemon,
+        containerizer=containerizer,
+        fetcher=fetcher,
+        collector=collector,
+        work=work,
+        config=config,
+        clock=app.clock,
+    )
+    async with http.listen(Api(views).application(), host=ip, port=config.port):
+        app.log.info("starting", pid=daemon.pid, launcher=launcher, images=unusable or "runc")
+        await daemon.recover(
+            policy=config.reconfiguration_policy, strict=config.strict, cleanup=config.recover == "cleanup"
+        )
+        link = AgentLink(
+            hello=daemon.hello,
+            receive=daemon.receive,
+            lost=daemon.lost,
+            backoff_factor_s=config.registration_backoff_factor,
+            rng=app.rng,
+            log=app.log,
+        )
+        daemon.link = link
+        app.ready("waiting for a master")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(daemon.run(), name="daemon")
+            tasks.create_task(collector.run(), name="gc")
+            tasks.create_task(link.run(), name="link")
+            tasks.create_task(_follow(follow, link), name="detect")
+
+
+async def _follow(leaders: AsyncIterator[str | None], link: AgentLink) -> None:
+    async for leader in leaders:
+        link.lead(leader)
+
+
+def leaders(app: App[Config]) -> AsyncIterator[str | None]:
+    """``host:port`` of the leading master, now and at each change.   Errors: ValueError for a bad ``--master``."""
+    text = app.config.master
+    if not text.startswith("zk://"):
+        host, colon, port = text.rpartition(":")
+        if not colon or not host or not port.isdigit():
+            raise ValueError(f"--master: {text!r} must be zk://host:port,.../path or host:port")
+        return _always(text)
+    try:
+        url = ZkUrl.parse(text)
+    except ValueError as error:
+        raise ValueError(f"--master: {error}") from None
+    return _elected(app, url)
+
+
+async def _always(leader: str) -> AsyncIterator[str | None]:
+    yield leader
+
+
+async def _elected(app: App[Config], url: ZkUrl) -> AsyncIterator[str | None]:
+    async for master in follow_leading_master(url, rng=app.rng, session_timeout_s=app.config.zk_session_timeout):
+        yield None if master is None else address_of(master)
+
+
+def agent_info(config: Config, ip: str) -> AgentInfo:
+    """What the flags say of this agent (without its id).   Errors: ValueError, WireError."""
+    config.work_dir.mkdir(parents=True, exist_ok=True)
+    advertised = config.advertise_ip or ip
+    hostname = config.hostname
+    if hostname is None:
+        hostname = advertised
+        if config.hostname_lookup:
+            try:
+                hostname = socket.gethostbyaddr(advertised)[0]
+            except OSError:
+                hostname = advertised
+    domain = None
+    if config.domain:
+        domain = mesos_json.decode(config.domain.encode(), DomainInfo)
+    try:
+        resources = agent_resources(config.resources, config.default_role, config.work_dir)
+    except ValueError as error:
+        raise ValueError(f"--resources: {error}") from None
+    try:
+        attributes = agent_attributes(config.attributes)
+    except ValueError as error:
+        raise ValueError(f"--attributes: {error}") from None
+    return AgentInfo(
+        hostname=hostname,
+        port=config.advertise_port or config.port,
+        resources=resources,
+        attributes=attributes,
+        domain=domain,
+    )
+
+
+def choose_launcher(config: Config) -> str:
+    """``systemd`` or ``posix``.   Errors: ValueError when the asked one cannot be had."""
+    usable = os.geteuid() == 0 and systemd_available(config.systemd_runtime_directory)
+    if config.launcher == "posix":
+        return "posix"
+    if config.launcher in ("linux", "systemd"):
+        if not usable:
+            raise ValueError(
+                f"--launcher={config.launcher}: needs root and systemd as the machine's manager"
+                f" ({config.systemd_runtime_directory} and its bus); --launcher=posix works everywhere"
+            )
+        return "systemd"
+    return "systemd" if usable and config.systemd_enable_support else "posix"
+
+
+def images_unusable(config: Config) -> str | None:
+    """Why images cannot be run, None if they can."""
+    if config.image_providers and "docker" not in [one.lower() for one in config.image_providers]:
+        return "--image_providers does not name docker"
+    return oci.usable()
+
+
+def is_unified(hierarchy: Path) -> bool:
+    """Whether cgroup v2 alone is mounted."""
+    return (hierarchy / "cgroup.controllers").exists()
+
+
+def make_oci(config: Config, work: WorkDir, *, systemd: bool) -> oci.OciBackend:
+    store = ImageStore(
+        config.docker_store_dir or work.store, registry=config.docker_registry, docker_config=config.docker_config
+    )
+    store.recover()
+    return oci.OciBackend(
+        store,
+        work.root / "provisioner",
+        config.runtime_dir,
+        sandbox_directory=config.sandbox_directory,
+        systemd=systemd,
+        pid_namespace="namespaces/pid" in config.isolation,
+        cgroups_root=config.cgroups_root,
+    )
+
+
+def main() -> int:
+    """Console entry."""
+    return runtime_app.main("dcos-mesos-agent", Config, run, prefix="MESOS_")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,184 @@
+"""What the agent's APIs show, gathered from core, containers and settings. ``api.py`` and ``operator.py`` ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dcos.agent import metrics, render
+from dcos.agent.config import Config, shown
+from dcos.agent.containerizer import processes
+from dcos.agent.containerizer.containerizer import Containerizer
+from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, container_id_of
+from dcos.agent.daemon import Daemon
+from dcos.agent.fetcher import Fetcher
+from dcos.agent.gc import GarbageCollector
+from dcos.agent.identity import CAPABILITIES, version_json
+from dcos.agent.sandbox import WorkDir
+from dcos.model.resources import Resources
+from dcos.model.v1.types import ContainerStatus, ResourceStatistics
+from dcos.runtime.clock import Clock
+
+
+class Views:
+    """Read-only."""
+
+    def __init__(
+        self,
+        *,
+        daemon: Daemon,
+        containerizer: Containerizer,
+        fetcher: Fetcher,
+        collector: GarbageCollector,
+        work: WorkDir,
+        config: Config,
+        clock: Clock,
+    ) -> None:
+        self.daemon = daemon
+        self._containerizer = containerizer
+        self._fetcher = fetcher
+        self._collector = collector
+        self._work = work
+        self._config = config
+        self._clock = clock
+        self.start_time = clock.now()
+        self.flags = shown(config)
+
+    @property
+    def ready(self) -> bool:
+        return self.daemon.recovered
+
+    # ---- v0 ----------------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        daemon = self.daemon
+        info = daemon.info
+        head = {
+            **version_json(),
+            "start_time": self.start_time,
+            "id": daemon.agent_id or "",
+            "pid": daemon.pid,
+            "hostname": info.hostname,
+            "capabilities": [str(one.type) for one in CAPABILITIES],
+        }
+        if info.domain is not None:
+            head["domain"] = msgspec.to_builtins(info.domain)
+        tail: dict[str, Any] = {"resource_providers": [], "attributes": render.attributes_json(info.attributes)}
+        link = daemon.link
+        if link is not None and link.connected and link.leader is not None:
+            tail["master_hostname"] = link.leader.rpartition(":")[0]
+        if self._config.external_log_file is not None:
+            tail["external_log_file"] = self._config.external_log_file
+        tail["flags"] = self.flags
+        return render.state_json(
+            head=head,
+            resources=render.agent_resources_json(info.resources, daemon.core.allocated()),
+            tail=tail,
+            frameworks=daemon.core.frameworks.values(),
+            completed=daemon.core.completed_frameworks,
+            directory=self.directory,
+        )
+
+    def directory(self, framework: FrameworkRun, executor: ExecutorRun) -> str:
+        return str(
+            self._work.run(self.daemon.agent_id or "", framework.framework_id, executor.executor_id, executor.run_id)
+        )
+
+    def statistics(self) -> list[dict[str, Any]]:
+        return [self._executor_usage(framework, executor) for framework, executor in self._live_executors()]
+
+    def containers(self) -> list[dict[str, Any]]:
+        out = []
+        for framework, executor in self._live_executors():
+            usage = self._executor_usage(framework, executor)
+            usage["container_id"] = executor.run_id
+            status: dict[str, Any] = {"container_id": {"value": executor.run_id}}
+            pid = next((run.pid for run in executor.tasks.values() if run.pid is not None), None)
+            if pid is not None and executor.kind is ExecutorKind.COMMAND:
+                status["executor_pid"] = pid
+            usage["status"] = status
+            out.append(usage)
+        return out
+
+    def _executor_usage(self, framework: FrameworkRun, executor: ExecutorRun) -> dict[str, Any]:
+        return {
+            "executor_id": executor.executor_id,
+            "executor_name": executor.info.name or "",
+            "framework_id": framework.framework_id,
+            "source": executor.info.source or "",
+            "statistics": msgspec.to_builtins(self.executor_statistics(executor)),
+        }
+
+    def _live_executors(self) -> Iterator[tuple[FrameworkRun, ExecutorRun]]:
+        for framework in self.daemon.core.frameworks.values():
+            for executor in framework.executors.values():
+                if any(run.phase is Phase.RUNNING for run in executor.tasks.values()):
+                    yield framework, executor
+
+    # ---- statistics --------------------------------------------------------------------------------------------------
+
+    def executor_statistics(self, executor: ExecutorRun) -> ResourceStatistics:
+        """Sum over its tasks' processes; limits are requests, and hard limits where there are any."""
+        used = executor.used()
+        usages = [
+            processes.usage(run.pid)
+            for run in executor.tasks.values()
+            if run.phase is Phase.RUNNING and run.pid is not None
+        ]
+        return self._statistics(used, usages, executor.run_id)
+
+    def task_statistics(self, run: TaskRun) -> ResourceStatistics:
+        usages = [processes.usage(run.pid)] if run.phase is Phase.RUNNING and run.pid is not None else []
+        return self._statistics(Resources.of(run.info.resources), usages, run.container_id)
+
+    def _statistics(self, resources: Resources, usages: list[processes.Usage], container_id: str) -> ResourceStatistics:
+        mark = self._containerizer.mark(container_id)
+        mem = resources.scalar("mem") * 1024 * 1024 // 1000
+        return ResourceStatistics(
+            timestamp=self._clock.now(),
+            processes=sum(one.processes for one in usages),
+            threads=sum(one.threads for one in usages),
+            cpus_user_time_secs=sum(one.user_s for one in usages),
+            cpus_system_time_secs=sum(one.system_s for one in usages),
+            cpus_limit=mark.cpus_hard if mark is not None else None,
+            cpus_soft_limit=resources.scalar("cpus") / 1000,
+            mem_limit_bytes=mark.mem_hard_bytes if mark is not None and mark.mem_hard_bytes is not None else mem,
+            mem_soft_limit_bytes=mem,
+            mem_rss_bytes=sum(one.rss_bytes for one in usages),
+        )
+
+    def container_status(self, executor: ExecutorRun, run: TaskRun) -> ContainerStatus:
+        return ContainerStatus(container_id=container_id_of(executor, run), executor_pid=run.pid)
+
+    def metrics(self) -> dict[str, float]:
+        return metrics.snapshot(
+            self.daemon,
+            self._containerizer,
+            self._fetcher,
+            self._collector,
+            uptime_s=self._clock.now() - self.start_time,
+        )
+
+    # ---- files -------------------------------------------------------------------------------------------------------
+
+    def attached(self) -> Iterator[tuple[str, Path]]:
+        """Sandboxes (by real path and by id), and the log."""
+        core = self.daemon.core
+        for framework in (*core.frameworks.values(), *core.completed_frameworks):
+            for executor in (*framework.executors.values(), *framework.completed_executors):
+                path = self.directory(framework, executor)
+                yield path, Path(path)
+                ids = f"/frameworks/{framework.framework_id}/executors/{executor.executor_id}/runs"
+                yield f"{ids}/{executor.run_id}", Path(path)
+                if (
+                    executor.executor_id in framework.executors
+                    and framework.executors[executor.executor_id] is executor
+                ):
+                    latest = str(Path(path).parent / "latest")
+                    yield latest, Path(path)
+                    yield f"{ids}/latest", Path(path)
+        if self._config.external_log_file is not None:
+            yield "/slave/log", Path(self._config.external_log_file)
