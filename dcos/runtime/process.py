@@ -45,7 +45,7 @@ async def run(
             stderr=asyncio.subprocess.PIPE,
             env=None if env is None else dict(env),
             cwd=cwd,
-            user=user,
+            **({} if user is None else {"user": user}),  # uvloop knows no such argument
         )
     except OSError as error:
         raise ProcessError(f"{words[0]}: {error}") from error
