@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 class ProcessError(Exception):
@@ -37,6 +38,7 @@ async def run(
 ) -> Result:
     """Run ``argv`` to its end; kills it after ``timeout_s`` or at cancellation.   Errors: ProcessError, TimeoutError."""
     words = [str(word) for word in argv]
+    options: dict[str, Any] = {} if user is None else {"user": user}  # uvloop knows no such argument, not even None
     try:
         child = await asyncio.create_subprocess_exec(
             *words,
@@ -45,7 +47,7 @@ async def run(
             stderr=asyncio.subprocess.PIPE,
             env=None if env is None else dict(env),
             cwd=cwd,
-            **({} if user is None else {"user": user}),  # uvloop knows no such argument
+            **options,
         )
     except OSError as error:
         raise ProcessError(f"{words[0]}: {error}") from error
