@@ -1,0 +1,107 @@
+"""Settings of dcos-adminrouter. Names of the ``cache_*`` settings and their variables are upstream's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcos import registry
+from dcos.registry import NodeRole
+from dcos.runtime.settings import boolean, integer, number, port, setting
+
+
+def role(text: str) -> NodeRole:
+    """``master`` or ``agent`` (``slave``, ``slave_public`` mean the same as ``agent``)."""
+    if text == "agent":
+        return NodeRole.AGENT
+    try:
+        return NodeRole(text)
+    except ValueError:
+        raise ValueError("must be master or agent") from None
+
+
+def upstreams(text: str) -> tuple[tuple[str, str], ...]:
+    """``service=ip:port,service=unix:/path`` to pairs."""
+    pairs = []
+    for part in text.split(","):
+        name, equals, where = part.strip().partition("=")
+        if not (name and equals and where):
+            raise ValueError("must be service=ip:port or service=unix:/path, separated by commas")
+        if name not in {service.name for service in registry.SERVICES}:
+            raise ValueError(f"{name}: no such service")
+        pairs.append((name, where))
+    return tuple(pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    role: NodeRole = setting(NodeRole.MASTER, "What this machine is: master or agent.", parse=role)
+    zk: str | None = setting(
+        None, "Where the leading Mesos master is found, zk://host:port,.../mesos. Masters need it.", environ="MESOS_ZK"
+    )
+    ip: tuple[str, ...] = setting(
+        (), "Addresses to listen on, separated by commas. Default: all on masters, the node's own on agents."
+    )
+    node_ip: str | None = setting(
+        None,
+        "The node's own address, where its other services listen and which tells whether it leads. Default: the first of "
+        "--ip that is not 0.0.0.0 or ::, else what detect_ip says.",
+    )
+    ip_discovery_command: Path | None = setting(
+        None, "Program that prints the node's address. Default: detect_ip.", environ="MESOS_IP_DISCOVERY_COMMAND"
+    )
+    public_ip_command: Path | None = setting(
+        None, "Program that prints the node's public address, shown by /metadata. Default: detect_ip_public."
+    )
+    http_port: int | None = setting(None, "Port for HTTP. Default: 80 on masters, 61001 on agents.", parse=port)
+    https_port: int = setting(
+        registry.port_of("dcos-adminrouter", "https"), "Port for HTTPS on masters; 0 for none.", parse=port
+    )
+    agent_router_port: int = setting(
+        registry.port_of("dcos-adminrouter-agent"), "Port of the Admin Routers on agents.", parse=port
+    )
+    leader_router_port: int | None = setting(
+        None, "HTTP port of the Admin Routers on other masters. Default: as --http_port.", parse=port
+    )
+    upstreams: tuple[tuple[str, str], ...] = setting(
+        (),
+        "Where services of this node listen when not at their usual port: dcos-marathon=10.0.0.1:18080,dcos-cosmos=...",
+        parse=upstreams,
+    )
+    activate_auth_module: bool = setting(True, "Ask for a token on routes that need one.", parse=boolean)
+    oauth_auth_redirector: str = setting(
+        "", "Base URL of an outside login page; empty: this cluster's own.", environ="OAUTH_AUTH_REDIRECTOR"
+    )
+    oauth_client_id: str = setting("", "Client id for the outside login page.", environ="OAUTH_CLIENT_ID")
+    ui_dir: Path | None = setting(
+        None,
+        "Folder with the web interface. Default: dcos-ui-update-service/dist/ui in the state folder, else our page.",
+    )
+    cluster_name: str = setting("", "Shown on our page.")
+    nginx: str = setting("nginx", "Program to run.")
+    workers: int = setting(2, "Number of nginx's worker processes.", parse=integer)
+    access_log: str = setting(
+        "auto", "Where requests are logged: syslog, off, or a file. auto: syslog where there is one."
+    )
+    cache_first_poll_delay: float = setting(
+        2.0, "Seconds until the first refresh of what is known.", parse=number, environ="CACHE_FIRST_POLL_DELAY"
+    )
+    cache_poll_period: float = setting(
+        25.0, "Seconds between refreshes of what the master says.", parse=number, environ="CACHE_POLL_PERIOD"
+    )
+    cache_max_age_soft_limit: float = setting(
+        75.0, "Seconds after which older knowledge is logged.", parse=number, environ="CACHE_MAX_AGE_SOFT_LIMIT"
+    )
+    cache_max_age_hard_limit: float = setting(
+        259200.0, "Seconds after which older knowledge is not used.", parse=number, environ="CACHE_MAX_AGE_HARD_LIMIT"
+    )
+    cache_backend_request_timeout: float = setting(
+        60.0, "Seconds for one fetch.", parse=number, environ="CACHE_BACKEND_REQUEST_TIMEOUT"
+    )
+    events_poll_period: float = setting(
+        3.0, "Seconds between refreshes of apps while Marathon's event stream is away.", parse=number
+    )
+
+    @property
+    def is_master(self) -> bool:
+        return self.role is NodeRole.MASTER

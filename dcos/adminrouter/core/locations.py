@@ -1,0 +1,362 @@
+"""The routes, as nginx locations.
+
+Theory: a route of the service table becomes a location with a fixed upstream group. A route whose upstream changes at run
+time (the leading master, an agent, a service) asks first: ``_ask`` sets what is asked, ``auth_request`` lets the decision
+service answer (from nginx's memory most of the time), and variables carry the answer to ``proxy_pass``. So neither a new
+service nor a new leader needs a reload. The path is always changed by ``rewrite``, never pasted into ``proxy_pass``: nginx
+then escapes it again.
+
+Order within a request: the location's ``rewrite``, then ``auth_request``, then ``try_files``, then ``proxy_pass``. ``/service/``
+must cut a path by what the answer says, hence it goes through ``try_files`` into a named location, whose ``rewrite`` runs
+after the answer.
+Source: Admin Router's routes; ``docs/reference/adminrouter.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcos import registry
+from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM
+from dcos.registry import NodeRole, Route
+
+_UNCACHED = (
+    "proxy_hide_header Cache-Control;",
+    'add_header Cache-Control "no-cache, no-store, must-revalidate" always;',
+    'add_header Pragma "no-cache" always;',
+    'add_header Expires "0" always;',
+)
+_STREAMING = (
+    "proxy_buffering off;",
+    "proxy_request_buffering off;",
+    "proxy_read_timeout 600s;",
+)
+_CLOSE = ("keepalive_timeout 0;",)
+_HOST_LOCATION = ("proxy_redirect http://$http_host/ {prefix};", "proxy_redirect https://$http_host/ {prefix};")
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "/acs/api/v1": _UNCACHED,
+    "/exhibitor/": _HOST_LOCATION,
+    "/package/": ("proxy_read_timeout 300s;", "proxy_send_timeout 300s;"),
+    "/capabilities": ("proxy_read_timeout 300s;",),
+    "/cosmos/service/": ("proxy_read_timeout 300s;", "proxy_send_timeout 300s;"),
+}
+"""What a route of the service table needs beyond its row."""
+
+OWN = frozenset({"/mesos/", "/marathon/"})
+"""Routes of the table that lead to whoever leads: made here."""
+
+ABSENT: Mapping[str, str] = {
+    "/pkgpanda/": "dcos-pkgpanda-api",
+    "/system/checks/v1": "dcos-checks-api",
+    "/system/v1/logs/": "dcos-log",
+    "/system/v1/metrics/": "dcos-telegraf",
+}
+"""Routes on every node whose service is not part of this release: 503 behind the token check."""
+
+ABSENT_ON_MASTERS: Mapping[str, str] = {
+    "/dcos-ui-update-service/api/": "dcos-ui-update-service",
+    "/navstar/lashup/key": "dcos-net (lashup)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What nginx serves itself."""
+
+    ui: Path
+    pages: Path
+    version: Path
+    buildinfo: Path
+    metadata: Path
+
+
+def block(head: str, *lines: str) -> str:
+    body = "".join(f"    {line}\n" for text in lines for line in text.splitlines())
+    return f"location {head} {{\n{body}}}\n"
+
+
+def quoted(text: str | Path) -> str:
+    """A string of nginx's language.   Errors: ValueError: what would not stay a plain string there."""
+    value = str(text)
+    if not value.isprintable() or any(character in value for character in "\"\\$'{};"):
+        raise ValueError(f"{value!r}: not usable in nginx's configuration")
+    return f'"{value}"'
+
+
+def _proxy_headers(*, authorization: str = "$dcos_authorization", websocket: bool = False) -> tuple[str, ...]:
+    return (
+        "proxy_set_header Host $http_host;",
+        "proxy_set_header X-Real-IP $remote_addr;",
+        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+        "proxy_set_header X-Forwarded-Proto $scheme;",
+        "proxy_set_header Cookie $dcos_cookie;",
+        f"proxy_set_header Authorization {authorization};",
+        f'proxy_set_header {ANSWER_HEADER} "";',
+        *(
+            ("proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $dcos_connection;")
+            if websocket
+            else ('proxy_set_header Connection "";',)
+        ),
+    )
+
+
+def _ask(subject: str, *, auth: bool = True) -> tuple[str, ...]:
+    """Ask the decision service about ``subject`` before anything is proxied."""
+    return (
+        f"set $dcos_need {'token' if auth else 'none'};",
+        f'set $dcos_subject "{subject}";',
+        "auth_request /_dcos/decide;",
+        "auth_request_set $dcos_upstream $upstream_http_x_dcos_upstream;",
+        "auth_request_set $dcos_scheme $upstream_http_x_dcos_scheme;",
+        "auth_request_set $dcos_strip $upstream_http_x_dcos_strip;",
+        "auth_request_set $dcos_mode $upstream_http_x_dcos_mode;",
+        "auth_request_set $dcos_path $upstream_http_x_dcos_path;",
+        "auth_request_set $dcos_location $upstream_http_x_dcos_location;",
+        "auth_request_set $dcos_forward $upstream_http_x_dcos_forward;",
+        "auth_request_set $dcos_answer $upstream_http_x_dcos_answer;",
+        "auth_request_set $dcos_uid $upstream_http_x_dcos_uid;",
+    )
+
+
+_TOKEN_ONLY = (
+    "set $dcos_need token;",
+    "set $dcos_subject token;",
+    "auth_request /_dcos/decide;",
+    "auth_request_set $dcos_uid $upstream_http_x_dcos_uid;",
+)
+"""Ask only whether the token is good."""
+
+
+def _to_answered(*, websocket: bool = False, authorization: str = "$dcos_authorization") -> tuple[str, ...]:
+    """Proxy to what ``_ask`` was answered."""
+    headers = _proxy_headers(websocket=websocket, authorization=authorization)
+    carried = tuple(line for line in headers if ANSWER_HEADER not in line)
+    return (
+        *carried,
+        f"proxy_set_header {ANSWER_HEADER} $dcos_answer;",
+        "proxy_set_header DCOS-Forwarded $dcos_forward;",
+        "proxy_pass $dcos_scheme://$dcos_upstream;",
+    )
+
+
+# ---- routes of the service table -------------------------------------------------------------------------------------
+
+
+def upstream_name(service: str, to: str) -> str:
+    """The nginx group of a service's port or socket."""
+    return f"{service}_{to.removeprefix('unix:').removesuffix('.sock')}".replace("-", "_").replace(".", "_")
+
+
+def table_routes(role: NodeRole) -> Iterator[tuple[str, Route]]:
+    """(service, route) of everything that an Admin Router on ``role`` serves."""
+    for service in registry.SERVICES:
+        for route in service.routes:
+            if role in route.on:
+                yield service.name, route
+
+
+def _table_location(service: str, route: Route) -> str:
+    head = f"= {route.prefix}" if route.exact else route.prefix
+    extras = tuple(line.format(prefix=route.prefix) for line in EXTRAS.get(route.prefix, ()))
+    streaming = () if route.buffered else ("proxy_buffering off;", "proxy_request_buffering off;")
+    authorization = '""' if route.drop_authorization else "$dcos_authorization" if route.auth else "$http_authorization"
+    return block(
+        head,
+        *(_TOKEN_ONLY if route.auth else ()),
+        *_proxy_headers(authorization=authorization),
+        *streaming,
+        *extras,
+        f"proxy_pass http://{upstream_name(service, route.to)}{route.upstream_path or ''};",
+    )
+
+
+def _absent(prefix: str, service: str, *, auth: bool) -> str:
+    text = f"503 Service Unavailable: {service} is not part of this release"
+    return block(
+        prefix,
+        *(_TOKEN_ONLY if auth else ()),
+        f'proxy_set_header {ANSWER_HEADER} "{text}";',
+        f"proxy_pass http://{DECISION_UPSTREAM};",
+    )
+
+
+# ---- the two roles ---------------------------------------------------------------------------------------------------
+
+
+def master(files: Files, *, login: str) -> Iterator[str]:
+    """Locations of a master. ``login``: where ``/login`` sends to; the request's query is added."""
+    for service, route in table_routes(NodeRole.MASTER):
+        if route.prefix not in OWN:
+            yield _table_location(service, route)
+    yield from _pages(files, login)
+    yield from _files(files)
+    yield from _mesos()
+    yield from _agents()
+    yield from _leaders()
+    yield from _services()
+    for prefix, service in {**ABSENT, **ABSENT_ON_MASTERS}.items():
+        yield _absent(prefix, service, auth=True)
+    yield from _own()
+
+
+def agent(role: NodeRole, files: Files) -> Iterator[str]:
+    """Locations of an agent: nothing asks for a token there, the masters' Admin Routers did."""
+    for service, route in table_routes(role):
+        yield _table_location(service, route)
+    for prefix, service in ABSENT.items():
+        yield _absent(prefix, service, auth=False)
+    yield _version(files)
+    yield _metrics()
+    yield block("/", "return 404;")
+
+
+def _pages(files: Files, login: str) -> Iterator[str]:
+    yield block(
+        "/", f"root {quoted(files.ui)};", "index index.html;", "expires 30s;", "add_header X-Frame-Options DENY;"
+    )
+    yield block(
+        "/assets",
+        f"root {quoted(files.ui)};",
+        "expires 2d;",
+        "gzip_static on;",
+        "add_header Vary Accept-Encoding;",
+    )
+    joint = "&" if "?" in login else "?"
+    yield block("= /login", f'if ($args) {{ return 302 "{login}{joint}$args"; }}', f"return 302 {quoted(login)};")
+    yield block("= /marathon", "return 307 /marathon/$is_args$args;")
+
+
+def _version(files: Files) -> str:
+    return block(
+        "= /dcos-metadata/dcos-version.json",
+        f"alias {quoted(files.version)};",
+        'add_header Cache-Control "no-cache";',
+    )
+
+
+def _files(files: Files) -> Iterator[str]:
+    yield _version(files)
+    yield block("/dcos-metadata/", *_TOKEN_ONLY, f"alias {quoted(f'{files.metadata}/')};")
+    yield block(
+        "= /pkgpanda/active.buildinfo.full.json",
+        *_TOKEN_ONLY,
+        f"alias {quoted(files.buildinfo)};",
+        *(line for line in _UNCACHED if line.startswith("add_header")),
+    )
+    yield block(
+        "= /dcos-metadata/ui-config.json",
+        *_proxy_headers(authorization="$http_authorization"),
+        f"proxy_pass http://{upstream_name('dcos-bouncer', 'http')}/acs/api/v1/uiconfig/;",
+    )
+
+
+def _mesos() -> Iterator[str]:
+    yield block(
+        "/mesos/",
+        *_ask("mesos"),
+        r'rewrite "(?s)^/mesos(/.*)" $1 break;',
+        *_STREAMING,
+        *_CLOSE,
+        *_to_answered(),
+    )
+    yield block(
+        "/cache/master/",
+        *_ask("mesos", auth=False),
+        r'rewrite "(?s)^/cache(/master/.*)" $1 break;',
+        "proxy_cache state;",
+        "proxy_cache_key $uri$is_args$args;",
+        "proxy_cache_valid 200 5s;",
+        "proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;",
+        "proxy_cache_lock on;",
+        "proxy_cache_lock_timeout 30s;",
+        "proxy_cache_lock_age 30s;",
+        "proxy_cache_bypass $http_cache_control;",
+        "add_header X-Cache-Status $upstream_cache_status;",
+        *_to_answered(authorization="$http_authorization"),
+    )
+
+
+def _agents() -> Iterator[str]:
+    identity = "(?<dcos_agent>[0-9a-zA-Z-]+)"
+    yield block(
+        rf'~ "(?s)^/(?:agent|slave)/{identity}(?<dcos_agent_rest>/.*)?$"',
+        *_ask("agent/$dcos_agent"),
+        "rewrite ^ $dcos_agent_path break;",
+        *_STREAMING,
+        *_CLOSE,
+        'proxy_set_header Accept-Encoding "";',
+        *_to_answered(),
+    )
+    for path in ("logs.*", "metrics/v0.*"):
+        yield block(
+            rf'~ "(?s)^/system/v1/agent/{identity}(?<dcos_system>/{path})$"',
+            *_ask("agent-router/$dcos_agent"),
+            "rewrite ^ /system/v1$dcos_system break;",
+            *_STREAMING,
+            *_CLOSE,
+            'proxy_set_header Accept-Encoding "";',
+            *_to_answered(),
+        )
+    for path in (r"dcos-metadata/dcos-version\.json", "nginx/metrics"):
+        yield block(
+            rf'~ "^/system/v1/agent/{identity}(?<dcos_system>/{path})$"',
+            *_ask("agent-router/$dcos_agent"),
+            "rewrite ^ $dcos_system break;",
+            *_CLOSE,
+            *_to_answered(),
+        )
+
+
+def _leaders() -> Iterator[str]:
+    for name in ("mesos", "marathon"):
+        yield block(
+            rf'~ "(?s)^/system/v1/leader/{name}(?<dcos_system>/.*)?$"',
+            *_ask(f"leader-router/{name}"),
+            "rewrite ^ /system/v1$dcos_system break;",
+            *_STREAMING,
+            *_to_answered(),
+        )
+
+
+def _services() -> Iterator[str]:
+    yield block("/marathon/", r'rewrite "(?s)^/marathon/(.*)" /service/marathon/$1 last;')
+    yield block(r'~ "^/service/[0-9a-zA-Z.-]+$"', "return 301 $uri/$is_args$args;")
+    yield block(
+        "/service/",
+        "client_max_body_size 32g;",
+        *_ask("service$dcos_service"),
+        "root /;",
+        'try_files "/_dcos/no/such/file" @dcos_service_$dcos_mode;',
+    )
+    for mode, lines in (
+        ("buffered", ("proxy_buffering off;",)),
+        ("unbuffered", ("proxy_buffering off;", "proxy_request_buffering off;", "proxy_read_timeout 600s;")),
+    ):
+        yield block(
+            f"@dcos_service_{mode}",
+            "client_max_body_size 32g;",
+            "rewrite ^ $dcos_path$dcos_service_rest break;",
+            *lines,
+            "proxy_redirect $dcos_location/ $dcos_location/;",
+            "proxy_redirect http://$http_host$dcos_location/ $dcos_location/;",
+            "proxy_redirect https://$http_host$dcos_location/ $dcos_location/;",
+            "proxy_redirect http://$http_host/ $dcos_location/;",
+            "proxy_redirect https://$http_host/ $dcos_location/;",
+            "proxy_redirect // //;",
+            "proxy_redirect / $dcos_location/;",
+            *_to_answered(websocket=True),
+        )
+
+
+def _metrics() -> str:
+    return block("= /nginx/metrics", f"proxy_pass http://{DECISION_UPSTREAM}/nginx/metrics;")
+
+
+def _own() -> Iterator[str]:
+    """What the decision service answers itself."""
+    yield block("/metadata", *_TOKEN_ONLY, *_proxy_headers(), f"proxy_pass http://{DECISION_UPSTREAM}/metadata;")
+    yield _metrics()
+    yield block("= /nginx/status", f"proxy_pass http://{DECISION_UPSTREAM}/nginx/status;")

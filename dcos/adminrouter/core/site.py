@@ -1,0 +1,303 @@
+"""The whole configuration of nginx, as text.
+
+Nothing in it changes while nginx runs. Two memories: ``decisions`` (answers of the decision service, keyed by method, token and
+what was asked; its files hold tokens, so its folder is 0700 on tmpfs) and ``state`` (``/cache/master/``).
+Variables that locations set are never set at server level: sub-requests share them and would reset them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcos.adminrouter.core.locations import Files, agent, block, master, quoted
+from dcos.adminrouter.core.targets import DECISION_UPSTREAM
+from dcos.registry import NodeRole
+
+AUTH_COOKIE = "dcos-acs-auth-cookie"
+INFO_COOKIE = "dcos-acs-info-cookie"
+DECISION_S = 5
+_MAX_SEGMENTS = 10
+_BODY = "1g"
+
+_TYPES = {
+    "text/html": "html htm",
+    "text/css": "css",
+    "text/plain": "txt",
+    "application/javascript": "js mjs",
+    "application/json": "json map",
+    "image/svg+xml": "svg",
+    "image/png": "png",
+    "image/x-icon": "ico",
+    "font/woff": "woff",
+    "font/woff2": "woff2",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    port: int
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything that the text depends on."""
+
+    role: NodeRole
+    listen: tuple[str, ...]
+    """Addresses; IPv6 without brackets."""
+    port: int
+    tls: Tls | None
+    run: Path
+    """Folder (on tmpfs) for pid, sockets and memories."""
+    bodies: Path
+    """Folder (on disk) for request bodies on their way."""
+    files: Files
+    upstreams: Mapping[str, str]
+    """Group name to ``ip:port`` or ``unix:/path``."""
+    login: str = "/#/login"
+    user: str | None = None
+    """``user group`` of nginx's workers when it is started by root."""
+    workers: int = 2
+    connections: int = 8192
+    access_log: str = "off"
+    """``off``, a file, or ``syslog:...``."""
+    log_level: str = "warn"
+
+    @property
+    def decision_socket(self) -> Path:
+        return self.run / "decide.sock"
+
+    @property
+    def status_socket(self) -> Path:
+        return self.run / "status.sock"
+
+
+def render(site: Site) -> str:
+    """The text of ``nginx.conf``.   Errors: ValueError (a path or address that cannot stand there)."""
+    user = f"user {site.user};\n" if site.user else ""
+    parts = [_general(site), _maps(), _upstreams(site), _server(site), _status(site)]
+    return (
+        "# Made by dcos-adminrouter at every start.\n"
+        "daemon off;\n"
+        f"{user}"
+        f"pid {quoted(site.run / 'nginx.pid')};\n"
+        f"error_log stderr {site.log_level};\n"
+        f"worker_processes {site.workers};\n"
+        f"worker_rlimit_nofile {site.connections * 2};\n"
+        "worker_shutdown_timeout 5s;\n"
+        f"events {{\n    worker_connections {site.connections};\n}}\n"
+        "http {\n" + _indented("\n".join(parts)) + "}\n"
+    )
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}\n" if line else "\n" for line in text.splitlines())
+
+
+def _general(site: Site) -> str:
+    types = "".join(f"    {kind} {endings};\n" for kind, endings in _TYPES.items())
+    temporary = "".join(
+        f"{name}_temp_path {quoted(site.bodies / name)};\n"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    uid = "$dcos_uid" if site.role is NodeRole.MASTER else "-"
+    log_format = (
+        f'log_format dcos \'$remote_addr "{uid}" "$request_method $uri" $status $body_bytes_sent \'\n'
+        '    \'$request_time "$upstream_addr" "$http_user_agent"\';\n'
+    )
+    access = "off" if site.access_log == "off" else f"{_log_target(site.access_log)} dcos"
+    return (
+        f"types {{\n{types}}}\n"
+        "default_type application/octet-stream;\n"
+        "server_tokens off;\n"
+        "absolute_redirect off;\n"
+        "uninitialized_variable_warn off;\n"
+        "sendfile on;\n"
+        "tcp_nodelay on;\n"
+        "keepalive_timeout 65s;\n"
+        "large_client_header_buffers 8 16k;\n"
+        "client_max_body_size " + _BODY + ";\n"
+        "map_hash_bucket_size 128;\n"
+        "variables_hash_bucket_size 128;\n"
+        f"{log_format}"
+        f"access_log {access};\n"
+        f"{temporary}"
+        "proxy_http_version 1.1;\n"
+        "proxy_buffer_size 16k;\n"
+        "proxy_buffers 8 16k;\n"
+        "proxy_max_temp_file_size 0;\n"
+        "proxy_connect_timeout 10s;\n"
+        f"proxy_cache_path {quoted(site.run / 'decisions')} levels=1 keys_zone=decisions:8m inactive=30s max_size=64m\n"
+        "    use_temp_path=off;\n"
+        f"proxy_cache_path {quoted(site.run / 'state')} levels=1 keys_zone=state:1m inactive=60s max_size=256m\n"
+        "    use_temp_path=off;\n"
+    )
+
+
+def _log_target(text: str) -> str:
+    return text if text.startswith("syslog:") and quoted(text) else quoted(text)
+
+
+def _map(source: str, variable: str, rows: Sequence[tuple[str, str]]) -> str:
+    body = "".join(
+        f'    "{pattern}" "{value}";\n' if pattern != "default" else f'    default "{value}";\n'
+        for pattern, value in rows
+    )
+    return f'map "{source}" {variable} {{\n{body}}}\n'
+
+
+def _maps() -> str:
+    """Derived variables. Cookies: twice each is taken out; if one is left then, the whole header goes."""
+    parts = [
+        _map(
+            "$http_cookie",
+            "$dcos_cookie_token",
+            [(rf"~(?:^|;\s*){AUTH_COOKIE}=(?<dcos_token>[^;\s]*)", "$dcos_token"), ("default", "")],
+        ),
+        _map("$dcos_cookie_token", "$dcos_cookie_authorization", [("", ""), ("default", "token=$dcos_cookie_token")]),
+        _map(
+            "$http_authorization",
+            "$dcos_authorization",
+            [("", "$dcos_cookie_authorization"), ("default", "$http_authorization")],
+        ),
+        _map("$http_upgrade", "$dcos_connection", [("", ""), ("default", "upgrade")]),
+        _map("$http_dcos_forwarded", "$dcos_came_forwarded", [("", ""), ("default", "true")]),
+        _map("$dcos_agent_rest", "$dcos_agent_path", [("", "/"), ("default", "$dcos_agent_rest")]),
+        _map(
+            "$uri",
+            "$dcos_service",
+            [(rf"~(?s)^/service(?<dcos_name>(?:/[^/]+){{1,{_MAX_SEGMENTS}}})", "$dcos_name"), ("default", "")],
+        ),
+        _map(
+            "$dcos_strip:$uri",
+            "$dcos_service_rest",
+            [
+                ("~(?s)^0:(?<dcos_rest>/.*)", "$dcos_rest"),
+                *(
+                    (rf"~(?s)^{count}:/service(?:/[^/]+){{{count}}}(?<dcos_rest>/.*)", "$dcos_rest")
+                    for count in range(1, _MAX_SEGMENTS + 1)
+                ),
+                ("default", "/"),
+            ],
+        ),
+    ]
+    source = "$http_cookie"
+    for number, cookie in enumerate((AUTH_COOKIE, AUTH_COOKIE, INFO_COOKIE, INFO_COOKIE)):
+        variable = f"$dcos_cookie_{number}"
+        pattern = rf"~(?s)^(?<dcos_before{number}>(?:.*;\s*)?){cookie}=[^;]*(?:;\s*(?<dcos_after{number}>.*))?$"
+        parts.append(
+            _map(source, variable, [(pattern, f"$dcos_before{number}$dcos_after{number}"), ("default", source)])
+        )
+        source = variable
+    parts.append(
+        _map(
+            source,
+            "$dcos_cookie",
+            [
+                (rf"~(?s)(?:^|;\s*)(?:{AUTH_COOKIE}|{INFO_COOKIE})=", ""),
+                (r"~(?s)^(?<dcos_kept>.*?);?\s*$", "$dcos_kept"),
+                ("default", source),
+            ],
+        )
+    )
+    return "\n".join(parts)
+
+
+def _upstreams(site: Site) -> str:
+    decision = f"unix:{site.decision_socket}"
+    groups = {**site.upstreams, DECISION_UPSTREAM: decision}
+    return "\n".join(
+        f"upstream {name} {{\n    server {_server_address(where)};\n    keepalive 16;\n}}"
+        for name, where in sorted(groups.items())
+    )
+
+
+def _server_address(where: str) -> str:
+    return f'"{quoted(where)[1:-1]}" max_fails=0'
+
+
+def _listens(site: Site) -> str:
+    lines = []
+    for address in site.listen:
+        host = f"[{address}]" if ":" in address else address
+        only = " ipv6only=on" if ":" in address else ""
+        lines.append(f"listen {host}:{site.port} default_server{only};")
+        if site.tls:
+            lines.append(f"listen {host}:{site.tls.port} ssl default_server{only};")
+    if site.tls:
+        lines += [
+            f"ssl_certificate {quoted(site.tls.certificate)};",
+            f"ssl_certificate_key {quoted(site.tls.key)};",
+            "ssl_protocols TLSv1.2 TLSv1.3;",
+            "ssl_session_cache shared:tls:1m;",
+            "ssl_session_tickets off;",
+        ]
+    return "\n".join(lines)
+
+
+def _server(site: Site) -> str:
+    """Errors made here (not those of upstreams) get our pages; 500 is what nginx says when the decision service is away."""
+    if site.role is NodeRole.MASTER:
+        locations = [*master(site.files, login=site.login), *_decision(), *_error_pages(site)]
+        errors = (
+            "error_page 401 /_dcos/401.html;\nerror_page 403 /_dcos/403.html;\nerror_page 500 =503 /_dcos/503.html;\n"
+        )
+    else:
+        locations = [*agent(site.role, site.files)]
+        errors = ""
+    body = _listens(site) + "\nserver_name _;\n" + errors + "".join(locations)
+    return "server {\n" + _indented(body) + "}\n"
+
+
+def _decision() -> list[str]:
+    """The sub-request. Its path is made by ``rewrite``, so that nginx escapes whatever the request's path had in it."""
+    return [
+        block(
+            "= /_dcos/decide",
+            "internal;",
+            "rewrite ^ /decide/$dcos_need/$dcos_subject break;",
+            f"proxy_pass http://{DECISION_UPSTREAM};",
+            "proxy_method GET;",
+            "proxy_pass_request_body off;",
+            "proxy_pass_request_headers off;",
+            'proxy_set_header Content-Length "";',
+            'proxy_set_header Connection "";',
+            "proxy_set_header Host decision;",
+            "proxy_set_header Authorization $dcos_authorization;",
+            "proxy_set_header DCOS-Forwarded $dcos_came_forwarded;",
+            "proxy_set_header X-Real-IP $remote_addr;",
+            "proxy_buffering on;",
+            "proxy_read_timeout 75s;",
+            "proxy_cache decisions;",
+            r'proxy_cache_key "$request_method\n$dcos_authorization\n$dcos_came_forwarded\n$dcos_need/$dcos_subject";',
+            f"proxy_cache_valid 200 {DECISION_S}s;",
+            "proxy_cache_valid 401 403 1s;",
+            "proxy_cache_lock on;",
+            "proxy_cache_lock_timeout 10s;",
+            "proxy_cache_lock_age 10s;",
+        )
+    ]
+
+
+def _error_pages(site: Site) -> list[str]:
+    return [
+        block(
+            f"= /_dcos/{status}.html",
+            "internal;",
+            f"alias {quoted(site.files.pages / f'{status}.html')};",
+            "types {}",
+            'default_type "text/html; charset=UTF-8";',
+            'add_header Cache-Control "no-store" always;',
+        )
+        for status in (401, 403, 503)
+    ]
+
+
+def _status(site: Site) -> str:
+    """nginx's own counters, for the decision service's metrics."""
+    lines = [f"listen {quoted(f'unix:{site.status_socket}')};", "access_log off;", block("/", "stub_status;")]
+    return "server {\n" + _indented("\n".join(lines)) + "}\n"

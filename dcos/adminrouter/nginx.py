@@ -1,0 +1,104 @@
+"""nginx as our child: checked, started, watched, ended.
+
+It is started by ``setpriv --pdeathsig``, so that it cannot outlive us even by ``kill -9``; one that did so anyway (found by
+the pid file and by its command line naming our configuration) is ended before ours starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from dcos.runtime import http, process
+from dcos.runtime.log import Logger
+
+_STOP_S = 10.0
+_START_S = 30.0
+
+
+class NginxError(Exception):
+    """nginx refuses its configuration, does not answer, or ended by itself."""
+
+
+async def check(nginx: str, prefix: Path, configuration: Path) -> None:
+    """``nginx -t``.   Errors: NginxError with what it says."""
+    try:
+        result = await process.run([nginx, "-t", "-q", "-p", f"{prefix}/", "-c", configuration], timeout_s=60)
+    except process.ProcessError as error:
+        raise NginxError(str(error)) from error
+    if not result.ok:
+        raise NginxError(result.stderr.decode(errors="replace").strip()[-2000:])
+
+
+@contextlib.asynccontextmanager
+async def running(
+    nginx: str, prefix: Path, configuration: Path, *, log: Logger
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start it, give its process, end it.   Errors: NginxError."""
+    await _end_leftover(prefix / "nginx.pid", configuration, log)
+    argv = ["setpriv", "--pdeathsig", "TERM", "--", nginx, "-p", f"{prefix}/", "-c", str(configuration)]
+    try:
+        child = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.DEVNULL)
+    except OSError as error:
+        raise NginxError(f"{argv[0]}: {error}") from error
+    try:
+        yield child
+    finally:
+        await _end(child)
+
+
+async def answering(child: asyncio.subprocess.Process, status_socket: Path) -> None:
+    """Return when it serves.   Errors: NginxError."""
+    async with asyncio.timeout(_START_S):
+        while child.returncode is None:
+            if await stub_status(status_socket) is not None:
+                return
+            await asyncio.sleep(0.05)
+    raise NginxError(f"ended with {child.returncode} at start")
+
+
+async def stub_status(status_socket: Path) -> str | None:
+    """nginx's counters as it prints them; None when it does not answer."""
+    try:
+        async with http.session(timeout_s=2.0, unix=status_socket) as session, session.get("http://nginx/") as reply:
+            return await reply.text() if reply.status == 200 else None
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """Fast end: SIGTERM closes connections at once, as systemd's stop expects within seconds."""
+    if child.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await child.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def _end_leftover(pid_file: Path, configuration: Path, log: Logger) -> None:
+    """End the nginx of an earlier run, if there is one."""
+    try:
+        pid = int(pid_file.read_text().strip())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return
+    if b"nginx" not in command or str(configuration).encode() not in command:
+        return
+    log.warning("ending_leftover_nginx", pid=pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        async with asyncio.timeout(_STOP_S):
+            while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110 (not our child: nothing tells when it is gone)
+                await asyncio.sleep(0.05)

@@ -1,0 +1,126 @@
+"""From settings to files: what nginx's text depends on, and everything that must lie on disk before nginx starts."""
+
+from __future__ import annotations
+
+import grp
+import html
+import os
+import pwd
+import resource
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+from dcos import registry
+from dcos.adminrouter import certificate
+from dcos.adminrouter.config import Config
+from dcos.adminrouter.core.locations import Files, table_routes, upstream_name
+from dcos.adminrouter.core.site import Site, Tls
+from dcos.model.layout import Layout
+from dcos.runtime.files import write_atomic
+from dcos.runtime.net import detect_ip
+
+CONNECTIONS = 8192
+_WORKER = ("nobody", "nogroup")
+_SYSLOG = Path("/dev/log")
+_PAGES = ("index.html", "401.html", "403.html", "503.html")
+
+
+def node_ip(config: Config, layout: Layout) -> str:
+    """The node's own address.   Errors: AddressError."""
+    given = config.node_ip or next((one for one in config.ip if one not in ("0.0.0.0", "::")), None)
+    return detect_ip(given, config.ip_discovery_command or layout.bin / "detect_ip")
+
+
+def addresses(config: Config, ip: str) -> dict[str, str]:
+    """Where each service of this node listens for HTTP, by the service table or as told, as ``ip:port`` or ``unix:...``."""
+    table = {
+        service.name: f"{'127.0.0.1' if port.bind == 'loopback' else ip}:{port.number}"
+        for service in registry.SERVICES
+        for port in service.ports
+        if port.name == "http"
+    }
+    return {**table, **dict(config.upstreams)}
+
+
+def site(config: Config, layout: Layout, ip: str) -> Site:
+    """Everything that nginx's text depends on.   Errors: ValueError."""
+    name = "dcos-adminrouter" if config.is_master else "dcos-adminrouter-agent"
+    run, state = layout.run / name, layout.state / "adminrouter"
+    tls = None
+    if config.is_master and config.https_port:
+        tls = Tls(port=config.https_port, certificate=state / "server.crt", key=state / "server.key")
+    as_root = os.geteuid() == 0
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return Site(
+        role=config.role,
+        listen=config.ip or (("0.0.0.0",) if config.is_master else (ip,)),
+        port=config.http_port if config.http_port is not None else registry.port_of(name),
+        tls=tls,
+        run=run,
+        bodies=state / "bodies",
+        files=_files(config, layout, run),
+        upstreams=_groups(config, layout, ip),
+        login=_login(config, layout),
+        user=" ".join(_WORKER) if as_root else None,
+        workers=config.workers,
+        connections=min(CONNECTIONS, hard_limit // 2) if hard_limit > 0 else CONNECTIONS,
+        access_log=_access_log(config.access_log),
+    )
+
+
+def _groups(config: Config, layout: Layout, ip: str) -> Mapping[str, str]:
+    where = addresses(config, ip)
+    groups = {}
+    for service, route in table_routes(config.role):
+        socket = layout.run / route.to.removeprefix("unix:")
+        groups[upstream_name(service, route.to)] = f"unix:{socket}" if route.to.startswith("unix:") else where[service]
+    return groups
+
+
+def _files(config: Config, layout: Layout, run: Path) -> Files:
+    ui = config.ui_dir or layout.state / "dcos-ui-update-service/dist/ui"
+    pages = run / "pages"
+    return Files(
+        ui=ui if (ui / "index.html").exists() else pages,
+        pages=pages,
+        version=layout.etc / "dcos-version.json",
+        buildinfo=layout.opt / "active.buildinfo.full.json",
+        metadata=layout.opt / "active/dcos-metadata/etc",
+    )
+
+
+def _login(config: Config, layout: Layout) -> str:
+    if not config.oauth_auth_redirector:
+        return "/#/login"
+    identity = layout.cluster_id.read_text(encoding="utf-8").strip() if layout.cluster_id.exists() else ""
+    return f"{config.oauth_auth_redirector.rstrip('/')}/login?client={config.oauth_client_id}&cluster_id={identity}"
+
+
+def _access_log(wanted: str) -> str:
+    if wanted == "auto":
+        wanted = "syslog" if _SYSLOG.exists() else "off"
+    return f"syslog:server=unix:{_SYSLOG},nohostname,tag=nginx" if wanted == "syslog" else wanted
+
+
+def write(made: Site, text: str, config: Config, ip: str, now: float) -> None:
+    """Folders, pages, certificate and ``nginx.conf``.   Errors: OSError."""
+    made.run.mkdir(parents=True, exist_ok=True)
+    made.bodies.parent.mkdir(parents=True, exist_ok=True)
+    made.bodies.mkdir(mode=0o700, exist_ok=True)
+    if made.user:
+        made.bodies.parent.chmod(0o711)
+        os.chown(made.bodies, *worker_ids())
+    made.files.pages.mkdir(exist_ok=True)
+    for page in _PAGES:
+        content = resources.files("dcos.adminrouter").joinpath("pages", page).read_text(encoding="utf-8")
+        shown = content.replace("{{cluster_name}}", html.escape(config.cluster_name or "DC/OS"))
+        write_atomic(made.files.pages / page, shown)
+    if made.tls:
+        certificate.ensure(made.tls.certificate, made.tls.key, addresses=(ip,), now=now)
+    write_atomic(made.run / "nginx.conf", text)
+
+
+def worker_ids() -> tuple[int, int]:
+    """User and group of nginx's workers when root starts it."""
+    return pwd.getpwnam(_WORKER[0]).pw_uid, grp.getgrnam(_WORKER[1]).gr_gid

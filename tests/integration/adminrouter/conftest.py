@@ -1,0 +1,53 @@
+"""One cluster of mocks and one Admin Router for all cases of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.adminrouter import front_door
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[front_door.World, str]]:
+    reason = front_door.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with front_door.cluster(tmp_path_factory.mktemp("zk")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where nginx's workers (nobody) can look into."""
+    base = tmp_path_factory.mktemp("doors")
+    for folder in (base, *base.parents[:2]):
+        folder.chmod(0o755)
+    return base
+
+
+@pytest.fixture(scope="session")
+def door(cluster: tuple[front_door.World, str], folders: Path) -> Iterator[front_door.FrontDoor]:
+    world, zk = cluster
+    world.state.apps = [
+        front_door.app("web", world.ports["app"]),
+        front_door.app("group/web", world.ports["app"]),
+        front_door.app("raw", world.ports["app"], DCOS_SERVICE_REWRITE_REQUEST_URLS=False),
+        front_door.app("big", world.ports["unbuffered"], DCOS_SERVICE_REQUEST_BUFFERING="false"),
+        front_door.app("bad", world.ports["app"], DCOS_SERVICE_PORT_INDEX="x"),
+        front_door.app("gone", 1),
+    ]
+    world.state.frameworks = [
+        {"id": "fw-1", "name": "spark", "webui_url": f"http://127.0.0.1:{world.ports['app']}/ui/"},
+        {"id": "fw-2", "name": "dev/kafka", "webui_url": ""},
+        {"id": "fw-3", "name": "hidden", "webui_url": None},
+        {"id": "fw-4", "name": "dev/lost", "webui_url": ""},
+    ]
+    world.state.srv = {"_kafka.dev._tcp.marathon.mesos": [{"ip": "127.0.0.1", "port": str(world.ports["app"])}]}
+    world.state.marathon_leader = "127.0.0.1:8080"
+    with front_door.opened(front_door.FrontDoor(folders / "main", world, zk)) as opened:
+        opened.wait("/mesos/state?x", front_door.AUTH)
+        opened.wait("/service/web/", front_door.AUTH)
+        yield opened
