@@ -49,8 +49,10 @@ def application(*, client_max_size: int = 16 * 1024**2, middlewares: tuple[Any, 
 
 
 @contextlib.asynccontextmanager
-async def _running(app: web.Application) -> AsyncIterator[web.AppRunner]:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+async def _running(app: web.Application, *, cancel_on_disconnect: bool = False) -> AsyncIterator[web.AppRunner]:
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=1.0, handler_cancellation=cancel_on_disconnect
+    )
     await runner.setup()
     try:
         yield runner
@@ -60,10 +62,18 @@ async def _running(app: web.Application) -> AsyncIterator[web.AppRunner]:
 
 @contextlib.asynccontextmanager
 async def listen(
-    app: web.Application, *, host: str, port: int, tls: ssl.SSLContext | None = None
+    app: web.Application,
+    *,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    cancel_on_disconnect: bool = False,
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one."""
-    async with _running(app) as runner:
+    """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one.
+
+    ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers).
+    """
+    async with _running(app, cancel_on_disconnect=cancel_on_disconnect) as runner:
         site = web.TCPSite(runner, host, port, ssl_context=tls, reuse_address=True, backlog=1024)
         await site.start()
         address = runner.addresses[0]

@@ -1,0 +1,432 @@
+"""The endpoints of old, as JSON: ``/state``, ``/state-summary``, ``/slaves``, ``/frameworks``, ``/roles``, ``/tasks``.
+
+A task's JSON is kept ready in its record until the task changes; everything else is made per request.
+
+Source: shapes recorded from Mesos 1.11.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from dcos.master.core import views
+from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
+from dcos.master.core.registry import AgentEntry
+from dcos.master.core.state import State
+from dcos.master.version import VERSION_INFO
+from dcos.model import attributes, values
+from dcos.model.resources import EMPTY, Form, Resources
+from dcos.model.v1.scheduler import OfferConstraints
+from dcos.model.v1.types import (
+    Attribute,
+    CommandInfo,
+    ContainerStatus,
+    FrameworkInfoCapabilityType,
+    Labels,
+    NetworkInfo,
+    TaskStatus,
+)
+
+Json = dict[str, Any]
+
+COUNTED = (
+    "TASK_STAGING",
+    "TASK_STARTING",
+    "TASK_RUNNING",
+    "TASK_KILLING",
+    "TASK_FINISHED",
+    "TASK_KILLED",
+    "TASK_FAILED",
+    "TASK_LOST",
+    "TASK_ERROR",
+    "TASK_UNREACHABLE",
+)
+_encode = msgspec.json.Encoder().encode
+
+
+# ---- parts -----------------------------------------------------------------------------------------------------------
+
+
+def resources(have: Resources) -> Json:
+    """``{"cpus": 1.5, ..., "ports": "[31000-31005]"}``; cpus, gpus, mem and disk always."""
+    out: Json = {"disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0}
+    ranges: dict[str, values.Ranges] = {}
+    sets: dict[str, frozenset[str]] = {}
+    for kind, amount in have:
+        name = f"{kind.name}_revocable" if kind.revocable else kind.name
+        if isinstance(amount, int):
+            size = kind.size * (1 if kind.shared else amount) if kind.indivisible else amount
+            out[name] = round(out.get(name, 0.0) * 1000 + size) / 1000
+        elif isinstance(amount, frozenset):
+            sets[name] = sets.get(name, frozenset()) | amount
+        else:
+            ranges[name] = values.add_ranges(ranges.get(name, ()), amount)
+    out.update((name, values.text_of_ranges(amount)) for name, amount in ranges.items())
+    out.update((name, values.text_of_set(items)) for name, items in sets.items())
+    return out
+
+
+def attribute_map(given: Iterable[Attribute]) -> Json:
+    return {one.name: one.scalar.value if one.scalar is not None else attributes.text(one) for one in given}
+
+
+def labels(given: Labels) -> list[Json]:
+    return [{"key": one.key, "value": one.value} if one.value is not None else {"key": one.key} for one in given.labels]
+
+
+def _network(info: NetworkInfo) -> Json:
+    out: Json = {}
+    if info.groups:
+        out["groups"] = info.groups
+    if info.labels is not None:
+        out["labels"] = labels(info.labels)
+    if info.ip_addresses:
+        out["ip_addresses"] = info.ip_addresses
+    if info.name is not None:
+        out["name"] = info.name
+    if info.port_mappings:
+        out["port_mappings"] = info.port_mappings
+    return out
+
+
+def _container_status(status: ContainerStatus) -> Json:
+    out: Json = {}
+    if status.container_id is not None:
+        out["container_id"] = status.container_id
+    if status.network_infos:
+        out["network_infos"] = [_network(info) for info in status.network_infos]
+    if status.cgroup_info is not None:
+        out["cgroup_info"] = status.cgroup_info
+    return out
+
+
+def _status(status: TaskStatus) -> Json:
+    out: Json = {"state": status.state, "timestamp": status.timestamp or 0.0}
+    if status.labels is not None:
+        out["labels"] = labels(status.labels)
+    if status.container_status is not None:
+        out["container_status"] = _container_status(status.container_status)
+    if status.healthy is not None:
+        out["healthy"] = status.healthy
+    return out
+
+
+def task(record: TaskRecord) -> msgspec.Raw:
+    if record.ready is None:
+        record.ready = _encode(_task(record))
+    return msgspec.Raw(record.ready)
+
+
+def _task(record: TaskRecord) -> Json:
+    message = record.message
+    out: Json = {
+        "id": record.id,
+        "name": message.name,
+        "framework_id": record.framework,
+        "executor_id": message.executor_id.value if message.executor_id is not None else "",
+        "slave_id": record.agent,
+        "state": message.state,
+        "resources": resources(record.resources),
+    }
+    if message.limits:
+        out["limits"] = {name: limit.value for name, limit in message.limits.items()}
+    out["role"] = record.role
+    out["statuses"] = [_status(status) for status in message.statuses]
+    if message.user is not None:
+        out["user"] = message.user
+    if message.labels is not None:
+        out["labels"] = labels(message.labels)
+    for name in ("discovery", "container", "health_check"):
+        value = getattr(message, name)
+        if value is not None:
+            out[name] = value
+    return out
+
+
+def _command(command: CommandInfo) -> Json:
+    out: Json = {"shell": command.shell, "argv": command.arguments}
+    if command.value is not None:
+        out["value"] = command.value
+    if command.environment is not None:
+        out["environment"] = command.environment
+    out["uris"] = [{"value": uri.value, "executable": bool(uri.executable)} for uri in command.uris]
+    return out
+
+
+def _executor(record: ExecutorRecord) -> Json:
+    info = record.info
+    out: Json = {
+        "executor_id": info.executor_id.value,
+        "name": info.name or "",
+        "framework_id": record.framework,
+        "command": _command(info.command) if info.command is not None else {"argv": [], "uris": []},
+        "resources": resources(record.resources),
+        "role": record.role,
+    }
+    if info.labels is not None:
+        out["labels"] = labels(info.labels)
+    if info.type is not None:
+        out["type"] = info.type
+    out["slave_id"] = record.agent
+    return out
+
+
+def _offer(record: OfferRecord) -> Json:
+    return {
+        "id": record.message.id.value,
+        "framework_id": record.framework,
+        "allocation_info": {"role": record.role},
+        "slave_id": record.agent,
+        "resources": resources(record.resources),
+    }
+
+
+# ---- agents ----------------------------------------------------------------------------------------------------------
+
+
+def agent(record: AgentRecord) -> Json:
+    out: Json = {
+        "id": record.id,
+        "hostname": record.info.hostname,
+        "port": record.info.port,
+        "attributes": attribute_map(record.info.attributes),
+    }
+    if record.info.domain is not None:
+        out["domain"] = record.info.domain
+    out["pid"] = record.pid
+    out["registered_time"] = record.registered
+    if record.reregistered:
+        out["reregistered_time"] = record.reregistered
+    out |= {
+        "resources": resources(record.total),
+        "used_resources": resources(record.used),
+        "offered_resources": resources(record.offered),
+        "reserved_resources": {role: resources(one) for role, one in record.total.reserved().items()},
+        "unreserved_resources": resources(record.total.unreserved()),
+        "active": record.active,
+        "deactivated": record.deactivated,
+        "version": record.version,
+        "capabilities": sorted(record.capabilities),
+    }
+    return out
+
+
+def _agent_full(record: AgentRecord) -> Json:
+    out = agent(record)
+    out["reserved_resources_full"] = {
+        role: one.messages(form=Form.ENDPOINT) for role, one in record.total.reserved().items()
+    }
+    out["unreserved_resources_full"] = record.total.unreserved().messages(form=Form.ENDPOINT)
+    out["used_resources_full"] = views.held_messages(record, offered=False)
+    out["offered_resources_full"] = views.held_messages(record, offered=True)
+    return out
+
+
+def _recovered(agent_id: str, entry: AgentEntry) -> Json:
+    out: Json = {
+        "id": agent_id,
+        "hostname": entry.info.hostname,
+        "port": entry.info.port,
+        "attributes": attribute_map(entry.info.attributes),
+    }
+    if entry.info.domain is not None:
+        out["domain"] = entry.info.domain
+    return out
+
+
+def _recovered_all(state: State, only: str | None = None) -> list[Json]:
+    return [_recovered(name, entry) for name, entry in state.recovered.items() if only in (None, name)]
+
+
+def slaves(state: State, query: Mapping[str, str]) -> Json:
+    only = query.get("slave_id")
+    return {
+        "slaves": [_agent_full(one) for one in state.agents.values() if only in (None, one.id)],
+        "recovered_slaves": _recovered_all(state, only),
+    }
+
+
+# ---- frameworks ------------------------------------------------------------------------------------------------------
+
+
+def _framework_head(record: FrameworkRecord) -> Json:
+    return {
+        "id": record.id,
+        "name": record.info.name,
+        "used_resources": resources(record.used),
+        "offered_resources": resources(record.offered),
+        "capabilities": [one.type for one in record.info.capabilities],
+        "hostname": record.info.hostname or "",
+        "webui_url": record.info.webui_url or "",
+        "active": record.active and record.connected,
+        "connected": record.connected,
+        "recovered": record.recovered,
+    }
+
+
+def framework(record: FrameworkRecord) -> Json:
+    info = record.info
+    out = _framework_head(record)
+    out |= {
+        "user": info.user,
+        "failover_timeout": info.failover_timeout,
+        "checkpoint": info.checkpoint,
+        "registered_time": record.registered,
+        "unregistered_time": record.unregistered,
+    }
+    if info.principal is not None:
+        out["principal"] = info.principal
+    out["resources"] = resources(record.used + record.offered)
+    if record.reregistered and record.reregistered != record.registered:
+        out["reregistered_time"] = record.reregistered
+    if FrameworkInfoCapabilityType.MULTI_ROLE in record.capabilities:
+        out["roles"] = info.roles
+    else:
+        out["role"] = info.role or "*"
+    out["tasks"] = [task(one) for one in record.tasks.values()]
+    out["unreachable_tasks"] = [task(one) for one in record.unreachable.values()]
+    out["completed_tasks"] = [task(one) for one in record.completed]
+    out["offers"] = [_offer(one) for one in record.offers.values()]
+    out["executors"] = [_executor(one) for one in record.executors.values()]
+    if info.labels is not None:
+        out["labels"] = labels(info.labels)
+    out["offer_constraints"] = record.constraints or OfferConstraints()
+    return out
+
+
+def frameworks(state: State, query: Mapping[str, str]) -> Json:
+    only = query.get("framework_id")
+    return {
+        "frameworks": [framework(one) for one in state.frameworks.values() if only in (None, one.id)],
+        "completed_frameworks": [framework(one) for one in state.completed.values() if only in (None, one.id)],
+        "unregistered_frameworks": [],
+    }
+
+
+# ---- the whole -------------------------------------------------------------------------------------------------------
+
+
+def state_json(state: State, flags: Mapping[str, str], cluster: str | None) -> Json:
+    info = state.info
+    active = sum(one.active for one in state.agents.values())
+    out: Json = dict(VERSION_INFO)
+    out["start_time"] = state.started
+    if state.elected is not None:
+        out["elected_time"] = state.elected
+    out |= {
+        "id": info.id,
+        "pid": info.pid,
+        "hostname": info.hostname,
+        "capabilities": [one.type for one in info.capabilities],
+        "activated_slaves": float(active),
+        "deactivated_slaves": float(len(state.agents) - active),
+        "unreachable_slaves": float(len(state.unreachable)),
+        "leader": info.pid,
+        "leader_info": {"id": info.id, "pid": info.pid, "port": info.port, "hostname": info.hostname},
+    }
+    if cluster is not None:
+        out["cluster"] = cluster
+    out["flags"] = flags
+    out["slaves"] = [agent(one) for one in state.agents.values()]
+    out["recovered_slaves"] = _recovered_all(state)
+    out["frameworks"] = [framework(one) for one in state.frameworks.values()]
+    out["completed_frameworks"] = [framework(one) for one in state.completed.values()]
+    out["orphan_tasks"] = []
+    out["unregistered_frameworks"] = []
+    return out
+
+
+def summary(state: State, cluster: str | None) -> Json:
+    by_agent: dict[str, Counter[str]] = {name: Counter() for name in state.agents}
+    frameworks_on: dict[str, dict[str, None]] = {name: {} for name in state.agents}
+    shown: list[Json] = []
+    for record in state.frameworks.values():
+        counts: Counter[str] = Counter()
+        agents: dict[str, None] = {}
+        for group in (record.tasks.values(), record.unreachable.values(), record.completed):
+            for one in group:
+                counts[one.message.state] += 1
+                agents[one.agent] = None
+                if one.agent in by_agent:
+                    by_agent[one.agent][one.message.state] += 1
+                    frameworks_on[one.agent][record.id] = None
+        head = _framework_head(record)
+        head.update((name, counts[name]) for name in COUNTED)
+        head["slave_ids"] = list(agents)
+        shown.append(head)
+    slaves_shown = []
+    for machine in state.agents.values():
+        one_agent = agent(machine)
+        one_agent.update((name, by_agent[machine.id][name]) for name in COUNTED)
+        one_agent["framework_ids"] = list(frameworks_on[machine.id])
+        slaves_shown.append(one_agent)
+    out: Json = {"hostname": state.info.hostname}
+    if cluster is not None:
+        out["cluster"] = cluster
+    return out | {"slaves": slaves_shown, "frameworks": shown}
+
+
+def tasks(state: State, query: Mapping[str, str]) -> Json:
+    """Running, unreachable and completed ones, by the time of their first status.   Errors: ValueError."""
+    limit, offset = int(query.get("limit", "100")), int(query.get("offset", "0"))
+    order, framework_id, task_id = query.get("order", "des"), query.get("framework_id"), query.get("task_id")
+    if order not in ("asc", "des") or limit < 0 or offset < 0:
+        raise ValueError("limit and offset must not be negative, order must be asc or des")
+    found = [
+        one
+        for record in (*state.frameworks.values(), *state.completed.values())
+        if framework_id in (None, record.id)
+        for group in (record.tasks.values(), record.unreachable.values(), record.completed)
+        for one in group
+        if task_id in (None, one.id)
+    ]
+    found.sort(key=_first_time, reverse=order == "des")
+    return {"tasks": [task(one) for one in found[offset : offset + limit]]}
+
+
+def _first_time(record: TaskRecord) -> float:
+    statuses = record.message.statuses
+    return statuses[0].timestamp or 0.0 if statuses else float("inf")
+
+
+def _quantities(have: Resources) -> Json:
+    return {name: amount / 1000 for name, amount in have.quantities().items()}
+
+
+def roles(state: State) -> Json:
+    """Roles with frameworks, allocations, reservations or a weight."""
+    used: dict[str, Resources] = {}
+    offered: dict[str, Resources] = {}
+    reserved: dict[str, Resources] = {}
+    names = set(state.allocator.roles()) | set(state.allocator.weights)
+    members: dict[str, list[str]] = {}
+    for record in state.frameworks.values():
+        for role in record.roles:
+            members.setdefault(role, []).append(record.id)
+        for role, one in views.held_by_role(record, offered=False).items():
+            used[role] = used.get(role, EMPTY) + one
+        for role, one in views.held_by_role(record, offered=True).items():
+            offered[role] = offered.get(role, EMPTY) + one
+    for machine in state.agents.values():
+        for role, one in machine.total.reserved().items():
+            reserved[role] = reserved.get(role, EMPTY) + one
+    out = []
+    for role in sorted(names | set(members) | set(reserved)):
+        allocated = used.get(role, EMPTY)
+        out.append(
+            {
+                "name": role,
+                "weight": state.allocator.weights.get(role, 1.0),
+                "quota": {"role": role, "guarantee": {}, "limit": {}, "consumed": _quantities(allocated)},
+                "resources": _quantities(allocated + offered.get(role, EMPTY)),
+                "allocated": _quantities(allocated),
+                "offered": _quantities(offered.get(role, EMPTY)),
+                "reserved": _quantities(reserved.get(role, EMPTY)),
+                "frameworks": members.get(role, []),
+            }
+        )
+    return {"roles": out}

@@ -1,0 +1,193 @@
+"""``/metrics/snapshot``: upstream's names, every value a number.
+
+Counters come from the core (0 until counted), gauges are read from memory when asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Final
+from urllib.parse import quote
+
+from dcos.master.core.state import State
+from dcos.master.writer import Writer
+from dcos.model.resources import EMPTY, Resources
+
+_MESSAGES: Final = [
+    "register_framework",
+    "reregister_framework",
+    "unregister_framework",
+    "deactivate_framework",
+    "kill_task",
+    "status_update_acknowledgement",
+    "operation_status_update_acknowledgement",
+    "resource_request",
+    "launch_tasks",
+    "decline_offers",
+    "revive_offers",
+    "suppress_offers",
+    "reconcile_operations",
+    "reconcile_tasks",
+    "framework_to_executor",
+    "executor_to_framework",
+    "register_slave",
+    "reregister_slave",
+    "unregister_slave",
+    "status_update",
+    "operation_status_update",
+    "exited_executor",
+    "update_slave",
+    "authenticate",
+]
+_JUDGED: Final = [
+    "framework_to_executor_messages",
+    "executor_to_framework_messages",
+    "status_updates",
+    "status_update_acknowledgements",
+    "operation_status_updates",
+    "operation_status_update_acknowledgements",
+]
+_REMOVALS: Final = [
+    "slave_registrations",
+    "slave_reregistrations",
+    "slave_removals",
+    "slave_removals/reason_unhealthy",
+    "slave_removals/reason_unregistered",
+    "slave_removals/reason_registered",
+    "slave_shutdowns_scheduled",
+    "slave_shutdowns_completed",
+    "slave_shutdowns_canceled",
+    "slave_unreachable_scheduled",
+    "slave_unreachable_completed",
+    "slave_unreachable_canceled",
+    "recovery_slave_removals",
+    "dropped_messages",
+    "http_cache_hits",
+]
+_ENDED: Final = ["finished", "failed", "killed", "lost", "error", "dropped", "gone", "gone_by_operator"]
+_LIVE: Final = ["staging", "starting", "running", "killing", "unreachable"]
+_SCALARS: Final = ("cpus", "gpus", "mem", "disk")
+
+COUNTERS: Final = (
+    *(f"messages_{name}" for name in _MESSAGES),
+    *(f"{judged}_{name}" for name in _JUDGED for judged in ("valid", "invalid")),
+    *_REMOVALS,
+    *(f"tasks_{name}" for name in _ENDED),
+)
+
+
+def snapshot(writer: Writer) -> dict[str, float]:
+    state = writer.state
+    out: dict[str, float] = {f"master/{name}": float(state.counters.get(name, 0)) for name in COUNTERS}
+    out.update((f"master/{name}", float(value)) for name, value in state.counters.items() if name.startswith("task_"))
+    out |= _gauges(state, writer)
+    out |= _resources(state)
+    out |= _allocator(state)
+    out |= _frameworks(state)
+    out |= system_metrics()
+    out["registrar/queued_operations"] = 0.0
+    out["registrar/log/recovered"] = float(state.recovered_at is not None)
+    return out
+
+
+def _gauges(state: State, writer: Writer) -> dict[str, float]:
+    agents, frameworks = state.agents.values(), state.frameworks.values()
+    connected = sum(agent.connected for agent in agents)
+    active = sum(agent.active for agent in agents)
+    frameworks_connected = sum(framework.connected for framework in frameworks)
+    frameworks_active = sum(framework.connected and framework.active for framework in frameworks)
+    live: Counter[str] = Counter()
+    for framework in frameworks:
+        live.update(task.message.state for task in framework.tasks.values())
+        live["TASK_UNREACHABLE"] += len(framework.unreachable)
+    gauges: dict[str, float] = {
+        "uptime_secs": writer.now() - state.started,
+        "elected": state.elected is not None,
+        "event_queue_messages": 0,
+        "event_queue_dispatches": writer.waiting,
+        "event_queue_http_requests": 0,
+        "operator_event_stream_subscribers": len(writer.subscribers),
+        "outstanding_offers": len(state.offers),
+        "slaves_connected": connected,
+        "slaves_disconnected": len(state.agents) - connected,
+        "slaves_active": active,
+        "slaves_inactive": len(state.agents) - active,
+        "slaves_unreachable": len(state.unreachable),
+        "frameworks_connected": frameworks_connected,
+        "frameworks_disconnected": len(state.frameworks) - frameworks_connected,
+        "frameworks_active": frameworks_active,
+        "frameworks_inactive": len(state.frameworks) - frameworks_active,
+    }
+    gauges.update((f"tasks_{name}", live[f"TASK_{name.upper()}"]) for name in _LIVE)
+    return {f"master/{name}": float(value) for name, value in gauges.items()}
+
+
+def _sums(resources: Resources) -> dict[str, int]:
+    return resources.scalar_quantities()
+
+
+def _resources(state: State) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    used: Counter[str] = Counter()
+    for agent in state.agents.values():
+        for prefix, pick in (("", Resources.non_revocable), ("revocable_", Resources.revocable)):
+            total.update({prefix + name: amount for name, amount in _sums(pick(agent.total)).items()})
+            used.update({prefix + name: amount for name, amount in _sums(pick(agent.used)).items()})
+    out = {}
+    for name in _SCALARS:
+        for prefix, infix in (("", ""), ("revocable_", "revocable_")):
+            have, taken = total[prefix + name], used[prefix + name]
+            out[f"master/{name}_{infix}total"] = have / 1000
+            out[f"master/{name}_{infix}used"] = taken / 1000
+            out[f"master/{name}_{infix}percent"] = taken / have if have else 0.0
+    return out
+
+
+def _allocator(state: State) -> dict[str, float]:
+    allocator = state.allocator
+    out: dict[str, float] = {
+        "allocator/event_queue_dispatches": 0.0,
+        "allocator/mesos/event_queue_dispatches": 0.0,
+        "allocator/mesos/allocation_runs": float(allocator.runs),
+    }
+    held = EMPTY
+    for agent in state.agents.values():
+        held += agent.used + agent.offered
+    taken = held.scalar_quantities()
+    for name in ("cpus", "mem", "disk"):
+        out[f"allocator/mesos/resources/{name}/total"] = allocator.totals.amounts.get(name, 0) / 1000
+        out[f"allocator/mesos/resources/{name}/offered_or_allocated"] = taken.get(name, 0) / 1000
+    for role, count in allocator.filters_active().items():
+        out[f"allocator/mesos/offer_filters/roles/{role}/active"] = float(count)
+    for role in allocator.roles():
+        out[f"allocator/mesos/roles/{role}/shares/dominant"] = allocator.share_of(role)
+    return out
+
+
+def _frameworks(state: State) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for framework in state.frameworks.values():
+        prefix = f"master/frameworks/{quote(framework.info.name, safe='')}/{framework.id}/"
+        out[prefix + "subscribed"] = float(framework.connected)
+        live: Counter[str] = Counter(task.message.state for task in framework.tasks.values())
+        for name in ("staging", "starting", "running", "killing"):
+            out[f"{prefix}tasks/active/task_{name}"] = float(live[f"TASK_{name.upper()}"])
+        out[f"{prefix}tasks/active/task_unreachable"] = float(len(framework.unreachable))
+        hushed = state.allocator.suppressed_roles(framework.id)
+        for role in framework.roles:
+            out[f"{prefix}roles/{role}/suppressed"] = float(role in hushed)
+    return out
+
+
+def system_metrics() -> dict[str, float]:
+    load = os.getloadavg()
+    page = os.sysconf("SC_PAGE_SIZE")
+    return {
+        "system/load_1min": load[0],
+        "system/load_5min": load[1],
+        "system/load_15min": load[2],
+        "system/cpus_total": float(os.cpu_count() or 1),
+        "system/mem_total_bytes": float(os.sysconf("SC_PHYS_PAGES") * page),
+        "system/mem_free_bytes": float(os.sysconf("SC_AVPHYS_PAGES") * page),
+    }

@@ -1,0 +1,134 @@
+"""The shell of the master: ZooKeeper session, election, recovery, HTTP.
+
+Exit codes beside the common ones (``dcos.runtime.app``): 3 leadership or the ZooKeeper session was lost (a restart contends
+again), 4 the registry could not be read or written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import uuid
+
+from aiohttp import web
+
+from dcos.master.api import Api
+from dcos.master.api_agents import AgentsApi
+from dcos.master.api_operator import OperatorApi
+from dcos.master.api_scheduler import SchedulerApi
+from dcos.master.config import PREFIX, Config
+from dcos.master.core.events import Recovered
+from dcos.master.core.state import State
+from dcos.master.persist import Registry, RegistryError, epoch_path
+from dcos.master.version import MESOS_VERSION
+from dcos.master.writer import EXIT_LEADERSHIP, EXIT_REGISTRY, Writer
+from dcos.model.v1.types import Address, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType
+from dcos.runtime import http
+from dcos.runtime.app import App, Exit
+from dcos.runtime.app import main as app_main
+from dcos.runtime.net import detect_ip
+from dcos.store.base import SessionLost, Store, StoreError
+from dcos.store.detect import MASTER_LABEL, master_info
+from dcos.store.election import Candidate
+from dcos.store.zookeeper import connect_url
+from dcos.wire import mesos_json
+
+_MAX_BODY = 64 * 1024 * 1024
+
+
+def make_info(master_id: str, ip: str, port: int, hostname: str) -> MasterInfo:
+    """What the election's node and SUBSCRIBED say about this master."""
+    packed = int.from_bytes(socket.inet_aton(ip), "little") if "." in ip else 0
+    return MasterInfo(
+        id=master_id,
+        ip=packed,
+        port=port,
+        pid=f"master@{ip}:{port}",
+        hostname=hostname,
+        version=MESOS_VERSION,
+        address=Address(hostname=hostname, ip=ip, port=port),
+        capabilities=(MasterInfoCapability(type=MasterInfoCapabilityType.AGENT_UPDATE),),
+    )
+
+
+def make_application(api: Api) -> web.Application:
+    application = http.application(client_max_size=_MAX_BODY)
+    application.add_routes(SchedulerApi(api).routes())
+    application.add_routes(AgentsApi(api).routes())
+    application.add_routes(api.routes())
+    application.add_routes(OperatorApi(api).routes())
+    return application
+
+
+async def run(app: App[Config]) -> None:
+    config = app.config
+    ip = detect_ip(config.ip, config.ip_discovery_command)
+    advertised = config.advertise_ip or ip
+    hostname = config.hostname or (await _look_up(advertised) if config.hostname_lookup else advertised)
+    info = make_info(str(uuid.uuid4()), advertised, config.advertise_port or config.port, hostname)
+    state = State(config.rules(), info, app.clock.now(), shuffle=app.rng.shuffle)
+    writer = Writer(
+        state,
+        app.clock,
+        store_timeout_s=config.registry_store_timeout,
+        max_subscribers=config.max_operator_event_stream_subscribers,
+    )
+    api = Api(writer, config)
+    app.status(f"connecting to {config.zk}")
+    store = await connect_url(config.zk, session_timeout_s=config.zk_session_timeout)
+    try:
+        async with http.listen(make_application(api), host=ip, port=config.port, cancel_on_disconnect=True):
+            app.spawn(writer.run(), name="writer")
+            app.log.info("listening", ip=ip, port=config.port, id=info.id)
+            await contend(app, store, api)
+    except SessionLost as error:
+        raise Exit(EXIT_LEADERSHIP, f"leadership or the ZooKeeper session was lost: {error}") from error
+    finally:
+        await store.close()
+
+
+async def contend(app: App[Config], store: Store, api: Api) -> None:
+    """Follow the election; once leading, recover and serve until that is lost.   Errors: SessionLost."""
+    path = api.config.zk.path
+    data = mesos_json.encode(api.state.info)
+    candidate = Candidate(store, path, label=MASTER_LABEL, data=data, epoch_path=epoch_path(path))
+    async for standing in candidate.standings():
+        api.leader = master_info(standing.leader) if standing.leader is not None else None
+        if not standing.leading:
+            app.ready(f"following {api.leader.pid if api.leader is not None else 'nobody yet'}")
+            continue
+        assert standing.epoch is not None
+        registry = Registry(store, path, standing.epoch)
+        started = api.writer.now()
+        try:
+            async with asyncio.timeout(60.0):
+                entries = await registry.recover()
+        except SessionLost:
+            raise
+        except (StoreError, RegistryError, TimeoutError) as error:
+            raise Exit(EXIT_REGISTRY, f"the registry could not be read: {error or type(error).__name__}") from error
+        api.writer.registry = registry
+        api.writer.put(Recovered(api.writer.now(), entries))
+        app.log.info(
+            "leading", epoch=standing.epoch.number, agents=len(entries), recovery_s=round(api.writer.now() - started, 3)
+        )
+        app.ready("leading")
+
+
+async def _look_up(ip: str) -> str:
+    """The name of an address, or the address."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(2.0):
+            name, _ = await loop.getnameinfo((ip, 0), socket.NI_NAMEREQD)
+            return name
+    return ip
+
+
+def main() -> int:
+    return app_main("dcos-mesos-master", Config, run, prefix=PREFIX)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,162 @@
+"""The one writer: takes events from its inbox, lets the core decide, persists, and only then tells anyone."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from typing import assert_never
+
+from dcos.master.core import effects
+from dcos.master.core.events import Event, Tick
+from dcos.master.core.state import State
+from dcos.master.core.step import settle, step
+from dcos.master.persist import Registry
+from dcos.master.streams import Stream
+from dcos.runtime.app import Exit
+from dcos.runtime.clock import Clock
+from dcos.runtime.log import get_logger
+from dcos.store.base import BadVersion, SessionLost
+from dcos.wire import agent_link, mesos_json
+
+EXIT_LEADERSHIP = 3
+"""Leadership or the ZooKeeper session was lost."""
+EXIT_REGISTRY = 4
+"""The registry could not be read or written in time."""
+
+
+class Writer:
+    """Owns ``state``. Only ``run`` changes it; handlers read it after ``settled``."""
+
+    def __init__(self, state: State, clock: Clock, *, store_timeout_s: float, max_subscribers: int) -> None:
+        self.state = state
+        self.registry: Registry | None = None
+        """Set once this master leads."""
+        self.schedulers: dict[str, Stream] = {}
+        self.links: dict[str, Stream] = {}
+        self.subscribers: dict[str, Stream] = {}
+        """Operators' event streams, the oldest first."""
+        self.max_subscribers = max_subscribers
+        self._answers: dict[int, asyncio.Future[effects.Answer]] = {}
+        self._requests = itertools.count(1)
+        self._inbox: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._persisted = asyncio.Event()
+        self._persisted.set()
+        self._store_timeout_s = store_timeout_s
+        self._clock = clock
+        self._epoch = clock.now() - clock.monotonic()
+        self._log = get_logger("master")
+        self.busy_s = 0.0
+
+    def now(self) -> float:
+        """Unix seconds that never jump while this process runs."""
+        return self._epoch + self._clock.monotonic()
+
+    def put(self, event: Event) -> None:
+        self._inbox.append(event)
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """Events in the inbox."""
+        return len(self._inbox)
+
+    def request(self) -> tuple[int, asyncio.Future[effects.Answer]]:
+        """A number for an event, and what its answer will come in."""
+        number = next(self._requests)
+        future: asyncio.Future[effects.Answer] = asyncio.get_running_loop().create_future()
+        self._answers[number] = future
+        future.add_done_callback(lambda _: self._answers.pop(number, None))
+        return number, future
+
+    async def settled(self) -> None:
+        """Return when memory holds nothing that is not durable."""
+        await self._persisted.wait()
+
+    async def run(self) -> None:
+        """For ever.   Errors: Exit when leadership is lost or the registry does not take a write in time."""
+        while True:
+            await self._next()
+            events, self._inbox = self._inbox, deque()
+            now = self.now()
+            deadline = self.state.next_deadline
+            if deadline is not None and deadline <= now:
+                events.append(Tick(now))
+            for event in events:
+                step(self.state, event)
+            settle(self.state, now)
+            made = self.state.take_effects()
+            writes = [effect for effect in made if isinstance(effect, effects.Write)]
+            if writes:
+                await self._persist(writes)
+            for effect in made:
+                self._perform(effect)
+            await asyncio.sleep(0)
+
+    async def _next(self) -> None:
+        if self._inbox:
+            return
+        self._wake.clear()
+        deadline = self.state.next_deadline
+        try:
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self.now())):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _persist(self, writes: list[effects.Write]) -> None:
+        assert self.registry is not None
+        self._persisted.clear()
+        try:
+            async with asyncio.timeout(self._store_timeout_s):
+                await self.registry.write(writes)
+        except TimeoutError as error:
+            raise Exit(EXIT_REGISTRY, "the registry did not take a write in time") from error
+        except (BadVersion, SessionLost) as error:
+            raise Exit(EXIT_LEADERSHIP, f"a registry write was refused: {type(error).__name__}") from error
+        self._persisted.set()
+
+    def _perform(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Write():
+                pass
+            case effects.ToScheduler(stream, event):
+                self._send(self.schedulers, stream, mesos_json.encode(event))
+            case effects.ToAgent(link, message):
+                self._send(self.links, link, agent_link.encode(message))
+            case effects.Answer(request):
+                future = self._answers.get(request)
+                if future is not None and not future.done():
+                    future.set_result(effect)
+            case effects.Publish(operator_event):
+                if self.subscribers:
+                    payload = mesos_json.encode(operator_event)
+                    for subscriber in self.subscribers.values():
+                        subscriber.send(payload)
+            case effects.CloseStream(stream):
+                self._close(self.schedulers, stream)
+            case effects.CloseLink(link):
+                self._close(self.links, link)
+            case effects.Note(event, about):
+                self._log.info(event, **dict(about))
+            case _:
+                assert_never(effect)
+
+    @staticmethod
+    def _send(streams: dict[str, Stream], stream_id: str, payload: bytes) -> None:
+        stream = streams.get(stream_id)
+        if stream is not None:
+            stream.send(payload)
+
+    @staticmethod
+    def _close(streams: dict[str, Stream], stream_id: str) -> None:
+        stream = streams.get(stream_id)
+        if stream is not None:
+            stream.close()
+
+    def subscribe(self, stream: Stream) -> None:
+        """One more operator; beyond the bound the oldest is cut."""
+        self.subscribers[stream.id] = stream
+        while len(self.subscribers) > self.max_subscribers:
+            self.subscribers.pop(next(iter(self.subscribers))).close()
