@@ -3,7 +3,8 @@
     python3 -m dcos.install.local.machine BASE CLUSTER NODE
 
 ``--keep-unit`` ends nspawn at a reboot with code 133, so somebody must start it again: this process. Ended by SIGTERM
-it powers the node off cleanly first. Files in the node's folder: ``machine.pid``, ``cgroups`` (one folder a line), ``console.log``.
+it powers the node off cleanly first. Files in the node's folder: ``machine.pid``, ``cgroups`` (one folder
+a line), ``console.log``.
 """
 
 from __future__ import annotations

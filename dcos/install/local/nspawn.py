@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -10,18 +11,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from dcos import registry
+from dcos.install import envfile, units
 from dcos.install.command import CommandFailed, run, succeeds
+from dcos.install.genconf import Served
 from dcos.install.local import cgroups, image, machine, network
+from dcos.install.local.driver import NodeTrouble
+from dcos.install.local.resources import agent_overrides, agent_service, cpu_count, total_mem_mb
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
+from dcos.install.serve import serving
+from dcos.model.layout import Layout
 
 NODE_PATH = "/opt/mesosphere/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+BOOTSTRAP_PORT = 61099  # only on the bridge's own address, only while nodes are installed
 HOST_TOOLS = ("systemd-nspawn", "mmdebstrap", "ip", "nft", "nsenter", "mount", "cp")
-
-
-class NodeTrouble(Exception):
-    """A node did not do what it was told; the message says which and shows what it said last."""
 
 
 def obstacle(base: Path) -> str:
@@ -104,6 +110,9 @@ class NspawnDriver:
             shutil.rmtree(folder, ignore_errors=True)
         network.remove_all(self.spec)
 
+    def bootstrap_url(self) -> str:
+        return f"http://{self.spec.host_ip}:{BOOTSTRAP_PORT}"
+
     # --- one node
 
     def start(self, node: NodeSpec) -> None:
@@ -150,7 +159,7 @@ class NspawnDriver:
     def is_running(self, node: NodeSpec) -> bool:
         return self._leader(node.name) is not None
 
-    def enter(self, node: NodeSpec, argv: Sequence[str], *, terminal: bool = False) -> list[str]:
+    def enter(self, node: NodeSpec, argv: Sequence[str]) -> list[str]:
         """The command that runs ``argv`` inside the node. Errors: NodeTrouble when it is off."""
         leader = self._leader(node.name)
         if leader is None:
@@ -180,6 +189,57 @@ class NspawnDriver:
 
     def memory_bytes(self, node: NodeSpec) -> int | None:
         return cgroups.memory_bytes(self._groups(node.name))
+
+    def url(self, node: NodeSpec, service: str, port: str = "http") -> str:
+        return f"http://{node.ip}:{registry.port_of(service, port)}"
+
+    # --- what runs on it
+
+    def is_installed(self, node: NodeSpec) -> str:
+        # Read from outside: the same file whether the node is on or off.
+        for layer in ("root", "upper"):
+            path = self.folders.node(node.name) / layer / "opt/mesosphere/etc/dcos-version.json"
+            real = path.parent.parent / "active/dcos-config/etc/dcos-version.json"
+            for candidate in (path, real):
+                if candidate.is_file():
+                    return str(json.loads(candidate.read_text())["bootstrap-id"])
+        return ""
+
+    def install(self, nodes: Sequence[NodeSpec], served: Served) -> None:
+        """The way of every installation: fetch dcos_install.sh from the bootstrap server and run it."""
+        with serving(served.folder, self.spec.host_ip, BOOTSTRAP_PORT), ThreadPoolExecutor(max_workers=8) as pool:
+            for future in [pool.submit(self._install_one, node) for node in nodes]:
+                future.result()
+
+    def _install_one(self, node: NodeSpec) -> None:
+        overrides = agent_overrides(
+            self.spec,
+            node,
+            total_mem_mb=total_mem_mb(Path("/proc/meminfo").read_text()),
+            cpus=cpu_count(),
+            free_disk_mb=shutil.disk_usage(self.folders.base).free // 2**20,
+        )
+        script = "set -e; "
+        if overrides:
+            path = units.override(registry.service(agent_service(node)), Layout())
+            script += f"mkdir -p {path.parent}; cat > {path}; "
+        script += f"curl -fsS {self.bootstrap_url()}/dcos_install.sh -o dcos_install.sh; exec bash dcos_install.sh {node.role}"
+        try:
+            run(self.enter(node, ["bash", "-c", script]), input_text=envfile.render(overrides), timeout_s=300)
+        except CommandFailed as trouble:
+            raise NodeTrouble(f"{node.name} could not be installed:\n{trouble.output}") from trouble
+
+    def unit_states(self, node: NodeSpec) -> dict[str, str]:
+        rows = registry.services_on(registry.NodeRole(node.role))
+        names = [units.started_by_target(row) for row in rows]
+        command = self.enter(node, ["systemctl", "show", "--property=Id,ActiveState,LoadState", *names])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        states = {}
+        for block in done.stdout.split("\n\n"):
+            fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+            if "Id" in fields:
+                states[fields["Id"]] = fields["ActiveState"] if fields["LoadState"] == "loaded" else fields["LoadState"]
+        return states
 
     # --- inside
 
@@ -211,7 +271,7 @@ class NspawnDriver:
     def _starting(self, node: str) -> bool:
         """The supervisor was launched a moment ago and has not written its pid yet."""
         marker = self.folders.node(node) / "launched"
-        return host_has_systemd() or (marker.exists() and time.time() - marker.stat().st_mtime < 5)  # noqa: TID251
+        return host_has_systemd() or (marker.exists() and time.time() - marker.stat().st_mtime < 5)
 
     def _supervisor(self, node: str) -> int | None:
         try:

@@ -1,0 +1,186 @@
+"""``config.yaml`` to ``genconf/serve/``: everything a node fetches, made again only where something changed.
+
+    serve/dcos_install.sh                                       carries the checksums of all that follows
+    serve/bootstrap/<id>.bootstrap.tar.xz, .sha256, bootstrap.latest
+    serve/packages/dcos-config/dcos-config--setup_<id>.tar.xz   arguments and scripts, for every node
+    serve/packages/dcos-secrets/dcos-secrets--setup_<id>.tar.xz only masters fetch it: serve it on a network you trust
+    serve/cluster-package-list, serve/os-packages.<role>
+Beside them ``genconf/secrets.json`` (0600) keeps what was made at random, so that a second run makes the same archives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import lzma
+import os
+import secrets
+import shutil
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dcos.install import assets, bundle
+from dcos.install.prereqs import ROLES, packages
+from dcos.install.settings import resolve
+from dcos.install.tree import Release, Secrets
+from dcos.runtime.files import write_if_changed
+
+MASKED = "**HIDDEN**"
+
+
+class ConfigError(Exception):
+    """``config.yaml`` has mistakes: all of them, one ``key: message`` a line."""
+
+    def __init__(self, errors: tuple[tuple[str, str], ...], warnings: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__("\n".join(f"{key}: {message}" for key, message in errors))
+        self.errors, self.warnings = errors, warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What was made."""
+
+    folder: Path
+    release: Release
+    arguments: Mapping[str, str]
+    """All, secrets included: never to be shown."""
+    public: Mapping[str, str]
+    """Those that every node gets."""
+    user_config: str
+    secrets: Secrets
+    """For masters."""
+    warnings: tuple[tuple[str, str], ...]
+
+
+def validate(config: Path) -> tuple[dict[str, Any], resolve.Resolved]:
+    """The user's keys and every argument. Errors: ConfigError."""
+    user, file_errors = resolve.load(config)
+    if file_errors:
+        raise ConfigError(file_errors)
+    resolved = resolve.resolve(user, config.parent)
+    if resolved.errors:
+        raise ConfigError(resolved.errors, resolved.warnings)
+    return user, resolved
+
+
+def archive(files: Mapping[str, tuple[str, int]]) -> bytes:
+    """A .tar.xz of (text, mode) by name: equal input, equal bytes."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for name, (text, mode) in sorted(files.items()):
+            data = text.encode()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), mode
+            tar.addfile(entry, io.BytesIO(data))
+    return lzma.compress(raw.getvalue(), preset=1)
+
+
+def masked(user: Mapping[str, Any], secret: frozenset[str]) -> str:
+    """The user's input as YAML without secrets, nor anything that looks like one in keys we do not know."""
+    words = ("password", "secret", "private_key", "access_key", "credentials", "account_key")
+    shown = {
+        key: MASKED if key in secret or any(word in key for word in words) else value for key, value in user.items()
+    }
+    return yaml.safe_dump(shown, sort_keys=True)
+
+
+def kept_secrets(path: Path) -> dict[str, str]:
+    """The cluster's random values, made at the first run."""
+    if path.exists():
+        known: dict[str, str] = json.loads(path.read_text())
+        return known
+    made = {"zookeeper_user": "dcos_bouncer", "zookeeper_password": secrets.token_urlsafe(32)}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        json.dump(made, handle)
+    return made
+
+
+def generate(
+    config: Path,
+    out: Path,
+    *,
+    checkout: Path | None = None,
+    cache: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Served:
+    """Fill ``out/serve``. Errors: ConfigError, CommandFailed."""
+    user, resolved = validate(config)
+    built = bundle.build(checkout or assets.checkout(), cache or bundle.cache_folder(), say)
+    out.mkdir(parents=True, exist_ok=True)
+    serve = out / "serve"
+    random_values = kept_secrets(out / "secrets.json")
+
+    private = {**random_values, **{key: resolved.arguments[key] for key in ("superuser_username", *resolved.secrets)}}
+    public = {
+        "arguments.json": (json.dumps(resolved.readable(), indent=1), 0o644),
+        "user.config.yaml": (masked(user, resolved.secrets), 0o644),
+    }
+    config_id = hashlib.sha256((built.id + json.dumps([public, private], sort_keys=True)).encode()).hexdigest()[:40]
+    release = Release(built.version, built.id, built.package, config_id)
+    fields = {name: getattr(release, name) for name in ("version", "bundle_id", "package", "config_id")}
+    public["release.json"] = (json.dumps(fields), 0o644)
+
+    for folder in ("bootstrap", "packages/dcos-config", "packages/dcos-secrets"):
+        (serve / folder).mkdir(parents=True, exist_ok=True)
+    bundle_name = f"bootstrap/{built.id}.bootstrap.tar.xz"
+    config_name = f"packages/dcos-config/{release.config_package}.tar.xz"
+    secrets_name = f"packages/dcos-secrets/dcos-secrets--setup_{config_id}.tar.xz"
+    _place(built.path, serve / bundle_name)
+    config_raw = archive(public)
+    secrets_raw = archive({"secrets.json": (json.dumps(private), 0o600)})
+    write_if_changed(serve / config_name, config_raw)
+    write_if_changed(serve / secrets_name, secrets_raw, mode=0o600)
+    write_if_changed(serve / f"bootstrap/{built.id}.sha256", f"{built.sha256}  {Path(bundle_name).name}\n")
+    write_if_changed(serve / "bootstrap/bootstrap.latest", f"{built.id}\n")
+    write_if_changed(serve / "cluster-package-list", json.dumps([release.package, release.config_package]) + "\n")
+    for role in ROLES:
+        write_if_changed(serve / f"os-packages.{role}", "\n".join(packages(frozenset({role}))) + "\n")
+    values = {
+        "bootstrap_url": resolved.arguments["bootstrap_url"],
+        "bundle": bundle_name,
+        "bundle_sha256": built.sha256,
+        "config": config_name,
+        "config_sha256": hashlib.sha256(config_raw).hexdigest(),
+        "secrets": secrets_name,
+        "secrets_sha256": hashlib.sha256(secrets_raw).hexdigest(),
+        "version": built.version,
+        **{f"packages_{role}": " ".join(packages(frozenset({role}))) for role in ROLES},
+    }
+    script = (assets.root() / "installer/dcos_install.sh.in").read_text()
+    for key, value in values.items():
+        script = script.replace(f"@{key}@", value)
+    write_if_changed(serve / "dcos_install.sh", script, mode=0o755)
+    for folder, keep in (
+        ("bootstrap", built.id),
+        ("packages/dcos-config", config_id),
+        ("packages/dcos-secrets", config_id),
+    ):
+        for path in (serve / folder).iterdir():
+            if keep not in path.name and path.name != "bootstrap.latest":
+                path.unlink()
+    return Served(
+        folder=serve,
+        release=release,
+        arguments=resolved.arguments,
+        public=resolved.readable(),
+        user_config=public["user.config.yaml"][0],
+        secrets=Secrets(**private),
+        warnings=resolved.warnings,
+    )
+
+
+def _place(source: Path, target: Path) -> None:
+    """The same file by a hard link where that works."""
+    if target.exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,69 @@
+"""What a driver of local clusters must be able to do. Two are there: ``nspawn`` and ``process``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from dcos.install.genconf import Served
+from dcos.install.local.spec import NodeSpec
+
+
+class NodeTrouble(Exception):
+    """A node did not do what it was told; the message says which and shows what it said last."""
+
+
+class Driver(Protocol):
+    """Makes, enters and removes the nodes of one cluster."""
+
+    name: str
+
+    def prepare(self) -> None:
+        """Make what all nodes share."""
+        ...
+
+    def bootstrap_url(self) -> str:
+        """Where the nodes fetch the bundle from."""
+        ...
+
+    def start(self, node: NodeSpec) -> None:
+        """Make the node if it is new, boot it. Returns when it runs. Errors: NodeTrouble."""
+        ...
+
+    def stop(self, node: NodeSpec, *, hard: bool = False) -> None:
+        """Power it off; ``hard`` kills it."""
+        ...
+
+    def is_running(self, node: NodeSpec) -> bool: ...
+
+    def is_installed(self, node: NodeSpec) -> str:
+        """Id of the bundle on the node; empty when there is none."""
+        ...
+
+    def install(self, nodes: Sequence[NodeSpec], served: Served) -> None:
+        """Install the nodes, all at once, and start their services. Errors: NodeTrouble."""
+        ...
+
+    def unit_states(self, node: NodeSpec) -> Mapping[str, str]:
+        """Active state of every unit of ``dcos.target`` on a node."""
+        ...
+
+    def enter(self, node: NodeSpec, argv: Sequence[str]) -> list[str]:
+        """The command that runs ``argv`` on the node. Errors: NodeTrouble when it is off."""
+        ...
+
+    def journal(self, node: NodeSpec, unit: str, *, lines: int, follow: bool = False) -> list[str]:
+        """The command that shows what a unit (or, for ``""``, the node) said."""
+        ...
+
+    def url(self, node: NodeSpec, service: str, port: str = "http") -> str:
+        """Base URL of a service on a node, as this machine reaches it."""
+        ...
+
+    def memory_bytes(self, node: NodeSpec) -> int | None:
+        """Memory of everything on the node without page cache."""
+        ...
+
+    def destroy(self) -> None:
+        """Remove whatever of the cluster is found, after a crash too."""
+        ...

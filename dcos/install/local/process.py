@@ -1,0 +1,283 @@
+"""Driver ``process``: every node is a folder and a loopback address; its services are plain processes of one supervisor.
+
+For machines where nodes cannot be booted. The same tree is planned from the same table as on a real node, below ``DCOS_ROOT``;
+what differs is in ``CHANGES``: ports below 1024 are shifted by 10000, services that listen on 127.0.0.1 take the node's own
+loopback address, and the network of this machine is left alone, so there are no virtual IPs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+
+from dcos import registry
+from dcos.install import apply, assets, envfile
+from dcos.install.genconf import Served
+from dcos.install.local import supervise
+from dcos.install.local.driver import NodeTrouble
+from dcos.install.local.resources import agent_overrides, agent_service, cpu_count, total_mem_mb
+from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
+from dcos.install.prereqs import MASTER
+from dcos.install.tree import Input, plan
+from dcos.install.units import started_by_target
+from dcos.model.layout import Layout
+from dcos.registry import NodeRole
+
+SHIFT = 10000
+
+# Variables that differ from production, over the node's own values: {ip}, {root}, {cluster}.
+CHANGES: Mapping[str, Mapping[str, str]] = {
+    "dcos-marathon": {"MARATHON_HTTP_ADDRESS": "{ip}", "MARATHON_HOSTNAME": "{ip}"},
+    "dcos-bouncer": {"BOUNCER_IP": "{ip}"},
+    "dcos-cosmos": {
+        "COSMOS_HTTP_INTERFACE": "{ip}:7070",
+        "COSMOS_IP": "{ip}",
+        "COSMOS_ADMIN_ROUTER_URI": "http://{ip}:10080",
+    },
+    "dcos-mesos-slave": {"MESOS_LAUNCHER": "posix", "MESOS_RUNTIME_DIR": "{root}/var/run/mesos"},
+    "dcos-mesos-slave-public": {"MESOS_LAUNCHER": "posix", "MESOS_RUNTIME_DIR": "{root}/var/run/mesos"},
+    "dcos-net": {
+        "DCOS_NET_MANAGE_NETWORK": "false",
+        "DCOS_NET_DNS_BIND": "{ip}:10053",
+        "DCOS_NET_REST_BIND": "{ip}",
+    },
+    "dcos-gen-resolvconf": {},
+    "dcos-adminrouter": {
+        "ADMINROUTER_IP": "{ip}",
+        "ADMINROUTER_HTTP_PORT": "10080",
+        "ADMINROUTER_HTTPS_PORT": "10443",
+        "ADMINROUTER_WORKERS": "1",
+        "ADMINROUTER_UPSTREAMS": "dcos-bouncer={ip}:8101,dcos-cosmos={ip}:7070,dcos-net={ip}:62080",
+    },
+    "dcos-adminrouter-agent": {"ADMINROUTER_IP": "{ip}", "ADMINROUTER_WORKERS": "1"},
+}
+
+
+def shifted(number: int) -> int:
+    """The port that stands for one only root may use."""
+    return number + SHIFT if number < 1024 else number
+
+
+def agent_ports(spec: ClusterSpec, node: NodeSpec) -> str:
+    """All agents share this machine's ports: each gets a range of its own."""
+    number = [one.name for one in spec.agents].index(node.name)
+    first = 21000 + number * 200
+    return f"ports:[{first}-{first + 199}]"
+
+
+class ProcessDriver:
+    """Runs the services of one cluster below one supervisor process."""
+
+    name = "process"
+
+    def __init__(self, folders: Folders, spec: ClusterSpec) -> None:
+        self.folders, self.spec = folders, spec
+
+    def root(self, node: NodeSpec) -> Path:
+        return self.folders.node(node.name) / "root"
+
+    def layout(self, node: NodeSpec) -> Layout:
+        return Layout(self.root(node))
+
+    # --- what is made once
+
+    def prepare(self) -> None:
+        """Nothing is shared but the supervisor, which ``start`` finds or starts."""
+        self.folders.nodes.mkdir(parents=True, exist_ok=True)
+
+    def bootstrap_url(self) -> str:
+        return f"file://{self.folders.genconf / 'serve'}"
+
+    def destroy(self) -> None:
+        """End the supervisor, then every process that lives below the cluster's folder: tasks outlive their agent."""
+        pid = self._supervisor()
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+            deadline = monotonic() + 30
+            while self._supervisor() is not None and monotonic() < deadline:
+                sleep(0.1)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = monotonic() + 3
+            while (left := self._processes(self.folders.nodes)) and monotonic() < deadline:
+                for process in left:
+                    try:
+                        process.send_signal(number)
+                    except psutil.Error:
+                        continue
+                sleep(0.2)
+        shutil.rmtree(self.folders.nodes, ignore_errors=True)
+
+    # --- one node
+
+    def start(self, node: NodeSpec) -> None:
+        folder = self.folders.node(node.name)
+        (folder / "root").mkdir(parents=True, exist_ok=True)
+        (folder / "off").unlink(missing_ok=True)
+        if self._supervisor() is None:
+            self._launch()
+        deadline = monotonic() + 20
+        while monotonic() < deadline:
+            if self._supervisor() is not None:
+                return
+            sleep(0.05)
+        raise NodeTrouble(f"the supervisor did not start:\n{_tail(self.folders.cluster / 'supervisor.log', 30)}")
+
+    def stop(self, node: NodeSpec, *, hard: bool = False) -> None:
+        """The supervisor ends the node's services; a real node would end its tasks too, so they are ended here."""
+        (self.folders.node(node.name) / "off").write_text("hard\n" if hard else "soft\n")
+        deadline = monotonic() + 60
+        while any(state != "inactive" for state in self.unit_states(node).values()):
+            if self._supervisor() is None:
+                break
+            if monotonic() > deadline:
+                raise NodeTrouble(f"{node.name} did not stop within 60 s")
+            sleep(0.1)
+        for process in self._processes(self.folders.node(node.name)):
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
+
+    def is_running(self, node: NodeSpec) -> bool:
+        folder = self.folders.node(node.name)
+        return self._supervisor() is not None and folder.is_dir() and not (folder / "off").exists()
+
+    def is_installed(self, node: NodeSpec) -> str:
+        path = self.layout(node).etc / "dcos-version.json"
+        return str(json.loads(path.read_text())["bootstrap-id"]) if path.exists() else ""
+
+    def install(self, nodes: Sequence[NodeSpec], served: Served) -> None:
+        for node in nodes:
+            given = self._input(node, served)
+            layout = self.layout(node)
+            self._link_programs(given, layout)
+            journal = apply.Journal()
+            try:
+                apply.apply(plan(given, layout), journal, owners=False)
+            except OSError as trouble:
+                journal.undo()
+                raise NodeTrouble(f"{node.name} could not be installed: {trouble}") from trouble
+            (self.root(node) / "etc/resolv.conf").write_text("# written by dcos-net\n")
+
+    def _input(self, node: NodeSpec, served: Served) -> Input:
+        arguments = dict(served.public)
+        for key in ("ip_detect_contents", "ip_detect_public_contents"):
+            arguments[key] = f"#!/bin/sh\necho {node.ip}\n"
+        changes = {name: self._changed(name, node) for name in CHANGES}
+        if node.role != MASTER:
+            own = changes.setdefault(agent_service(node), {})
+            overrides = agent_overrides(
+                self.spec,
+                node,
+                total_mem_mb=total_mem_mb(Path("/proc/meminfo").read_text()),
+                cpus=cpu_count(),
+                free_disk_mb=shutil.disk_usage(self.folders.base).free // 2**20,
+            )
+            kept = [part for part in overrides["MESOS_RESOURCES"].split(";") if not part.startswith("ports")]
+            own["MESOS_RESOURCES"] = ";".join([*kept, agent_ports(self.spec, node)])
+        units = assets.root() / "units"
+        scripts = tomllib.loads((assets.checkout() / "pyproject.toml").read_text())["project"]["scripts"]
+        return Input(
+            role=NodeRole(node.role),
+            release=served.release,
+            arguments=arguments,
+            user_config=served.user_config,
+            templates={path.name: path.read_text() for path in units.iterdir()},
+            scripts=(*sorted(scripts), "python3", "python"),
+            secrets=served.secrets,
+            changes=changes,
+        )
+
+    def _changed(self, name: str, node: NodeSpec) -> dict[str, str]:
+        values = {"ip": node.ip, "root": str(self.root(node)), "cluster": self.spec.name}
+        return {key: text.format_map(values) for key, text in CHANGES[name].items()}
+
+    def _link_programs(self, given: Input, layout: Layout) -> None:
+        """A package whose programs are those of this very environment."""
+        programs = layout.opt / "packages" / given.release.package / "bin"
+        programs.mkdir(parents=True, exist_ok=True)
+        for name in given.scripts:
+            link = programs / name
+            if not link.is_symlink():
+                link.symlink_to(Path(sys.executable).with_name(name))
+
+    # --- what runs on it
+
+    def unit_states(self, node: NodeSpec) -> dict[str, str]:
+        """As the supervisor writes them; nothing installed, nothing to tell."""
+        if not self.is_installed(node):
+            return {}
+        path = supervise.units_file(self.layout(node))
+        known = json.loads(path.read_text()) if path.exists() else {}
+        names = [started_by_target(row) for row in registry.services_on(NodeRole(node.role))]
+        return {name: known.get(name, {}).get("active_state", "inactive") for name in names}
+
+    def enter(self, node: NodeSpec, argv: Sequence[str]) -> list[str]:
+        if not self.is_running(node):
+            raise NodeTrouble(f"{node.name} is off; `dcos-install local start {node.name}` starts it")
+        layout = self.layout(node)
+        common = layout.opt / "environment"
+        variables = envfile.parse(common.read_text()) if common.exists() else {}
+        variables["PATH"] = f"{layout.bin}:{os.environ['PATH']}"
+        pairs = [f"{key}={value}" for key, value in {**variables, "DCOS_ROOT": str(layout.root)}.items()]
+        return ["env", "-C", str(layout.root), *pairs, *argv]
+
+    def journal(self, node: NodeSpec, unit: str, *, lines: int, follow: bool = False) -> list[str]:
+        folder = supervise.log_folder(self.folders.node(node.name))
+        name = unit.removesuffix(".service").removesuffix(".timer")
+        files = [str(folder / f"{name}.log")] if name else sorted(str(path) for path in folder.glob("*.log"))
+        options = [f"--lines={lines}", *(["--follow"] if follow else [])]
+        return ["/bin/sh", "-c", f"exec tail {shlex.join([*options, *files])}"]
+
+    def url(self, node: NodeSpec, service: str, port: str = "http") -> str:
+        return f"http://{node.ip}:{shifted(registry.port_of(service, port))}"
+
+    def memory_bytes(self, node: NodeSpec) -> int | None:
+        total = 0
+        for process in self._processes(self.folders.node(node.name)):
+            try:
+                total += process.memory_info().rss
+            except psutil.Error:
+                continue
+        return total
+
+    # --- inside
+
+    def _launch(self) -> None:
+        program = [sys.executable, "-m", "dcos.install.local.supervise", str(self.folders.base), self.spec.name]
+        with (self.folders.cluster / "supervisor.log").open("ab") as log:
+            subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+
+    def _supervisor(self) -> int | None:
+        return supervise.running(self.folders)
+
+    def _processes(self, folder: Path) -> list[psutil.Process]:
+        """Processes that belong below a folder: by their DCOS_ROOT, their working folder or their task's sandbox."""
+        found = []
+        inside = f"{folder}/"
+        for process in psutil.process_iter():
+            if process.pid == os.getpid():
+                continue
+            try:
+                variables = process.environ()
+                places = (variables.get("DCOS_ROOT", ""), variables.get("MESOS_SANDBOX", ""), process.cwd())
+            except (psutil.Error, OSError):
+                continue
+            if any(f"{place}/".startswith(inside) for place in places if place):
+                found.append(process)
+        return found
+
+
+def _tail(path: Path, lines: int) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else "(nothing)"

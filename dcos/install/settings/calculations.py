@@ -1,0 +1,64 @@
+"""Values that follow from others: the parameter names are the settings they are made from."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from pathlib import Path
+
+
+def zk_client_port() -> str:
+    return "2181"
+
+
+def num_masters(master_list: str) -> str:
+    return str(len(json.loads(master_list)))
+
+
+def master_quorum(num_masters: str) -> str:
+    return str(int(num_masters) // 2 + 1)
+
+
+def exhibitor_static_ensemble(master_list: str) -> str:
+    """``1:<ip>,2:<ip>`` over the sorted list: every master counts the same way."""
+    ordered = sorted(json.loads(master_list), key=ipaddress.IPv4Address)
+    return ",".join(f"{number}:{address}" for number, address in enumerate(ordered, 1))
+
+
+def zk_servers(master_list: str, zk_client_port: str) -> str:
+    return ",".join(f"{address}:{zk_client_port}" for address in json.loads(master_list))
+
+
+def masters(master_list: str) -> str:
+    """The masters separated by commas."""
+    return ",".join(json.loads(master_list))
+
+
+def resolvers_list(resolvers: str) -> str:
+    """The upstream name servers separated by commas."""
+    return ",".join(json.loads(resolvers))
+
+
+def ip_detect_contents(config_dir: str, ip_detect_filename: str) -> str:
+    return _script(config_dir, ip_detect_filename)
+
+
+def ip_detect_public_contents(config_dir: str, ip_detect_public_filename: str, ip_detect_contents: str) -> str:
+    return _script(config_dir, ip_detect_public_filename) if ip_detect_public_filename else ip_detect_contents
+
+
+def _script(config_dir: str, filename: str) -> str:
+    """A script's text; a name like ``genconf/ip-detect`` is looked up beside the configuration as well."""
+    given = Path(filename)
+    tried = (
+        [given]
+        if given.is_absolute()
+        else [Path(config_dir) / given, Path(config_dir) / given.name, Path.cwd() / given]
+    )
+    for path in tried:
+        if path.is_file():
+            text = path.read_text()
+            if not text.startswith("#!"):
+                raise ValueError(f"{path} must begin with a '#!' line: it is run as a program")
+            return text
+    raise ValueError(f"there is no file {filename}; looked for {', '.join(map(str, tried))}")

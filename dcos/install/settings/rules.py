@@ -1,0 +1,206 @@
+"""Rules: each takes the settings named by its parameters and raises ValueError with what is wrong. Nothing else here."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Rule = Callable[..., None]
+
+RESERVED_RESOLVERS = frozenset({"198.51.100.1", "198.51.100.2", "198.51.100.3"})
+_DURATION = re.compile(r"\d+(\.\d+)?(ns|us|ms|secs|mins|hrs|days|weeks)")
+_SHA512_CRYPT = re.compile(r"\$6\$(rounds=\d+\$)?[A-Za-z0-9./]{1,16}\$[A-Za-z0-9./]{86}")
+_ARGON2ID = re.compile(r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+_USER = re.compile(r"[A-Za-z0-9._@+-]{1,96}")
+
+
+def json_value(text: str, wanted: type[list[Any]] | type[dict[str, Any]]) -> Any:
+    """Decode a list or map setting. Errors: ValueError naming the shape that was expected."""
+    shape = "list" if wanted is list else "map"
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as trouble:
+        raise ValueError(f"must be a {shape} ({trouble.msg} at character {trouble.pos})") from None
+    if not isinstance(value, wanted):
+        raise ValueError(f"must be a {shape}, not {type(value).__name__}")
+    return value
+
+
+def ipv4(text: object) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text if isinstance(text, str) else repr(text)))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IPv4 address") from None
+
+
+def unique(values: Sequence[str], what: str) -> None:
+    again = sorted({value for value in values if values.count(value) > 1})
+    if again:
+        raise ValueError(f"{what} must be unique; given more than once: {', '.join(again)}")
+
+
+# --- factories: a rule for one key, whatever its name
+
+
+def is_boolean(key: str) -> Rule:
+    return _about(key, lambda value: _need(value in ("true", "false"), f"must be true or false, not {value!r}"))
+
+
+def is_integer(key: str, low: int | None = None, high: int | None = None) -> Rule:
+    def check(value: str) -> None:
+        _need(re.fullmatch(r"-?\d+", value) is not None, f"must be an integer, not {value!r}")
+        limits = f"must be between {low} and {high}" if high is not None else f"must be at least {low}"
+        _need(low is None or int(value) >= low, f"{limits}, not {value}")
+        _need(high is None or int(value) <= high, f"{limits}, not {value}")
+
+    return _about(key, check)
+
+
+def is_one_of(key: str, *choices: str) -> Rule:
+    return _about(key, lambda value: _need(value in choices, f"must be one of {', '.join(choices)}, not {value!r}"))
+
+
+def is_duration(key: str) -> Rule:
+    text = "must be a number and a unit (ns us ms secs mins hrs days weeks)"
+    return _about(key, lambda value: _need(_DURATION.fullmatch(value) is not None, f"{text}, not {value!r}"))
+
+
+def is_absolute(key: str) -> Rule:
+    return _about(key, lambda value: _need(value.startswith("/"), f"must be an absolute path, not {value!r}"))
+
+
+def is_ipv4(key: str) -> Rule:
+    return _about(key, lambda value: ignore(ipv4(value)))
+
+
+def is_not_empty(key: str) -> Rule:
+    return _about(key, lambda value: _need(bool(value.strip()), "must not be empty"))
+
+
+def ignore(_: object) -> None:
+    """Drop a value whose making was the check."""
+
+
+def _about(key: str, check: Callable[[str], None]) -> Rule:
+    def rule(**arguments: str) -> None:
+        check(arguments[key])
+
+    rule.__name__ = f"rule_of_{key}"
+    rule.settings = (key,)  # type: ignore[attr-defined]
+    return rule
+
+
+def _need(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+# --- rules of single keys, written out; the parameter names are the settings they need
+
+
+def bootstrap_url_is_usable(bootstrap_url: str) -> None:
+    _need(not bootstrap_url.endswith("/"), "must not end in '/'")
+    _need(bootstrap_url.startswith(("http://", "file://")), "must begin with http:// or file://")
+    _need(re.fullmatch(r"[^\s'\"\\$`]+", bootstrap_url) is not None, "must not hold blanks, quotes, '$' or backslashes")
+
+
+def cluster_name_is_one_line(cluster_name: str) -> None:
+    _need(bool(cluster_name.strip()) and cluster_name.isprintable(), "must be one line of printable text, not empty")
+
+
+def discovery_is_supported(master_discovery: str) -> None:
+    choices = ("static", "master_http_loadbalancer")
+    _need(master_discovery in choices, f"must be one of {', '.join(choices)}, not {master_discovery!r}")
+    _need(master_discovery == "static", "only static is supported by this version")
+
+
+def storage_is_supported(exhibitor_storage_backend: str) -> None:
+    choices = ("static", "zookeeper", "shared_filesystem", "aws_s3", "azure", "agent_only_group_no_exhibitor")
+    _need(
+        exhibitor_storage_backend in choices,
+        f"must be one of {', '.join(choices)}, not {exhibitor_storage_backend!r}",
+    )
+    _need(exhibitor_storage_backend == "static", "only static is supported by this version")
+
+
+def masters_are_addresses(master_list: str) -> None:
+    unique([ipv4(address) for address in json_value(master_list, list)], "addresses")
+
+
+def masters_are_odd(num_masters: str) -> None:
+    _need(num_masters in ("1", "3", "5", "7", "9"), f"must have 1, 3, 5, 7 or 9 masters, not {num_masters}")
+
+
+def resolvers_are_addresses(resolvers: str) -> None:
+    seen = []
+    for entry in json_value(resolvers, list):
+        address, port = _address_and_port(entry)
+        _need(address not in RESERVED_RESOLVERS, f"{address} is the cluster's own forwarder: it would ask itself")
+        seen.append(f"{address}:{port}")
+    _need(bool(seen), "must name at least one server")
+    unique(seen, "servers")
+
+
+def _address_and_port(entry: object) -> tuple[str, int]:
+    _need(isinstance(entry, str), f"{entry!r} is not text")
+    address, _, port = str(entry).partition(":")
+    if port or str(entry).endswith(":"):
+        _need(port.isdigit() and 1 <= int(port) <= 65535, f"{entry!r}: port must be between 1 and 65535")
+    return ipv4(address), int(port or 53)
+
+
+def search_domains_fit(dns_search: str) -> None:
+    _need(not re.search(r"[,\n]", dns_search), "must be separated by blanks: no comma, no line break")
+    _need(len(dns_search) < 256, f"must be shorter than 256 characters, not {len(dns_search)}")
+    _need(len(dns_search.split()) <= 6, f"must be at most 6 names, not {len(dns_search.split())}")
+
+
+def forward_zones_are_servers(dns_forward_zones: str) -> None:
+    for zone, servers in json_value(dns_forward_zones, dict).items():
+        _need(isinstance(servers, list) and bool(servers), f"zone {zone!r} must have a list of servers")
+        for server in servers:
+            try:
+                _address_and_port(server)
+            except ValueError as trouble:
+                raise ValueError(f"zone {zone!r}: {trouble}") from None
+
+
+def ip_sources_are_known(mesos_dns_ip_sources: str) -> None:
+    for source in json_value(mesos_dns_ip_sources, list):
+        _need(source in ("host", "netinfo", "mesos", "docker"), f"{source!r} is not host, netinfo, mesos or docker")
+
+
+def superuser_is_whole(superuser_username: str, superuser_password_hash: str) -> None:
+    both = bool(superuser_username) == bool(superuser_password_hash)
+    _need(both, "superuser_username and superuser_password_hash must be given together, or neither")
+    if superuser_username:
+        _need(
+            _USER.fullmatch(superuser_username) is not None, "user names are letters, digits and . _ @ + -, at most 96"
+        )
+
+
+def password_is_hashed(superuser_password_hash: str) -> None:
+    # The value is not shown: what is here by mistake is likely the password itself.
+    known = _ARGON2ID.fullmatch(superuser_password_hash) or _SHA512_CRYPT.fullmatch(superuser_password_hash)
+    _need(
+        not superuser_password_hash or known is not None,
+        "must be an argon2id or sha512-crypt hash; `dcos-install hash-password` makes one",
+    )
+
+
+def named_range_is_ordered(dcos_l4lb_min_named_ip: str, dcos_l4lb_max_named_ip: str) -> None:
+    low, high = ipv4(dcos_l4lb_min_named_ip), ipv4(dcos_l4lb_max_named_ip)
+    _need(ipaddress.IPv4Address(low) < ipaddress.IPv4Address(high), f"{low} must be below {high}")
+
+
+def weights_are_numbers(weights: str) -> None:
+    for entry in filter(None, weights.split(",")):
+        role, _, number = entry.partition("=")
+        try:
+            positive = float(number) > 0
+        except ValueError:
+            positive = False
+        _need(bool(role) and positive, f"{entry!r} is not role=positive number")

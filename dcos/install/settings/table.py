@@ -1,0 +1,195 @@
+"""The keys of ``config.yaml``: what each is for, its default or calculation, its rules. One row a key.
+
+Source: DC/OS on-premises keys (``gen/calc.py``, ``gen/dcos-config.yaml``), those that have a meaning here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dcos.install.about import version
+from dcos.install.settings import calculations as calc
+from dcos.install.settings import rules
+from dcos.install.settings.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting. Without ``default`` and ``calculated`` the user must give it; a calculated one cannot be given."""
+
+    name: str
+    help: str
+    default: str | None = None
+    calculated: Callable[..., str] | None = None
+    rules: tuple[Rule, ...] = ()
+    secret: bool = False
+    """Only masters get it, in files of mode 0600."""
+
+
+def _yes(name: str, help: str, default: str = "true") -> Key:
+    return Key(name, help, default, rules=(rules.is_boolean(name),))
+
+
+def _fixed(name: str, help: str, value: str) -> Key:
+    return Key(name, help, calculated=lambda: value)
+
+
+KEYS: tuple[Key, ...] = (
+    # the cluster
+    Key("cluster_name", "Name of the cluster, shown by the CLI and the GUI.", rules=(rules.cluster_name_is_one_line,)),
+    Key(
+        "bootstrap_url",
+        "Where nodes fetch genconf/serve from: http://host:port or file:///path.",
+        rules=(rules.bootstrap_url_is_usable,),
+    ),
+    Key("master_discovery", "How nodes find the masters: static.", rules=(rules.discovery_is_supported,)),
+    Key("exhibitor_storage_backend", "Who knows the ZooKeeper ensemble: static.", rules=(rules.storage_is_supported,)),
+    Key("master_list", "Addresses of the masters: 1, 3, 5, 7 or 9 of them.", rules=(rules.masters_are_addresses,)),
+    Key("num_masters", "Number of masters.", calculated=calc.num_masters, rules=(rules.masters_are_odd,)),
+    Key("platform", "Word for the kind of machines, shown in places.", "onprem"),
+    # the nodes
+    Key("ip_detect_filename", "Script that prints the address of the node it runs on.", "genconf/ip-detect"),
+    Key("ip_detect_public_filename", "Script that prints its public address; empty: the same one.", ""),
+    Key("ip_detect_contents", "Text of that script.", calculated=calc.ip_detect_contents),
+    Key("ip_detect_public_contents", "Text of that script.", calculated=calc.ip_detect_public_contents),
+    # identity
+    _yes("oauth_enabled", "Whether Admin Router asks for a token."),
+    Key(
+        "superuser_username",
+        "First user, made at the first start.",
+        "",
+        rules=(rules.superuser_is_whole,),
+    ),
+    Key(
+        "superuser_password_hash",
+        "Argon2id hash of its password, made by `dcos-install hash-password`.",
+        "",
+        rules=(rules.password_is_hashed,),
+        secret=True,
+    ),
+    # names and virtual IPs
+    Key(
+        "resolvers",
+        "Name servers for everything outside the cluster.",
+        '["8.8.8.8", "8.8.4.4"]',
+        rules=(rules.resolvers_are_addresses,),
+    ),
+    Key("dns_search", "Search domains of every node, separated by blanks.", "", rules=(rules.search_domains_fit,)),
+    Key(
+        "dns_forward_zones",
+        "Zones with name servers of their own: {zone: [address[:port]]}.",
+        "{}",
+        rules=(rules.forward_zones_are_servers,),
+    ),
+    Key(
+        "mesos_dns_ip_sources",
+        "Where Mesos-DNS takes a task's address from, in order.",
+        '["host", "netinfo"]',
+        rules=(rules.ip_sources_are_known,),
+    ),
+    _yes("enable_lb", "Whether nodes balance virtual IPs."),
+    Key(
+        "dcos_l4lb_min_named_ip",
+        "First address for named virtual IPs.",
+        "11.0.0.0",
+        rules=(rules.is_ipv4("dcos_l4lb_min_named_ip"),),
+    ),
+    Key(
+        "dcos_l4lb_max_named_ip",
+        "Last address for named virtual IPs.",
+        "11.255.255.255",
+        rules=(rules.is_ipv4("dcos_l4lb_max_named_ip"), rules.named_range_is_ordered),
+    ),
+    # Mesos
+    Key(
+        "mesos_recovery_timeout",
+        "How long a restarted agent waits for its tasks.",
+        "24hrs",
+        rules=(rules.is_duration("mesos_recovery_timeout"),),
+    ),
+    Key("gc_delay", "How long sandboxes are kept.", "2days", rules=(rules.is_duration("gc_delay"),)),
+    _yes("mesos_cgroups_enable_cfs", "Whether CPU shares are also a ceiling."),
+    Key(
+        "mesos_max_completed_frameworks",
+        "Ended frameworks kept in memory.",
+        "10",
+        rules=(rules.is_integer("mesos_max_completed_frameworks", 0),),
+    ),
+    Key(
+        "mesos_max_completed_tasks_per_framework",
+        "Ended tasks of a framework kept in memory.",
+        "100",
+        rules=(rules.is_integer("mesos_max_completed_tasks_per_framework", 0),),
+    ),
+    Key("weights", "Weights of roles: role=number,role=number.", "", rules=(rules.weights_are_numbers,)),
+    # checks
+    _yes("check_time", "Whether the installer asks for a synchronised clock.", "true"),
+    # follows from the above, or is the same everywhere
+    Key("master_quorum", "Masters that must agree.", calculated=calc.master_quorum),
+    Key("zk_client_port", "ZooKeeper's port.", calculated=calc.zk_client_port),
+    Key("zk_servers", "host:port of every ZooKeeper server.", calculated=calc.zk_servers),
+    Key(
+        "exhibitor_static_ensemble",
+        "ZooKeeper's servers with their numbers.",
+        calculated=calc.exhibitor_static_ensemble,
+    ),
+    Key("masters", "The masters, separated by commas.", calculated=calc.masters),
+    Key("resolvers_list", "The resolvers, separated by commas.", calculated=calc.resolvers_list),
+    _fixed("dcos_version", "Version of this program.", version()),
+    _fixed("dcos_variant", "Edition.", "open"),
+    _fixed("provider", "Kind of installation.", "onprem"),
+    _fixed("mesos_master_port", "Mesos master.", "5050"),
+    _fixed("mesos_agent_port", "Mesos agent.", "5051"),
+    _fixed("marathon_port", "Marathon.", "8080"),
+    _fixed("exhibitor_port", "Exhibitor.", "8181"),
+    _fixed("mesos_dns_port", "Mesos-DNS.", "8123"),
+)
+
+_NETWORK = "overlay and container networks come with a later version"
+_OBSERVED = "logs and metrics come with a later version"
+_LOGIN = "sign-in through outside identity providers comes with a later version"
+
+UNSUPPORTED: dict[str, str] = {
+    **dict.fromkeys(
+        ("dcos_overlay_enable", "dcos_overlay_network", "dcos_overlay_mtu", "dcos_overlay_config_attempts"), _NETWORK
+    ),
+    **dict.fromkeys(
+        ("calico_enabled", "calico_network_cidr", "calico_vxlan_enabled", "dcos_ucr_default_bridge_subnet"), _NETWORK
+    ),
+    **dict.fromkeys(
+        ("enable_ipv6", "dcos_l4lb_enable_ipv6", "dcos_l4lb_min_named_ip6", "dcos_l4lb_max_named_ip6"),
+        "IPv6 is not handled yet",
+    ),
+    **dict.fromkeys(("mesos_container_log_sink", "mesos_logrotate_file_size_mb", "mesos_log_retention_mb"), _OBSERVED),
+    **dict.fromkeys(("enable_mesos_input_plugin", "telemetry_enabled", "diagnostics_bundles_dir"), _OBSERVED),
+    **dict.fromkeys(("oauth_issuer_url", "oauth_client_id", "oauth_auth_redirector", "oauth_auth_host"), _LOGIN),
+    **dict.fromkeys(("superuser_service_account_uid", "superuser_service_account_public_key"), _LOGIN),
+    **dict.fromkeys(
+        ("cluster_docker_credentials", "cluster_docker_registry_url", "enable_docker_gc"),
+        "the docker containerizer comes with a later version",
+    ),
+    **dict.fromkeys(("custom_checks", "check_config", "check_search_path"), "node checks come with a later version"),
+    **dict.fromkeys(
+        ("use_proxy", "http_proxy", "https_proxy", "no_proxy"), "proxies for services come with a later version"
+    ),
+    **dict.fromkeys(
+        ("exhibitor_admin_password", "exhibitor_tls_enabled", "exhibitor_tls_required"),
+        "ZooKeeper is reached without TLS or password",
+    ),
+    **dict.fromkeys(
+        ("master_dns_bindall", "dns_bind_ip_reserved", "dns_bind_ip_blacklist"),
+        "the forwarder listens on its own addresses only",
+    ),
+    **dict.fromkeys(("rexray_config", "rexray_config_preset"), "external volumes come with a later version"),
+    **dict.fromkeys(("enable_gpu_isolation", "gpus_are_scarce"), "GPUs are not handled"),
+    **dict.fromkeys(("mesos_master_work_dir", "mesos_agent_work_dir"), "work directories are fixed"),
+    "fault_domain_detect_filename": "fault domains come with a later version",
+    "license_key_contents": "nothing here needs a license key",
+    "security": "the open edition has one mode",
+    "process_timeout": "commands of the installer wait for their end",
+    "ssh_user": "installation over SSH comes with a later version",
+    "ssh_port": "installation over SSH comes with a later version",
+    "agent_list": "every node is told its role when it is installed",
+    "public_agent_list": "every node is told its role when it is installed",
+}

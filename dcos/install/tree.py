@@ -1,0 +1,282 @@
+"""Everything an installation puts on a node, as data: files, links, folders, users. Pure: ``apply.py`` makes it real.
+
+Generated files are a package of their own, ``dcos-config--setup_<id>``, linked from ``/opt/mesosphere/etc`` as upstream does.
+What only masters may know is in ``Secrets`` and never reaches another role.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcos.install import envfile, units
+from dcos.model.layout import Layout
+from dcos.registry import NodeRole, Service, services_on
+
+BOUNCER_CREDENTIALS = "bouncer-zookeeper-credentials"
+BOOTSTRAP_USER = "bouncer-bootstrap-user.json"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    path: Path
+    text: str
+    mode: int = 0o644
+    owner: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    path: Path
+    mode: int = 0o755
+    owner: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    path: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """In the order in which it is made: users, folders, files, links."""
+
+    users: tuple[str, ...]
+    folders: tuple[Folder, ...]
+    files: tuple[File, ...]
+    links: tuple[Link, ...]
+    wanted: tuple[str, ...]
+    """Units that ``dcos.target`` starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is being installed."""
+
+    version: str
+    bundle_id: str
+    package: str
+    config_id: str
+
+    @property
+    def config_package(self) -> str:
+        return f"dcos-config--setup_{self.config_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Known to masters only."""
+
+    superuser_username: str = ""
+    superuser_password_hash: str = ""
+    zookeeper_user: str = ""
+    zookeeper_password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """All that an installation depends on."""
+
+    role: NodeRole
+    release: Release
+    arguments: Mapping[str, str]
+    user_config: str
+    templates: Mapping[str, str]
+    scripts: tuple[str, ...]
+    """Names in the bundle's ``bin`` folder."""
+    secrets: Secrets = Secrets()
+    changes: Mapping[str, Mapping[str, str]] | None = None
+    """Further variables of a service, by its name: what a driver must set otherwise than production does."""
+
+
+def environment(given: Input, layout: Layout) -> dict[str, str]:
+    """Variables that every service of the node sees."""
+    return {
+        "PATH": f"{layout.bin}:/usr/bin:/bin:/usr/sbin:/sbin",
+        "LD_LIBRARY_PATH": str(layout.opt / "lib"),
+        "DCOS_VERSION": given.release.version,
+        "DCOS_IMAGE_COMMIT": given.release.bundle_id,
+        "DCOS_VARIANT": given.arguments["dcos_variant"],
+        "MESOS_IP_DISCOVERY_COMMAND": str(layout.bin / "detect_ip"),
+        "PROVIDER": given.arguments["provider"],
+    }
+
+
+def service_environment(row: Service, given: Input, layout: Layout) -> dict[str, str]:
+    """A service's own variables: the row's templates over the cluster's arguments and this node's paths."""
+    values = {
+        **given.arguments,
+        "etc": str(layout.etc),
+        "state": str(layout.state),
+        "run": str(layout.run),
+        "root": str(layout.root).rstrip("/"),
+    }
+    made = {key: text.format_map(values) for key, text in row.environment.items()}
+    return {**made, **(given.changes or {}).get(row.name, {})}
+
+
+def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
+    """(name, text, mode, owner) of every file of the configuration package's ``etc``."""
+    files: list[tuple[str, str, int, str]] = []
+    merged: dict[str, dict[str, str]] = {}
+    for row in services_on(given.role):
+        if row.env_file:
+            merged.setdefault(row.env_file, {}).update(service_environment(row, given, layout))
+    files += [(name, envfile.render(values), 0o644, "root") for name, values in merged.items()]
+    readable = dict(sorted(given.arguments.items()))
+    ui_plugins = {
+        "banner": {"enabled": False},
+        "branding": {"enabled": False},
+        "external-links": {"enabled": False},
+        "authentication": {"enabled": False},
+        "oauth": {"enabled": given.arguments["oauth_enabled"] == "true"},
+        "intercom": {"enabled": False},
+        "tracking": {"enabled": False},
+        "ui-update": {"enabled": False},
+        "mesos": {"logging-strategy": "logrotate"},
+    }
+    files += [
+        ("expanded.config.json", _json(readable), 0o644, "root"),
+        ("user.config.yaml", given.user_config, 0o644, "root"),
+        ("dcos-version.json", _json(version_info(given.release, given.arguments)), 0o644, "root"),
+        ("ui-config.json", _json({"uiConfiguration": {"plugins": ui_plugins}}), 0o644, "root"),
+        ("master_list", given.arguments["master_list"] + "\n", 0o644, "root"),
+        ("master_count", given.arguments["num_masters"] + "\n", 0o644, "root"),
+        ("dns_search_config", envfile.render({"SEARCH": given.arguments["dns_search"]}), 0o644, "root"),
+    ]
+    if given.role is NodeRole.MASTER:
+        files += _master_secrets(given.secrets)
+    return files
+
+
+def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
+    owner = "dcos_bouncer"
+    files = []
+    if secrets.superuser_username:
+        user = {"uid": secrets.superuser_username, "password_hash": secrets.superuser_password_hash}
+        files.append((BOOTSTRAP_USER, _json(user), 0o600, owner))
+    if secrets.zookeeper_user:
+        text = f"{secrets.zookeeper_user}:{secrets.zookeeper_password}\n"
+        files.append((BOUNCER_CREDENTIALS, text, 0o600, owner))
+    return files
+
+
+def version_info(release: Release, arguments: Mapping[str, str]) -> dict[str, str]:
+    """``dcos-version.json``."""
+    return {
+        "version": release.version,
+        "dcos-image-commit": release.bundle_id,
+        "bootstrap-id": release.bundle_id,
+        "dcos-variant": arguments["dcos_variant"],
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _scripts(given: Input, layout: Layout) -> list[tuple[str, str]]:
+    path = f"PATH={layout.bin}:$PATH"
+    shell = "#!/bin/sh\n# Runs a command with the environment of the services.\n"
+    shell += f'set -a\n. {layout.opt}/environment.export\nexec "$@"\n'
+    return [
+        ("detect_ip", given.arguments["ip_detect_contents"]),
+        ("detect_ip_public", given.arguments["ip_detect_public_contents"]),
+        ("dcos-shell", shell),
+        ("add_dcos_path.sh", f"# Login shells find the programs of DC/OS.\nexport {path}\n"),
+    ]
+
+
+def plan(given: Input, layout: Layout | None = None) -> Tree:
+    """Everything that belongs on the node."""
+    at = layout or Layout()
+    rows = services_on(given.role)
+    config = at.opt / "packages" / given.release.config_package
+    folders = [Folder(at.opt / part) for part in ("active", "bin", "etc", "lib", "include")]
+    folders += [Folder(config), Folder(config / "etc"), Folder(config / "bin")]
+    files: list[File] = []
+    links = [
+        Link(at.opt / "active/dcos", f"../packages/{given.release.package}"),
+        Link(at.opt / "active/dcos-config", f"../packages/{given.release.config_package}"),
+    ]
+    for name, text, mode, owner in _etc(given, at):
+        files.append(File(config / "etc" / name, text, mode, owner))
+        links.append(Link(at.etc / name, f"../active/dcos-config/etc/{name}"))
+    for name, text in _scripts(given, at):
+        files.append(File(config / "bin" / name, text, 0o755))
+        links.append(Link(at.bin / name, f"../active/dcos-config/bin/{name}"))
+    links += [Link(at.bin / name, f"../active/dcos/bin/{name}") for name in given.scripts]
+    common = environment(given, at)
+    files += [
+        File(at.opt / "environment", envfile.render(common)),
+        File(at.opt / "environment.export", envfile.render(common, export=True)),
+        File(at.opt / "active.buildinfo.full.json", _json(_build_info(given.release))),
+    ]
+    metadata = at.opt / "active/dcos-metadata/etc"
+    folders += [Folder(metadata.parent), Folder(metadata)]
+    links += [Link(metadata / name, f"../../../etc/{name}") for name in ("dcos-version.json", "ui-config.json")]
+
+    folders += [Folder(at.config), Folder(at.config / "roles"), Folder(at.config / "setup-flags")]
+    files += [
+        File(at.config / "roles" / given.role.value, ""),
+        File(at.config / "setup-flags/repository-url", given.arguments["bootstrap_url"] + "\n"),
+        File(
+            at.config / "setup-flags/cluster-package-list",
+            _json([given.release.package, given.release.config_package]),
+        ),
+    ]
+    users = [name for row in rows for name in (row.user, *row.groups) if name.startswith("dcos_")]
+    folders += _state_folders(rows, at)
+    unit_files, wanted = _units(rows, given, at)
+    files += unit_files
+    wants = at.systemd / "dcos.target.wants"
+    folders.append(Folder(wants))
+    links += [Link(wants / name, f"../{name}") for name in wanted]
+    links.append(Link(at.root / "etc/profile.d/dcos.sh", str(at.bin / "add_dcos_path.sh")))
+    return Tree(tuple(dict.fromkeys(users)), tuple(dict.fromkeys(folders)), tuple(files), tuple(links), tuple(wanted))
+
+
+def _state_folders(rows: tuple[Service, ...], at: Layout) -> list[Folder]:
+    """State folders, parents first; the innermost belongs to the service's user."""
+    found = [Folder(at.state)]
+    for row in rows:
+        for name in row.state:
+            parts = Path(name).parts
+            found += [Folder(at.state.joinpath(*parts[:count])) for count in range(1, len(parts))]
+            found.append(Folder(at.state / name, 0o700, row.user))
+        found += [Folder(Path(path)) for path in row.writes if path.startswith("/var/") and at.root == Path("/")]
+    return found
+
+
+def _units(rows: tuple[Service, ...], given: Input, at: Layout) -> tuple[list[File], list[str]]:
+    files = [
+        File(at.systemd / "dcos.target", given.templates["dcos.target.in"]),
+        File(at.systemd / "mesos_executors.slice", given.templates["mesos_executors.slice.in"]),
+        File(
+            at.root / "etc/tmpfiles.d/dcos.conf", units.fill(given.templates["dcos.tmpfiles.in"], {"run": str(at.run)})
+        ),
+    ]
+    wanted = []
+    for row in rows:
+        env_file = str(at.etc / row.env_file) if row.env_file else ""
+        text = units.service_unit(row, given.templates[row.unit], at, str(at.opt / "environment"), env_file)
+        files.append(File(at.systemd / f"{row.name}.service", text))
+        if row.timer:
+            files.append(
+                File(at.systemd / f"{row.name}.timer", units.timer_unit(row, given.templates["service.timer.in"]))
+            )
+        wanted.append(units.started_by_target(row))
+    return files, wanted
+
+
+def _build_info(release: Release) -> dict[str, object]:
+    return {
+        "dcos": {
+            "package_version": release.package.split("--", 1)[1],
+            "single_source": {"kind": "bundle", "id": release.bundle_id},
+        },
+        release.config_package.split("--", 1)[0]: None,
+    }
