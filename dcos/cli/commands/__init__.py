@@ -1,0 +1,1 @@
+"""The command tree: a module for each group."""

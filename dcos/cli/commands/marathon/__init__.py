@@ -1,0 +1,28 @@
+"""``dcos marathon``: apps, their tasks and deployments."""
+
+from __future__ import annotations
+
+import click
+
+from dcos.cli.commands.marathon.app import app
+from dcos.cli.commands.marathon.deployment import deployment
+from dcos.cli.commands.marathon.task import task
+from dcos.cli.context import Context, pass_context
+from dcos.cli.output import emit_json
+
+
+@click.group()
+def marathon() -> None:
+    """Run apps."""
+
+
+@marathon.command()
+@pass_context
+def about(context: Context) -> None:
+    """Print what Marathon says about itself."""
+    emit_json(context.marathon.info())
+
+
+marathon.add_command(app)
+marathon.add_command(deployment)
+marathon.add_command(task)

@@ -1,0 +1,264 @@
+"""``dcos marathon app``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+
+from dcos.cli.context import Context, pass_context
+from dcos.cli.output import cut, emit_json, emit_lines, emit_table, fail
+from dcos.cli.resource import changes, read_object
+from dcos.client.adminrouter.marathon import is_locked
+from dcos.client.adminrouter.transport import NotFound, Refused
+
+Json = dict[str, Any]
+
+_HEADER = ("ID", "MEM", "CPUS", "TASKS", "HEALTH", "DEPLOYMENT", "WAITING", "CONTAINER", "CMD", "ROLE")
+_TEXTS = frozenset({"id", "cmd", "user", "role", "executor", "version"})
+"""Fields of an app that are texts whatever they look like."""
+_ACTIONS = {
+    "ScaleApplication": "scale",
+    "StartApplication": "start",
+    "StopApplication": "stop",
+    "RestartApplication": "restart",
+}
+
+
+@click.group()
+def app() -> None:
+    """Add, change and remove apps."""
+
+
+def normal(app_id: str) -> str:
+    """An app id with its leading slash."""
+    return "/" + app_id.strip("/")
+
+
+def _missing(app_id: str) -> NoReturn:
+    fail(f"App '{normal(app_id)}' does not exist")
+
+
+@app.command()
+@click.argument("resource", required=False)
+@pass_context
+def add(context: Context, resource: str | None) -> None:
+    """Add the app in RESOURCE: a JSON file, a URL, or standard input.
+
+    Example: dcos marathon app add app.json
+    """
+    wanted = read_object(resource, "dcos marathon app add < app.json")
+    app_id = wanted.get("id")
+    if isinstance(app_id, str) and context.marathon.has_app(app_id):
+        fail(f"Application '{normal(app_id)}' already exists")
+    created = context.marathon.create_app(wanted)
+    for one in created.get("deployments", []):
+        click.echo(f"Created deployment {one['id']}")
+
+
+@app.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Only ids.")
+@pass_context
+def list_(context: Context, as_json: bool, quiet: bool) -> None:
+    """List the apps."""
+    apps = sorted(context.marathon.apps(), key=lambda one: str(one["id"]))
+    if as_json:
+        emit_json(apps)
+    elif quiet:
+        emit_lines(str(one["id"]) for one in apps)
+    else:
+        deployments = _deployments(context.marathon.deployments())
+        waiting = {
+            str((one.get("app") or {}).get("id"))
+            for one in context.marathon.queue()
+            if (one.get("delay") or {}).get("overdue")
+        }
+        emit_table(_HEADER, [_row(one, deployments, waiting) for one in apps], right=("MEM", "CPUS"))
+
+
+def _deployments(deployments: Sequence[Json]) -> dict[str, list[str]]:
+    """What is under way, by app."""
+    found: dict[str, list[str]] = {}
+    for deployment in deployments:
+        for action in deployment.get("currentActions", []):
+            name = str(action.get("action") or action.get("type") or "")
+            if "app" in action:
+                found.setdefault(str(action["app"]), []).append(_ACTIONS.get(name, name))
+    return found
+
+
+def _row(one: Json, deployments: Mapping[str, Sequence[str]], waiting: set[str]) -> tuple[Any, ...]:
+    app_id = str(one["id"])
+    actions = deployments.get(app_id, [])
+    shown = "---" if not actions else actions[0] if len(actions) == 1 else f"({', '.join(actions)})"
+    running = one.get("tasksRunning", 0)
+    return (
+        app_id,
+        f"{one.get('mem', 0):g}",
+        f"{one.get('cpus', 0):g}",
+        f"{running}/{one.get('instances', 0)}",
+        f"{one.get('tasksHealthy', 0)}/{running}" if one.get("healthChecks") else "---",
+        shown,
+        app_id in waiting,
+        str((one.get("container") or {}).get("type") or "MESOS"),
+        cut(str(one.get("cmd") or (one.get("args") and f"[{', '.join(one['args'])}]") or "N/A"), 30),
+        one.get("role", ""),
+    )
+
+
+@app.command()
+@click.argument("app_id")
+@click.option("--app-version", help="This version; -1 is the one before the present, -2 the one before that.")
+@pass_context
+def show(context: Context, app_id: str, app_version: str | None) -> None:
+    """Print the app APP_ID."""
+    try:
+        emit_json(context.marathon.app(app_id, _version(context, app_id, app_version)))
+    except NotFound as error:
+        fail(error.message)
+
+
+def _version(context: Context, app_id: str, wanted: str | None) -> str | None:
+    """The timestamp that ``wanted`` means: itself, or so many versions back."""
+    if wanted is None or not wanted.lstrip("-").isdecimal():
+        return wanted
+    back = int(wanted)
+    if back > 0:
+        fail(f"relative versions are negative, as in --app-version=-{back}")
+    versions = context.marathon.versions(app_id)
+    if -back >= len(versions):
+        fail(f"application '{normal(app_id)}' only has {len(versions)} version(s)")
+    return versions[-back]
+
+
+@app.command()
+@click.argument("app_id")
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def remove(context: Context, app_id: str, force: bool) -> None:
+    """Remove the app APP_ID."""
+    with _explaining(app_id):
+        context.marathon.remove_app(app_id, force=force)
+
+
+@app.command()
+@click.argument("app_id")
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def restart(context: Context, app_id: str, force: bool) -> None:
+    """Replace all tasks of the app APP_ID by new ones."""
+    with _explaining(app_id):
+        if not context.marathon.app(app_id).get("instances"):
+            fail(f"unable to restart '{normal(app_id)}': it has no instances")
+        click.echo(f"Created deployment {context.marathon.restart_app(app_id, force=force)}")
+
+
+@app.command()
+@click.argument("app_id")
+@click.argument("instances", type=int, default=1)
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def start(context: Context, app_id: str, instances: int, force: bool) -> None:
+    """Start the stopped app APP_ID with so many INSTANCES."""
+    if instances <= 0:
+        fail(f"the number of instances must be positive: {instances}")
+    with _explaining(app_id):
+        now = context.marathon.app(app_id).get("instances", 0)
+        if now > 0:
+            fail(f"Application '{normal(app_id)}' already started: {now} instances")
+        _scale(context, app_id, instances, force)
+
+
+@app.command()
+@click.argument("app_id")
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def stop(context: Context, app_id: str, force: bool) -> None:
+    """Stop all instances of the app APP_ID; it stays known."""
+    with _explaining(app_id):
+        if not context.marathon.app(app_id).get("instances"):
+            fail(f"Application '{normal(app_id)}' already stopped: 0 instances")
+        _scale(context, app_id, 0, force)
+
+
+@app.command()
+@click.argument("app_id")
+@click.argument("instances", type=int)
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def scale(context: Context, app_id: str, instances: int, force: bool) -> None:
+    """Run so many INSTANCES of the app APP_ID. (Not in upstream's dcos.)"""
+    if instances < 0:
+        fail(f"the number of instances must not be negative: {instances}")
+    with _explaining(app_id):
+        context.marathon.app(app_id)
+        _scale(context, app_id, instances, force)
+
+
+def _scale(context: Context, app_id: str, instances: int, force: bool) -> None:
+    click.echo(f"Created deployment {context.marathon.update_app(app_id, {'instances': instances}, force=force)}")
+
+
+@app.command()
+@click.argument("app_id")
+@click.option("--scale", "and_scale", is_flag=True, help="Do not replace them.")
+@click.option("--host", help="Only those on this host.")
+@pass_context
+def kill(context: Context, app_id: str, and_scale: bool, host: str | None) -> None:
+    """Kill the tasks of the app APP_ID."""
+    if and_scale and host:
+        fail("--scale and --host exclude each other")
+    with _explaining(app_id):
+        done = context.marathon.kill_app_tasks(app_id, host=host, scale=and_scale)
+    if "deploymentId" in done:
+        click.echo(f"Started deployment: {done['deploymentId']}")
+    else:
+        click.echo(f"Killed tasks: {[one['id'] for one in done.get('tasks', [])]}")
+
+
+@app.command()
+@click.argument("app_id")
+@click.argument("properties", nargs=-1)
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def update(context: Context, app_id: str, properties: tuple[str, ...], force: bool) -> None:
+    """Change the app APP_ID by PROPERTIES (key=value, values are JSON), or by the JSON on standard input.
+
+    Example: dcos marathon app update web instances=3 env='{"MODE": "fast"}'
+    """
+    example = f"dcos marathon app update {app_id} < change.json"
+    change = changes(properties, _TEXTS) if properties else read_object(None, example)
+    with _explaining(app_id):
+        context.marathon.app(app_id)
+        click.echo(f"Created deployment {context.marathon.update_app(app_id, change, force=force)}")
+
+
+@app.group()
+def version() -> None:
+    """Earlier versions of apps."""
+
+
+@version.command("list")
+@click.argument("app_id")
+@click.option("--max-count", type=click.IntRange(min=1), help="At most so many.")
+@pass_context
+def version_list(context: Context, app_id: str, max_count: int | None) -> None:
+    """List the versions of the app APP_ID, newest first."""
+    with _explaining(app_id):
+        emit_json(context.marathon.versions(app_id)[:max_count])
+
+
+@contextmanager
+def _explaining(app_id: str) -> Iterator[None]:
+    """Words for an app that is not there and for one held by another deployment."""
+    try:
+        yield
+    except NotFound:
+        _missing(app_id)
+    except Refused as error:
+        if is_locked(error):
+            fail("changes blocked: deployment already in progress for app. Use --force to override it")
+        raise

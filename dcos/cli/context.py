@@ -1,0 +1,111 @@
+"""What a command works on: the configuration, the current cluster, the clients of its APIs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+from urllib.parse import urlsplit
+
+import click
+
+from dcos.cli.config_store import Cluster, ConfigError, ConfigStore
+from dcos.client.adminrouter.cosmos import Cosmos
+from dcos.client.adminrouter.health import Health
+from dcos.client.adminrouter.marathon import Marathon
+from dcos.client.adminrouter.mesos import Mesos
+from dcos.client.adminrouter.transport import Transport
+
+VERSION: Final = "3.0.0"
+USER_AGENT: Final = f"dcos-cli/{VERSION} linux"
+DEFAULT_TIMEOUT_S: Final = 180.0
+NO_CLUSTER: Final = (
+    "no cluster is attached. Set one up with `dcos cluster setup <url>`, "
+    "or attach one with `dcos cluster attach <name>`"
+)
+
+
+@dataclass
+class Context:
+    """Made once per command."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @cached_property
+    def store(self) -> ConfigStore:
+        return ConfigStore.from_environ(self.environ)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """Errors: ConfigError where there is none."""
+        found = self.store.current(self.environ.get("DCOS_CLUSTER"))
+        if found is None:
+            raise ConfigError(NO_CLUSTER)
+        return found
+
+    @property
+    def timeout_s(self) -> float:
+        return self.timeout_of(None)
+
+    def timeout_of(self, cluster: Cluster | None) -> float:
+        given = self.environ.get("DCOS_TIMEOUT") or (cluster.values.get("core.timeout") if cluster else None)
+        try:
+            return float(given) if given else DEFAULT_TIMEOUT_S
+        except ValueError:
+            raise ConfigError("DCOS_TIMEOUT must be a number of seconds") from None
+
+    def verify_of(self, cluster: Cluster) -> bool | str:
+        """How certificates are verified."""
+        given = self.environ.get("DCOS_SSL_VERIFY") or str(cluster.values.get("core.ssl_verify", "true"))
+        return {"true": True, "1": True, "": True, "false": False, "0": False}.get(given.lower(), given)
+
+    def transport_of(self, cluster: Cluster, *, timeout_s: float | None = None) -> Transport:
+        return Transport(
+            cluster.url,
+            token=cluster.token,
+            verify=self.verify_of(cluster),
+            timeout_s=timeout_s or self.timeout_of(cluster),
+            user_agent=USER_AGENT,
+        )
+
+    @cached_property
+    def transport(self) -> Transport:
+        return self.transport_of(self.cluster)
+
+    # ---- APIs of the current cluster ----
+
+    @cached_property
+    def marathon(self) -> Marathon:
+        url = self.cluster.values.get("marathon.url")
+        if not url:
+            return Marathon(self.transport)
+        return Marathon(self._elsewhere(str(url)), path=urlsplit(str(url)).path.rstrip("/"))
+
+    @cached_property
+    def cosmos(self) -> Cosmos:
+        url = self.cluster.values.get("package.cosmos_url")
+        return Cosmos(self._elsewhere(str(url)) if url else self.transport)
+
+    @cached_property
+    def mesos(self) -> Mesos:
+        return Mesos(self.transport)
+
+    @cached_property
+    def health(self) -> Health:
+        return Health(self.transport)
+
+    def _elsewhere(self, url: str) -> Transport:
+        """A service that the configuration has at another address."""
+        parts = urlsplit(url)
+        return Transport(
+            f"{parts.scheme}://{parts.netloc}",
+            token=self.cluster.token,
+            verify=self.verify_of(self.cluster),
+            timeout_s=self.timeout_of(self.cluster),
+            user_agent=USER_AGENT,
+        )
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)

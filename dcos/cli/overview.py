@@ -1,0 +1,174 @@
+"""How a cluster is, at a glance: what several services tell, put together, and the problems in it.
+
+``gather`` asks and never fails: a service that does not answer is a problem like any other. ``assess`` decides, without I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from dcos.cli.nodes import Node, all_nodes
+from dcos.client.adminrouter.health import Health
+from dcos.client.adminrouter.marathon import Marathon
+from dcos.client.adminrouter.mesos import Mesos
+from dcos.client.adminrouter.transport import ClientError, LoginNeeded
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+HEALTHY, UNHEALTHY = 0, 1
+MOST_NODES_IN_DETAIL = 20
+"""Units are asked for of so many unhealthy nodes; the others are only named."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """What the services said; None: nothing. ``silent`` has a line for each that did not answer."""
+
+    nodes: tuple[Node, ...] | None = None
+    health: list[Json] | None = None
+    units: list[Json] | None = None
+    units_of: dict[str, list[Json]] = field(default_factory=dict)
+    apps: list[Json] | None = None
+    silent: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Rows for tables; ``problems`` in plain words, empty when all is well."""
+
+    nodes: tuple[Json, ...]
+    components: Json
+    services: tuple[Json, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        return not self.problems
+
+
+def gather(mesos: Mesos, health: Health, marathon: Marathon) -> Answers:
+    """Errors: LoginNeeded."""
+    answers = Answers()
+
+    def ask(what: str, question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except LoginNeeded:
+            raise
+        except (ClientError, KeyError, TypeError) as error:
+            answers.silent.append(f"{what} does not answer: {error}")
+            return None
+
+    answers.nodes = ask("the Mesos master", lambda: all_nodes(mesos, health))
+    answers.health = ask("the health service", health.nodes)
+    if answers.health is not None:
+        answers.units = ask("the health service", health.units)
+        bad = [str(one["host_ip"]) for one in answers.health if one.get("health") != HEALTHY]
+        for ip in bad[:MOST_NODES_IN_DETAIL]:
+            units = ask(f"the health service about {ip}", lambda ip=ip: health.units_of(ip))  # type: ignore[misc]
+            if units is not None:
+                answers.units_of[ip] = units
+    answers.apps = ask("Marathon", marathon.apps)
+    return answers
+
+
+def assess(answers: Answers) -> Overview:
+    """The same answers always give the same overview."""
+    problems = list(answers.silent)
+    nodes = _nodes(answers, problems)
+    components = _components(answers, problems)
+    services = tuple(_service(one, problems) for one in sorted(answers.apps or [], key=lambda one: str(one["id"])))
+    return Overview(nodes, components, services, tuple(problems))
+
+
+# ---- nodes -----------------------------------------------------------------------------------------------------------
+
+
+def _nodes(answers: Answers, problems: list[str]) -> tuple[Json, ...]:
+    told = {str(one["host_ip"]): one for one in answers.health or []}
+    rows = [_node(one, told.pop(one.ip, None)) for one in answers.nodes or ()]
+    if answers.nodes is not None:
+        if not any(row["type"] == "master (leader)" for row in rows):
+            problems.append("no master leads")
+        if not any(row["type"].startswith("agent") for row in rows):
+            problems.append("no agent is registered: nothing can run")
+    for ip, one in sorted(told.items()):
+        role = {"agent_public": "agent (public)"}.get(str(one.get("role")), str(one.get("role")))
+        rows.append({"hostname": ip, "ip": ip, "id": "", "type": role, "status": "", "health": one.get("health", 3)})
+        if answers.nodes is not None and role.startswith("agent"):
+            problems.append(f"{role} {ip} is not registered with the Mesos master")
+    for row in rows:
+        if row["status"] not in ("", "ACTIVE"):
+            problems.append(f"{row['type']} {row['ip']} is {row['status'].lower()}: it takes no new tasks")
+        if row["health"] not in (HEALTHY, None) and not _bad_units(answers, row["ip"]):
+            state = "unhealthy" if row["health"] == UNHEALTHY else "of unknown health"
+            problems.append(f"{row['type']} {row['ip']} is {state}")
+    return tuple(rows)
+
+
+def _node(node: Node, told: Json | None) -> Json:
+    return {
+        "hostname": node.hostname,
+        "ip": node.ip,
+        "id": node.id,
+        "type": node.kind,
+        "status": node.status,
+        "health": told.get("health", 3) if told else None,
+    }
+
+
+# ---- components ------------------------------------------------------------------------------------------------------
+
+
+def _bad_units(answers: Answers, ip: str) -> list[Json]:
+    return [one for one in answers.units_of.get(ip, []) if one.get("health") == UNHEALTHY]
+
+
+def _components(answers: Answers, problems: list[str]) -> Json:
+    unhealthy = []
+    for ip in sorted(answers.units_of):
+        for unit in _bad_units(answers, ip):
+            reason = str(unit.get("output") or "").strip().split("\n", 1)[0]
+            unhealthy.append({"unit": str(unit["id"]), "node": ip, "reason": reason})
+            problems.append(f"{unit['id']} on {ip} is unhealthy" + (f": {reason}" if reason else ""))
+    known = answers.units or []
+    return {
+        "total": len(known),
+        "healthy": sum(1 for one in known if one.get("health") == HEALTHY),
+        "unhealthy": unhealthy,
+    }
+
+
+# ---- services --------------------------------------------------------------------------------------------------------
+
+
+def _service(app: Json, problems: list[str]) -> Json:
+    wanted, running = int(app.get("instances", 0)), int(app.get("tasksRunning", 0))
+    healthy, unhealthy = int(app.get("tasksHealthy", 0)), int(app.get("tasksUnhealthy", 0))
+    checked = bool(app.get("healthChecks"))
+    deploying = bool(app.get("deployments"))
+    name = str(app["id"])
+    if unhealthy:
+        state = "unhealthy"
+        problems.append(f"app {name}: {unhealthy} of {running} instances are unhealthy")
+    elif running < wanted:
+        state = "deploying" if deploying else "waiting"
+        problems.append(f"app {name}: {running} of {wanted} instances run" + (" (deploying)" if deploying else ""))
+    elif checked and healthy < wanted:
+        state = "starting"
+        problems.append(f"app {name}: {healthy} of {wanted} instances are known to be healthy")
+    elif wanted == 0:
+        state = "stopped"
+    else:
+        state = "deploying" if deploying else "healthy" if checked else "running"
+    return {
+        "id": name,
+        "state": state,
+        "instances": wanted,
+        "running": running,
+        "healthy": healthy if checked else None,
+        "unhealthy": unhealthy if checked else None,
+    }

@@ -1,0 +1,125 @@
+"""Marathon through Admin Router.   Source: Marathon's v2 API."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from dcos.client.adminrouter.transport import NotFound, Refused, Transport
+
+Json = dict[str, Any]
+DEFAULT_PATH: Final = "/service/marathon"
+
+
+class Marathon:
+    """``path``: where it is below the cluster's URL."""
+
+    def __init__(self, transport: Transport, *, path: str = DEFAULT_PATH) -> None:
+        self._transport = transport
+        self._path = path
+
+    def _app(self, app_id: str, rest: str = "") -> str:
+        return f"{self._path}/v2/apps/{quote(app_id.strip('/'))}{rest}"
+
+    def _get(self, path: str, **query: Any) -> Any:
+        return self._transport.get(self._path + path, query=query)
+
+    def _send(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        return self._transport.send(method, path, body, query=query)
+
+    def info(self) -> Json:
+        found: Json = self._get("/v2/info")
+        return found
+
+    # ---- apps ----
+
+    def apps(self) -> list[Json]:
+        return list(self._get("/v2/apps", embed=["apps.counts", "apps.deployments"])["apps"])
+
+    def app(self, app_id: str, version: str | None = None) -> Json:
+        """Errors: NotFound."""
+        if version is not None:
+            old: Json = self._transport.get(self._app(app_id, f"/versions/{version}"))
+            return old
+        found: Json = self._transport.get(self._app(app_id))["app"]
+        return found
+
+    def has_app(self, app_id: str) -> bool:
+        try:
+            self.app(app_id)
+        except NotFound:
+            return False
+        return True
+
+    def create_app(self, app: Json) -> Json:
+        """The created app; its ``deployments`` name what was begun."""
+        created: Json = self._send("POST", f"{self._path}/v2/apps", app)
+        return created
+
+    def update_app(self, app_id: str, change: Json, *, force: bool) -> str:
+        """The deployment's id."""
+        return str(self._send("PUT", self._app(app_id), change, force=_flag(force))["deploymentId"])
+
+    def remove_app(self, app_id: str, *, force: bool) -> None:
+        """Without ``force`` Marathon's own default decides, as upstream's client leaves it."""
+        self._send("DELETE", self._app(app_id), **({"force": "true"} if force else {}))
+
+    def restart_app(self, app_id: str, *, force: bool) -> str:
+        return str(self._send("POST", self._app(app_id, "/restart"), force=_flag(force))["deploymentId"])
+
+    def kill_app_tasks(self, app_id: str, *, host: str | None, scale: bool) -> Json:
+        """``{"tasks": [...]}`` or, scaling, a deployment."""
+        query = {"scale": "true"} if scale else {"host": host or "*"}
+        done: Json = self._send("DELETE", self._app(app_id, "/tasks"), **query)
+        return done
+
+    def versions(self, app_id: str) -> list[str]:
+        """Newest first."""
+        return list(self._transport.get(self._app(app_id, "/versions"))["versions"])
+
+    # ---- tasks, deployments, queue ----
+
+    def tasks(self, app_id: str | None = None) -> list[Json]:
+        path = f"{self._path}/v2/tasks" if app_id is None else self._app(app_id, "/tasks")
+        return list(self._transport.get(path)["tasks"])
+
+    def kill_tasks(self, ids: tuple[str, ...], *, scale: bool = False, wipe: bool = False) -> Json:
+        query = {key: "true" for key, wanted in (("scale", scale), ("wipe", wipe)) if wanted}
+        done: Json = self._send("POST", f"{self._path}/v2/tasks/delete", {"ids": list(ids)}, **query)
+        return done
+
+    def deployments(self) -> list[Json]:
+        return list(self._get("/v2/deployments"))
+
+    def stop_deployment(self, deployment_id: str) -> None:
+        """Leave things as they are."""
+        self._send("DELETE", f"{self._path}/v2/deployments/{quote(deployment_id)}", force="true")
+
+    def roll_back_deployment(self, deployment_id: str) -> Json:
+        """Undo; the answer names the new deployment."""
+        done: Json = self._send("DELETE", f"{self._path}/v2/deployments/{quote(deployment_id)}", force="false")
+        return done
+
+    def queue(self) -> list[Json]:
+        return list(self._get("/v2/queue")["queue"])
+
+
+def is_locked(error: Refused) -> bool:
+    """Whether another deployment holds what was to be changed."""
+    return error.status == 409 and "deployments" in error.body
+
+
+def explained(error: Refused) -> str:
+    """Marathon's message with its details, a line each."""
+    lines = [error.message]
+    details = error.body.get("details")
+    if isinstance(details, str):
+        lines.append(details)
+    for one in details if isinstance(details, list) else []:
+        if isinstance(one, dict):
+            lines.append(f"  {one.get('path', '/')}: {', '.join(map(str, one.get('errors', [])))}")
+    return "\n".join(lines)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

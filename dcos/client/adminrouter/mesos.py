@@ -1,0 +1,69 @@
+"""Mesos, its agents' files and the cluster's names through Admin Router.   Source: Mesos's HTTP endpoints, Mesos-DNS's API."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from dcos.client.adminrouter.transport import ClientError, Transport
+
+Json = dict[str, Any]
+
+
+class Mesos:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def state(self) -> Json:
+        """The leading master's whole state."""
+        found: Json = self._transport.get("/mesos/master/state")
+        return found
+
+    def masters(self) -> tuple[str, ...]:
+        """Addresses of all masters, as Mesos-DNS knows them."""
+        found = self._transport.get("/mesos_dns/v1/hosts/master.mesos")
+        return tuple(sorted({str(one["ip"]) for one in found if one.get("ip")}))
+
+    def public_addresses(self) -> dict[str, tuple[str, ...]]:
+        """Private address to public ones; empty where the network service does not tell."""
+        try:
+            nodes = self._transport.get("/net/v1/nodes")
+            return {str(one["private_ip"]): tuple(map(str, one.get("public_ips") or ())) for one in nodes}
+        except (ClientError, KeyError, TypeError):
+            return {}
+
+    def shut_down_framework(self, framework_id: str) -> None:
+        body = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}
+        self._transport.send("POST", "/mesos/api/v1", body)
+
+    # ---- an agent's files ----
+
+    def sandbox(self, agent_id: str, task: Json) -> str:
+        """Path of a task's folder on its agent.   Errors: ClientError when the agent does not know the task."""
+        state = self._transport.get(f"/agent/{quote(agent_id)}/state")
+        executor_id = task.get("executor_id") or task["id"]
+        for framework in [*state.get("frameworks", []), *state.get("completed_frameworks", [])]:
+            if framework.get("id") != task.get("framework_id"):
+                continue
+            for executor in [*framework.get("executors", []), *framework.get("completed_executors", [])]:
+                if executor.get("id") == executor_id:
+                    return str(executor["directory"])
+        raise ClientError(f"agent {agent_id} has no files of task {task['id']}")
+
+    def file_size(self, agent_id: str, path: str) -> int:
+        found = self._read(agent_id, path, -1, None)
+        return int(found["offset"])
+
+    def read_file(self, agent_id: str, path: str, offset: int, length: int) -> str:
+        return str(self._read(agent_id, path, offset, length)["data"])
+
+    def _read(self, agent_id: str, path: str, offset: int, length: int | None) -> Json:
+        query: dict[str, Any] = {"path": path, "offset": offset}
+        if length is not None:
+            query["length"] = length
+        found: Json = self._transport.get(f"/agent/{quote(agent_id)}/files/read", query=query)
+        return found
+
+    def browse(self, agent_id: str, path: str) -> list[Json]:
+        found = self._transport.get(f"/agent/{quote(agent_id)}/files/browse", query={"path": path})
+        return list(found)
