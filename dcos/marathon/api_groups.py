@@ -1,0 +1,109 @@
+"""/v2/groups: the tree of groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from dcos.marathon import views
+from dcos.marathon.api import body_of, deployed, flag, leader_of, state_of
+from dcos.marathon.api_apps import fields_of
+from dcos.marathon.core import deployments, events, ids
+from dcos.model.marathon_state import Deployment
+from dcos.runtime.http import json_response
+from dcos.wire import marathon as wire
+
+_LISTS = ("groups", "apps", "pods")
+_MEMBERS: dict[str, Any] = {
+    "id": str,
+    "dependencies": tuple[str, ...],
+    "scaleBy": float,
+    "version": str,
+    "enforceRole": bool,
+}
+
+
+def add_routes(app: web.Application) -> None:
+    for path in ("/v2/groups", "/v2/groups/", "/v2/groups/{rest:.+}"):
+        app.router.add_get(path, _get)
+        app.router.add_post(path, _post)
+        app.router.add_put(path, _put)
+        app.router.add_patch(path, _patch)
+        app.router.add_delete(path, _delete)
+
+
+def group_fields(body: Any, path: str = "") -> dict[str, Any]:
+    """A GroupUpdate of the right shape; its apps are app members.   Errors: ApiError."""
+    if not isinstance(body, dict):
+        raise wire.wrong_shape([(path, "error.expected.jsobject")])
+    made = {
+        name: wire.fit(body[name], kind, f"{path}/{name}")
+        for name, kind in _MEMBERS.items()
+        if body.get(name) is not None
+    }
+    for name, reader in (("apps", fields_of), ("groups", group_fields)):
+        members = body.get(name)
+        if members is None:
+            continue
+        if not isinstance(members, list):
+            raise wire.wrong_shape([(f"{path}/{name}", "error.expected.jsarray")])
+        made[name] = [reader(member, f"{path}/{name}({index})") for index, member in enumerate(members)]
+    return made
+
+
+def _group_of(request: web.Request) -> str:
+    return ids.canonical("/" + request.match_info.get("rest", ""))
+
+
+async def _get(request: web.Request) -> web.StreamResponse:
+    state = state_of(request)
+    group_id = _group_of(request)
+    parts = ids.segments(group_id)
+    words = request.query.getall("embed", [])
+    lists = [name for name in _LISTS if f"group.{name}" in words] or list(_LISTS)
+    embed = views.embeds(word for word in words if word.startswith("group.apps."))
+    if group_id not in state.groups and parts[-1:] == ["apps"] and ids.parent(group_id) in state.groups:
+        group = ids.parent(group_id)
+        below = [app for app in state.apps.values() if ids.is_below(app.id, group)]
+        return json_response([views.app_info(state, app, embed | {"counts", "deployments"}) for app in below])
+    if group_id not in state.groups and parts[-1:] == ["versions"] and ids.parent(group_id) in state.groups:
+        return json_response([views.group_info(state, ids.parent(group_id), (), ())["version"]])
+    if group_id not in state.groups:
+        raise wire.group_unknown(group_id)
+    return json_response(views.group_info(state, group_id, lists, embed))
+
+
+async def _change(request: web.Request, *, create: bool) -> web.StreamResponse:
+    fields = group_fields(await body_of(request))
+    base = _group_of(request)
+    group_id = ids.canonical(str(fields.get("id", "")), base) if create else base
+    if not create and base == ids.ROOT and "id" in fields:
+        group_id = ids.canonical(str(fields["id"]), base)
+    dry_run = not create and flag(request, "dryRun")
+    event = events.PutGroup(group_id, fields, create=create, force=flag(request, "force"), dry_run=dry_run)
+    result = await leader_of(request).ask(event)
+    if dry_run:
+        assert isinstance(result, Deployment)
+        return json_response({"steps": [deployments.step_json(step) for step in result.steps]})
+    return deployed(result, status=201 if create else 200)
+
+
+async def _post(request: web.Request) -> web.StreamResponse:
+    return await _change(request, create=True)
+
+
+async def _put(request: web.Request) -> web.StreamResponse:
+    return await _change(request, create=False)
+
+
+async def _patch(request: web.Request) -> web.StreamResponse:
+    fields = group_fields(await body_of(request))
+    if "enforceRole" not in fields:
+        raise wire.wrong_shape([("/enforceRole", wire.MISSING)])
+    await leader_of(request).ask(events.SetEnforceRole(_group_of(request), bool(fields["enforceRole"])))
+    return json_response({})
+
+
+async def _delete(request: web.Request) -> web.StreamResponse:
+    return deployed(await leader_of(request).ask(events.DeleteGroup(_group_of(request), flag(request, "force"))))

@@ -1,0 +1,90 @@
+"""/v2/tasks, /v2/deployments, /v2/queue."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from dcos.marathon import views
+from dcos.marathon.api import body_of, deployed, flag, leader_of, state_of
+from dcos.marathon.core import events, ids
+from dcos.model.marathon_state import Condition
+from dcos.runtime.http import json_response
+from dcos.wire import marathon as wire
+
+
+class TaskIds(msgspec.Struct, frozen=True, kw_only=True):
+    ids: tuple[str, ...]
+
+
+_STATUS = {
+    "running": frozenset({Condition.RUNNING}),
+    "staging": frozenset({Condition.PROVISIONED, Condition.STAGING, Condition.STARTING}),
+}
+
+
+def add_routes(app: web.Application) -> None:
+    app.router.add_get("/v2/tasks", _tasks)
+    app.router.add_post("/v2/tasks/delete", _delete)
+    app.router.add_get("/v2/deployments", _deployments)
+    app.router.add_delete("/v2/deployments/{id}", _cancel)
+    app.router.add_get("/v2/queue", _queue)
+    app.router.add_delete("/v2/queue/{rest:.+}", _reset_delay)
+
+
+async def _tasks(request: web.Request) -> web.StreamResponse:
+    state = state_of(request)
+    words = [*request.query.getall("status", []), *request.query.getall("status[]", [])]
+    wanted = [_STATUS[word] for word in words if word in _STATUS]
+    found = [
+        views.task_json(state, one)
+        for one in state.instances.values()
+        if not wanted or any(one.condition in conditions for conditions in wanted)
+    ]
+    return json_response({"tasks": found})
+
+
+async def _delete(request: web.Request) -> web.StreamResponse:
+    state = state_of(request)
+    task_ids = wire.read(await body_of(request), TaskIds).ids
+    instances = []
+    for task_id in task_ids:
+        instance_id = ids.instance_of(task_id)
+        if instance_id is None:
+            raise wire.ApiError(400, {"message": f"Invalid task id '{task_id}'. [{ids.TASK_ID_RULE}]"})
+        if instance_id in state.instances:
+            instances.append(state.instances[instance_id])
+    shown = [views.task_json(state, one) for one in instances]
+    scale = flag(request, "scale")
+    event = events.KillInstances(
+        tuple(one.id for one in instances), scale=scale, wipe=flag(request, "wipe"), force=flag(request, "force")
+    )
+    result = await leader_of(request).ask(event)
+    return deployed(result) if scale else json_response({"tasks": shown})
+
+
+async def _deployments(request: web.Request) -> web.StreamResponse:
+    state = state_of(request)
+    return json_response([views.deployment_json(state, one) for one in state.deployments.values()])
+
+
+async def _cancel(request: web.Request) -> web.StreamResponse:
+    force = flag(request, "force")
+    result = await leader_of(request).ask(events.CancelDeployment(request.match_info["id"], force))
+    return web.Response(status=202) if force else deployed(result)
+
+
+async def _queue(request: web.Request) -> web.StreamResponse:
+    leader = leader_of(request)
+    state = leader.state
+    offers = "lastUnusedOffers" in request.query.getall("embed", [])
+    found = [views.queue_json(state, entry, leader.now(), offers=offers) for entry in state.queue.values()]
+    return json_response({"queue": found})
+
+
+async def _reset_delay(request: web.Request) -> web.StreamResponse:
+    parts = ids.segments(request.match_info["rest"])
+    if len(parts) < 2 or parts[-1] != "delay":
+        raise web.HTTPNotFound
+    await leader_of(request).ask(events.ResetDelay("/" + "/".join(parts[:-1])))
+    return web.Response(status=204)

@@ -1,0 +1,96 @@
+"""Settings of Marathon under upstream's names; ``MARATHON_<NAME>`` in the environment. Times of plain numbers are ms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dcos.runtime.settings import REQUIRED, boolean, comma_list, integer, milliseconds, port, setting
+
+FEATURES = frozenset({"vips", "task_killing", "gpu_resources", "external_volumes", "secrets", "maintenance_mode"})
+SUPPORTED_FEATURES = frozenset({"vips", "task_killing", "gpu_resources"})
+
+
+def _features(text: str) -> tuple[str, ...]:
+    names = comma_list(text)
+    unknown = sorted(set(names) - FEATURES)
+    if unknown:
+        raise ValueError(f"unknown features {', '.join(unknown)}; known: {', '.join(sorted(FEATURES))}")
+    return names
+
+
+def _choice(*options: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"must be one of {', '.join(options)}")
+        return text
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    return float(integer(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    master: str = setting(REQUIRED, "ZooKeeper URL of the Mesos masters, zk://host:port,.../mesos.")
+    zk: str = setting(REQUIRED, "ZooKeeper URL where Marathon keeps its state, zk://host:port,.../marathon.")
+    zk_session_timeout: float = setting(10.0, "Session timeout with ZooKeeper in ms.", parse=milliseconds)
+    zk_max_versions: int = setting(50, "Versions kept of each app.")
+    http_address: str = setting("0.0.0.0", "Address to listen on.")
+    http_port: int = setting(8080, "Port to listen on.", parse=port)
+    hostname: str = setting("", "Name or address that others reach this instance by; default: the address detected.")
+    framework_name: str = setting("marathon", "Name of the framework in Mesos.")
+    mesos_user: str | None = setting("root", "User of tasks that name none.")
+    mesos_role: str = setting("*", "Mesos role of apps that name none.")
+    mesos_authentication_principal: str | None = setting(None, "Principal to subscribe with.")
+    mesos_authentication_secret: str | None = setting(None, "Secret of the principal.", secret=True)
+    failover_timeout: float = setting(604800.0, "Seconds that tasks stay when Marathon is away.", parse=_seconds)
+    checkpoint: bool = setting(True, "Let tasks outlive a restart of the agent.", parse=boolean)
+    webui_url: str | None = setting(None, "URL of the web interface; default: this instance.")
+    mesos_leader_ui_url: str = setting("/mesos", "URL of the Mesos interface, for clients.")
+    default_accepted_resource_roles: tuple[str, ...] = setting(
+        (), "Reservations that apps may use that do not say: *, and or the role.", parse=comma_list
+    )
+    accepted_resource_roles_default_behavior: str = setting(
+        "any", "The same as a word: any, unreserved or reserved.", parse=_choice("any", "unreserved", "reserved")
+    )
+    enable_features: tuple[str, ...] = setting(
+        ("vips", "task_killing"), "Features to enable, comma separated.", parse=_features
+    )
+    gpu_scheduling_behavior: str = setting(
+        "restricted",
+        "restricted: agents with GPUs only run apps that want some; unrestricted: any.",
+        parse=_choice("restricted", "unrestricted"),
+    )
+    default_network_name: str | None = setting(None, "Network of apps in container mode that name none.")
+    mesos_bridge_name: str = setting("mesos-bridge", "Network that container/bridge means for Mesos containers.")
+    env_vars_prefix: str = setting("", "Prefix of HOST and PORT variables.")
+    local_port_min: int = setting(10000, "Smallest service port to assign.", parse=port)
+    local_port_max: int = setting(20000, "Largest service port to assign.", parse=port)
+    max_instances_per_offer: int = setting(5, "Instances launched from one offer at most.")
+    decline_offer_duration: float = setting(300.0, "How long declined offers stay away, in ms.", parse=milliseconds)
+    min_revive_offers_interval: float = setting(5.0, "Least time between two revives, in ms.", parse=milliseconds)
+    task_launch_timeout: float = setting(300.0, "Time to get running, in ms, then killed.", parse=milliseconds)
+    task_launch_confirm_timeout: float = setting(300.0, "Time to get staged, in ms.", parse=milliseconds)
+    kill_retry_timeout: float = setting(10.0, "Time until a kill is sent again, in ms.", parse=milliseconds)
+    reconciliation_initial_delay: float = setting(15.0, "First reconciliation, in ms.", parse=milliseconds)
+    reconciliation_interval: float = setting(600.0, "Time between reconciliations, in ms.", parse=milliseconds)
+    max_running_deployments: int = setting(100, "Deployments at the same time.")
+    new_group_enforce_role: str = setting(
+        "off", "Whether new top-level groups enforce their role: top or off.", parse=_choice("top", "off")
+    )
+    leader_proxy_connection_timeout: float = setting(5.0, "Connecting to the leader, in ms.", parse=milliseconds)
+    leader_proxy_read_timeout: float = setting(10.0, "Waiting for the leader, in ms.", parse=milliseconds)
+    event_stream_max_outstanding_messages: int = setting(1000, "Events held for a slow client; then it is dropped.")
+    access_control_allow_origin: tuple[str, ...] = setting((), "Origins that browsers may call from.", parse=comma_list)
+
+    def accepted_roles(self) -> str:
+        """any, unreserved or reserved."""
+        roles = self.default_accepted_resource_roles
+        if not roles:
+            return self.accepted_resource_roles_default_behavior
+        if roles == ("*",):
+            return "unreserved"
+        return "any" if "*" in roles else "reserved"

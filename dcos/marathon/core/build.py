@@ -1,0 +1,346 @@
+"""From an app and its place in an offer to the Mesos TaskInfo.   Source: Marathon's TaskBuilder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dcos.marathon.core import environment, ids
+from dcos.marathon.core.match import Match, Place
+from dcos.model import marathon as nouns
+from dcos.model.marathon import MARATHON_CHECKS, App, CheckProtocol, EngineType, EnvSecret, NetworkMode
+from dcos.model.resources import Resources
+from dcos.model.v1 import types as v1
+
+MESOS_BRIDGE = "mesos-bridge"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    user: str | None = None
+    env_vars_prefix: str = ""
+    bridge_name: str = MESOS_BRIDGE
+
+
+def task_info(
+    app: App, place: Place, match: Match, task_id: str, settings: TaskSettings, *, enforce_role: bool, pick: int
+) -> v1.TaskInfo:
+    """The task to launch; ``match`` says its resources and host ports."""
+    variables = environment.context(app, task_id, enforce_role=enforce_role)
+    for name, value in environment.ports(app, place.agent.host, match.host_ports, pick).items():
+        variables[settings.env_vars_prefix + name] = value
+    command = _command(app, variables, settings)
+    name = ids.discovery_name(app.id)
+    resources = match.resources.messages(place.role)
+    executor = None
+    if app.executor not in ("", "//cmd"):
+        executor = _executor(app, command, task_id, place.role)
+    return v1.TaskInfo(
+        name=name,
+        task_id=v1.TaskID(value=task_id),
+        agent_id=v1.AgentID(value=place.agent.agent_id),
+        resources=resources,
+        command=None if executor else command,
+        executor=executor,
+        data=app.cmd.encode() if executor and app.cmd else None,
+        container=container_info(app, match.host_ports, settings),
+        health_check=health_check(app, match.host_ports),
+        check=check_info(app, match.host_ports),
+        kill_policy=kill_policy(app),
+        labels=_labels(app.labels) or v1.Labels(),
+        discovery=v1.DiscoveryInfo(
+            visibility=v1.DiscoveryInfoVisibility.FRAMEWORK,
+            name=name,
+            ports=v1.Ports(ports=discovery_ports(app, match.host_ports)),
+        ),
+        limits=_limits(app),
+    )
+
+
+def kill_policy(app: App) -> v1.KillPolicy | None:
+    seconds = app.task_kill_grace_period_seconds
+    if seconds is None:
+        return None
+    return v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=seconds * 1_000_000_000))
+
+
+def _labels(labels: Mapping[str, str]) -> v1.Labels | None:
+    if not labels:
+        return None
+    return v1.Labels(labels=tuple(v1.Label(key=key, value=value) for key, value in labels.items()))
+
+
+def _limits(app: App) -> dict[str, v1.ValueScalar]:
+    if app.resource_limits is None:
+        return {}
+    pairs = (("cpus", app.resource_limits.cpus), ("mem", app.resource_limits.mem))
+    return {
+        name: v1.ValueScalar(value=float("inf") if limit == "unlimited" else float(limit))
+        for name, limit in pairs
+        if limit is not None
+    }
+
+
+def _command(app: App, variables: Mapping[str, str], settings: TaskSettings) -> v1.CommandInfo:
+    made = [v1.EnvironmentVariable(name=name, value=value) for name, value in variables.items() if name not in app.env]
+    for name, given in app.env.items():
+        if isinstance(given, EnvSecret):
+            source = app.secrets[given.secret].source
+            reference = v1.Secret(type=v1.SecretType.REFERENCE, reference=v1.SecretReference(name=source))
+            kind = v1.EnvironmentVariableType.SECRET
+            made.append(v1.EnvironmentVariable(name=name, type=kind, secret=reference))
+        else:
+            made.append(v1.EnvironmentVariable(name=name, value=given))
+    shell, value, arguments = True, app.cmd, app.args
+    if app.cmd is None:
+        shell = False
+        if app.args and app.container is None:
+            value = app.args[0]
+        elif not app.args:
+            value = None
+    return v1.CommandInfo(
+        shell=shell,
+        value=value,
+        arguments=() if shell else arguments,
+        environment=v1.Environment(variables=tuple(made)),
+        uris=tuple(
+            v1.CommandInfoURI(
+                value=one.uri,
+                extract=one.extract,
+                executable=one.executable,
+                cache=one.cache,
+                output_file=one.dest_path,
+            )
+            for one in app.fetch
+        ),
+        user=app.user or settings.user,
+    )
+
+
+def _executor(app: App, command: v1.CommandInfo, task_id: str, role: str) -> v1.ExecutorInfo:
+    wanted = app.executor_resources or nouns.ExecutorResources()
+    resources = Resources.scalars(cpus=wanted.cpus, mem=wanted.mem, disk=wanted.disk)
+    return v1.ExecutorInfo(
+        executor_id=v1.ExecutorID(value=f"marathon-{task_id}"),
+        command=v1.CommandInfo(
+            value=app.executor, environment=command.environment, uris=command.uris, user=command.user
+        ),
+        resources=resources.messages(role),
+        name=ids.discovery_name(app.id),
+        source=task_id,
+    )
+
+
+# ---- container -------------------------------------------------------------------------------------------------------
+
+
+def container_info(app: App, host_ports: Sequence[int], settings: TaskSettings) -> v1.ContainerInfo | None:
+    container = app.container
+    if container is None and app.is_host_network and not app.tty:
+        return None
+    container = container or nouns.Container(type=EngineType.MESOS)
+    if container.type is EngineType.DOCKER:
+        return _docker(app, container, host_ports)
+    mappings = tuple(
+        v1.NetworkInfoPortMapping(host_port=port, container_port=mapping.container_port or port, protocol=protocol)
+        for mapping, port in zip(app.port_mappings, host_ports, strict=False)
+        if mapping.host_port is not None
+        for protocol in mapping.protocol.split(",")
+    )
+    image = None
+    if container.docker is not None:
+        config = None
+        if container.docker.pull_config is not None:
+            source = app.secrets[container.docker.pull_config.secret].source
+            config = v1.Secret(type=v1.SecretType.REFERENCE, reference=v1.SecretReference(name=source))
+        image = v1.Image(
+            type=v1.ImageType.DOCKER,
+            docker=v1.ImageDocker(name=container.docker.image, config=config),
+            cached=not container.docker.force_pull_image,
+        )
+    return v1.ContainerInfo(
+        type=v1.ContainerInfoType.MESOS,
+        mesos=v1.ContainerInfoMesosInfo(image=image),
+        volumes=_volumes(app, container),
+        network_infos=() if app.is_host_network else _network_infos(app, mappings, settings),
+        linux_info=_linux_info(container.linux_info),
+        tty_info=v1.TTYInfo() if app.tty else None,
+    )
+
+
+def _network_infos(
+    app: App, mappings: tuple[v1.NetworkInfoPortMapping, ...], settings: TaskSettings
+) -> tuple[v1.NetworkInfo, ...]:
+    made = []
+    for index, network in enumerate(app.networks):
+        name = settings.bridge_name if network.mode is NetworkMode.BRIDGE else network.name
+        made.append(
+            v1.NetworkInfo(name=name, labels=_labels(network.labels), port_mappings=mappings if index == 0 else ())
+        )
+    return tuple(made)
+
+
+def _docker(app: App, container: nouns.Container, host_ports: Sequence[int]) -> v1.ContainerInfo:
+    docker = container.docker
+    assert docker is not None  # a rule of DOCKER containers
+    mode = app.networks[0].mode if app.networks else NetworkMode.HOST
+    network = {
+        NetworkMode.HOST: v1.ContainerInfoDockerInfoNetwork.HOST,
+        NetworkMode.BRIDGE: v1.ContainerInfoDockerInfoNetwork.BRIDGE,
+        NetworkMode.CONTAINER: v1.ContainerInfoDockerInfoNetwork.USER,
+    }[mode]
+    mappings = tuple(
+        v1.ContainerInfoDockerInfoPortMapping(
+            host_port=port, container_port=mapping.container_port or port, protocol=protocol
+        )
+        for mapping, port in zip(app.port_mappings, host_ports, strict=False)
+        if mapping.host_port is not None
+        for protocol in mapping.protocol.split(",")
+    )
+    infos: tuple[v1.NetworkInfo, ...] = ()
+    if mode is NetworkMode.CONTAINER:
+        infos = (v1.NetworkInfo(name=app.networks[0].name, labels=_labels(app.networks[0].labels)),)
+    return v1.ContainerInfo(
+        type=v1.ContainerInfoType.DOCKER,
+        docker=v1.ContainerInfoDockerInfo(
+            image=docker.image,
+            network=network,
+            port_mappings=mappings,
+            privileged=docker.privileged,
+            parameters=tuple(v1.Parameter(key=one.key, value=one.value) for one in docker.parameters),
+            force_pull_image=docker.force_pull_image,
+        ),
+        volumes=_volumes(app, container),
+        network_infos=infos,
+    )
+
+
+def _volumes(app: App, container: nouns.Container) -> tuple[v1.Volume, ...]:
+    made = []
+    for volume in container.volumes:
+        if volume.host_path is not None:
+            mode = v1.VolumeMode(volume.mode or "RW")
+            made.append(v1.Volume(mode=mode, container_path=volume.container_path, host_path=volume.host_path))
+        elif volume.secret is not None:
+            reference = v1.SecretReference(name=app.secrets[volume.secret].source)
+            secret = v1.Secret(type=v1.SecretType.REFERENCE, reference=reference)
+            source = v1.VolumeSource(type=v1.VolumeSourceType.SECRET, secret=secret)
+            made.append(v1.Volume(mode=v1.VolumeMode.RO, container_path=volume.container_path, source=source))
+    return tuple(made)
+
+
+def _linux_info(info: nouns.LinuxInfo | None) -> v1.LinuxInfo | None:
+    if info is None:
+        return None
+    seccomp = info.seccomp
+    return v1.LinuxInfo(
+        seccomp=v1.SeccompInfo(profile_name=seccomp.profile_name, unconfined=seccomp.unconfined) if seccomp else None,
+        ipc_mode=v1.LinuxInfoIpcMode(info.ipc_info.mode) if info.ipc_info else None,
+        shm_size=info.ipc_info.shm_size if info.ipc_info else None,
+    )
+
+
+# ---- discovery and checks --------------------------------------------------------------------------------------------
+
+
+def discovery_ports(app: App, host_ports: Sequence[int]) -> tuple[v1.Port, ...]:
+    """One entry per port and protocol; labels (VIPs among them) plus the network that the number belongs to."""
+    made = []
+    if app.is_host_network:
+        for definition, port in zip(app.port_definitions or (), host_ports, strict=True):
+            for protocol in definition.protocol.split(","):
+                labels = {**definition.labels, "network-scope": "host"}
+                made.append(v1.Port(number=port, name=definition.name, protocol=protocol, labels=_labels(labels)))
+        return tuple(made)
+    named = [one.name for one in app.networks if one.mode is NetworkMode.CONTAINER and one.name]
+    for mapping, port in zip(app.port_mappings, host_ports, strict=True):
+        for protocol in mapping.protocol.split(","):
+            labels = dict(mapping.labels)
+            if mapping.host_port is not None:
+                number = port
+                labels["network-scope"] = "host"
+            else:
+                number = mapping.container_port
+                labels["network-scope"] = "container"
+                names = mapping.network_names or named[:1]
+                if names:
+                    labels["network-name"] = names[0]
+            made.append(v1.Port(number=number, name=mapping.name, protocol=protocol, labels=_labels(labels)))
+    return tuple(made)
+
+
+def _agent_port(app: App, host_ports: Sequence[int], index: int | None, port: int | None) -> int:
+    """The port that the agent checks: a container's own where it has its own network."""
+    if port is not None:
+        return port
+    if not app.is_host_network and (mapping := app.port_mappings[index or 0]).container_port:
+        return mapping.container_port
+    return host_ports[index or 0]
+
+
+def health_check(app: App, host_ports: Sequence[int]) -> v1.HealthCheck | None:
+    """The one that the agent runs."""
+    for one in app.health_checks:
+        if one.protocol in MARATHON_CHECKS:
+            continue
+        command = http = tcp = None
+        if one.protocol is CheckProtocol.COMMAND:
+            kind = v1.HealthCheckType.COMMAND
+            command = v1.CommandInfo(value=one.command.value if one.command else None)
+        elif one.protocol is CheckProtocol.MESOS_TCP:
+            kind = v1.HealthCheckType.TCP
+            protocol = v1.NetworkInfoProtocol(one.ip_protocol)
+            port = _agent_port(app, host_ports, one.port_index, one.port)
+            tcp = v1.HealthCheckTCPCheckInfo(port=port, protocol=protocol)
+        else:
+            kind = v1.HealthCheckType.HTTP
+            http = v1.HealthCheckHTTPCheckInfo(
+                scheme="https" if one.protocol is CheckProtocol.MESOS_HTTPS else "http",
+                port=_agent_port(app, host_ports, one.port_index, one.port),
+                path=one.path or "/",
+                protocol=v1.NetworkInfoProtocol(one.ip_protocol),
+            )
+        return v1.HealthCheck(
+            type=kind,
+            delay_seconds=float(one.delay_seconds),
+            interval_seconds=float(one.interval_seconds),
+            timeout_seconds=float(one.timeout_seconds),
+            grace_period_seconds=float(one.grace_period_seconds),
+            consecutive_failures=one.max_consecutive_failures,
+            command=command,
+            http=http,
+            tcp=tcp,
+        )
+    return None
+
+
+def check_info(app: App, host_ports: Sequence[int]) -> v1.CheckInfo | None:
+    check = app.check
+    if check is None:
+        return None
+    kind, command, http, tcp = v1.CheckInfoType.COMMAND, None, None, None
+    if check.http is not None:
+        kind = v1.CheckInfoType.HTTP
+        port = _agent_port(app, host_ports, check.http.port_index, check.http.port)
+        http = v1.CheckInfoHttp(port=port, path=check.http.path)
+    elif check.tcp is not None:
+        kind = v1.CheckInfoType.TCP
+        tcp = v1.CheckInfoTcp(port=_agent_port(app, host_ports, check.tcp.port_index, check.tcp.port))
+    elif check.exec is not None:
+        words = check.exec.command.argv or ()
+        shell = check.exec.command.shell
+        info = v1.CommandInfo(
+            shell=shell is not None,
+            value=shell if shell is not None else (words[0] if words else None),
+            arguments=() if shell is not None else words,
+        )
+        command = v1.CheckInfoCommand(command=info)
+    return v1.CheckInfo(
+        type=kind,
+        delay_seconds=float(check.delay_seconds),
+        interval_seconds=float(check.interval_seconds),
+        timeout_seconds=float(check.timeout_seconds),
+        command=command,
+        http=http,
+        tcp=tcp,
+    )

@@ -1,0 +1,122 @@
+"""Placement constraints: may an instance go onto this offer, given where its siblings are?
+
+A place is anything with host, region, zone and attributes. An offer without the field matches only UNLIKE.
+Source: Marathon's Constraints; GROUP_BY without a number spreads over the values seen so far.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dcos.model.marathon_state import AgentRef, Instance
+from dcos.model.v1.types import Attribute, ValueType
+
+OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS")
+_IS_VALUE = re.compile(r"^[a-zA-Z0-9_/.-]*$")
+_NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
+
+
+def constraint_fault(constraint: Sequence[str]) -> str | None:
+    """The rule that a constraint breaks."""
+    if not 2 <= len(constraint) <= 3:
+        return "Each constraint must have either 2 or 3 fields"
+    field, operator, *rest = constraint
+    value = rest[0] if rest else None
+    if not field:
+        return "Missing field name"
+    if operator not in OPERATORS:
+        return f"Each constraint must have one of the following operators: {', '.join(OPERATORS)}"
+    if operator == "UNIQUE" and value:
+        return "Value specified but not used"
+    if operator == "GROUP_BY" and value is not None and not (value.isdigit() and int(value) > 0):
+        return "Value was specified but is not a number"
+    if operator == "MAX_PER" and not (value is not None and value.isdigit()):
+        return "Value was not specified or is not a number"
+    if operator in ("LIKE", "UNLIKE"):
+        if not value:
+            return "A regular expression value must be provided"
+        try:
+            re.compile(value)
+        except re.error as error:
+            return f"'{value}' is not a valid regular expression: {error}"
+    if operator == "IS" and (value is None or not _IS_VALUE.fullmatch(value)):
+        return "Value must be text or a number of the characters a-zA-Z0-9_/.-"
+    return None
+
+
+def scalar_text(value: float) -> str:
+    """Up to three decimals, no zeros at the end."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def attribute_text(attribute: Attribute) -> str:
+    """How an attribute's value reads in constraints."""
+    if attribute.type is ValueType.SCALAR and attribute.scalar is not None:
+        return scalar_text(attribute.scalar.value)
+    if attribute.type is ValueType.TEXT and attribute.text is not None:
+        return attribute.text.value
+    if attribute.type is ValueType.RANGES and attribute.ranges is not None:
+        return "[" + ",".join(f"{one.begin}-{one.end}" for one in attribute.ranges.range) + "]"
+    if attribute.type is ValueType.SET and attribute.set is not None:
+        return "{" + ",".join(sorted(attribute.set.item)) + "}"
+    return ""
+
+
+def field_value(field: str, place: AgentRef) -> str | None:
+    """What a constraint's field is on this agent; None where it has none."""
+    if field in ("hostname", "@hostname"):
+        return place.host
+    if field == "@region":
+        return place.region
+    if field == "@zone":
+        return place.zone
+    for attribute in place.attributes:
+        if attribute.name == field:
+            return attribute_text(attribute)
+    return None
+
+
+def allows(constraint: Sequence[str], place: AgentRef, siblings: Iterable[Instance], wanted: int) -> bool:
+    """Whether an instance may go to ``place``; ``siblings`` are the app's instances that hold resources, ``wanted`` is
+    the number that the app shall have."""
+    field, operator, *rest = constraint
+    value = rest[0] if rest else None
+    here = field_value(field, place)
+    if operator == "UNLIKE":
+        return here is None or re.fullmatch(value or "", here) is None
+    if here is None:
+        return False
+    if operator == "LIKE":
+        return re.fullmatch(value or "", here) is not None
+    if operator == "IS":
+        return _same(here, value or "")
+    placed = [one for one in (field_value(field, sibling.agent) for sibling in siblings) if one is not None]
+    if operator == "UNIQUE":
+        return here not in placed
+    if operator == "CLUSTER":
+        return here == value if value else not placed or here == placed[0]
+    counts = Counter(placed)
+    if operator == "MAX_PER":
+        return counts[here] < int(value or 0)
+    return _group_by(here, counts, wanted, int(value) if value else None)
+
+
+def _same(here: str, value: str) -> bool:
+    if _NUMBER.fullmatch(here) and _NUMBER.fullmatch(value):
+        return scalar_text(float(here)) == scalar_text(float(value))
+    return here == value
+
+
+def _group_by(here: str, counts: Counter[str], wanted: int, groups: int | None) -> bool:
+    """With a number: each group gets wanted/groups, the remainder one more each; without: the smallest group is next."""
+    if groups is None:
+        return here not in counts or counts[here] <= min(counts.values())
+    if here not in counts:
+        return len(counts) < groups
+    share, remainder = divmod(wanted, groups)
+    if counts[here] < share:
+        return True
+    fuller = sum(1 for count in counts.values() if count > share)
+    return counts[here] == share and fuller < remainder

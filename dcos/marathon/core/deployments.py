@@ -1,0 +1,275 @@
+"""Deployments: made from a draft, driven step by step, cancelled or rolled back.
+
+Two deployments never touch the same app: a new one is refused, or with force takes the place of those in its way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from dcos.marathon.core import deploy, ids, launch, root, tasks
+from dcos.marathon.core.deploy import Crew, Decision
+from dcos.marathon.core.errors import Locked, TooMany, Unknown
+from dcos.marathon.core.plan import is_upgrade, steps
+from dcos.marathon.core.root import Draft
+from dcos.marathon.core.state import Turn
+from dcos.model.marathon import App, VersionInfo
+from dcos.model.marathon_state import Action, ActionKind, Deployment, Step
+
+# ---- making ----------------------------------------------------------------------------------------------------------
+
+
+def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False) -> Deployment:
+    """Make the draft the wanted state and begin to bring it about.   Errors: Refused, before anything changed."""
+    state = turn.state
+    depth = root.checked_depths(made)
+    version = turn.new_version()
+    targets: dict[str, App | None] = {}
+    originals: dict[str, App | None] = {}
+    for app_id, app in made.apps.items():
+        if app_id not in made.touched and state.apps.get(app_id) is app:
+            continue
+        before = state.apps.get(app_id)
+        after = _versioned(app, before, version, restarted=app_id in made.restarted)
+        if after is not before:
+            targets[app_id], originals[app_id] = after, before
+    for app_id, removed in state.apps.items():
+        if app_id not in made.apps:
+            targets[app_id], originals[app_id] = None, removed
+    deployment = Deployment(
+        id=turn.fresh(),
+        version=version,
+        steps=steps(originals, targets, depth, made.sentenced),
+        originals={app_id: app.version if app else None for app_id, app in originals.items()},
+        targets={app_id: app.version if app else None for app_id, app in targets.items()},
+        created_groups=tuple(group for group in made.groups if group not in state.groups),
+        removed_groups=tuple(group for group_id, group in state.groups.items() if group_id not in made.groups),
+    )
+    if dry_run:
+        return deployment
+    _make_way(turn, deployment, force)
+    for target in targets.values():
+        if target is not None:
+            turn.save_app(target)
+    if deployment.steps:
+        turn.save_deployment(deployment)
+    for app_id, target in targets.items():
+        if target is None:
+            turn.remove_app(app_id)
+        elif deployment.steps:
+            turn.state.delays.pop(app_id, None)
+    _save_groups(turn, made, version)
+    turn.publish("group_change_success", groupId=ids.ROOT, version=version)
+    _announce(turn, deployment, "deployment_info")
+    if not deployment.steps:
+        turn.publish("deployment_success", id=deployment.id, plan=plan_json(deployment))
+    return deployment
+
+
+def _versioned(app: App, before: App | None, version: str, *, restarted: bool) -> App:
+    """``app`` with its version; the same object as ``before`` when nothing changed."""
+    if before is not None and not restarted and not is_upgrade(before, app):
+        if before.instances == app.instances:
+            return before
+        info = VersionInfo(last_scaling_at=version, last_config_change_at=before.config_version)
+    else:
+        info = VersionInfo(last_scaling_at=version, last_config_change_at=version)
+    return replace(app, version=version, version_info=info)
+
+
+def _make_way(turn: Turn, deployment: Deployment, force: bool) -> None:
+    state = turn.state
+    in_the_way = [one for one in state.deployments.values() if one.affected & deployment.affected]
+    if in_the_way and not force:
+        raise Locked([one.id for one in in_the_way])
+    if len(state.deployments) - len(in_the_way) >= turn.settings.max_running_deployments and deployment.steps:
+        raise TooMany(
+            f"Max number ({turn.settings.max_running_deployments}) of running deployments is achieved. "
+            "Wait for existing deployments to complete or cancel one using force=true parameter."
+        )
+    for one in in_the_way:
+        cancel(turn, one, f"replaced by deployment {deployment.id}")
+
+
+def _save_groups(turn: Turn, made: Draft, version: str) -> None:
+    for group_id in [one for one in turn.state.groups if one not in made.groups]:
+        turn.drop_group(group_id)
+    for group in made.groups.values():
+        if not group.version:
+            turn.save_group(replace(group, version=version))
+
+
+def cancel(turn: Turn, deployment: Deployment, reason: str) -> None:
+    """Stop driving it; what it wanted stays wanted."""
+    turn.drop_deployment(deployment)
+    turn.publish("deployment_failed", id=deployment.id, plan=plan_json(deployment), reason=reason)
+
+
+def roll_back(turn: Turn, deployment_id: str) -> Deployment:
+    """A new deployment that undoes this one's changes and leaves those of others."""
+    deployment = known(turn, deployment_id)
+    made = root.draft(turn)
+    for app_id, version in deployment.originals.items():
+        if version is None:
+            made.apps.pop(app_id, None)
+            continue
+        original = turn.state.specs[app_id, version]
+        for ancestor in ids.ancestors(app_id):
+            root.ensure_group(turn, made, ancestor)
+        made.apps[app_id] = replace(original, version=None, version_info=None)
+        made.touched.add(app_id)
+    for group in deployment.removed_groups:
+        if group.id not in made.apps:
+            made.groups.setdefault(group.id, replace(group, version=""))
+    for group_id in sorted(deployment.created_groups, reverse=True):
+        if not any(ids.is_below(one, group_id) for one in [*made.apps, *made.groups]):
+            made.groups.pop(group_id, None)
+    return commit(turn, made, force=True)
+
+
+def known(turn: Turn, deployment_id: str) -> Deployment:
+    deployment = turn.state.deployments.get(deployment_id)
+    if deployment is None:
+        raise Unknown(f"DeploymentPlan {deployment_id} does not exist")
+    return deployment
+
+
+# ---- driving ---------------------------------------------------------------------------------------------------------
+
+
+def settle(turn: Turn) -> None:
+    """Decide about every app that something happened to, until nothing more follows."""
+    state = turn.state
+    while state.dirty:
+        app_id = min(state.dirty)
+        state.dirty.discard(app_id)
+        deployment = state.deployment_of(app_id)
+        if deployment is None:
+            _keep(turn, app_id)
+        else:
+            _drive(turn, deployment, app_id)
+
+
+def _crew(turn: Turn, app_id: str) -> Crew:
+    state = turn.state
+    return Crew(state.of_app(app_id), state.is_healthy, state.is_ready)
+
+
+def _apply(turn: Turn, app: App | None, app_id: str, decision: Decision, reason: str) -> None:
+    for victim in decision.kill:
+        tasks.kill(turn, victim, reason)
+    if app is not None:
+        launch.want(turn, app, decision.launch)
+    else:
+        turn.state.queue.pop(app_id, None)
+
+
+def _keep(turn: Turn, app_id: str) -> None:
+    """No deployment: hold the wanted number; what is not wanted at all goes."""
+    app = turn.state.apps.get(app_id)
+    crew = _crew(turn, app_id)
+    if app is not None:
+        _apply(turn, app, app_id, deploy.steady(app, crew), "more instances than wanted")
+        return
+    decision = deploy.stop(crew)
+    _apply(turn, None, app_id, decision, "its app is gone")
+    if not turn.state.by_app.get(app_id) and app_id in turn.state.versions:
+        turn.forget_app(app_id)
+
+
+def _drive(turn: Turn, deployment: Deployment, app_id: str) -> None:
+    state = turn.state
+    step = deployment.steps[deployment.current]
+    action = next((one for one in step.actions if one.app_id == app_id), None)
+    crew = _crew(turn, app_id)
+    finished = state.finished.setdefault(deployment.id, set())
+    if action is None or app_id in finished:
+        upcoming = any(
+            one.app_id == app_id for later in deployment.steps[deployment.current + 1 :] for one in later.actions
+        )
+        app = _spec(turn, app_id, deployment.originals if upcoming and action is None else deployment.targets)
+        if app is not None:
+            _apply(turn, app, app_id, deploy.steady(app, crew), "more instances than wanted")
+        else:
+            state.queue.pop(app_id, None)
+        return
+    app = _spec(turn, app_id, deployment.targets)
+    decision = _decide(action, app, _spec(turn, app_id, deployment.originals), crew)
+    _apply(turn, app, app_id, decision, f"deployment {deployment.id}: {action.kind}")
+    if not decision.done:
+        state.waits[app_id] = _explain(turn, app_id, decision)
+        return
+    state.waits.pop(app_id, None)
+    finished.add(app_id)
+    if action.kind is ActionKind.STOP:
+        turn.publish("app_terminated_event", appId=app_id)
+    if {one.app_id for one in step.actions} <= finished:
+        _advance(turn, deployment)
+    else:
+        state.dirty.add(app_id)
+
+
+def _spec(turn: Turn, app_id: str, versions: dict[str, str | None]) -> App | None:
+    version = versions.get(app_id)
+    return turn.state.specs.get((app_id, version)) if version else None
+
+
+def _decide(action: Action, app: App | None, original: App | None, crew: Crew) -> Decision:
+    if action.kind is ActionKind.STOP or app is None:
+        return deploy.stop(crew)
+    if action.kind is ActionKind.START:
+        return Decision(done=True)
+    if action.kind is ActionKind.RESTART:
+        return deploy.restart(app, crew)
+    grows = original is None or original.instances < app.instances
+    return deploy.scale(app, crew, grows=grows, sentenced=action.sentenced)
+
+
+def _explain(turn: Turn, app_id: str, decision: Decision) -> str:
+    entry = turn.state.queue.get(app_id)
+    delay = turn.state.delays.get(app_id)
+    text = decision.waits
+    if entry is not None and delay is not None and delay.until > turn.now:
+        text += f"; {entry.count} launches wait until {delay.until - turn.now:.0f} s from now because instances failed"
+    elif entry is not None:
+        text += f"; {entry.count} launches wait for an offer"
+    return text
+
+
+def _advance(turn: Turn, deployment: Deployment) -> None:
+    _announce(turn, deployment, "deployment_step_success")
+    after = replace(deployment, current=deployment.current + 1)
+    turn.state.finished.pop(deployment.id, None)
+    if after.current < len(after.steps):
+        turn.save_deployment(after)
+        _announce(turn, after, "deployment_info")
+        return
+    turn.drop_deployment(deployment)
+    turn.publish("deployment_success", id=deployment.id, plan=plan_json(deployment))
+
+
+# ---- as JSON ---------------------------------------------------------------------------------------------------------
+
+
+def action_json(action: Action) -> dict[str, Any]:
+    return {"action": action.kind.value, "app": action.app_id}
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    return {"actions": [action_json(action) for action in step.actions]}
+
+
+def plan_json(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "id": deployment.id,
+        "version": deployment.version,
+        "steps": [step_json(step) for step in deployment.steps],
+    }
+
+
+def _announce(turn: Turn, deployment: Deployment, kind: str) -> None:
+    if deployment.steps:
+        step = step_json(deployment.steps[deployment.current])
+        turn.publish(kind, plan=plan_json(deployment), currentStep=step)

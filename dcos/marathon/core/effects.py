@@ -1,0 +1,108 @@
+"""What the core wants done. Stored effects of one batch are one transaction; sends and publications follow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dcos.model.marathon import App
+from dcos.model.marathon_state import Deployment, Group, Instance, TaskFailure
+from dcos.model.v1.scheduler import Call
+
+
+@dataclass(frozen=True, slots=True)
+class SaveApp:
+    """Store this version and make it the current one."""
+
+    app: App
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveApp:
+    """The app is no longer wanted; its versions stay until ``ForgetApp``."""
+
+    app_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetApp:
+    app_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetVersion:
+    app_id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveGroup:
+    group: Group
+
+
+@dataclass(frozen=True, slots=True)
+class DropGroup:
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveInstance:
+    instance: Instance
+
+
+@dataclass(frozen=True, slots=True)
+class DropInstance:
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDeployment:
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class DropDeployment:
+    deployment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFailure:
+    failure: TaskFailure
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFrameworkId:
+    framework_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A call to the master, in order."""
+
+    call: Call
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """An event for /v2/events; type and timestamp are added by the shell."""
+
+    kind: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+Stored = (
+    SaveApp
+    | RemoveApp
+    | ForgetApp
+    | ForgetVersion
+    | SaveGroup
+    | DropGroup
+    | SaveInstance
+    | DropInstance
+    | SaveDeployment
+    | DropDeployment
+    | SaveFailure
+    | SaveFrameworkId
+)
+Effect = Stored | Send | Publish

@@ -1,0 +1,164 @@
+"""What happens to Marathon: from the master, from clients, from health checks, from time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dcos.marathon.core.root import Fields
+from dcos.model.marathon import App
+from dcos.model.v1.types import Offer, TaskStatus
+
+# ---- from the master ----
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    framework_id: str
+    master: str
+
+
+@dataclass(frozen=True, slots=True)
+class OffersReceived:
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReceived:
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class CallLost:
+    """A call could not be sent or was refused: what it asked for must be asked again."""
+
+    wants_offers: bool = False
+    task_ids: tuple[str, ...] = ()
+    """Tasks that were surely not launched."""
+
+
+# ---- from clients ----
+
+
+@dataclass(frozen=True, slots=True)
+class CreateApp:
+    fields: Fields
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutApps:
+    """One atomic change of several apps, each (id, members of its body or the stored app to roll back to)."""
+
+    apps: tuple[tuple[str, Fields | App], ...]
+    partial: bool = True
+    must_exist: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteApp:
+    app_id: str
+    force: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RestartApp:
+    app_id: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutGroup:
+    group_id: str
+    fields: Fields
+    create: bool = False
+    force: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGroup:
+    group_id: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetEnforceRole:
+    group_id: str
+    enforce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KillInstances:
+    """``scale``: the apps shall have as many fewer. ``wipe``: also forget them."""
+
+    instance_ids: tuple[str, ...]
+    scale: bool = False
+    wipe: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelDeployment:
+    """Force only stops it; otherwise a new deployment undoes it."""
+
+    deployment_id: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResetDelay:
+    app_id: str
+
+
+# ---- from checks and time ----
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A health check of Marathon's own had a result."""
+
+    instance_id: str
+    index: int
+    alive: bool
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessProbed:
+    instance_id: str
+    ready: bool
+    name: str
+    response: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time went on; sent about once a second."""
+
+
+Event = (
+    Subscribed
+    | OffersReceived
+    | StatusReceived
+    | Disconnected
+    | CallLost
+    | CreateApp
+    | PutApps
+    | DeleteApp
+    | RestartApp
+    | PutGroup
+    | DeleteGroup
+    | SetEnforceRole
+    | KillInstances
+    | CancelDeployment
+    | ResetDelay
+    | Probed
+    | ReadinessProbed
+    | Tick
+)

@@ -1,0 +1,53 @@
+"""Which instances go when there are too many.
+
+Order: explicitly sentenced, then those whose going keeps GROUP_BY even, then by condition (unreachable, staging,
+starting, running, others), then by age as ``killSelection`` says.   Source: Marathon's ScalingProposition.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from dcos.marathon.core.constraints import field_value
+from dcos.model.marathon import App, KillSelection
+from dcos.model.marathon_state import Condition, Instance
+
+_WEIGHT = {
+    Condition.UNREACHABLE: 0,
+    Condition.UNREACHABLE_INACTIVE: 0,
+    Condition.PROVISIONED: 1,
+    Condition.STAGING: 1,
+    Condition.STARTING: 2,
+    Condition.RUNNING: 3,
+}
+
+
+def order(instances: Collection[Instance], selection: KillSelection) -> list[Instance]:
+    """First to go first."""
+
+    def age(one: Instance) -> float:
+        started = one.active_since or one.since
+        return -started if selection is KillSelection.YOUNGEST_FIRST else started
+
+    return sorted(instances, key=lambda one: (_WEIGHT.get(one.condition, 4), age(one), one.id))
+
+
+def select(app: App, instances: Sequence[Instance], count: int, sentenced: Collection[str] = ()) -> list[Instance]:
+    """``count`` victims of ``instances``."""
+    if count <= 0:
+        return []
+    chosen = [one for one in order(instances, app.kill_selection) if one.id in sentenced][:count]
+    left = [one for one in order(instances, app.kill_selection) if one not in chosen]
+    fields = [constraint[0] for constraint in app.constraints if constraint[1] == "GROUP_BY"]
+    while len(chosen) < count and left:
+        victim = _fullest_group(left, fields) if fields else left[0]
+        left.remove(victim)
+        chosen.append(victim)
+    return chosen
+
+
+def _fullest_group(left: Sequence[Instance], fields: Sequence[str]) -> Instance:
+    """The first in order whose groups are the fullest."""
+    counts = {field: Counter(field_value(field, one.agent) for one in left) for field in fields}
+    return max(left, key=lambda one: tuple(counts[field][field_value(field, one.agent)] for field in fields))

@@ -1,0 +1,248 @@
+"""Changes of what is wanted: apps and groups as clients ask for them, brought to a draft of the new root.
+
+A draft starts as a copy of the present root. ``touched`` apps are canonical and validated; the others are as they were.
+Source: Marathon's AppHelpers and GroupUpdate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from dcos.marathon.core import ids, normalize, validate
+from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown
+from dcos.marathon.core.plan import Cycle, depths
+from dcos.marathon.core.state import Turn
+from dcos.model.marathon import App
+from dcos.model.marathon_state import Group
+
+Fields = Mapping[str, Any]
+"""Members of a request body that fit the document's shape, under their JSON names."""
+
+CYCLIC = "Dependency graph has cyclic dependencies."
+
+
+@dataclass(slots=True)
+class Draft:
+    apps: dict[str, App]
+    groups: dict[str, Group]
+    touched: set[str] = field(default_factory=set)
+    restarted: set[str] = field(default_factory=set)
+    """Apps to be restarted though nothing about them changed."""
+    sentenced: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def draft(turn: Turn) -> Draft:
+    return Draft(dict(turn.state.apps), dict(turn.state.groups))
+
+
+# ---- apps ------------------------------------------------------------------------------------------------------------
+
+
+def create_app(turn: Turn, made: Draft, fields: Fields, *, base: str = ids.ROOT) -> str:
+    app_id = ids.canonical(str(fields["id"]), base)
+    if app_id in made.apps:
+        raise Conflict(f"An app with id [{app_id}] already exists.")
+    return _put(turn, made, app_id, msgspec.convert(dict(fields), App))
+
+
+def put_app(turn: Turn, made: Draft, app_id: str, fields: Fields, *, partial: bool, must_exist: bool) -> str:
+    """Update or create; ``partial`` lays the given members over the present app."""
+    present = made.apps.get(app_id)
+    if present is None and must_exist:
+        raise app_unknown(app_id)
+    if present is None or not partial:
+        merged: dict[str, Any] = {**fields, "id": app_id}
+    else:
+        merged = normalize.overlay(msgspec.to_builtins(present), {**fields, "id": app_id})
+    merged.pop("version", None)
+    merged.pop("versionInfo", None)
+    return _put(turn, made, app_id, msgspec.convert(merged, App))
+
+
+def roll_back_app(turn: Turn, made: Draft, app_id: str, stored: App) -> str:
+    """Want an earlier version's definition again (as a new version)."""
+    if app_id not in made.apps:
+        raise app_unknown(app_id)
+    return _put(turn, made, app_id, replace(stored, version=None, version_info=None))
+
+
+def _put(turn: Turn, made: Draft, app_id: str, app: App) -> str:
+    settings = turn.settings
+    for ancestor in ids.ancestors(app_id):
+        ensure_group(turn, made, ancestor)
+    parts = ids.segments(app_id)
+    top = made.groups.get("/" + parts[0]) if len(parts) > 1 else None
+    enforced = parts[0] if top is not None and top.enforce_role else None
+    defaults = replace_defaults(settings.defaults, enforced)
+    app = normalize.canonical(replace(app, id=app_id, version=None, version_info=None), defaults)
+    faults = validate.app_faults(app, settings.rules, roles=_roles(turn, made, app_id, enforced))
+    if faults:
+        raise Invalid(faults)
+    low, high = settings.service_ports
+    taken = {port for other in made.apps.values() if other.id != app_id for port in normalize.service_ports(other)}
+    start = int(turn.fresh().replace("-", "")[:8], 16)
+    try:
+        app = normalize.with_service_ports(app, made.apps.get(app_id), taken, low, high, start)
+    except LookupError as error:
+        raise Refused(str(error)) from error
+    made.apps[app_id] = app
+    made.touched.add(app_id)
+    return app_id
+
+
+def replace_defaults(defaults: normalize.Defaults, enforced: str | None) -> normalize.Defaults:
+    return normalize.Defaults(role=defaults.role, network_name=defaults.network_name, enforced_role=enforced)
+
+
+def _roles(turn: Turn, made: Draft, app_id: str, enforced: str | None) -> set[str]:
+    present = made.apps.get(app_id)
+    allowed = {present.role} if present is not None and present.role else set()
+    if enforced is not None:
+        return allowed | {enforced}
+    parts = ids.segments(app_id)
+    allowed.add(turn.settings.defaults.role)
+    return allowed | ({parts[0]} if len(parts) > 1 else set())
+
+
+def delete_app(made: Draft, app_id: str) -> None:
+    if app_id not in made.apps:
+        raise app_unknown(app_id)
+    del made.apps[app_id]
+
+
+def restart_app(made: Draft, app_id: str) -> None:
+    if app_id not in made.apps:
+        raise app_unknown(app_id)
+    made.touched.add(app_id)
+    made.restarted.add(app_id)
+
+
+def scale_app(made: Draft, app_id: str, instances: int, sentenced: tuple[str, ...] = ()) -> None:
+    made.apps[app_id] = replace(made.apps[app_id], instances=instances)
+    made.touched.add(app_id)
+    if sentenced:
+        made.sentenced[app_id] = sentenced
+
+
+# ---- groups ----------------------------------------------------------------------------------------------------------
+
+
+def ensure_group(turn: Turn, made: Draft, group_id: str) -> None:
+    if group_id not in made.groups:
+        enforce = turn.settings.new_group_enforce_role and len(ids.segments(group_id)) == 1
+        made.groups[group_id] = Group(id=group_id, version="", enforce_role=enforce)
+
+
+def create_group(turn: Turn, made: Draft, group_id: str, fields: Fields) -> None:
+    if group_id in made.apps:
+        raise Conflict(f"An app with the path {group_id} already exists.")
+    if group_id in made.groups and (group_id != ids.ROOT or made.apps):
+        raise Conflict(f"Group {group_id} is already created. Use PUT to change this group.")
+    put_group(turn, made, group_id, fields)
+
+
+def put_group(turn: Turn, made: Draft, group_id: str, fields: Fields) -> None:
+    """Exactly one mode: ``scaleBy``, or the structure: given lists replace the present ones."""
+    others = set(fields) - {"id"}
+    for mode in ("version", "scaleBy"):
+        if mode in fields and others != {mode}:
+            raise Invalid([("/", f"'{mode}' is not allowed in conjunction with other properties.")])
+    if "version" in fields:
+        raise Refused("Rolling a group back to a version is not supported: roll back its deployments or apps.")
+    if "scaleBy" in fields:
+        _scale_group(made, group_id, float(fields["scaleBy"]))
+        return
+    for group in [*ids.ancestors(group_id), group_id]:
+        ensure_group(turn, made, group)
+    group_now = made.groups[group_id]
+    if "dependencies" in fields:
+        dependencies = tuple(ids.canonical(one, ids.parent(group_id)) for one in fields["dependencies"])
+        group_now = replace(group_now, dependencies=dependencies, version="")
+    if "enforceRole" in fields:
+        if len(ids.segments(group_id)) != 1:
+            raise Invalid([("/enforceRole", "enforceRole can only be set for top-level groups.")])
+        group_now = replace(group_now, enforce_role=bool(fields["enforceRole"]), version="")
+    made.groups[group_id] = group_now
+    if "apps" in fields:
+        _put_members(turn, made, group_id, fields["apps"])
+    if "groups" in fields:
+        _put_subgroups(turn, made, group_id, fields["groups"])
+
+
+def _scale_group(made: Draft, group_id: str, factor: float) -> None:
+    if group_id not in made.groups:
+        raise group_unknown(group_id)
+    if not factor >= 0:
+        raise Invalid([("/scaleBy", "must be 0 or more")])
+    for app_id in [one for one in made.apps if ids.is_below(one, group_id)]:
+        scale_app(made, app_id, math.ceil(made.apps[app_id].instances * factor))
+
+
+def _put_members(turn: Turn, made: Draft, group_id: str, members: list[Fields]) -> None:
+    wanted: dict[str, Fields] = {}
+    for index, member in enumerate(members):
+        app_id = ids.canonical(str(member["id"]), group_id)
+        if ids.parent(app_id) != group_id:
+            raise Invalid([(f"/apps({index})/id", f"Identifier is not child of '{group_id}'.")])
+        if app_id in wanted:
+            raise Invalid([(f"/apps({index})/id", f"{app_id} is given twice")])
+        wanted[app_id] = member
+    for app_id in [one for one in made.apps if ids.parent(one) == group_id and one not in wanted]:
+        del made.apps[app_id]
+    for index, (app_id, member) in enumerate(wanted.items()):
+        try:
+            put_app(turn, made, app_id, member, partial=False, must_exist=False)
+        except Invalid as error:
+            raise Invalid([(f"/apps({index}){path}", text) for path, text in error.faults]) from error
+
+
+def _put_subgroups(turn: Turn, made: Draft, group_id: str, subgroups: list[Fields]) -> None:
+    wanted: dict[str, Fields] = {}
+    for index, subgroup in enumerate(subgroups):
+        child = ids.canonical(str(subgroup.get("id", "")), group_id)
+        if ids.parent(child) != group_id or child == group_id:
+            raise Invalid([(f"/groups({index})/id", f"Identifier is not child of '{group_id}'.")])
+        wanted[child] = subgroup
+    for child in [one for one in made.groups if one != ids.ROOT and ids.parent(one) == group_id and one not in wanted]:
+        delete_group(made, child)
+    for index, (child, subgroup) in enumerate(wanted.items()):
+        try:
+            put_group(turn, made, child, subgroup)
+        except Invalid as error:
+            raise Invalid([(f"/groups({index}){path}", text) for path, text in error.faults]) from error
+
+
+def delete_group(made: Draft, group_id: str) -> None:
+    """With everything below; the root itself stays."""
+    if group_id not in made.groups:
+        raise group_unknown(group_id)
+    for app_id in [one for one in made.apps if ids.is_below(one, group_id)]:
+        del made.apps[app_id]
+    for group in [one for one in made.groups if one == group_id or ids.is_below(one, group_id)]:
+        if group != ids.ROOT:
+            del made.groups[group]
+
+
+# ---- the whole root --------------------------------------------------------------------------------------------------
+
+
+def checked_depths(made: Draft) -> dict[str, int]:
+    """Rules over all apps and groups; answers the depth of each app in the dependency graph."""
+    both = sorted(set(made.apps) & set(made.groups))
+    if both:
+        raise Conflict(f"Apps and groups may not share an id: {', '.join(both)}")
+    try:
+        return depths(made.apps, made.groups)
+    except Cycle as error:
+        raise Invalid([("/", CYCLIC)]) from error
+
+
+def check_exclusive(*, scale: bool, wipe: bool) -> None:
+    if scale and wipe:
+        raise BadRequest("You cannot use scale and wipe at the same time.")

@@ -1,0 +1,207 @@
+"""Every event of a leading Marathon goes through ``Scheduler.handle``: one writer, no waiting while deciding.
+
+An event changes the state and marks the apps that it concerns; then ``deployments.settle`` asks ``deploy`` what each of
+them needs: launches go to the queue (``launch``), kills to the master (``tasks``). Nothing is remembered about what was
+asked before, so that a new leader decides the same from what is stored. A refused request changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from dcos.marathon.core import deployments, events, ids, launch, root, tasks
+from dcos.marathon.core.effects import Effect
+from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
+from dcos.marathon.core.root import Draft
+from dcos.marathon.core.state import CoreSettings, State, Turn
+from dcos.model.marathon import App
+from dcos.model.marathon_state import Deployment, Goal, Group, Instance
+
+Result = Deployment | tuple[Instance, ...] | None
+"""What a request answers: its deployment, or the killed instances."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    effects: tuple[Effect, ...]
+    result: Result = None
+
+
+class Scheduler:
+    """Owns ``state``. ``ids`` gives fresh UUID texts."""
+
+    def __init__(self, state: State, settings: CoreSettings, ids: Iterator[str]) -> None:
+        self.state = state
+        self.settings = settings
+        self._ids = ids
+
+    def start(self, now: float) -> Outcome:
+        """After loading: the root group, and a look at every app."""
+        turn = Turn(self.state, self.settings, now, self._ids)
+        self.state.index()
+        if ids.ROOT not in self.state.groups:
+            turn.save_group(Group(id=ids.ROOT, version=turn.new_version()))
+        deployments.settle(turn)
+        return Outcome(tuple(turn.effects))
+
+    def handle(self, event: events.Event, now: float) -> Outcome:
+        """Errors: Refused, when a request breaks a rule; nothing changed then."""
+        turn = Turn(self.state, self.settings, now, self._ids)
+        result = self._decide(turn, event)
+        deployments.settle(turn)
+        launch.tune_offers(turn)
+        return Outcome(tuple(turn.effects), result)
+
+    def _decide(self, turn: Turn, event: events.Event) -> Result:
+        match event:
+            case events.Subscribed():
+                self._subscribed(turn, event)
+            case events.OffersReceived(offers):
+                launch.offers(turn, offers)
+            case events.StatusReceived(status):
+                tasks.status_update(turn, status)
+            case events.Disconnected():
+                if self.state.subscribed:
+                    self.state.subscribed = False
+                    turn.publish("scheduler_disconnected_event")
+            case events.CallLost(wants_offers, task_ids):
+                self.state.wants_revive = self.state.wants_revive or wants_offers
+                tasks.not_launched(turn, task_ids)
+            case events.Probed(instance_id, index, alive, cause):
+                tasks.probed(turn, instance_id, index, alive, cause)
+            case events.ReadinessProbed():
+                self._readiness(turn, event)
+            case events.Tick():
+                self._tick(turn)
+            case events.ResetDelay(app_id):
+                if app_id not in self.state.queue:
+                    raise Unknown(f"Application {app_id} not found in tasks queue.")
+                self.state.delays.pop(app_id, None)
+                self.state.wants_revive = True
+            case events.KillInstances():
+                return self._kill(turn, event)
+            case events.CancelDeployment(deployment_id, force):
+                if not force:
+                    return deployments.roll_back(turn, deployment_id)
+                deployments.cancel(turn, deployments.known(turn, deployment_id), "cancelled")
+            case events.SetEnforceRole(group_id, enforce):
+                group = self.state.groups.get(group_id)
+                if group is None:
+                    raise group_unknown(group_id)
+                if len(ids.segments(group_id)) != 1:
+                    raise Invalid([("/enforceRole", "enforceRole can only be set for top-level groups.")])
+                turn.save_group(replace(group, enforce_role=enforce))
+            case _:
+                return self._change(turn, event)
+        return None
+
+    # ---- what clients want ----
+
+    def _change(
+        self,
+        turn: Turn,
+        event: events.CreateApp
+        | events.PutApps
+        | events.DeleteApp
+        | events.RestartApp
+        | events.PutGroup
+        | events.DeleteGroup,
+    ) -> Deployment:
+        draft = root.draft(turn)
+        dry_run = False
+        match event:
+            case events.CreateApp(fields):
+                root.create_app(turn, draft, fields)
+            case events.PutApps(apps, partial, must_exist):
+                self._put_apps(turn, draft, apps, partial, must_exist)
+            case events.DeleteApp(app_id):
+                root.delete_app(draft, app_id)
+            case events.RestartApp(app_id):
+                root.restart_app(draft, app_id)
+            case events.PutGroup(group_id, fields, create):
+                dry_run = event.dry_run
+                put = root.create_group if create else root.put_group
+                put(turn, draft, group_id, fields)
+            case events.DeleteGroup(group_id):
+                root.delete_group(draft, group_id)
+            case other:
+                assert_never(other)
+        return deployments.commit(turn, draft, force=event.force, dry_run=dry_run)
+
+    def _put_apps(
+        self,
+        turn: Turn,
+        draft: Draft,
+        apps: tuple[tuple[str, root.Fields | App], ...],
+        partial: bool,
+        must_exist: bool,
+    ) -> None:
+        for index, (app_id, wanted) in enumerate(apps):
+            try:
+                if isinstance(wanted, App):
+                    root.roll_back_app(turn, draft, app_id, wanted)
+                else:
+                    root.put_app(turn, draft, app_id, wanted, partial=partial, must_exist=must_exist)
+            except Invalid as error:
+                if len(apps) == 1:
+                    raise
+                raise Invalid([(f"({index}){path}", text) for path, text in error.faults]) from error
+
+    def _kill(self, turn: Turn, event: events.KillInstances) -> Result:
+        root.check_exclusive(scale=event.scale, wipe=event.wipe)
+        found = [self.state.instances[one] for one in event.instance_ids if one in self.state.instances]
+        if event.scale:
+            draft = root.draft(turn)
+            for app_id in {one.app_id for one in found} & set(draft.apps):
+                going = tuple(one.id for one in found if one.app_id == app_id and one.goal is Goal.RUNNING)
+                left = max(0, draft.apps[app_id].instances - len(going))
+                root.scale_app(draft, app_id, left, going)
+            return deployments.commit(turn, draft, force=event.force)
+        for instance in found:
+            tasks.kill(turn, instance, "asked by a client")
+        return tuple(found)
+
+    # ---- the master, checks, time ----
+
+    def _subscribed(self, turn: Turn, event: events.Subscribed) -> None:
+        state = self.state
+        again = state.framework_id is not None
+        turn.save_framework_id(event.framework_id)
+        state.subscribed = True
+        state.master = event.master
+        state.suppressed = False
+        state.wants_revive = bool(state.queue)
+        state.last_revive = None
+        if again:
+            turn.publish("scheduler_reregistered_event", master=event.master)
+        else:
+            turn.publish("scheduler_registered_event", frameworkId=event.framework_id, master=event.master)
+        tasks.reconcile(turn, everything=True)
+        state.kill_sent.clear()
+        state.next_reconcile = turn.now + self.settings.reconcile_initial_s
+
+    def _readiness(self, turn: Turn, event: events.ReadinessProbed) -> None:
+        instance = self.state.instances.get(event.instance_id)
+        if instance is None:
+            return
+        self.state.readiness[instance.id] = {
+            "name": event.name,
+            "taskId": instance.task.id,
+            "ready": event.ready,
+            **({"lastResponse": event.response} if event.response else {}),
+        }
+        if event.ready and instance.id not in self.state.ready:
+            self.state.ready.add(instance.id)
+            self.state.dirty.add(instance.app_id)
+
+    def _tick(self, turn: Turn) -> None:
+        tasks.tick(turn)
+        launch.tick(turn)
+        state = self.state
+        if state.subscribed and turn.now >= state.next_reconcile:
+            state.next_reconcile = turn.now + self.settings.reconcile_interval_s
+            tasks.reconcile(turn, everything=False)

@@ -1,0 +1,356 @@
+"""Rules of a canonical app: each broken one gives (path, text).   Source: Marathon 1.11 app rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from dcos.marathon.core import ids
+from dcos.marathon.core.constraints import constraint_fault
+from dcos.marathon.core.normalize import SINGLE_INSTANCE
+from dcos.model.marathon import (
+    MARATHON_CHECKS,
+    App,
+    CheckProtocol,
+    EngineType,
+    EnvSecret,
+    HealthCheck,
+    IpProtocol,
+    NetworkMode,
+    Volume,
+)
+
+Fault = tuple[str, str]
+
+_EXECUTOR = re.compile(r"^(//cmd)|(/?[^/]+(/[^/]+)*)|$")
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+_ROLE_BAD = re.compile(r"[\s\x7f]")
+MAX_URI = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the service's settings allow."""
+
+    features: frozenset[str] = frozenset()
+    default_role: str = "*"
+
+
+def app_faults(app: App, rules: Rules, *, roles: Collection[str]) -> list[Fault]:
+    """Every broken rule of one app; ``roles`` are those that it may have."""
+    made = list(_all(app, rules, roles))
+    return list(dict.fromkeys(made))
+
+
+def _all(app: App, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
+    for text in ids.id_faults(app.id):
+        yield "/id", text
+    yield from _command(app)
+    yield from _resources(app, rules)
+    yield from _container(app, rules)
+    yield from _networks(app)
+    yield from _ports(app)
+    yield from _placement(app, roles)
+    yield from _strategies(app)
+    yield from _checks(app)
+    yield from _secrets(app, rules)
+    for index, one in enumerate(app.fetch):
+        if not one.uri:
+            yield f"/fetch({index})/uri", "must not be empty"
+        elif len(one.uri) > MAX_URI:
+            yield f"/fetch({index})/uri", f"must not be longer than {MAX_URI} characters"
+        if one.dest_path is not None and (one.dest_path.startswith("/") or ".." in one.dest_path.split("/")):
+            yield f"/fetch({index})/destPath", "must be a relative path within the sandbox"
+    for index, dependency in enumerate(app.dependencies):
+        for text in ids.id_faults(dependency):
+            yield f"/dependencies({index})", text
+        if dependency == app.id:
+            yield f"/dependencies({index})", "an app cannot depend on itself"
+    if any(not name for name in app.env):
+        yield "/env", "must not contain an empty name"
+
+
+def _least(path: str, value: float, bound: float) -> Iterator[Fault]:
+    if value < bound:
+        yield path, f"got {_short(value)}, expected {_short(bound)} or more"
+
+
+def _most(path: str, value: float, bound: float) -> Iterator[Fault]:
+    if value > bound:
+        yield path, f"got {_short(value)}, expected {_short(bound)} or less"
+
+
+def _short(value: float) -> str:
+    return f"{value:g}"
+
+
+def _command(app: App) -> Iterator[Fault]:
+    has_image = app.container is not None and (
+        app.container.docker is not None or app.container.type is EngineType.MESOS
+    )
+    if (app.cmd is not None and app.args) or (app.cmd is None and not app.args and not has_image):
+        yield "/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."
+    if app.cmd is not None and len(app.cmd) < 1:
+        yield "/cmd", "must not be empty"
+    if not _EXECUTOR.fullmatch(app.executor):
+        yield "/executor", f"must fully match regular expression '{_EXECUTOR.pattern}'"
+
+
+def _resources(app: App, rules: Rules) -> Iterator[Fault]:
+    yield from _least("/instances", app.instances, 0)
+    yield from _least("/cpus", app.cpus, 0.001)
+    yield from _least("/mem", app.mem, 0)
+    yield from _least("/disk", app.disk, 0)
+    yield from _least("/gpus", app.gpus, 0)
+    if app.gpus > 0:
+        if "gpu_resources" not in rules.features:
+            yield "/gpus", "Feature gpu_resources is not enabled. Enable with --enable_features gpu_resources)"
+        if app.container is not None and app.container.type is EngineType.DOCKER:
+            yield "/gpus", "GPU resources only work with the Mesos containerizer"
+    if app.resource_limits is not None:
+        for name, wanted, limit in (
+            ("cpus", app.cpus, app.resource_limits.cpus),
+            ("mem", app.mem, app.resource_limits.mem),
+        ):
+            if isinstance(limit, float) and limit < wanted:
+                yield f"/resourceLimits/{name}", f"must be greater than or equal to the requested {_short(wanted)}"
+    yield from _least("/backoffSeconds", app.backoff_seconds, 0)
+    yield from _least("/backoffFactor", app.backoff_factor, 1)
+    yield from _least("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, 0)
+    if app.task_kill_grace_period_seconds is not None:
+        yield from _least("/taskKillGracePeriodSeconds", app.task_kill_grace_period_seconds, 0)
+
+
+def _container(app: App, rules: Rules) -> Iterator[Fault]:
+    container = app.container
+    if container is None:
+        return
+    docker = container.docker
+    if container.type is EngineType.DOCKER and docker is None:
+        yield "/container/docker", "not defined"
+    if docker is not None:
+        if not docker.image:
+            yield "/container/docker/image", "must not be empty"
+        if docker.credential is not None:
+            yield "/container/docker/credential", "must be empty"
+        if docker.pull_config is not None:
+            if container.type is EngineType.DOCKER:
+                yield "/container/docker/pullConfig", "is not supported with Docker containerizer"
+            elif docker.pull_config.secret not in app.secrets:
+                yield "/container/docker/pullConfig", "pullConfig.secret must refer to an existing secret"
+        if container.type is EngineType.MESOS and docker.parameters:
+            yield "/container/docker/parameters", "must be empty"
+    for index, volume in enumerate(container.volumes):
+        yield from _volume(volume, f"/container/volumes({index})", app, rules)
+
+
+def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault]:
+    kinds = [kind for kind in (volume.host_path, volume.persistent, volume.external, volume.secret) if kind is not None]
+    if len(kinds) != 1:
+        yield path, "must define exactly one of hostPath, persistent, external or secret"
+        return
+    if not volume.container_path:
+        yield f"{path}/containerPath", "must not be empty"
+    if volume.secret is None and volume.mode is None:
+        yield f"{path}/mode", "undefined"
+    if volume.persistent is not None:
+        if "/" in volume.container_path or volume.container_path in (".", ".."):
+            yield f"{path}/containerPath", "must be a single path segment within the sandbox"
+        if volume.persistent.size <= 0:
+            yield f"{path}/persistent/size", "must be greater than 0"
+        if volume.mode is not None and volume.mode != "RW":
+            yield f"{path}/mode", "must be RW"
+    if volume.external is not None and "external_volumes" not in rules.features:
+        yield (
+            f"{path}/external",
+            "Feature external_volumes is not enabled. Enable with --enable_features external_volumes)",
+        )
+    if volume.secret is not None and volume.secret not in app.secrets:
+        yield f"{path}/secret", "secret must refer to an existing secret"
+
+
+def _networks(app: App) -> Iterator[Fault]:
+    modes = [network.mode for network in app.networks]
+    hosts, bridges = modes.count(NetworkMode.HOST), modes.count(NetworkMode.BRIDGE)
+    containers = modes.count(NetworkMode.CONTAINER)
+    if hosts + bridges > 1 or (containers and hosts + bridges):
+        yield "/networks", "must be one host network, or one bridge network, or any number of container networks"
+    names = [network.name for network in app.networks if network.name is not None]
+    if len(set(names)) != len(names):
+        yield "/networks", "Each network name must be unique"
+    for index, network in enumerate(app.networks):
+        if network.mode is NetworkMode.CONTAINER:
+            if not network.name:
+                yield (
+                    f"/networks({index})",
+                    "a network name must be specified when container-mode networking is selected",
+                )
+        elif network.name is not None:
+            yield f"/networks({index})/name", "must be empty"
+        if network.mode is NetworkMode.HOST and network.labels:
+            yield f"/networks({index})/labels", "must be empty"
+    engine = app.container.type if app.container else EngineType.MESOS
+    if engine is EngineType.DOCKER and containers > 1:
+        yield "/networks", "may only specify a single container network when using the Docker container engine"
+
+
+def _ports(app: App) -> Iterator[Fault]:
+    if app.is_host_network:
+        if app.port_mappings:
+            yield "/container/portMappings", "must be empty"
+        definitions = app.port_definitions or ()
+        yield from _names([one.name for one in definitions], "/portDefinitions", "Port names must be unique.")
+        numbers = [one.port for one in definitions if one.port]
+        if len(set(numbers)) != len(numbers):
+            yield "/portDefinitions", "Ports must be unique."
+        for index, definition in enumerate(definitions):
+            yield from _port(f"/portDefinitions({index})/port", definition.port)
+        return
+    containers = [one.name for one in app.networks if one.mode is NetworkMode.CONTAINER]
+    mappings = app.port_mappings
+    yield from _names([one.name for one in mappings], "/container/portMappings", "Port names must be unique.")
+    for index, mapping in enumerate(mappings):
+        path = f"/container/portMappings({index})"
+        yield from _port(f"{path}/containerPort", mapping.container_port)
+        yield from _port(f"{path}/hostPort", mapping.host_port or 0)
+        yield from _port(f"{path}/servicePort", mapping.service_port)
+        for name in mapping.network_names:
+            if name not in containers:
+                yield f"{path}/networkNames", f"network '{name}' is not one of the app's networks"
+        if len(containers) > 1 and mapping.host_port is not None and len(mapping.network_names) != 1:
+            yield path, "must declare exactly one networkNames when hostPort is used with several container networks"
+
+
+def _names(names: list[str | None], path: str, text: str) -> Iterator[Fault]:
+    given = [name for name in names if name is not None]
+    if len(set(given)) != len(given):
+        yield path, text
+    for index, name in enumerate(names):
+        if name is not None and (not _NAME.fullmatch(name) or len(name) > 63):
+            yield f"{path}({index})/name", f"must fully match regular expression '{_NAME.pattern}'"
+
+
+def _port(path: str, number: int) -> Iterator[Fault]:
+    yield from _least(path, number, 0)
+    yield from _most(path, number, 65535)
+
+
+def _placement(app: App, roles: Collection[str]) -> Iterator[Fault]:
+    for index, constraint in enumerate(app.constraints):
+        fault = constraint_fault(constraint)
+        if fault:
+            yield f"/constraints({index})", fault
+    accepted = app.accepted_resource_roles
+    if accepted is not None:
+        if not accepted:
+            yield "/acceptedResourceRoles", "must not be empty"
+        for role in accepted:
+            if role not in ("*", app.role):
+                yield (
+                    "/acceptedResourceRoles",
+                    f"acceptedResourceRoles can only contain * and {app.role}",
+                )
+                break
+    role = app.role or "*"
+    if _ROLE_BAD.search(role) or role.startswith(("/", "-")) or role.endswith("/") or "//" in role:
+        yield "/role", "is not a valid Mesos role"
+    elif role not in roles:
+        expected = ", ".join(sorted(roles))
+        yield "/role", f"got {role}, expected one of: [{expected}]"
+
+
+def _strategies(app: App) -> Iterator[Fault]:
+    strategy = app.upgrade_strategy
+    if strategy is not None:
+        for name, value in (
+            ("minimumHealthCapacity", strategy.minimum_health_capacity),
+            ("maximumOverCapacity", strategy.maximum_over_capacity),
+        ):
+            if value < 0:
+                yield f"/upgradeStrategy/{name}", "is less than 0"
+            if value > 1:
+                yield f"/upgradeStrategy/{name}", "is greater than 1"
+        if app.is_resident and strategy.maximum_over_capacity != 0:
+            yield "/upgradeStrategy/maximumOverCapacity", "must be 0 for apps with persistent volumes"
+        if app.labels.get(SINGLE_INSTANCE) == "true":
+            if app.instances > 1:
+                yield "/instances", f"must be at most 1 with the label {SINGLE_INSTANCE}"
+            if strategy.minimum_health_capacity != 0 or strategy.maximum_over_capacity != 0:
+                yield "/upgradeStrategy", f"must be 0 and 0 with the label {SINGLE_INSTANCE}"
+    unreachable = app.unreachable_strategy
+    if unreachable is not None and unreachable != "disabled":
+        yield from _least("/unreachableStrategy/inactiveAfterSeconds", unreachable.inactive_after_seconds, 0)
+        if unreachable.expunge_after_seconds < unreachable.inactive_after_seconds:
+            yield (
+                "/unreachableStrategy",
+                "inactiveAfterSeconds must be less than or equal to expungeAfterSeconds",
+            )
+        if app.is_resident:
+            yield "/unreachableStrategy", "must be disabled for apps with persistent volumes"
+
+
+def _checks(app: App) -> Iterator[Fault]:
+    count = len(app.port_definitions or ()) if app.is_host_network else len(app.port_mappings)
+    agent_checks = [one for one in app.health_checks if one.protocol not in MARATHON_CHECKS]
+    if len(agent_checks) > 1:
+        yield "/healthChecks", "can only contain one health check that is run by the agent"
+    for index, check in enumerate(app.health_checks):
+        yield from _health_check(check, f"/healthChecks({index})", count)
+    names = [one.name for one in (app.port_definitions or ())] + [one.name for one in app.port_mappings]
+    if len(app.readiness_checks) > 1:
+        yield "/readinessChecks", "may not have more than 1 readiness check"
+    for index, ready in enumerate(app.readiness_checks):
+        path = f"/readinessChecks({index})"
+        if ready.port_name not in names:
+            yield f"{path}/portName", f"'{ready.port_name}' is not the name of a port"
+        if ready.timeout_seconds >= ready.interval_seconds:
+            yield f"{path}/timeoutSeconds", "must be less than intervalSeconds"
+        if not ready.http_status_codes_for_ready:
+            yield f"{path}/httpStatusCodesForReady", "must not be empty"
+    if app.check is not None:
+        kinds = [kind for kind in (app.check.http, app.check.tcp, app.check.exec) if kind is not None]
+        if len(kinds) != 1:
+            yield "/check", "must have exactly one of http, tcp and exec"
+        if app.container is not None and app.container.type is EngineType.DOCKER:
+            yield "/check", "is not supported with the Docker container engine"
+
+
+def _health_check(check: HealthCheck, path: str, ports: int) -> Iterator[Fault]:
+    if check.protocol is CheckProtocol.COMMAND:
+        if check.command is None or not check.command.value:
+            yield f"{path}/command", "not defined"
+    else:
+        if check.command is not None:
+            yield f"{path}/command", "must be empty"
+        if check.port is not None and check.port_index is not None:
+            yield path, "HealthCheck must specify either a port or a portIndex"
+        if check.port is not None:
+            yield from _port(f"{path}/port", check.port)
+        elif check.port_index is not None and not 0 <= check.port_index < ports:
+            yield (
+                path,
+                "Health check port indices must address an element of the ports array or container port mappings.",
+            )
+        if check.path is not None and not check.path.startswith("/"):
+            yield f"{path}/path", "must start with '/'"
+    if check.ip_protocol is IpProtocol.IPv6 and check.protocol in MARATHON_CHECKS:
+        yield f"{path}/ipProtocol", "IPv6 can only be used with MESOS health checks"
+    yield from _least(f"{path}/gracePeriodSeconds", check.grace_period_seconds, 0)
+    yield from _least(f"{path}/intervalSeconds", check.interval_seconds, 1)
+    yield from _least(f"{path}/timeoutSeconds", check.timeout_seconds, 1)
+    yield from _least(f"{path}/maxConsecutiveFailures", check.max_consecutive_failures, 0)
+    yield from _least(f"{path}/delaySeconds", check.delay_seconds, 0)
+
+
+def _secrets(app: App, rules: Rules) -> Iterator[Fault]:
+    used = [(name, value.secret) for name, value in app.env.items() if isinstance(value, EnvSecret)]
+    if (used or app.secrets) and "secrets" not in rules.features:
+        yield "/secrets", "Feature secrets is not enabled. Enable with --enable_features secrets)"
+        return
+    for name, secret in used:
+        if secret not in app.secrets:
+            yield f"/env/{name}", f"references undefined secret '{secret}'"
+    for name, source in app.secrets.items():
+        if not source.source:
+            yield f"/secrets({name})/source", "must not be empty"

@@ -1,0 +1,51 @@
+"""The event bus behind /v2/events: each client has a bounded queue; one that cannot keep up is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+
+from dcos.model.marathon_state import iso
+
+
+class Subscriber:
+    """One client of the stream; ``kinds`` empty: everything."""
+
+    def __init__(self, kinds: Collection[str], limit: int) -> None:
+        self.kinds = frozenset(kinds)
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(limit)
+        self.overrun = asyncio.Event()
+
+
+class Bus:
+    def __init__(self, now: Callable[[], float], limit: int) -> None:
+        self._now = now
+        self._limit = limit
+        self._subscribers: set[Subscriber] = set()
+
+    def attach(self, kinds: Collection[str], address: str) -> Subscriber:
+        subscriber = Subscriber(kinds, self._limit)
+        self._subscribers.add(subscriber)
+        self.publish("event_stream_attached", {"remoteAddress": address})
+        return subscriber
+
+    def detach(self, subscriber: Subscriber, address: str) -> None:
+        self._subscribers.discard(subscriber)
+        self.publish("event_stream_detached", {"remoteAddress": address})
+
+    def publish(self, kind: str, fields: dict[str, Any]) -> None:
+        if not self._subscribers:
+            return
+        body = msgspec.json.encode({**fields, "eventType": kind, "timestamp": iso(self._now())})
+        frame = b"event: %b\ndata: %b\n\n" % (kind.encode(), body)
+        for subscriber in list(self._subscribers):
+            if subscriber.kinds and kind not in subscriber.kinds:
+                continue
+            try:
+                subscriber.queue.put_nowait(frame)
+            except asyncio.QueueFull:
+                subscriber.overrun.set()
+                self._subscribers.discard(subscriber)

@@ -1,0 +1,310 @@
+"""State as the API shows it.   Source: Marathon's RAML types; ``waits`` of a current action is an extension."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+
+from dcos.marathon.core import backoff, deploy, deployments, health, ids, normalize
+from dcos.marathon.core.match import Reason
+from dcos.marathon.core.state import QueueEntry, State
+from dcos.model.marathon import App
+from dcos.model.marathon_state import Condition, Deployment, Instance, TaskFailure, iso
+from dcos.model.v1.types import CheckStatusInfo, Offer
+from dcos.wire.marathon import app_json
+
+Json = dict[str, Any]
+
+EMBEDS = ("tasks", "counts", "deployments", "readiness", "lastTaskFailure", "taskStats", "failures")
+_PREFIXES = ("group.apps.", "apps.", "app.")
+_STAGED = (Condition.PROVISIONED, Condition.STAGING, Condition.STARTING)
+
+
+def embeds(words: Iterable[str]) -> frozenset[str]:
+    """What ``embed`` parameters ask for about apps; unknown ones are ignored."""
+    found: set[str] = set()
+    for word in words:
+        for prefix in _PREFIXES:
+            word = word.removeprefix(prefix)
+        if word == "failures":
+            found |= {"tasks", "lastTaskFailure", "deployments"}
+        elif word in EMBEDS:
+            found.add(word)
+    return frozenset(found | ({"deployments"} if "tasks" in found else set()))
+
+
+# ---- apps ------------------------------------------------------------------------------------------------------------
+
+
+def app_info(state: State, app: App, embed: Collection[str] = ()) -> Json:
+    made = app_json(app)
+    instances = state.of_app(app.id)
+    if "counts" in embed:
+        made.update(counts(state, instances))
+    if "deployments" in embed:
+        made["deployments"] = [{"id": one.id} for one in state.deployments.values() if app.id in one.affected]
+    if "tasks" in embed:
+        made["tasks"] = [task_json(state, one) for one in instances]
+    if "readiness" in embed:
+        made["readinessCheckResults"] = readiness(state, instances)
+    if "lastTaskFailure" in embed and app.id in state.failures:
+        made["lastTaskFailure"] = failure_json(state.failures[app.id])
+    if "taskStats" in embed:
+        stats = task_stats(state, app, instances)
+        made["taskStats"] = stats
+        made["tasksStats"] = stats
+    return made
+
+
+def counts(state: State, instances: Iterable[Instance]) -> Json:
+    staged = running = healthy = unhealthy = 0
+    for instance in instances:
+        if instance.condition in _STAGED:
+            staged += 1
+        elif instance.condition is Condition.RUNNING:
+            running += 1
+            alive = state.health_of(instance)
+            healthy += alive is True
+            unhealthy += alive is False
+    return {"tasksStaged": staged, "tasksRunning": running, "tasksHealthy": healthy, "tasksUnhealthy": unhealthy}
+
+
+def readiness(state: State, instances: Iterable[Instance]) -> list[Json]:
+    return [state.readiness[one.id] for one in instances if one.id in state.readiness]
+
+
+def failure_json(failure: TaskFailure) -> Json:
+    return {
+        "appId": failure.app_id,
+        "host": failure.host,
+        "message": failure.message,
+        "state": failure.state.value,
+        "taskId": failure.task_id,
+        "timestamp": failure.timestamp,
+        "version": failure.version,
+        "slaveId": failure.agent_id,
+    }
+
+
+def task_stats(state: State, app: App, instances: Collection[Instance]) -> Json:
+    scaled = app.version_info.last_scaling_at if app.version_info else ""
+    groups = {
+        "startedAfterLastScaling": [one for one in instances if one.version >= scaled],
+        "withLatestConfig": [one for one in instances if deploy.is_current(one, app)],
+        "withOutdatedConfig": [one for one in instances if not deploy.is_current(one, app)],
+        "totalSummary": list(instances),
+    }
+    made = {}
+    for name, members in groups.items():
+        if not members:
+            continue
+        found = counts(state, members)
+        stats: Json = {"counts": {key.removeprefix("tasks").lower(): value for key, value in found.items()}}
+        lives = [one.task.started_at for one in members if one.task.started_at is not None]
+        if lives:
+            now = max(one.since for one in members)
+            ages = [max(0.0, now - started) for started in lives]
+            stats["lifeTime"] = {"averageSeconds": statistics.fmean(ages), "medianSeconds": statistics.median(ages)}
+        made[name] = {"stats": stats}
+    return made
+
+
+# ---- tasks -----------------------------------------------------------------------------------------------------------
+
+
+def task_json(state: State, instance: Instance) -> Json:
+    task = instance.task
+    made: Json = {
+        "id": task.id,
+        "appId": instance.app_id,
+        "host": instance.agent.host,
+        "slaveId": instance.agent.agent_id,
+        "state": task.state.value,
+        "ports": [port for port in task.host_ports if port],
+        "ipAddresses": [{"ipAddress": one, "protocol": "IPv6" if ":" in one else "IPv4"} for one in task.addresses],
+        "stagedAt": iso(task.staged_at),
+        "version": instance.version,
+        "localVolumes": [],
+        "role": instance.role,
+    }
+    if task.started_at is not None:
+        made["startedAt"] = iso(task.started_at)
+    results = [health_json(instance, one) for one in state.health.get(instance.id, ()) if one.is_known]
+    if results:
+        made["healthCheckResults"] = results
+    if task.check is not None:
+        made["checkResult"] = check_json(task.check)
+    if instance.agent.region:
+        made["region"] = instance.agent.region
+    if instance.agent.zone:
+        made["zone"] = instance.agent.zone
+    app = state.spec_of(instance)
+    if app is not None:
+        made["servicePorts"] = list(normalize.service_ports(app))
+    return made
+
+
+def health_json(instance: Instance, one: health.Health) -> Json:
+    made: Json = {
+        "alive": one.alive,
+        "consecutiveFailures": one.consecutive_failures,
+        "instanceId": instance.id,
+    }
+    for name, moment in (
+        ("firstSuccess", one.first_success),
+        ("lastSuccess", one.last_success),
+        ("lastFailure", one.last_failure),
+    ):
+        if moment is not None:
+            made[name] = iso(moment)
+    if one.last_failure_cause:
+        made["lastFailureCause"] = one.last_failure_cause
+    return made
+
+
+def check_json(check: CheckStatusInfo) -> Json:
+    if check.http is not None:
+        return {"http": {"statusCode": check.http.status_code or 0}}
+    if check.tcp is not None:
+        return {"tcp": {"succeeded": bool(check.tcp.succeeded)}}
+    if check.command is not None and check.command.exit_code is not None:
+        return {"command": {"exitCode": check.command.exit_code}}
+    return {}
+
+
+# ---- deployments -----------------------------------------------------------------------------------------------------
+
+
+def deployment_json(state: State, deployment: Deployment) -> Json:
+    current = deployment.steps[deployment.current]
+    actions = []
+    for action in current.actions:
+        shown = {
+            **deployments.action_json(action),
+            "readinessCheckResults": readiness(state, state.of_app(action.app_id)),
+        }
+        if action.app_id in state.waits:
+            shown["waits"] = state.waits[action.app_id]
+        actions.append(shown)
+    return {
+        "id": deployment.id,
+        "version": deployment.version,
+        "affectedApps": sorted(deployment.affected),
+        "affectedPods": [],
+        "steps": [deployments.step_json(step) for step in deployment.steps],
+        "currentActions": actions,
+        "currentStep": deployment.current + 1,
+        "totalSteps": len(deployment.steps),
+    }
+
+
+# ---- the queue -------------------------------------------------------------------------------------------------------
+
+
+def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool) -> Json:
+    until = backoff.waits_until(entry.app, state.delays.get(entry.app.id), now)
+    summary: Json = {
+        "processedOffersCount": entry.processed,
+        "unusedOffersCount": entry.unused,
+        "rejectSummaryLastOffers": funnel(
+            len(entry.refusals),
+            {reason: sum(1 for one in entry.refusals.values() if one.reasons[0] is reason) for reason in Reason},
+        ),
+        "rejectSummaryLaunchAttempt": funnel(sum(entry.attempt.values()), entry.attempt),
+    }
+    if entry.last_unused_at is not None:
+        summary["lastUnusedOfferAt"] = iso(entry.last_unused_at)
+    if entry.last_used_at is not None:
+        summary["lastUsedOfferAt"] = iso(entry.last_used_at)
+    made: Json = {
+        "count": entry.count,
+        "role": entry.app.role or "*",
+        "delay": {"timeLeftSeconds": max(0, round((until or now) - now)), "overdue": until is None},
+        "since": iso(entry.since),
+        "processedOffersSummary": summary,
+        "app": app_json(entry.app),
+    }
+    if offers:
+        made["lastUnusedOffers"] = [
+            {
+                "offer": offer_json(one.offer),
+                "reason": [reason.value for reason in one.reasons],
+                "timestamp": iso(one.at),
+            }
+            for one in entry.refusals.values()
+        ]
+    return made
+
+
+def funnel(total: int, by_reason: dict[Reason, int]) -> list[Json]:
+    """Each step processes what the one before let through."""
+    made = []
+    left = total
+    for reason in Reason:
+        declined = by_reason.get(reason, 0)
+        made.append({"reason": reason.value, "declined": declined, "processed": left})
+        left -= declined
+    return made
+
+
+def offer_json(offer: Offer) -> Json:
+    resources = []
+    for one in offer.resources:
+        role = one.reservations[-1].role if one.reservations else one.role
+        shown: Json = {"name": one.name, "role": role or "*"}
+        if one.scalar is not None:
+            shown["scalar"] = one.scalar.value
+        if one.ranges is not None:
+            shown["ranges"] = [{"begin": part.begin, "end": part.end} for part in one.ranges.range]
+        if one.set is not None:
+            shown["set"] = list(one.set.item)
+        resources.append(shown)
+    attributes = [msgspec.to_builtins(one) for one in offer.attributes]
+    for attribute in attributes:
+        attribute.pop("type", None)
+        for kind in ("scalar", "text"):
+            if kind in attribute:
+                attribute[kind] = attribute[kind]["value"]
+        if "ranges" in attribute:
+            attribute["ranges"] = attribute["ranges"].get("range", [])
+        if "set" in attribute:
+            attribute["set"] = attribute["set"].get("item", [])
+    return {
+        "id": offer.id.value,
+        "hostname": offer.hostname,
+        "agentId": offer.agent_id.value,
+        "resources": resources,
+        "attributes": attributes,
+    }
+
+
+# ---- groups ----------------------------------------------------------------------------------------------------------
+
+
+def group_info(state: State, group_id: str, embed: Collection[str], app_embed: Collection[str]) -> Json:
+    """``embed``: which of groups, apps, pods are listed."""
+    group = state.groups[group_id]
+    made: Json = {
+        "id": group.id,
+        "dependencies": list(group.dependencies),
+        "version": max(
+            [group.version, *(app.version or "" for app in state.apps.values() if ids.is_below(app.id, group_id))]
+        ),
+        "enforceRole": group.enforce_role,
+    }
+    if "groups" in embed:
+        made["groups"] = [
+            group_info(state, one, embed, app_embed)
+            for one in sorted(state.groups)
+            if one != ids.ROOT and ids.parent(one) == group_id
+        ]
+    if "apps" in embed:
+        made["apps"] = [
+            app_info(state, app, app_embed) for app in state.apps.values() if ids.parent(app.id) == group_id
+        ]
+    if "pods" in embed:
+        made["pods"] = []
+    return made
