@@ -1,13 +1,22 @@
-"""Running programs that end by themselves (the long-lived belong to systemd)."""
+"""Running programs that end by themselves (the long-lived belong to systemd).
+
+The standard library's Popen in threads, not the loop's own subprocesses: uvloop hands its pipes on to the child's children,
+so that a program which leaves something running behind (a supervisor, a daemon) would never seem to end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+
+_threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix="process")
+"""At most this many programs at once; more wait."""
 
 
 class ProcessError(Exception):
@@ -38,28 +47,27 @@ async def run(
 ) -> Result:
     """Run ``argv`` to its end; kills it after ``timeout_s`` or at cancellation.   Errors: ProcessError, TimeoutError."""
     words = [str(word) for word in argv]
-    options: dict[str, Any] = {} if user is None else {"user": user}  # uvloop knows no such argument, not even None
     try:
-        child = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=None if env is None else dict(env),
             cwd=cwd,
-            **options,
+            user=user,
         )
     except OSError as error:
         raise ProcessError(f"{words[0]}: {error}") from error
+    talk = asyncio.get_running_loop().run_in_executor(_threads, child.communicate, input)
     try:
         async with asyncio.timeout(timeout_s):
-            stdout, stderr = await child.communicate(input)
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-    result = Result(child.returncode or 0, stdout, stderr)
+            stdout, stderr = await asyncio.shield(talk)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        raise
+    result = Result(child.returncode, stdout, stderr)
     if check and not result.ok:
         raise ProcessError(f"{words[0]} exited with {result.code}: {stderr.decode(errors='replace').strip()[-2000:]}")
     return result
