@@ -87,8 +87,10 @@ class MesosMaster:
         assert self._watch is not None
         assert self._session is not None
         self._watch.cancel()
-        await asyncio.gather(self._watch, return_exceptions=True)
-        await self._session.close()
+        try:
+            await asyncio.gather(self._watch, return_exceptions=True)
+        finally:
+            await self._session.close()
 
     @property
     def leader(self) -> MasterInfo | None:

@@ -154,7 +154,7 @@ async def run(app: App[Config]) -> None:
             async with asyncio.timeout(_FIRST_STATE_S):
                 await follower.known()
         app.ready()
-        await app.stopped()
+        await asyncio.get_running_loop().create_future()  # until cancelled
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Devices without hardware, their addresses and routes, by netlink.
 
 The device of choice for addresses of our own is a bridge without ports: dummy devices are missing from some kernels, a bridge
-from none that runs containers.   Errors: LinkError naming the device and what was refused.
+from none that runs containers. The netlink library runs an event loop of its own: call these functions in a thread.
+Errors: LinkError naming the device and what was refused.
 """
 
 from __future__ import annotations

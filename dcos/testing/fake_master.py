@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import socket
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -26,9 +27,12 @@ _TERMINAL = ("TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_LOST", "TASK_G
 
 
 class FakeMaster:
-    """``stream`` False: a master that does not know SUBSCRIBE."""
+    """``stream`` False: a master that does not know SUBSCRIBE. ``sock``: serve on this socket instead."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, stream: bool = True) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, *, stream: bool = True, sock: socket.socket | None = None
+    ) -> None:
+        self._sock = sock
         self.host = host
         self.port = port
         self.stream = stream
@@ -50,7 +54,14 @@ class FakeMaster:
         app.router.add_post("/api/v1", self._api)
         app.router.add_get("/state", self._state)
         app.router.add_get("/master/redirect", self._redirect)
-        _, self.port = await self._stack.enter_async_context(http.listen(app, host=self.host, port=self.port))
+        if self._sock is None:
+            _, self.port = await self._stack.enter_async_context(http.listen(app, host=self.host, port=self.port))
+        else:
+            self.host, self.port = self._sock.getsockname()[:2]
+            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+            await runner.setup()
+            self._stack.push_async_callback(runner.cleanup)
+            await web.SockSite(runner, self._sock).start()
         return self
 
     async def __aexit__(

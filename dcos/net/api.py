@@ -1,0 +1,155 @@
+"""The REST API of dcos-net: GET only, JSON.
+
+Source: 5.5 of the cluster facts (dcos-net's ``/v1/*`` handlers).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+
+from dcos.model.cluster import ClusterState
+from dcos.model.zone import Zone
+from dcos.net.core.names import DIRECTORY, Node
+from dcos.net.core.vips import Vips
+from dcos.runtime import http
+
+
+class View(Protocol):
+    """What the API shows."""
+
+    version: str
+    node: Node
+
+    @property
+    def state(self) -> ClusterState: ...
+    @property
+    def state_at(self) -> float: ...
+    @property
+    def vips(self) -> Vips: ...
+    @property
+    def zones(self) -> tuple[Zone, ...]: ...
+    def metrics(self) -> str: ...
+
+
+REGISTRIES = frozenset({"default", "dns", "lashup", "mesos_listener", "l4lb", "overlay"})
+
+
+def application(view: View) -> web.Application:
+    async def vips(request: web.Request) -> web.Response:
+        body = msgspec.json.encode(vip_entries(view.vips))
+        etag = f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"'
+        if request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers={"ETag": etag})
+        return web.Response(body=body, content_type=http.JSON, headers={"ETag": etag})
+
+    async def nodes(_: web.Request) -> web.Response:
+        return http.json_response(node_entries(view.state, view.node, view.state_at))
+
+    async def records(_: web.Request) -> web.Response:
+        return http.json_response(record_entries(view.zones))
+
+    async def hosts(request: web.Request) -> web.Response:
+        return http.json_response(host_entries(view.zones, request.match_info["name"]))
+
+    async def services(request: web.Request) -> web.Response:
+        return http.json_response(service_entries(view.vips, view.zones, request.match_info["name"]))
+
+    async def version(_: web.Request) -> web.Response:
+        return http.json_response({"Service": "dcos-dns", "Version": view.version})
+
+    async def not_implemented(_: web.Request) -> web.Response:
+        return web.Response(status=501)
+
+    async def metrics(request: web.Request) -> web.Response:
+        if request.match_info["registry"] not in REGISTRIES:
+            return web.Response(status=404)
+        return web.Response(text=view.metrics(), content_type="text/plain", charset="utf-8")
+
+    async def lashup_key(_: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    app = http.application(client_max_size=4096)
+    app.router.add_get("/v1/vips", vips)
+    app.router.add_get("/v1/nodes", nodes)
+    app.router.add_get("/v1/records", records)
+    app.router.add_get("/v1/hosts/{name}", hosts)
+    app.router.add_get("/v1/services/{name}", services)
+    app.router.add_get("/v1/version", version)
+    app.router.add_get("/v1/config", not_implemented)
+    app.router.add_get("/v1/enumerate", not_implemented)
+    app.router.add_get("/v1/metrics/{registry}", metrics)
+    app.router.add_get("/lashup/key", lashup_key)
+    return app
+
+
+def vip_entries(vips: Vips) -> list[dict[str, Any]]:
+    """Each VIP with the backends that take new connections. Named ones by their whole name."""
+    return [
+        {
+            "vip": f"{vip.host}.l4lb.{DIRECTORY}:{vip.port}" if vip.named else f"{vip.host}:{vip.port}",
+            "protocol": vip.protocol,
+            "backend": [{"ip": one.target.ip, "port": one.target.port} for one in backends if one.weight],
+        }
+        for vip, backends in vips.backends.items()
+    ]
+
+
+def node_entries(state: ClusterState, node: Node, at: float) -> list[dict[str, Any]]:
+    """Masters and agents."""
+    updated = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    hostnames = {agent.ip: agent.hostname for agent in state.agents.values()}
+    ips = dict.fromkeys((*node.masters, *hostnames, node.ip))
+    return [
+        {
+            "private_ip": ip,
+            "public_ips": list(node.public_ips) if ip == node.ip else [],
+            "hostname": hostnames.get(ip, ip),
+            "updated": updated,
+        }
+        for ip in ips
+    ]
+
+
+def record_entries(zones: Iterable[Zone]) -> list[dict[str, str]]:
+    return [
+        {"name": record.name + ".", "host": record.data, "rtype": record.rtype}
+        for zone in zones
+        for record in zone.records()
+    ]
+
+
+def host_entries(zones: Iterable[Zone], name: str) -> list[dict[str, str]]:
+    wanted = name.rstrip(".").lower()
+    return [
+        {"host": wanted + ".", "ip": ip}
+        for zone in zones
+        for ip in (*zone.a.get(wanted, ()), *zone.aaaa.get(wanted, ()))
+    ]
+
+
+def service_entries(vips: Vips, zones: Iterable[Zone], name: str) -> list[dict[str, str]]:
+    """SRV-like entries of ``_<vip>._<protocol>.<framework...>`` or of a VIP's own name: address and port."""
+    wanted = name.rstrip(".").lower()
+    found: list[dict[str, str]] = []
+    addresses: Mapping[str, tuple[str, ...]] = {}
+    for zone in zones:
+        addresses = {**addresses, **zone.a}
+        for srv in zone.srv.get(wanted, ()):
+            found += [
+                {"service": wanted + ".", "host": srv.target + ".", "ip": ip, "port": str(srv.port)}
+                for ip in zone.a.get(srv.target, ())
+            ]
+    for vip in vips.backends:
+        host = f"{vip.host}.l4lb.{DIRECTORY}"
+        if vip.named and host == wanted:
+            found += [
+                {"service": wanted + ".", "host": host + ".", "ip": ip, "port": str(vip.port)}
+                for ip in addresses.get(host, ())
+            ]
+    return found

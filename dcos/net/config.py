@@ -1,0 +1,124 @@
+"""Settings of dcos-net: flags and ``DCOS_NET_*`` environment; the DNS part also from ``/opt/mesosphere/etc/dcos-dns.json``."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dcos.net.core.names import FORWARDERS
+from dcos.runtime.dns import Server, parse_server
+from dcos.runtime.settings import comma_list, setting
+from dcos.runtime.settings import port as parse_port
+
+PREFIX = "DCOS_NET_"
+
+
+def text_list(text: str) -> tuple[str, ...]:
+    """A JSON list of texts or a comma separated list."""
+    if not text.lstrip().startswith("["):
+        return comma_list(text)
+    values = json.loads(text)
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError("must be a list of texts")
+    return tuple(values)
+
+
+def ip_list(text: str) -> tuple[str, ...]:
+    return tuple(_ip(part) for part in text_list(text))
+
+
+def _ip(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address") from None
+
+
+def servers(text: str) -> tuple[Server, ...]:
+    """``address[:port]`` each."""
+    try:
+        return tuple(parse_server(part) for part in text_list(text))
+    except OSError:
+        raise ValueError("must be a list of address or address:port") from None
+
+
+def forward_zones(text: str) -> tuple[tuple[str, tuple[Server, ...]], ...]:
+    """A JSON map of zone to a list of servers (``[address, port]`` pairs too, as dcos-dns.json writes them)."""
+    values = json.loads(text) if text.strip() else {}
+    if not isinstance(values, dict):
+        raise ValueError("must be a JSON map of zone to a list of servers")
+    return tuple((zone.strip(".").lower(), servers(json.dumps(_joined(found)))) for zone, found in values.items())
+
+
+def _joined(found: list[Any]) -> list[Any]:
+    return [f"{one[0]}:{one[1]}" if isinstance(one, list) and len(one) == 2 else one for one in found]
+
+
+def binds(text: str) -> tuple[tuple[str, int], ...]:
+    """Addresses to answer on: ``address[:port]`` each."""
+    return tuple((server.host, server.port) for server in servers(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    zk: str = setting("", "Where the masters elect their leader, zk://host:port,.../mesos.")
+    master_list: tuple[str, ...] = setting(
+        (),
+        "Addresses of the masters (JSON or comma list, or file:///path); empty: the ZooKeeper servers.",
+        parse=text_list,
+    )
+    ip: str | None = setting(None, "This node's address (else ip_discovery_command, else the default route's).")
+    ip_discovery_command: Path | None = setting(
+        None, "Program that prints this node's address.", environ="MESOS_IP_DISCOVERY_COMMAND"
+    )
+    public_ips: tuple[str, ...] = setting((), "This node's addresses as seen from outside.", parse=ip_list)
+    manage_network: bool = setting(
+        True,
+        "Make the devices spartan and minuteman, routes and nftables; off where that is not allowed: no VIPs then.",
+    )
+    dns_bind: tuple[tuple[str, int], ...] = setting(
+        tuple((ip, 53) for ip in FORWARDERS),
+        "Addresses that questions are answered on, address[:port],...",
+        parse=binds,
+    )
+    master_dns_bindall: bool = setting(False, "On a master, also answer on all its other addresses, port 53.")
+    bind_ip_reserved: tuple[str, ...] = setting(("198.51.100.4",), "Addresses never answered on.", parse=ip_list)
+    bind_ip_blacklist: tuple[str, ...] = setting((), "Further addresses never answered on.", parse=ip_list)
+    resolvers: tuple[Server, ...] = setting((), "Servers for all other names, address[:port],...", parse=servers)
+    forward_zones: tuple[tuple[str, tuple[Server, ...]], ...] = setting(
+        (), "Zones with servers of their own, as a JSON map.", parse=forward_zones
+    )
+    mesos_dns_port: int = setting(61053, "Where the masters' Mesos-DNS answers.", parse=parse_port)
+    upstream_timeout: float = setting(5.0, "Seconds to wait for a server.")
+    rest_bind: str = setting("127.0.0.1", "Address of the REST API.")
+    rest_port: int = setting(62080, "Port of the REST API; 0: none.", parse=parse_port)
+    enable_lb: bool = setting(True, "Balance virtual IPs.")
+    enable_ipv6: bool = setting(True, "Virtual IPs over IPv6 too.")
+    min_named_ip: str = setting("11.0.0.0", "First address for named virtual IPs.", parse=_ip)
+    max_named_ip: str = setting("11.255.255.255", "Last address for named virtual IPs.", parse=_ip)
+    min_named_ip6: str = setting("fd01:c::", "First IPv6 address for named virtual IPs.", parse=_ip)
+    max_named_ip6: str = setting("fd01:c::ffff:ffff:ffff:ffff", "Last IPv6 address for named virtual IPs.", parse=_ip)
+    repair_interval: float = setting(30.0, "Seconds between comparisons with what the kernel really has.")
+    poll_interval: float = setting(2.0, "How often a master without an event stream is asked, seconds.")
+    search: str = setting("", "gen-resolvconf: the search line.")
+    watchdog: bool = setting(True, "Accepted for compatibility: systemd restarts this service.")
+
+
+def environment_of(raw: bytes) -> dict[str, str]:
+    """``dcos-dns.json`` as environment variables of this service.   Errors: ValueError."""
+    values = json.loads(raw)
+    if not isinstance(values, dict):
+        raise ValueError("must be a JSON object")
+    result = {}
+    if "upstream_resolvers" in values:
+        result[PREFIX + "RESOLVERS"] = json.dumps(_joined(values["upstream_resolvers"]))
+    if "forward_zones" in values:
+        result[PREFIX + "FORWARD_ZONES"] = json.dumps(values["forward_zones"])
+    if "bind_ip_blacklist" in values:
+        result[PREFIX + "BIND_IP_BLACKLIST"] = json.dumps(values["bind_ip_blacklist"])
+    if "udp_port" in values:
+        result[PREFIX + "DNS_BIND"] = ",".join(f"{ip}:{values['udp_port']}" for ip in FORWARDERS)
+    return result

@@ -1,0 +1,160 @@
+"""The names that dcos-net answers itself, and where every other question goes.
+
+Source: 5.2 and 5.3 of the cluster facts; dcos-net's router and its DNS listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dcos.model import names
+from dcos.model.cluster import ClusterState, RunningTask
+from dcos.model.zone import Soa, Zone, ZoneBuilder
+from dcos.net.core.vips import Addresses, is_address
+
+DIRECTORY = "thisdcos.directory"
+FORWARDERS = ("198.51.100.1", "198.51.100.2", "198.51.100.3")
+TTL, APEX_TTL = 5, 3600
+ZK_NAMES = 5
+
+_SOA = Soa(mname="ns.spartan", rname="root.ns.spartan", serial=1, refresh=60, retry=180, expire=86400, minimum=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """This machine and the masters it knows of."""
+
+    ip: str
+    public_ips: tuple[str, ...] = ()
+    masters: tuple[str, ...] = ()
+
+
+def zones(state: ClusterState, given: Addresses, node: Node) -> tuple[Zone, ...]:
+    """Every zone of our own."""
+    return (_spartan(), _zk(node.masters), _localhost(), _directory(state, given, node))
+
+
+def _spartan() -> Zone:
+    zone = ZoneBuilder()
+    zone.address("ready.spartan", "127.0.0.1")
+    zone.address("ns.spartan", FORWARDERS[0])
+    return zone.zone("spartan", _SOA, ttl=TTL, apex_ttl=APEX_TTL)
+
+
+def _zk(masters: Sequence[str]) -> Zone:
+    """``zk-1`` to ``zk-5``: with fewer masters some have several names, so that clients may name all five."""
+    zone = ZoneBuilder()
+    for number in range(ZK_NAMES if masters else 0):
+        zone.address(f"zk-{number + 1}.zk", masters[number % len(masters)])
+    return zone.zone("zk", _SOA, ttl=TTL, apex_ttl=APEX_TTL)
+
+
+def _localhost() -> Zone:
+    zone = ZoneBuilder()
+    zone.addresses("localhost", ("127.0.0.1", "::1"))
+    return zone.zone("localhost", _SOA, ttl=TTL, apex_ttl=APEX_TTL)
+
+
+def _directory(state: ClusterState, given: Addresses, node: Node) -> Zone:
+    zone = ZoneBuilder()
+    zone.address(f"thisnode.{DIRECTORY}", node.ip)
+    zone.addresses(f"public.thisnode.{DIRECTORY}", node.public_ips)
+    zone.address(f"ns.l4lb.{DIRECTORY}", FORWARDERS[0])
+    if state.leader is not None and is_address(state.leader.ip):
+        zone.address(f"leader.dcos.{DIRECTORY}", state.leader.ip)
+    zone.addresses(f"master.dcos.{DIRECTORY}", node.masters)
+    for table in (given.v4, given.v6):
+        for name, ip in table.items():
+            zone.address(f"{name}.l4lb.{DIRECTORY}", ip)
+    for task in state.tasks.values():
+        agent, framework = state.agents.get(task.agent_id), state.frameworks.get(task.framework_id)
+        if task.running and agent is not None and framework is not None and is_address(agent.ip):
+            _task(zone, task, framework.name, agent.ip)
+    return zone.zone(DIRECTORY, _SOA, ttl=TTL, apex_ttl=APEX_TTL)
+
+
+def _task(zone: ZoneBuilder, task: RunningTask, framework: str, agent_ip: str) -> None:
+    container_ips = tuple(ip for ip in task.container_ips if is_address(ip))
+    auto = (agent_ip,) if task.mapped_ports or not container_ips else container_ips
+    label = names.label(task.service_name)
+    # a framework's dots are kept; upstream's dcos-net makes dashes of them, so both are served where they differ
+    for below in dict.fromkeys((names.domain(framework), names.label(framework))):
+        if label and below:
+            zone.address(f"{label}.{below}.agentip.dcos.{DIRECTORY}", agent_ip)
+            zone.addresses(f"{label}.{below}.containerip.dcos.{DIRECTORY}", container_ips)
+            zone.addresses(f"{label}.{below}.autoip.dcos.{DIRECTORY}", auto)
+
+
+# ---- where a question goes -------------------------------------------------------------------------------------------
+
+
+class Ours(NamedTuple):
+    """Answered here, from ``zone``, as ``name``."""
+
+    zone: Zone
+    name: str
+
+
+class Forward(NamedTuple):
+    """Asked of the servers of a group: ``mesos``, ``upstream``, or the apex of a forward zone."""
+
+    group: str
+
+
+class Copy(NamedTuple):
+    """``<x>.mesos.thisdcos.directory``: asked of Mesos-DNS as ``<x>.mesos``, ``suffix`` put back on names in the answer."""
+
+    name: str
+    suffix: str
+
+
+Route = Ours | Forward | Copy
+
+MESOS, UPSTREAM = "mesos", "upstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """The routing table for one set of zones."""
+
+    zones: Mapping[str, Zone]
+    forward_zones: tuple[str, ...] = ()
+    """Apexes, lower case, longest first."""
+    _aliases: tuple[tuple[str, str], ...] = field(
+        default=(
+            (".dclb.thisdcos.directory", ".l4lb." + DIRECTORY),
+            (".dclb.thisdcos.global", ".l4lb." + DIRECTORY),
+            (".thisdcos.global", "." + DIRECTORY),
+        ),
+    )
+
+    def ours(self, name: str) -> tuple[Zone, str] | None:
+        """The zone of our own that answers for ``name``."""
+        route = self.route(name)
+        return (route.zone, route.name) if isinstance(route, Ours) else None
+
+    def route(self, name: str) -> Route:
+        if name == "mesos" or name.endswith(".mesos"):
+            return Forward(MESOS)
+        real = name
+        for suffix, meant in self._aliases:
+            if name.endswith(suffix):
+                real = name.removesuffix(suffix) + meant
+                break
+        copied = ".mesos." + DIRECTORY
+        if real.endswith(copied):
+            return Copy(real.removesuffix("." + DIRECTORY), name[len(real.removesuffix("." + DIRECTORY)) :])
+        last = real.rpartition(".")[2]
+        zone = self.zones.get(last) or (self.zones.get(DIRECTORY) if names.is_ancestor(DIRECTORY, real) else None)
+        if zone is not None:
+            return Ours(zone, real)
+        for apex in self.forward_zones:
+            if names.is_ancestor(apex, name):
+                return Forward(apex)
+        return Forward(UPSTREAM)
+
+
+def router(made: Sequence[Zone], forward_zones: Sequence[str] = ()) -> Router:
+    return Router({zone.apex: zone for zone in made}, tuple(sorted(forward_zones, key=len, reverse=True)))

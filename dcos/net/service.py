@@ -1,0 +1,245 @@
+"""The shell of dcos-net: state in; names, forwarder and virtual IPs out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from importlib import metadata
+
+from dcos.client.cluster import ClusterFollower
+from dcos.client.mesos import MesosMaster, redirecting
+from dcos.model.cluster import ClusterState
+from dcos.model.layout import Layout
+from dcos.model.zone import Zone
+from dcos.net import api, balancer, resolvconf
+from dcos.net.balancer import Balancer
+from dcos.net.config import PREFIX, Config, environment_of
+from dcos.net.core import names, vips
+from dcos.net.core.names import Node
+from dcos.net.core.vips import Ranges, Vips
+from dcos.net.forwarder import Forwarder
+from dcos.runtime import app as shell
+from dcos.runtime import dns as sockets
+from dcos.runtime import http, links, log
+from dcos.runtime.addresses import local_addresses
+from dcos.runtime.app import App, Exit
+from dcos.runtime.dns import Server
+from dcos.runtime.net import detect_ip
+from dcos.runtime.nft import Nft, NftError, why_not
+from dcos.store.detect import follow_leading_master
+from dcos.store.url import ZkUrl
+
+DEVICE = "spartan"
+_BINDALL_EVERY_S = 30.0
+
+
+class Net:
+    """What the node knows now, and everything made from it."""
+
+    def __init__(self, app: App[Config], node: Node, forwarder: Forwarder, balance: Balancer | None) -> None:
+        config = app.config
+        self.version = metadata.version("dcos")
+        self.node = node
+        self.state = ClusterState()
+        self.state_at = app.clock.now()
+        self.vips = Vips({}, ())
+        self.zones: tuple[Zone, ...] = ()
+        self._app = app
+        self._forwarder = forwarder
+        self._balance = balance
+        self._ranges = Ranges(
+            min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
+        )
+        self._complained: set[vips.BadLabel] = set()
+
+    @property
+    def ranges(self) -> Ranges:
+        return self._ranges
+
+    async def take(self, state: ClusterState) -> None:
+        """Names first (they are cheap and looked up at once), then the kernel."""
+        config = self._app.config
+        self.state, self.state_at = state, self._app.clock.now()
+        self.vips = vips.collect(state, ipv6=config.enable_ipv6) if config.enable_lb else Vips({}, ())
+        given = vips.addresses(self.vips, self._ranges)
+        self.zones = names.zones(state, given, self.node)
+        self._forwarder.swap(names.router(self.zones, [apex for apex, _ in config.forward_zones]))
+        for bad in self.vips.bad:
+            if bad not in self._complained:
+                self._app.log.warning("bad_vip_label", task=bad.task_id, label=bad.label, rule=bad.rule)
+        self._complained = set(self.vips.bad)
+        if self._balance is not None and state.revision:
+            hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
+            await self._balance.want(vips.services(self.vips, given, self.node.ip), hosts)
+
+    def metrics(self) -> str:
+        """Prometheus text."""
+        lines = [
+            "# HELP dns_forwarder_requests_total Questions by where they were answered.",
+            "# TYPE dns_forwarder_requests_total counter",
+        ]
+        lines += [
+            f'dns_forwarder_requests_total{{zone="{zone}"}} {count}'
+            for zone, count in sorted(self._forwarder.counts.items())
+        ]
+        balance = self._balance
+        for name, kind, help_text, value in (
+            ("l4lb_vips", "gauge", "Virtual IPs known.", len(self.vips.backends)),
+            ("l4lb_backends", "gauge", "Backends of all virtual IPs.", sum(map(len, self.vips.backends.values()))),
+            ("l4lb_updates_total", "counter", "Transactions applied to nftables.", balance.changes if balance else 0),
+            (
+                "l4lb_repairs_total",
+                "counter",
+                "Tables found changed by others and put right.",
+                balance.repairs if balance else 0,
+            ),
+            (
+                "l4lb_failures_total",
+                "counter",
+                "Transactions or routes the kernel refused.",
+                balance.failures if balance else 0,
+            ),
+            ("mesos_listener_tasks", "gauge", "Tasks of the cluster.", len(self.state.tasks)),
+            ("mesos_listener_agents", "gauge", "Agents of the cluster.", len(self.state.agents)),
+        ):
+            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value}"]
+        return "\n".join(lines) + "\n"
+
+
+def _masters(config: Config) -> tuple[str, ...]:
+    if config.master_list:
+        return config.master_list
+    return tuple(host.rpartition(":")[0] for host in ZkUrl.parse(config.zk).hosts) if config.zk else ()
+
+
+def _groups(config: Config, masters: tuple[str, ...]) -> dict[str, list[Server]]:
+    own = set(config.dns_bind)
+    groups = {apex: list(found) for apex, found in config.forward_zones}
+    groups[names.MESOS] = [Server(ip, config.mesos_dns_port) for ip in masters]
+    groups[names.UPSTREAM] = [server for server in config.resolvers if (server.host, server.port) not in own]
+    return groups
+
+
+async def _bind_all(app: App[Config], forwarder: Forwarder, taken: set[str]) -> None:
+    """Answer on every other address of this machine, for as long as the machine has it."""
+    config = app.config
+    never = {*config.bind_ip_reserved, *config.bind_ip_blacklist, *taken}
+    bound: dict[str, contextlib.AsyncExitStack] = {}
+    try:
+        while True:
+            wanted = set(local_addresses(loopback=True)) - never
+            for ip in set(bound) - wanted:
+                await bound.pop(ip).aclose()
+            for ip in wanted - set(bound):
+                stack = contextlib.AsyncExitStack()
+                try:
+                    await stack.enter_async_context(sockets.serve(forwarder.answer, ip, 53))
+                except OSError as error:
+                    app.log.warning("bind_failed", address=ip, error=str(error))
+                    never.add(ip)
+                    continue
+                bound[ip] = stack
+            await asyncio.sleep(_BINDALL_EVERY_S)
+    finally:
+        for stack in bound.values():
+            await stack.aclose()
+
+
+async def _follow(follower: ClusterFollower, net: Net) -> None:
+    async for state in follower.changes():
+        await net.take(state)
+
+
+def _prepare_network(app: App[Config]) -> None:
+    config = app.config
+    try:
+        links.ensure_device(DEVICE, [host for host, _ in config.dns_bind if host not in local_addresses(loopback=True)])
+        if config.enable_lb and links.enable_forwarding():
+            app.log.info("forwarding_enabled")
+    except links.LinkError as error:
+        raise Exit(1, f"{error}; needs CAP_NET_ADMIN, or --no-manage_network") from error
+    except OSError as error:
+        app.log.warning("forwarding_not_enabled", error=str(error))
+
+
+def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None:
+    config = app.config
+    if not config.manage_network or not config.enable_lb:
+        app.log.info("no_virtual_ips", manage_network=config.manage_network, enable_lb=config.enable_lb)
+        return None
+    missing = why_not()
+    if missing:
+        raise Exit(1, f"{missing}; or --no-enable_lb")
+    return Balancer(Nft(), ranges, node_ip=node_ip, versions=(4, 6) if config.enable_ipv6 else (4,))
+
+
+async def run(app: App[Config]) -> None:
+    config = app.config
+    masters = _masters(config)
+    if not config.zk and not masters:
+        raise Exit(2, "zk: give --zk or --master_list, or no leader can be found")
+    ip = detect_ip(config.ip, config.ip_discovery_command)
+    node = Node(ip=ip, public_ips=config.public_ips, masters=masters)
+    if config.manage_network:
+        await asyncio.to_thread(_prepare_network, app)
+    forwarder = Forwarder(_groups(config, masters), timeout_s=config.upstream_timeout)
+    ranges = Ranges(
+        min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
+    )
+    balance = _balancer(app, ip, ranges)
+    net = Net(app, node, forwarder, balance)
+    await net.take(ClusterState())
+    detect = (
+        follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng)
+        if config.zk
+        else redirecting([(master, 5050) for master in masters])
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        for host, port in config.dns_bind:
+            await stack.enter_async_context(sockets.serve(forwarder.answer, host, port))
+        if config.rest_port:
+            await stack.enter_async_context(
+                http.listen(api.application(net), host=config.rest_bind, port=config.rest_port)
+            )
+        if config.master_dns_bindall and ip in masters:
+            app.spawn(_bind_all(app, forwarder, {host for host, _ in config.dns_bind}), name="bind all")
+        master = await stack.enter_async_context(MesosMaster(detect))
+        follower = ClusterFollower(master, rng=app.rng, poll_s=config.poll_interval)
+        app.spawn(follower.run(), name="cluster")
+        app.spawn(_follow(follower, net), name="net")
+        if balance is not None:
+            app.spawn(balance.keep_repaired(config.repair_interval), name="repair")
+        app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in config.dns_bind), ip=ip)
+        app.ready("forwarding")
+        await asyncio.get_running_loop().create_future()  # until cancelled
+
+
+async def _cleanup() -> int:
+    try:
+        await balancer.remove(Nft())
+        await asyncio.to_thread(links.remove_device, DEVICE)
+    except (NftError, links.LinkError) as error:
+        print(f"dcos-net cleanup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main() -> int:
+    """``dcos-net [flags]``, ``dcos-net gen-resolvconf [flags]``, ``dcos-net cleanup``."""
+    argv = sys.argv[1:]
+    file = Layout.from_environ(os.environ).etc / "dcos-dns.json"
+    if file.exists():
+        try:
+            for variable, value in environment_of(file.read_bytes()).items():
+                os.environ.setdefault(variable, value)
+        except (OSError, ValueError, TypeError) as error:
+            print(f"dcos-net: {file}: {error}", file=sys.stderr)
+            return 2
+    if argv[:1] == ["gen-resolvconf"]:
+        return resolvconf.main(argv[1:])
+    if argv[:1] == ["cleanup"]:
+        log.configure()
+        return asyncio.run(_cleanup())
+    return shell.main("dcos-net", Config, run, prefix=PREFIX, argv=argv)

@@ -1,0 +1,251 @@
+"""dcos-net in a network namespace of its own: virtual IPs from task labels to connections that arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcos.net.core import vips
+from dcos.testing import netns
+from dcos.testing.fake_master import FakeMaster
+from dcos.testing.netns import Namespace
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(netns.why_not() is not None, reason=str(netns.why_not())),
+]
+
+NODE, OTHER, INSIDE, BRIDGE = "10.77.0.1", "10.77.0.2", "172.20.0.2", "172.20.0.1"
+
+
+def vip_address(name: str) -> str:
+    return vips.assign([name], "11.0.0.0", "11.255.255.255")[name]
+
+
+def discovery(port: int, vip: str, protocol: str = "tcp", **labels: str) -> dict[str, Any]:
+    pairs = [{"key": "VIP_0", "value": vip}, *({"key": k.replace("_", "-"), "value": v} for k, v in labels.items())]
+    return {"name": "web", "ports": {"ports": [{"number": port, "protocol": protocol, "labels": {"labels": pairs}}]}}
+
+
+@contextlib.contextmanager
+def greeting(sock: socket.socket, text: str) -> Iterator[None]:
+    """Says ``text`` and who the client is to everyone who connects, then echoes."""
+
+    def serve() -> None:
+        while True:
+            try:
+                client, peer = sock.accept()
+            except OSError:
+                return
+            threading.Thread(target=talk, args=(client, peer[0]), daemon=True).start()
+
+    def talk(client: socket.socket, peer: str) -> None:
+        with client, contextlib.suppress(OSError):
+            client.sendall(f"{text} {peer}\n".encode())
+            while data := client.recv(1024):
+                client.sendall(data)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+        thread.join()
+
+
+def greet(space: Namespace, ip: str, port: int, timeout_s: float = 2.0) -> list[str]:
+    with space.connect(ip, port, timeout_s) as client:
+        return client.recv(100).decode().split()
+
+
+async def eventually(what: Callable[[], Any], *, within_s: float = 5.0) -> Any:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            return await asyncio.to_thread(what)
+        except (OSError, AssertionError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def dcos_net(space: Namespace, root: Path, ip: str, *flags: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    code = "import sys; from dcos.net.service import main; sys.exit(main())"
+    words = space.command(sys.executable, "-c", code, f"--ip={ip}", f"--master_list={NODE}", *flags)
+    child = await asyncio.create_subprocess_exec(*words, env={**os.environ, "DCOS_ROOT": str(root)})
+    try:
+        yield child
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+        await asyncio.wait_for(child.wait(), 10)
+
+
+class Cluster:
+    """Two nodes on a cable, a container behind a bridge of the first, a master on the first."""
+
+    def __init__(self, node: Namespace, other: Namespace, container: Namespace, master: FakeMaster) -> None:
+        self.node, self.other, self.container, self.master = node, other, container, master
+        self.agent = master.add_agent(NODE)
+        self.other_agent = master.add_agent(OTHER)
+        self.framework = master.add_framework("marathon")
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    with netns.namespaces("node", "other", "inside") as (node, other, inside):
+        netns.join(node, f"{NODE}/24", other, f"{OTHER}/24")
+        netns.join(node, f"{BRIDGE}/24", inside, f"{INSIDE}/24", name="cni0")
+        inside.ip("route", "add", "default", "via", BRIDGE)
+        async with FakeMaster(sock=node.listen(NODE, 5050)) as master:
+            yield Cluster(node, other, inside, master)
+
+
+async def test_named_vip_from_every_side(cluster: Cluster, tmp_path: Path) -> None:
+    vip = vip_address("mygroupweb.marathon")
+    with (
+        greeting(cluster.node.listen(NODE, 31000), "near"),
+        greeting(cluster.other.listen(OTHER, 31001), "far"),
+    ):
+        async with dcos_net(cluster.node, tmp_path, NODE), dcos_net(cluster.other, tmp_path, OTHER):
+            for agent, port in ((cluster.agent, 31000), (cluster.other_agent, 31001)):
+                found = discovery(port, "/mygroup/web:80", network_scope="host")
+                await cluster.master.run_task(cluster.framework, agent, "web", discovery=found)
+            for space in (cluster.node, cluster.other, cluster.container):
+
+                def both(space: Namespace = space) -> None:
+                    answers = Counter(greet(space, vip, 80)[0] for _ in range(24))
+                    assert set(answers) == {"near", "far"}, answers
+
+                await eventually(both)
+            # a name for the address, at the forwarder of the node
+            dig = ["dig", "@198.51.100.1", "+short", "mygroupweb.marathon.l4lb.thisdcos.directory"]
+            assert cluster.node.run(*dig).split() == [vip]
+
+
+async def test_container_calls_itself_through_its_vip(cluster: Cluster, tmp_path: Path) -> None:
+    vip = vip_address("self.marathon")
+    with greeting(cluster.container.listen(INSIDE, 8080), "inside"):
+        async with dcos_net(cluster.node, tmp_path, NODE):
+            container = {
+                "type": "MESOS",
+                "network_infos": [{"port_mappings": [{"host_port": 31005, "container_port": 8080, "protocol": "tcp"}]}],
+            }
+            await cluster.master.run_task(
+                cluster.framework,
+                cluster.agent,
+                "self",
+                discovery=discovery(8080, "/self:80"),
+                container=container,
+                container_ips=[INSIDE],
+            )
+            # the host port 31005 leads nowhere here: on its own agent the container is reached directly
+            assert (await eventually(lambda: greet(cluster.node, vip, 80)))[0] == "inside"
+            assert (await eventually(lambda: greet(cluster.container, vip, 80))) == ["inside", BRIDGE]
+
+
+async def test_numeric_vip_and_udp(cluster: Cluster, tmp_path: Path) -> None:
+    udp = cluster.other.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    with udp, greeting(cluster.other.listen(OTHER, 31001), "far"):
+        udp.bind((OTHER, 31002))
+        async with dcos_net(cluster.node, tmp_path, NODE):
+            for port, protocol in ((31001, "tcp"), (31002, "udp")):
+                found = discovery(port, "1.2.3.4:5000", protocol, network_scope="host")
+                await cluster.master.run_task(cluster.framework, cluster.other_agent, "n", discovery=found)
+            assert (await eventually(lambda: greet(cluster.node, "1.2.3.4", 5000))) == ["far", NODE]
+            client = cluster.node.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            with client:
+                client.settimeout(2)
+                client.connect(("1.2.3.4", 5000))
+                client.send(b"ping")
+                udp.settimeout(2)
+                data, peer = udp.recvfrom(100)
+                udp.sendto(data + b" pong", peer)
+                assert client.recv(100) == b"ping pong"
+
+
+async def test_health_moves_new_connections_and_spares_old_ones(cluster: Cluster, tmp_path: Path) -> None:
+    vip = vip_address("h.marathon")
+    with (
+        greeting(cluster.node.listen(NODE, 31000), "near"),
+        greeting(cluster.other.listen(OTHER, 31001), "far"),
+    ):
+        async with dcos_net(cluster.node, tmp_path, NODE) as service:
+            tasks = {}
+            for agent, port, name in ((cluster.agent, 31000, "near"), (cluster.other_agent, 31001, "far")):
+                tasks[name] = await cluster.master.run_task(
+                    cluster.framework,
+                    agent,
+                    name,
+                    discovery=discovery(port, "/h:80", network_scope="host"),
+                    health_checked=True,
+                    healthy=True,
+                )
+
+            def only(*who: str) -> None:
+                assert {greet(cluster.node, vip, 80)[0] for _ in range(16)} == set(who)
+
+            await eventually(lambda: only("near", "far"))
+            old = cluster.node.connect(vip, 80)
+            while True:
+                who = old.recv(100).decode().split()[0]
+                if who == "far":
+                    break
+                old.close()
+                old = cluster.node.connect(vip, 80)
+            with old:
+                await cluster.master.update(tasks["far"], "TASK_RUNNING", healthy=False)
+                await eventually(lambda: only("near"), within_s=2)
+                old.sendall(b"still here")
+                assert old.recv(100) == b"still here"
+                # nobody left who takes connections: refused at once instead of a wait
+                await cluster.master.update(tasks["near"], "TASK_RUNNING", healthy=False)
+
+                def refused() -> None:
+                    with contextlib.suppress(ConnectionRefusedError):
+                        cluster.node.connect(vip, 80).close()
+                        raise AssertionError("connected")
+
+                await eventually(refused, within_s=2)
+                await cluster.master.update(tasks["near"], "TASK_RUNNING", healthy=True)
+                await eventually(lambda: only("near"), within_s=2)
+                # a table that somebody removed comes back; a service that stops leaves it alone
+                service.terminate()
+                await service.wait()
+                old.sendall(b"and here")
+                assert old.recv(100) == b"and here"
+                only("near")
+
+
+async def test_a_broken_table_is_repaired_and_cleanup_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    vip = vip_address("r.marathon")
+    with greeting(cluster.other.listen(OTHER, 31001), "far"):
+        async with dcos_net(cluster.node, tmp_path, NODE, "--repair_interval=0.3"):
+            found = discovery(31001, "/r:80", network_scope="host")
+            await cluster.master.run_task(cluster.framework, cluster.other_agent, "r", discovery=found)
+            await eventually(lambda: greet(cluster.node, vip, 80))
+            for harm in ("delete table ip dcos_l4lb", "flush chain ip dcos_l4lb output", "flush map ip dcos_l4lb vips"):
+                cluster.node.run("nft", harm)
+                assert (await eventually(lambda: greet(cluster.node, vip, 80, 0.5))) == ["far", NODE]
+            cluster.node.ip("link", "del", "minuteman")
+            assert (await eventually(lambda: greet(cluster.node, vip, 80, 0.5))) == ["far", NODE]
+    assert "dcos_l4lb" in cluster.node.run("nft", "list", "tables")
+    code = "import sys; from dcos.net.service import main; sys.argv = ['dcos-net', 'cleanup']; sys.exit(main())"
+    await asyncio.to_thread(cluster.node.run, sys.executable, "-c", code)
+    assert cluster.node.run("nft", "list", "tables") == ""
+    assert "minuteman" not in cluster.node.ip("link")
+    assert "spartan" not in cluster.node.ip("link")
