@@ -9,6 +9,7 @@ It follows redirects, comes back with its id and tasks after a lost link, and ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from typing import Self
@@ -23,6 +24,7 @@ from dcos.model.v1.types import (
     AgentInfo,
     AgentInfoCapability,
     AgentInfoCapabilityType,
+    FrameworkID,
     FrameworkInfo,
     Task,
     TaskID,
@@ -102,10 +104,8 @@ class FakeAgent:
             while self.shutdown is None:
                 address = self.masters[turn % len(self.masters)]
                 turn += 1
-                try:
+                with contextlib.suppress(aiohttp.ClientError, OSError):
                     await self._exchange(session, f"http://{address}{agent_link.PATH}")
-                except (aiohttp.ClientError, OSError):
-                    pass
                 self.registered.clear()
                 await asyncio.sleep(0.1)
 
@@ -222,7 +222,7 @@ class FakeAgent:
 
     def _queue(self, key: tuple[str, str], status: TaskStatus) -> None:
         from_agent = agent_link.StatusUpdate(
-            framework_id=self.tasks[key].framework_id if key in self.tasks else _framework_id(key[0]),
+            framework_id=self.tasks[key].framework_id if key in self.tasks else FrameworkID(value=key[0]),
             status=status,
             latest_state=self.tasks[key].state if key in self.tasks else status.state,
         )
@@ -242,7 +242,3 @@ class FakeAgent:
         del self._unacknowledged[key]
         if acknowledged.status.state not in (TaskState.TASK_STARTING, TaskState.TASK_RUNNING, TaskState.TASK_KILLING):
             self.tasks.pop(key, None)
-
-
-def _framework_id(value: str) -> agent_link.FrameworkID:
-    return agent_link.FrameworkID(value=value)

@@ -316,7 +316,11 @@ def _return_known(state: State, agent: AgentRecord, link: str, message: agent_li
         for task in one.tasks
     }
     missing = tuple(
-        agent_link.ReconcileTask(framework_id=FrameworkID(value=framework), task_id=TaskID(value=task.id))
+        agent_link.ReconcileTask(
+            framework_id=FrameworkID(value=framework),
+            task_id=TaskID(value=task.id),
+            partition_aware=state.frameworks[framework].partition_aware,
+        )
         for (framework, task_id), task in agent.tasks.items()
         if (framework, task_id) not in told and not task.is_terminal
     )
@@ -341,6 +345,8 @@ def _adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now
         framework_id = one.info.id.value
         if framework_id in state.completed:
             state.send(agent, agent_link.ShutdownFramework(framework_id=one.info.id))
+            continue
+        if one.completed:
             continue
         framework = state.frameworks.get(framework_id) or _recover_framework(state, one.info)
         role = framework.roles[0] if framework.roles else UNRESERVED
