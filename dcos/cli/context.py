@@ -32,6 +32,12 @@ class Context:
     """Made once per command."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _open: list[Transport] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close every connection that the command made."""
+        for transport in self._open:
+            transport.close()
 
     @cached_property
     def store(self) -> ConfigStore:
@@ -61,14 +67,17 @@ class Context:
         given = self.environ.get("DCOS_SSL_VERIFY") or str(cluster.values.get("core.ssl_verify", "true"))
         return {"true": True, "1": True, "": True, "false": False, "0": False}.get(given.lower(), given)
 
-    def transport_of(self, cluster: Cluster, *, timeout_s: float | None = None) -> Transport:
-        return Transport(
-            cluster.url,
+    def transport_of(self, cluster: Cluster, *, url: str | None = None, timeout_s: float | None = None) -> Transport:
+        """To the cluster, or to ``url`` as the cluster's user."""
+        transport = Transport(
+            url or cluster.url,
             token=cluster.token,
             verify=self.verify_of(cluster),
             timeout_s=timeout_s or self.timeout_of(cluster),
             user_agent=USER_AGENT,
         )
+        self._open.append(transport)
+        return transport
 
     @cached_property
     def transport(self) -> Transport:
@@ -99,13 +108,7 @@ class Context:
     def _elsewhere(self, url: str) -> Transport:
         """A service that the configuration has at another address."""
         parts = urlsplit(url)
-        return Transport(
-            f"{parts.scheme}://{parts.netloc}",
-            token=self.cluster.token,
-            verify=self.verify_of(self.cluster),
-            timeout_s=self.timeout_of(self.cluster),
-            user_agent=USER_AGENT,
-        )
+        return self.transport_of(self.cluster, url=f"{parts.scheme}://{parts.netloc}")
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)

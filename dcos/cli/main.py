@@ -48,9 +48,10 @@ def dcos(ctx: click.Context, show_version: bool) -> None:
 
     Begin with `dcos cluster setup <url>`; then `dcos status` shows how the cluster is.
     """
-    ctx.ensure_object(Context)
+    context = ctx.ensure_object(Context)
+    ctx.call_on_close(context.close)
     if show_version:
-        _print_versions(ctx.find_object(Context) or Context())
+        _print_versions(context)
     elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -67,10 +68,9 @@ def _print_versions(context: Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        dcos.main(args=list(sys.argv[1:] if argv is None else argv), prog_name="dcos", standalone_mode=False)
-    except click.exceptions.Exit as ending:
-        return ending.exit_code
+        ended_with = dcos.main(args=words, prog_name="dcos", standalone_mode=False)
     except click.UsageError as error:
         if error.ctx is not None:
             click.echo(error.ctx.get_usage(), err=True)
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return ended_with if isinstance(ended_with, int) else 0
 
 
 def _explained(error: Exception) -> str:

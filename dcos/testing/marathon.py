@@ -41,6 +41,7 @@ class FakeMarathon:
         routes.add_get("/v2/apps/{id:.+}/versions/{version}", self._version)
         routes.add_post("/v2/apps/{id:.+}/restart", self._restart)
         routes.add_delete("/v2/apps/{id:.+}/tasks", self._kill)
+        routes.add_get("/v2/apps/{id:.+}/tasks", self._app_tasks)
         routes.add_get("/v2/apps/{id:.+}", self._show)
         routes.add_put("/v2/apps/{id:.+}", self._update)
         routes.add_delete("/v2/apps/{id:.+}", self._delete)
@@ -186,6 +187,10 @@ class FakeMarathon:
             self._store(app | {"instances": app["instances"] - len(killed)})
             return web.json_response(self._deploy(app_id, "ScaleApplication"))
         return web.json_response({"tasks": killed})
+
+    async def _app_tasks(self, request: web.Request) -> web.Response:
+        app_id, app = self._find(request)
+        return _missing(app_id) if app is None else web.json_response({"tasks": self.tasks_of(app)})
 
     async def _versions(self, request: web.Request) -> web.Response:
         app_id, app = self._find(request)

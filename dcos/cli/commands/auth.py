@@ -25,11 +25,11 @@ def auth() -> None:
 def list_providers(context: Context, url: str | None, as_json: bool) -> None:
     """Show the ways to log in, of the current cluster or of URL."""
     if url is None:
-        transport = context.transport
+        providers = identity.providers(context.transport)
     else:
         found = identity.canonical_url(url, verify=False, timeout_s=context.timeout_s, user_agent=USER_AGENT)
-        transport = Transport(found, verify=False, timeout_s=context.timeout_s, user_agent=USER_AGENT)
-    providers = identity.providers(transport)
+        with Transport(found, verify=False, timeout_s=context.timeout_s, user_agent=USER_AGENT) as transport:
+            providers = identity.providers(transport)
     if as_json:
         emit_json(providers)
         return
