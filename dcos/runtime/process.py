@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix="process")
 """At most this many programs at once; more wait."""
 
@@ -48,7 +47,7 @@ async def run(
     """Run ``argv`` to its end; kills it after ``timeout_s`` or at cancellation.   Errors: ProcessError, TimeoutError."""
     words = [str(word) for word in argv]
     try:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: ASYNC220 - a vfork, which returns at once
             words,
             stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
