@@ -1,0 +1,228 @@
+"""``/exhibitor/v1/...``: what clients of Exhibitor know.
+
+Almost all is GET, changes included. A path with ``/{host}`` asks the dcos-exhibitor of that master and wraps the answer.
+Source: Exhibitor 1.7 REST; DC/OS's bootstrap and Curator's ensemble provider are its callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from dcos.exhibitor import fourletter
+from dcos.exhibitor.activity import Activity
+from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings
+from dcos.exhibitor.core.monitor import Action, InstanceState
+from dcos.exhibitor.supervisor import Supervisor
+from dcos.runtime import http
+
+_PEER_S = 3.0
+_WORD_S = 5.0
+_SPOKEN_VERSION = "1.7.1"
+"""The Exhibitor whose API this is."""
+_FORM = "application/x-www-form-urlencoded"
+_ACTIONS = {"start": Action.START, "stop": Action.STOP, "restart": Action.RESTART}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What the API tells of, besides the supervisor's state."""
+
+    own: Member
+    ensemble: Ensemble
+    settings: ZooSettings
+    port: int
+    check_period_s: float
+
+
+class Api:
+    def __init__(
+        self, about: About, supervisor: Supervisor, activity: Activity, session: aiohttp.ClientSession
+    ) -> None:
+        self._about = about
+        self._supervisor = supervisor
+        self._activity = activity
+        self._session = session
+
+    def application(self) -> web.Application:
+        app = http.application()
+        base = "/exhibitor/v1"
+        app.router.add_get(f"{base}/cluster/status", self._status)
+        app.router.add_get(f"{base}/cluster/list", self._list)
+        app.router.add_get(f"{base}/config/get-state", self._config)
+        for path, handler in (
+            ("cluster/state", self._state),
+            ("cluster/log", self._log),
+            ("cluster/4ltr/{word}", self._word),
+            ("cluster/{action:start|stop|restart}", self._action),
+            ("cluster/set/{switch}/{value}", self._switch),
+        ):
+            app.router.add_get(f"{base}/{path}", _plain(handler))
+            app.router.add_get(f"{base}/{path}/{{host}}", self._at(path, handler))
+        return app
+
+    # ---- one server ----
+
+    async def _state(self, request: web.Request) -> Any:
+        watch = self._supervisor.watch
+        return {
+            "switches": {"restarts": watch.restarts, "cleanup": True, "backups": False},
+            "state": int(watch.state),
+            "description": watch.state.description,
+            "isLeader": watch.is_leader,
+        }
+
+    async def _log(self, request: web.Request) -> Any:
+        return self._activity.text
+
+    async def _word(self, request: web.Request) -> Any:
+        word = request.match_info["word"]
+        if word not in fourletter.WORDS:
+            return "* unknown *"
+        settings = self._about.settings
+        return await fourletter.ask(settings.client_address, settings.client_port, word, timeout_s=_WORD_S)
+
+    async def _action(self, request: web.Request) -> Any:
+        self._supervisor.ask(_ACTIONS[request.match_info["action"]])
+        return {"message": "OK", "succeeded": True}
+
+    async def _switch(self, request: web.Request) -> Any:
+        switch, value = request.match_info["switch"], request.match_info["value"]
+        if switch != "restarts":
+            return {"message": "Not found", "succeeded": False}
+        self._supervisor.switch_restarts(value == "true")
+        return {"message": "OK", "succeeded": True}
+
+    # ---- all servers ----
+
+    async def _status(self, request: web.Request) -> web.Response:
+        members = self._about.ensemble.members
+        return http.json_response(await asyncio.gather(*(self._status_of(member, request) for member in members)))
+
+    async def _status_of(self, member: Member, request: web.Request) -> dict[str, Any]:
+        if member == self._about.own:
+            answer = await self._state(request)
+        else:
+            try:
+                answer = await self._peer(member.host, "cluster/state")
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+                answer = {}
+        code = answer.get("state", 1) if isinstance(answer, dict) else 1
+        state = InstanceState(code) if code in tuple(InstanceState) else InstanceState.DOWN
+        leads = isinstance(answer, dict) and answer.get("isLeader") is True
+        return {"code": int(state), "description": state.description, "hostname": member.host, "isLeader": leads}
+
+    async def _list(self, request: web.Request) -> web.Response:
+        hosts, port = self._about.ensemble.hosts, self._about.settings.client_port
+        if _FORM in request.headers.get("Accept", ""):
+            pairs = [("count", len(hosts)), *((f"server{n}", host) for n, host in enumerate(hosts)), ("port", port)]
+            return web.Response(text=urlencode(pairs), content_type=_FORM)
+        return http.json_response({"servers": list(hosts), "port": port})
+
+    async def _config(self, request: web.Request) -> web.Response:
+        body = msgspec.json.encode(self._whole_state())
+        etag = hashlib.sha256(body).hexdigest()[:32]
+        quoted = f'"{etag}"'
+        if quoted in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
+            return web.Response(status=304, headers={"ETag": quoted})
+        return web.Response(body=body, content_type=http.JSON, headers={"ETag": quoted})
+
+    def _whole_state(self) -> dict[str, Any]:
+        about, watch = self._about, self._supervisor.watch
+        zoo = about.settings
+        config = {
+            "rollInProgress": False,
+            "rollStatus": "n/a",
+            "rollPercentDone": 0,
+            "hostname": about.own.host,
+            "serverId": about.own.id,
+            "logIndexDirectory": "",
+            "zookeeperInstallDirectory": "/usr/share/java",
+            "zookeeperDataDirectory": zoo.snapshot_dir,
+            "zookeeperLogDirectory": zoo.transaction_dir,
+            "serversSpec": about.ensemble.spec,
+            "javaEnvironment": "",
+            "log4jProperties": "",
+            "clientPort": zoo.client_port,
+            "connectPort": zoo.connect_port,
+            "electionPort": zoo.election_port,
+            "checkMs": round(about.check_period_s * 1000),
+            "cleanupPeriodMs": 3_600_000,
+            "cleanupMaxFiles": 3,
+            "backupPeriodMs": 0,
+            "backupMaxStoreMs": 0,
+            "autoManageInstances": 0,
+            "autoManageInstancesSettlingPeriodMs": 0,
+            "observerThreshold": 0,
+            "autoManageInstancesFixedEnsembleSize": len(about.ensemble.members),
+            "autoManageInstancesApplyAllAtOnce": 1,
+            "zooCfgExtra": {
+                "tickTime": str(zoo.tick_ms),
+                "initLimit": str(zoo.init_limit),
+                "syncLimit": str(zoo.sync_limit),
+                "quorumListenOnAllIPs": "false",
+            },
+            "backupExtra": {},
+            "controlPanel": {"restarts": watch.restarts},
+        }
+        return {
+            "version": _SPOKEN_VERSION,
+            "running": watch.running,
+            "backupActive": False,
+            "standaloneMode": about.ensemble.is_alone,
+            "extraHeadingText": "",
+            "nodeMutationsAllowed": False,
+            "config": config,
+        }
+
+    # ---- other masters ----
+
+    def _at(self, path: str, handler: Callable[[web.Request], Awaitable[Any]]) -> Any:
+        async def answer(request: web.Request) -> web.Response:
+            host = request.match_info["host"]
+            if self._about.ensemble.member(host) is None:
+                return _wrapped({}, f"{host} is not in the ensemble")
+            try:
+                if host == self._about.own.host:
+                    return _wrapped(await handler(request))
+                words = {key: value for key, value in request.match_info.items() if key != "host"}
+                return _wrapped(await self._peer(host, _filled(path, words)))
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                return _wrapped({}, str(error) or type(error).__name__)
+
+        return answer
+
+    async def _peer(self, host: str, path: str) -> Any:
+        """Errors: aiohttp.ClientError, TimeoutError, OSError, ValueError."""
+        at = f"[{host}]" if ":" in host else host
+        timeout = aiohttp.ClientTimeout(total=_PEER_S)
+        url = f"http://{at}:{self._about.port}/exhibitor/v1/{path}"
+        async with self._session.get(url, timeout=timeout, raise_for_status=True, allow_redirects=False) as answer:
+            return json.loads(await answer.read())
+
+
+def _filled(path: str, words: dict[str, str]) -> str:
+    """``cluster/4ltr/{word}`` with its words in place. They matched our own route: no slashes among them."""
+    if "{action:" in path:
+        return f"cluster/{words['action']}"
+    return path.format(**words)
+
+
+def _plain(handler: Callable[[web.Request], Awaitable[Any]]) -> Any:
+    async def answer(request: web.Request) -> web.Response:
+        return http.json_response(await handler(request))
+
+    return answer
+
+
+def _wrapped(response: Any, error: str = "") -> web.Response:
+    return http.json_response({"response": response, "errorMessage": error, "success": not error})

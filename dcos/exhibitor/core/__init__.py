@@ -1,0 +1,1 @@
+"""Decisions of dcos-exhibitor: who is in the ensemble, when ZooKeeper is restarted."""

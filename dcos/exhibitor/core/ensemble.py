@@ -1,0 +1,139 @@
+"""The ensemble as data, and the zoo.cfg that follows from it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One server. ``id`` is its myid; an observer follows without a vote."""
+
+    id: int
+    host: str
+    observer: bool = False
+
+    @property
+    def spec(self) -> str:
+        """``S:1:10.0.0.1``, as Exhibitor writes it."""
+        return f"{'O' if self.observer else 'S'}:{self.id}:{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """All servers, by id."""
+
+    members: tuple[Member, ...]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(member.host for member in self.members)
+
+    @property
+    def spec(self) -> str:
+        return ",".join(member.spec for member in self.members)
+
+    @property
+    def is_alone(self) -> bool:
+        """A single server runs without ensemble protocol: ports 2888 and 3888 stay closed."""
+        return len(self.members) == 1
+
+    def member(self, host: str) -> Member | None:
+        return next((member for member in self.members if member.host == host), None)
+
+
+def parse_ensemble(text: str) -> Ensemble:
+    """``[S:|O:]id:host,...``.   Errors: ValueError.   Source: Exhibitor's serversSpec and --staticensemble."""
+    members = []
+    for part in (piece.strip() for piece in text.split(",")):
+        words = part.split(":", 2) if part[:2] in ("S:", "O:") else ["S", *part.split(":", 1)]
+        kind, number, host = [*words, "", ""][:3]
+        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= 255 and host):
+            raise ValueError(f"{part!r} must be id:host with an id of 1 to 255")
+        members.append(Member(int(number), host, observer=kind == "O"))
+    return _checked(members)
+
+
+def parse_master_list(text: str) -> Ensemble:
+    """A JSON list or ``ip,ip``: ids are counted along the sorted addresses, so that every master counts alike.
+
+    Errors: ValueError.
+    """
+    try:
+        given = json.loads(text) if text.lstrip().startswith("[") else [part.strip() for part in text.split(",")]
+        hosts = sorted({str(ipaddress.ip_address(host)) for host in given}, key=_by_number)
+    except ValueError as error:
+        raise ValueError(f"must be a list of IP addresses: {error}") from None
+    return _checked([Member(number, host) for number, host in enumerate(hosts, 1)])
+
+
+def _by_number(host: str) -> tuple[int, int]:
+    address = ipaddress.ip_address(host)
+    return address.version, int(address)
+
+
+def _checked(members: Iterable[Member]) -> Ensemble:
+    ordered = tuple(sorted(members, key=lambda member: member.id))
+    for what in ("id", "host"):
+        values = [getattr(member, what) for member in ordered]
+        twice = {value for value in values if values.count(value) > 1}
+        if twice:
+            raise ValueError(f"{what} {', '.join(str(value) for value in sorted(twice))} is given twice")
+    if all(member.observer for member in ordered):
+        raise ValueError("needs a server that is no observer")
+    return Ensemble(ordered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZooSettings:
+    """What zoo.cfg says besides the members.   ``tick_ms`` milliseconds, limits in ticks."""
+
+    client_address: str
+    client_port: int = 2181
+    connect_port: int = 2888
+    election_port: int = 3888
+    snapshot_dir: str
+    transaction_dir: str
+    tick_ms: int = 2000
+    init_limit: int = 10
+    sync_limit: int = 5
+
+    @property
+    def patience_s(self) -> float:
+        """How long a server may be down or without quorum before it is started anew.   Source: Exhibitor."""
+        return 2 * self.tick_ms * max(self.init_limit, self.sync_limit) / 1000.0
+
+
+def zoo_cfg(settings: ZooSettings, ensemble: Ensemble, own: Member) -> str:
+    """The text of zoo.cfg."""
+    lines = [
+        f"tickTime={settings.tick_ms}",
+        f"initLimit={settings.init_limit}",
+        f"syncLimit={settings.sync_limit}",
+        f"dataDir={settings.snapshot_dir}",
+        f"dataLogDir={settings.transaction_dir}",
+        f"clientPort={settings.client_port}",
+        f"clientPortAddress={settings.client_address}",
+        "maxClientCnxns=0",
+        "autopurge.purgeInterval=1",
+        "autopurge.snapRetainCount=3",
+        "admin.enableServer=false",
+        "4lw.commands.whitelist=*",
+        "quorumListenOnAllIPs=false",
+    ]
+    if own.observer:
+        lines.append("peerType=observer")
+    if not ensemble.is_alone:
+        ports = f"{settings.connect_port}:{settings.election_port}"
+        lines += [
+            f"server.{member.id}={_bracketed(member.host)}:{ports}{':observer' if member.observer else ''}"
+            for member in ensemble.members
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

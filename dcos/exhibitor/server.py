@@ -1,0 +1,153 @@
+"""The ZooKeeper process: started, found again after our own death, watched by its pidfd, stopped.
+
+The file ``zookeeper.pid`` says which process is ours: its pid, its start time in the kernel's ticks (pids are used again) and
+a digest of all it was started with. When we are killed alone (a process supervisor without cgroups), ZooKeeper goes on
+serving; the next of us takes it over if the digest is still right, else ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dcos.runtime.files import write_atomic
+
+MAIN_CLASS = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+
+
+class _Mark(msgspec.Struct):
+    """The pid file."""
+
+    pid: int
+    started: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """All that decides what runs."""
+
+    argv: tuple[str, ...]
+    folder: Path
+    """Its working directory."""
+    texts: tuple[tuple[Path, str], ...]
+    """Files that it reads at start."""
+
+    @property
+    def digest(self) -> str:
+        parts = [*self.argv, str(self.folder), *(f"{path}\0{text}" for path, text in self.texts)]
+        return hashlib.sha256("\0\0".join(parts).encode()).hexdigest()
+
+
+def java_command(
+    java: str, *, heap_mb: int, flags: Sequence[str], classpath: str, log_level: str, config: Path
+) -> tuple[str, ...]:
+    return (
+        java,
+        f"-Xmx{heap_mb}m",
+        *flags,
+        "-Djava.net.preferIPv4Stack=true",
+        f"-Dorg.slf4j.simpleLogger.defaultLogLevel={log_level}",
+        "-cp",
+        classpath,
+        MAIN_CLASS,
+        str(config),
+    )
+
+
+class Server:
+    """One running ZooKeeper. ``exited`` is set when it ended, by whatever."""
+
+    def __init__(self, pid: int, child: subprocess.Popen[bytes] | None) -> None:
+        self.pid = pid
+        self.adopted = child is None
+        self.exited = asyncio.Event()
+        self._child = child
+        self._pidfd = os.pidfd_open(pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._ended)
+
+    @classmethod
+    def start(cls, launch: Launch, pid_file: Path) -> Server:
+        """Errors: OSError."""
+        for path, text in launch.texts:
+            write_atomic(path, text, mode=0o600)
+        child = subprocess.Popen(
+            launch.argv,
+            stdin=subprocess.DEVNULL,
+            cwd=launch.folder,
+            start_new_session=True,  # a Ctrl-C is for us; we stop it in order
+        )
+        mark = _Mark(child.pid, _start_time(child.pid) or 0, launch.digest)
+        write_atomic(pid_file, msgspec.json.encode(mark), mode=0o600)
+        return cls(child.pid, child)
+
+    @classmethod
+    def find(cls, launch: Launch, pid_file: Path) -> tuple[Server | None, bool]:
+        """(a ZooKeeper of an earlier one of us that still runs, whether it runs with this ``launch``)."""
+        try:
+            mark = msgspec.json.decode(pid_file.read_bytes(), type=_Mark)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None, False
+        if _start_time(mark.pid) != mark.started or not _is_zookeeper(mark.pid):
+            return None, False
+        try:
+            return cls(mark.pid, None), mark.digest == launch.digest
+        except ProcessLookupError:
+            return None, False
+
+    def _ended(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        if self._child is not None:
+            self._child.wait()
+        self.exited.set()
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs, and of one that was not our child."""
+        return None if self._child is None else self._child.returncode
+
+    async def stop(self, timeout_s: float) -> None:
+        """SIGTERM, after ``timeout_s`` SIGKILL; returns when it is gone."""
+        self._signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.exited.wait()
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL, which also ends one that is stopped or hung."""
+        self._signal(signal.SIGKILL)
+        await self.exited.wait()
+
+    def _signal(self, number: int) -> None:
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+
+def _start_time(pid: int) -> int | None:
+    """Kernel ticks since boot at which the process began; None if there is none, or a zombie only."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def _is_zookeeper(pid: int) -> bool:
+    try:
+        return MAIN_CLASS.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False

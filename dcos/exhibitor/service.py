@@ -1,0 +1,131 @@
+"""dcos-exhibitor's shell: one lock, one supervised ZooKeeper, one REST API.
+
+Exit codes: 3: another dcos-exhibitor has the state folder; 4: this node is not in the ensemble.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dcos.exhibitor.activity import Activity
+from dcos.exhibitor.api import About, Api
+from dcos.exhibitor.config import Config
+from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings, zoo_cfg
+from dcos.exhibitor.relay import relay
+from dcos.exhibitor.server import Launch, java_command
+from dcos.exhibitor.supervisor import Plan, Supervisor
+from dcos.runtime import app as runtime
+from dcos.runtime import http
+from dcos.runtime.app import App, Exit
+from dcos.runtime.net import detect_ip
+
+EXIT_LOCKED = 3
+EXIT_NOT_A_MEMBER = 4
+
+
+async def run(app: App[Config]) -> None:
+    config = app.config
+    ip = detect_ip(config.ip, config.ip_discovery_command)
+    ensemble = config.static_ensemble or config.master_list or Ensemble((Member(1, ip),))
+    own = ensemble.member(ip)
+    if own is None:
+        # Serving all the same would make a second, empty store.
+        raise Exit(EXIT_NOT_A_MEMBER, f"{ip} is not in the ensemble {ensemble.spec}")
+    state = app.layout.state / "exhibitor"
+    with _folder_of_ours(state):
+        settings = _settings(config, ip, state)
+        activity = Activity(app.log, app.clock)
+        supervisor = Supervisor(_plan(config, settings, ensemble, own, state), activity, app.clock)
+        about = About(
+            own=own,
+            ensemble=ensemble,
+            settings=settings,
+            port=config.port,
+            check_period_s=config.check_period,
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            session = await stack.enter_async_context(http.session(timeout_s=10.0))
+            api = Api(about, supervisor, activity, session)
+            await stack.enter_async_context(http.listen(api.application(), host=ip, port=config.port))
+            if config.zk_loopback and not ip.startswith("127."):
+                await stack.enter_async_context(relay("127.0.0.1", config.zk_client_port, ip, config.zk_client_port))
+            app.spawn(_tell_readiness(app, supervisor, ensemble), name="readiness")
+            await supervisor.run()
+
+
+async def _tell_readiness(app: App[Config], supervisor: Supervisor, ensemble: Ensemble) -> None:
+    """A server alone is ready when it serves. In an ensemble it is ready when it answers, though it waits for a quorum:
+    otherwise ``systemctl start`` on the first master would wait for the second one, which may be installed after it."""
+    if ensemble.is_alone:
+        await supervisor.serving()
+        app.ready("ZooKeeper serves")
+        return
+    await supervisor.answering()
+    app.ready("ZooKeeper runs, waiting for a quorum")
+    await supervisor.serving()
+    app.status("ZooKeeper serves")
+
+
+def _settings(config: Config, ip: str, state: Path) -> ZooSettings:
+    return ZooSettings(
+        client_address=ip,
+        client_port=config.zk_client_port,
+        connect_port=config.zk_connect_port,
+        election_port=config.zk_election_port,
+        snapshot_dir=str(state / "zookeeper/snapshot"),
+        transaction_dir=str(state / "zookeeper/transactions"),
+        tick_ms=round(config.zk_tick_time * 1000),
+    )
+
+
+def _plan(config: Config, settings: ZooSettings, ensemble: Ensemble, own: Member, state: Path) -> Plan:
+    zoo = state / "conf/zoo.cfg"
+    argv = java_command(
+        config.java,
+        heap_mb=config.java_heap_mb,
+        flags=config.java_flags,
+        classpath=config.zk_classpath,
+        log_level=config.zk_log_level,
+        config=zoo,
+    )
+    texts = (
+        (zoo, zoo_cfg(settings, ensemble, own)),
+        (Path(settings.snapshot_dir) / "myid", f"{own.id}\n"),
+    )
+    return Plan(
+        launch=Launch(argv, state, texts),
+        pid_file=state / "zookeeper.pid",
+        host=settings.client_address,
+        port=settings.client_port,
+        patience_s=settings.patience_s,
+        check_period_s=config.check_period,
+        check_timeout_s=config.check_timeout,
+        stop_timeout_s=config.stop_timeout,
+    )
+
+
+@contextlib.contextmanager
+def _folder_of_ours(state: Path) -> Iterator[None]:
+    """Make the state folders, 0700, and hold their lock: two ZooKeepers on one data folder would ruin it."""
+    for folder in (state, state / "conf", state / "zookeeper/snapshot", state / "zookeeper/transactions"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (state, state / "conf", state / "zookeeper", *(state / "zookeeper").iterdir()):
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(0o700)
+    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Exit(EXIT_LOCKED, f"another dcos-exhibitor uses {state}") from error
+        yield
+    finally:
+        os.close(lock)
+
+
+def main() -> int:
+    return runtime.main("dcos-exhibitor", Config, run, prefix="EXHIBITOR_")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings, parse_ensemble, parse_master_list, zoo_cfg
+
+SETTINGS = ZooSettings(client_address="10.0.0.1", snapshot_dir="/s", transaction_dir="/t")
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("1:10.0.0.1", "S:1:10.0.0.1"),
+        ("2:b, 1:a", "S:1:a,S:2:b"),
+        ("S:1:a,O:2:b", "S:1:a,O:2:b"),
+        ("1:fd00::1", "S:1:fd00::1"),
+    ],
+)
+def test_ensembles(text: str, spec: str) -> None:
+    assert parse_ensemble(text).spec == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "id:host"),
+        ("10.0.0.1", "id:host"),
+        ("0:a", "id of 1 to 255"),
+        ("256:a", "id of 1 to 255"),
+        ("1:", "id:host"),
+        ("1:a,1:b", "id 1 is given twice"),
+        ("1:a,2:a", "host a is given twice"),
+        ("O:1:a", "no observer"),
+    ],
+)
+def test_bad_ensembles(text: str, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        parse_ensemble(text)
+
+
+@pytest.mark.parametrize("text", ['["10.0.0.10", "10.0.0.9"]', "10.0.0.10,10.0.0.9", "10.0.0.9, 10.0.0.10,10.0.0.9"])
+def test_masters_are_counted_along_their_addresses(text: str) -> None:
+    assert parse_master_list(text).spec == "S:1:10.0.0.9,S:2:10.0.0.10"
+
+
+@pytest.mark.parametrize("text", ["", "[", '["m1"]', "10.0.0.1,m2"])
+def test_bad_master_lists(text: str) -> None:
+    with pytest.raises(ValueError, match="list of IP addresses"):
+        parse_master_list(text)
+
+
+def test_a_server_alone_opens_no_ensemble_ports() -> None:
+    own = Member(1, "10.0.0.1")
+    text = zoo_cfg(SETTINGS, Ensemble((own,)), own)
+    assert "server." not in text
+    assert "clientPortAddress=10.0.0.1\n" in text
+
+
+def test_an_ensemble_is_listed_with_its_observers() -> None:
+    ensemble = parse_ensemble("1:10.0.0.1,2:10.0.0.2,O:3:10.0.0.3")
+    lines = zoo_cfg(SETTINGS, ensemble, ensemble.members[2]).splitlines()
+    assert [line for line in lines if line.startswith("server.")] == [
+        "server.1=10.0.0.1:2888:3888",
+        "server.2=10.0.0.2:2888:3888",
+        "server.3=10.0.0.3:2888:3888:observer",
+    ]
+    assert {"peerType=observer", "admin.enableServer=false", "4lw.commands.whitelist=*"} <= set(lines)
+    assert {"quorumListenOnAllIPs=false", "autopurge.purgeInterval=1", "maxClientCnxns=0"} <= set(lines)
+
+
+def test_patience_is_twice_the_time_to_form_an_ensemble() -> None:
+    assert SETTINGS.patience_s == 40.0
