@@ -67,7 +67,7 @@ class Config:
     zk: str = setting("", "Where the masters elect their leader, zk://host:port,.../mesos.")
     master_list: tuple[str, ...] = setting(
         (),
-        "Addresses of the masters (JSON or comma list, or file:///path); empty: the ZooKeeper servers.",
+        "Addresses of the masters (JSON or comma list, or file:///path), :port where not 5050; empty: the ZooKeeper servers.",
         parse=text_list,
     )
     ip: str | None = setting(None, "This node's address (else ip_discovery_command, else the default route's).")

@@ -108,10 +108,16 @@ class Net:
         return "\n".join(lines) + "\n"
 
 
+def _host_port(text: str) -> tuple[str, int]:
+    """``host`` or ``host:port`` of a master."""
+    host, colon, port = text.rpartition(":")
+    return (host, int(port)) if colon else (text, 5050)
+
+
 def _masters(config: Config) -> tuple[str, ...]:
-    if config.master_list:
-        return config.master_list
-    return tuple(host.rpartition(":")[0] for host in ZkUrl.parse(config.zk).hosts) if config.zk else ()
+    """Addresses of the masters. Where they are not configured, the ZooKeeper servers: they are on the masters."""
+    listed = config.master_list or (ZkUrl.parse(config.zk).hosts if config.zk else ())
+    return tuple(dict.fromkeys(_host_port(text)[0] for text in listed))
 
 
 def _groups(config: Config, masters: tuple[str, ...]) -> dict[str, list[Server]]:
@@ -178,7 +184,7 @@ def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None
 async def run(app: App[Config]) -> None:
     config = app.config
     masters = _masters(config)
-    if not config.zk and not masters:
+    if not config.zk and not config.master_list:
         raise Exit(2, "zk: give --zk or --master_list, or no leader can be found")
     ip = detect_ip(config.ip, config.ip_discovery_command)
     node = Node(ip=ip, public_ips=config.public_ips, masters=masters)
@@ -194,7 +200,7 @@ async def run(app: App[Config]) -> None:
     detect = (
         follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng)
         if config.zk
-        else redirecting([(master, 5050) for master in masters])
+        else redirecting([_host_port(text) for text in config.master_list])
     )
     async with contextlib.AsyncExitStack() as stack:
         for host, port in config.dns_bind:

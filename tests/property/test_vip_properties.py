@@ -1,0 +1,115 @@
+"""Safety of names to addresses and of table changes, whatever the cluster looks like."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcos.model import names
+from dcos.net.core import ruleset, vips
+from dcos.net.core.ruleset import Table
+from dcos.net.core.vips import Service, Target
+
+LABELS = st.text(min_size=1, max_size=80)
+NAMES = st.lists(st.text("abc.-", min_size=1, max_size=6), max_size=30)
+SERVICES = st.builds(
+    Service,
+    st.sampled_from(["tcp", "udp"]),
+    st.integers(1, 4).map(lambda n: f"11.0.0.{n}"),
+    st.sampled_from([80, 443]),
+)
+TARGETS = st.builds(Target, st.integers(1, 6).map(lambda n: f"10.0.0.{n}"), st.sampled_from([8080, 9090]))
+WANTED = st.dictionaries(
+    SERVICES, st.frozensets(TARGETS, max_size=5).map(lambda found: tuple(sorted(found))), max_size=8
+)
+
+
+@given(NAMES, st.integers(1, 40))
+def test_every_node_gives_every_name_the_same_address(wanted: list[str], size: int) -> None:
+    first = vips.assign(wanted, "11.0.0.0", f"11.0.0.{size}")
+    assert first == vips.assign(reversed(wanted), "11.0.0.0", f"11.0.0.{size}")
+    assert len(set(first.values())) == len(first) == min(len(set(wanted)), size)
+    assert all(0 <= int(ip.rpartition(".")[2]) < size for ip in first.values())
+
+
+@given(NAMES, st.text("xyz", min_size=1, max_size=3))
+def test_a_large_range_keeps_addresses_when_names_come(wanted: list[str], newcomer: str) -> None:
+    before = vips.assign(wanted, "11.0.0.0", "11.255.255.255")
+    after = vips.assign([*wanted, newcomer], "11.0.0.0", "11.255.255.255")
+    assert {name: after[name] for name in before} == before
+
+
+def run_commands(commands: str, table: Table) -> Table:
+    """What nft would make of element commands: deleting what is not there or adding what is there is refused."""
+    sets: dict[str, dict[str, str]] = {
+        "vips": {ruleset._service(one): f"goto n{count}" for one, count in table.vips.items()},
+        "targets": {ruleset._slot(slot): ruleset._target(target) for slot, target in table.targets.items()},
+        "known": {ruleset._service(one): "" for one in table.known},
+    }
+    classes = {f"n{count}" for count in table.classes}
+    for line in commands.splitlines():
+        words = line.split()
+        if words[:2] == ["delete", "table"]:
+            sets, classes = {name: {} for name in sets}, set()
+        if words[:2] == ["add", "chain"] and words[4][1:].isdigit():
+            classes.add(words[4])
+        if words[1] != "element":
+            continue
+        for element in line.partition("{")[2].rpartition("}")[0].split(","):
+            key, _, value = element.strip().partition(" : ")
+            if words[0] == "delete":
+                del sets[words[4]][key]
+            else:
+                assert key not in sets[words[4]]
+                sets[words[4]][key] = value
+    for service, verdict in sets["vips"].items():
+        count = int(verdict.removeprefix("goto n"))
+        assert f"n{count}" in classes
+        for number in range(count):
+            assert f"{service} . {ruleset.MARK + number:#x}" in sets["targets"]
+        assert service in sets["known"]
+    assert len(sets["targets"]) == sum(int(verdict.removeprefix("goto n")) for verdict in sets["vips"].values())
+    return Table(
+        True,
+        {_service(text): int(verdict.removeprefix("goto n")) for text, verdict in sets["vips"].items()},
+        {_slot(text): _target(value) for text, value in sets["targets"].items()},
+        frozenset(map(_service, sets["known"])),
+        frozenset(int(name[1:]) for name in classes),
+    )
+
+
+def _service(text: str) -> Service:
+    protocol, ip, port = text.split(" . ")[:3]
+    return Service(protocol, ip, int(port))
+
+
+def _slot(text: str) -> tuple[Service, int]:
+    return _service(text), int(text.split(" . ")[3], 16) - ruleset.MARK
+
+
+def _target(text: str) -> Target:
+    ip, port = text.split(" . ")
+    return Target(ip, int(port))
+
+
+@settings(max_examples=200)
+@given(st.lists(WANTED, min_size=1, max_size=5))
+def test_any_series_of_changes_ends_where_it_should(series: list[dict[Service, tuple[Target, ...]]]) -> None:
+    table = Table()
+    for wanted in series:
+        commands, after = ruleset.transaction(wanted, table, 4)
+        assert run_commands(commands, table) == after
+        table = after
+        assert table.known == frozenset(wanted)
+        served = {one: {table.targets[one, n] for n in range(count)} for one, count in table.vips.items()}
+        assert served == {one: set(found) for one, found in wanted.items() if found}
+        assert ruleset.transaction(wanted, table, 4) == ("", table)
+
+
+@given(LABELS)
+def test_labels_are_labels(text: str) -> None:
+    label = names.label(text)
+    assert len(label) <= names.MAX_LABEL
+    assert not label.startswith("-")
+    assert not label.endswith("-")
+    assert names.label(label) == label
