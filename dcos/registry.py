@@ -106,7 +106,8 @@ SERVICES: tuple[Service, ...] = (
         user="dcos_exhibitor",
         ports=(
             Port(name="http", number=8181),
-            Port(name="zk-client", number=2181, bind="any"),
+            Port(name="zk-client", number=2181),
+            Port(name="zk-client-loopback", number=2181, bind="loopback"),
             Port(name="zk-quorum", number=2888),
             Port(name="zk-election", number=3888),
         ),
@@ -125,6 +126,24 @@ SERVICES: tuple[Service, ...] = (
         env_file="exhibitor",
         environment={"EXHIBITOR_STATIC_ENSEMBLE": "{exhibitor_static_ensemble}"},
         memory_mb=170,
+    ),
+    Service(
+        name="dcos-cluster-id",
+        title="Cluster Id",
+        summary="Agrees with the other nodes on what the cluster is called",
+        on=EVERYWHERE,
+        command=("dcos-install", "cluster-id"),
+        unit="oneshot.service.in",
+        why_root="writes /var/lib/dcos/cluster-id, whose folder belongs to root",
+        writes=("/var/lib/dcos",),
+        env_file="cluster-id",
+        environment={"DCOS_ZK": "zk://{zk_servers}"},
+        directives=(
+            ("RemainAfterExit", "yes", "its work is done once a boot; then it counts as active"),
+            ("Restart", "on-failure", "whatever went wrong, the id is still needed"),
+            ("RestartSec", "2", "the same"),
+        ),
+        start_timeout_s=3600,
     ),
     Service(
         name="dcos-mesos-master",
@@ -163,6 +182,7 @@ SERVICES: tuple[Service, ...] = (
         env_file="mesos-slave",
         environment={
             "MESOS_MASTER": "zk://{zk_servers}/mesos",
+            "MESOS_WORK_DIR": "{mesos_work}",
             "MESOS_HOSTNAME_LOOKUP": "false",
             "MESOS_RESOURCES": "ports:[1025-2180,2182-3887,3889-5049,5052-8079,8082-8180,8182-32000]",
             "MESOS_CONTAINERIZERS": "mesos",
@@ -187,6 +207,7 @@ SERVICES: tuple[Service, ...] = (
         env_file="mesos-slave-public",
         environment={
             "MESOS_MASTER": "zk://{zk_servers}/mesos",
+            "MESOS_WORK_DIR": "{mesos_work}",
             "MESOS_HOSTNAME_LOOKUP": "false",
             "MESOS_RESOURCES": "ports:[1-21,23-5050,5052-32000]",
             "MESOS_DEFAULT_ROLE": "slave_public",
@@ -233,7 +254,10 @@ SERVICES: tuple[Service, ...] = (
         routes=(Route(prefix="/mesos_dns/", to="http", upstream_path="/", drop_authorization=True),),
         health="/v1/version",
         env_file="mesos-dns",
-        environment={"MESOS_DNS_ZK": "zk://{zk_servers}/mesos"},
+        environment={
+            "MESOS_DNS_ZK": "zk://{zk_servers}/mesos",
+            "MESOS_DNS_IPSOURCES": "{mesos_dns_ip_sources_list}",
+        },
     ),
     Service(
         name="dcos-net",
@@ -242,20 +266,24 @@ SERVICES: tuple[Service, ...] = (
         on=EVERYWHERE,
         command=("dcos-net",),
         why_root="writes nftables and network devices, binds port 53",
-        capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW"),
+        capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"),
+        directives=(("ProtectKernelTunables", "no", "switches net.ipv4.ip_forward on: containers reach virtual IPs through it"),),
         ports=(
             Port(name="dns", number=53, bind="198.51.100.1,198.51.100.2,198.51.100.3", protocols=("tcp", "udp")),
             Port(name="http", number=62080, bind="loopback"),
         ),
         routes=(Route(prefix="/net/", to="http", upstream_path="/", drop_authorization=True),),
         health="/v1/version",
-        state=("navstar",),
         env_file="dcos_net",
         environment={
             "DCOS_NET_ZK": "zk://{zk_servers}/mesos",
             "DCOS_NET_MASTER_LIST": "{master_list}",
             "DCOS_NET_RESOLVERS": "{resolvers}",
             "DCOS_NET_ENABLE_LB": "{enable_lb}",
+            "DCOS_NET_FORWARD_ZONES": "{dns_forward_zones}",
+            "DCOS_NET_MIN_NAMED_IP": "{dcos_l4lb_min_named_ip}",
+            "DCOS_NET_MAX_NAMED_IP": "{dcos_l4lb_max_named_ip}",
+            "DCOS_NET_SEARCH": "{dns_search}",
         },
     ),
     Service(
@@ -285,7 +313,10 @@ SERVICES: tuple[Service, ...] = (
         health="/acs/api/v1/auth/jwks",
         state=("bouncer",),
         env_file="bouncer",
-        environment={"BOUNCER_ZK": "zk://{zk_servers}/dcos/iam"},
+        environment={
+            "BOUNCER_ZK": "zk://{zk_servers}/dcos/iam",
+            "BOUNCER_ZK_CREDENTIALS_FILE": "{etc}/bouncer-zookeeper-credentials",
+        },
         start_timeout_s=600,
     ),
     Service(

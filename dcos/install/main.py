@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from pathlib import Path
 
 import click
 
-from dcos.install import genconf, passwords, serve
+from dcos.install import cluster_id, genconf, passwords, serve
 from dcos.install.about import version
 from dcos.install.command import CommandFailed
 from dcos.install.local.commands import local
+from dcos.model.layout import Layout
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,6 +84,18 @@ def hash_password_command() -> None:
         click.echo(passwords.hash_password(password))
     except ValueError as trouble:
         raise click.ClickException(str(trouble)) from None
+
+
+@cli.command("cluster-id")
+@click.option("--zk", envvar="DCOS_ZK", required=True, help="ZooKeeper's servers: zk://host:port,...")
+def cluster_id_command(zk: str) -> None:
+    """Agree with the cluster's other nodes on its id and write it to /var/lib/dcos/cluster-id."""
+    try:
+        servers = cluster_id.servers_of(zk)
+    except ValueError as trouble:
+        raise click.UsageError(f"--zk: {trouble}") from None
+    file = Layout.from_environ(os.environ).cluster_id
+    click.echo(f"this is cluster {asyncio.run(cluster_id.establish(servers, file))}")
 
 
 cli.add_command(local)

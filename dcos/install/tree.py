@@ -112,6 +112,7 @@ def service_environment(row: Service, given: Input, layout: Layout) -> dict[str,
         "etc": str(layout.etc),
         "state": str(layout.state),
         "run": str(layout.run),
+        "mesos_work": str(layout.mesos_work),
         "root": str(layout.root).rstrip("/"),
     }
     made = {key: text.format_map(values) for key, text in row.environment.items()}

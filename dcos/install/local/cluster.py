@@ -108,6 +108,39 @@ class LocalCluster:
     def password(self) -> str:
         return self.folders.password.read_text().strip()
 
+    def facts(self) -> dict[str, Any]:
+        """The cluster for programs. ``units``: node -> unit -> {active_state, pid}."""
+        spec = self.spec()
+        driver = self.driver(spec)
+        on = [node for node in spec.nodes if driver.is_running(node)]
+        timings = self.folders.cluster / "timings.json"
+        return {
+            "name": spec.name,
+            "driver": spec.driver,
+            "url": self.front_door(spec),
+            "admin": ADMIN,
+            "password_file": str(self.folders.password),
+            "dcos_dir": str(self.folders.cli),
+            "folder": str(self.folders.cluster),
+            "nodes": [
+                {
+                    "name": node.name,
+                    "role": node.role,
+                    "ip": node.ip,
+                    "running": node in on,
+                    "memory_bytes": driver.memory_bytes(node),
+                }
+                for node in spec.nodes
+            ],
+            "units": {node.name: driver.units(node) for node in on},
+            "problems": self.problems(spec, driver),
+            "steps": json.loads(timings.read_text()) if timings.exists() else {},
+        }
+
+    def keep_timings(self) -> None:
+        """What the last ``up`` spent its time on, for ``status --json``."""
+        write_atomic(self.folders.cluster / "timings.json", json.dumps(dict(self.progress.timings)))
+
     # --- up
 
     def up(self, wanted: Wanted) -> ClusterSpec:
@@ -212,7 +245,7 @@ class LocalCluster:
             if not driver.is_running(node):
                 found.append(f"{node.name} (off)")
                 continue
-            states = driver.unit_states(node)
+            states = unit_states(driver, node)
             found += [f"{unit} on {node.name} ({state})" for unit, state in states.items() if state != "active"]
             if not states:
                 found.append(f"{node.name} (nothing installed)")
@@ -230,7 +263,7 @@ class LocalCluster:
         parts = [f"not healthy after {HEALTHY_WITHIN_S:.0f} s: {', '.join(problems)}"]
         for node in spec.nodes:
             try:
-                states = driver.unit_states(node)
+                states = unit_states(driver, node)
             except NodeTrouble as trouble:
                 parts.append(str(trouble))
                 continue
@@ -254,6 +287,11 @@ class LocalCluster:
             shutil.rmtree(self.folders.cluster)
         (self.folders.base / f"{self.folders.name}.lock").unlink(missing_ok=True)
         return True
+
+
+def unit_states(driver: Driver, node: NodeSpec) -> dict[str, str]:
+    """Active state of every unit that ``dcos.target`` starts on a node."""
+    return {name: str(state["active_state"]) for name, state in driver.units(node).items()}
 
 
 def _get(url: str) -> Any:

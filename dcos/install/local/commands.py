@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,10 +14,19 @@ from typing import Any, TypeVar
 
 import click
 
+from dcos.install.bundle import cache_folder
 from dcos.install.command import CommandFailed
 from dcos.install.genconf import ConfigError
 from dcos.install.local import demo
-from dcos.install.local.cluster import DRIVERS, LocalCluster, LocalError, Wanted, base_folder, known_clusters
+from dcos.install.local.cluster import (
+    DRIVERS,
+    LocalCluster,
+    LocalError,
+    Wanted,
+    base_folder,
+    known_clusters,
+    unit_states,
+)
 from dcos.install.local.driver import NodeTrouble
 from dcos.install.local.progress import Progress
 from dcos.install.local.spec import DEFAULT_NAME, SpecError
@@ -61,7 +72,9 @@ def up(cluster: str, driver: str, masters: int, agents: int, public_agents: int,
     """Make a cluster, or what is missing of it, and wait until it is healthy."""
     one = _open(cluster)
     spec = one.up(Wanted(masters, agents, public_agents, driver))
-    demo.summary(one, spec, demo.run_all(one, spec) if with_demo else "")
+    answer = demo.run_all(one, spec) if with_demo else ""
+    one.keep_timings()
+    demo.summary(one, spec, answer)
 
 
 @local.command("down")
@@ -81,28 +94,44 @@ def down(cluster: str, everything: bool) -> None:
 
 @local.command("status")
 @_cluster
+@click.option("--json", "as_json", is_flag=True, help="For programs: nodes, folders, URL, unit states.")
 @_explained
-def status(cluster: str) -> None:
-    """Nodes, units, problems."""
+def status(cluster: str, as_json: bool) -> None:
+    """Nodes, units, problems. The exit code is 1 when something is wrong."""
     one = _open(cluster)
     spec = one.spec()
     driver = one.driver(spec)
+    if as_json:
+        facts = one.facts()
+        click.echo(json.dumps(facts, indent=2))
+        raise SystemExit(1 if facts["problems"] else 0)
     click.echo(f"cluster {spec.name}, driver {spec.driver}, {one.front_door(spec)}")
     for node in spec.nodes:
         if not driver.is_running(node):
             click.echo(f"  {node.name:<10} {node.ip:<15} {node.role:<13} off")
             continue
-        states = driver.unit_states(node)
+        states = unit_states(driver, node)
         bad = [f"{unit} {state}" for unit, state in states.items() if state != "active"]
         memory = driver.memory_bytes(node)
         used = f"{memory / 2**20:4.0f} MB" if memory is not None else ""
-        click.echo(
-            f"  {node.name:<10} {node.ip:<15} {node.role:<13} {len(states) - len(bad)}/{len(states)} units  {used}  {', '.join(bad)}"
-        )
+        count = f"{len(states) - len(bad)}/{len(states)} units"
+        click.echo(f"  {node.name:<10} {node.ip:<15} {node.role:<13} {count}  {used}  {', '.join(bad)}")
     problems = one.problems(spec, driver)
     click.echo("healthy" if not problems else f"not healthy: {', '.join(problems)}")
     if problems:
         raise SystemExit(1)
+
+
+@local.command("clean-cache")
+@click.option("--cluster", hidden=True, help="Accepted; the caches belong to all clusters.")
+@_explained
+def clean_cache(cluster: str | None) -> None:
+    """Remove the node image and the kept bundles, so that the next `up` makes them again."""
+    base = base_folder()
+    if there := sorted(known_clusters(base)):
+        raise LocalError(f"clusters still use the image: {', '.join(there)}; `dcos-install local down --all` first")
+    for folder in (base / "images", cache_folder()):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @local.command("list")
@@ -112,7 +141,7 @@ def list_command() -> None:
         click.echo(f"{name:<20} {spec.driver:<8} {spec.prefix}.0/24  {' '.join(node.name for node in spec.nodes)}")
 
 
-@local.command("exec", context_settings={"ignore_unknown_options": True})
+@local.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @_cluster
 @click.argument("node")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
@@ -179,7 +208,7 @@ def restart_node(cluster: str, hard: bool, node: str) -> None:
     driver.start(spec.node(node))
 
 
-@local.command("dcos", context_settings={"ignore_unknown_options": True})
+@local.command("dcos", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @_cluster
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 @_explained

@@ -44,8 +44,8 @@ class Driver(Protocol):
         """Install the nodes, all at once, and start their services. Errors: NodeTrouble."""
         ...
 
-    def unit_states(self, node: NodeSpec) -> Mapping[str, str]:
-        """Active state of every unit of ``dcos.target`` on a node."""
+    def units(self, node: NodeSpec) -> Mapping[str, Mapping[str, str | int]]:
+        """``active_state`` and ``pid`` of every unit that ``dcos.target`` starts on a node; empty before it is installed."""
         ...
 
     def enter(self, node: NodeSpec, argv: Sequence[str]) -> list[str]:

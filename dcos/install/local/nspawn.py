@@ -191,7 +191,8 @@ class NspawnDriver:
         return cgroups.memory_bytes(self._groups(node.name))
 
     def url(self, node: NodeSpec, service: str, port: str = "http") -> str:
-        return f"http://{node.ip}:{registry.port_of(service, port)}"
+        number = registry.port_of(service, port)
+        return f"http://{node.ip}" if number == 80 else f"http://{node.ip}:{number}"
 
     # --- what runs on it
 
@@ -229,16 +230,17 @@ class NspawnDriver:
         except CommandFailed as trouble:
             raise NodeTrouble(f"{node.name} could not be installed:\n{trouble.output}") from trouble
 
-    def unit_states(self, node: NodeSpec) -> dict[str, str]:
+    def units(self, node: NodeSpec) -> dict[str, dict[str, str | int]]:
         rows = registry.services_on(registry.NodeRole(node.role))
         names = [units.started_by_target(row) for row in rows]
-        command = self.enter(node, ["systemctl", "show", "--property=Id,ActiveState,LoadState", *names])
+        command = self.enter(node, ["systemctl", "show", "--property=Id,ActiveState,LoadState,MainPID", *names])
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        states = {}
+        states: dict[str, dict[str, str | int]] = {}
         for block in done.stdout.split("\n\n"):
             fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
             if "Id" in fields:
-                states[fields["Id"]] = fields["ActiveState"] if fields["LoadState"] == "loaded" else fields["LoadState"]
+                state = fields["ActiveState"] if fields["LoadState"] == "loaded" else fields["LoadState"]
+                states[fields["Id"]] = {"active_state": state, "pid": int(fields.get("MainPID", 0))}
         return states
 
     # --- inside

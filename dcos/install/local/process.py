@@ -137,7 +137,7 @@ class ProcessDriver:
         """The supervisor ends the node's services; a real node would end its tasks too, so they are ended here."""
         (self.folders.node(node.name) / "off").write_text("hard\n" if hard else "soft\n")
         deadline = monotonic() + 60
-        while any(state != "inactive" for state in self.unit_states(node).values()):
+        while any(state["active_state"] != "inactive" for state in self.units(node).values()):
             if self._supervisor() is None:
                 break
             if monotonic() > deadline:
@@ -214,14 +214,15 @@ class ProcessDriver:
 
     # --- what runs on it
 
-    def unit_states(self, node: NodeSpec) -> dict[str, str]:
+    def units(self, node: NodeSpec) -> dict[str, dict[str, str | int]]:
         """As the supervisor writes them; nothing installed, nothing to tell."""
         if not self.is_installed(node):
             return {}
         path = supervise.units_file(self.layout(node))
         known = json.loads(path.read_text()) if path.exists() else {}
         names = [started_by_target(row) for row in registry.services_on(NodeRole(node.role))]
-        return {name: known.get(name, {}).get("active_state", "inactive") for name in names}
+        rest: dict[str, str | int] = {"active_state": "inactive", "pid": 0}
+        return {name: {key: known.get(name, rest)[key] for key in rest} for name in names}
 
     def enter(self, node: NodeSpec, argv: Sequence[str]) -> list[str]:
         if not self.is_running(node):

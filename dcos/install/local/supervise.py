@@ -3,8 +3,8 @@
     python3 -m dcos.install.local.supervise BASE CLUSTER
 
 One process for all nodes of a cluster. A node is on while its folder has no file ``off``. States of a node's units stand in
-``<DCOS_ROOT>/run/dcos/units.json``, written whenever one changes: unit id -> active_state, sub_state, load_state, exec_main_status,
-description, pid, active_enter_timestamp.   Source of the words: systemd's unit properties.
+``<DCOS_ROOT>/run/dcos/units.json``, written whenever one changes: unit id -> active_state, sub_state, load_state,
+exec_main_status, description, pid, active_enter_timestamp.   Source of the words: systemd's unit properties.
 """
 
 from __future__ import annotations
@@ -97,12 +97,12 @@ class Node:
     async def run(self) -> None:
         """Follow the ``off`` file for ever; ends when cancelled, after the services have ended."""
         while True:
-            while not self.is_wanted:
+            while not self.is_wanted:  # noqa: ASYNC110  # another process makes the file
                 await asyncio.sleep(POLL_S)
             self.hard = False
             units = [asyncio.create_task(self._unit(row), name=row.name) for row in self.rows]
             try:
-                while self.is_wanted:
+                while self.is_wanted:  # noqa: ASYNC110  # another process makes the file
                     await asyncio.sleep(POLL_S)
                 self.hard = (self.folder / "off").exists() and (self.folder / "off").read_text().strip() == "hard"
             finally:
@@ -146,7 +146,7 @@ class Node:
             if row.timer:
                 await self._timer(row, service)
             elif row.unit.startswith("oneshot"):
-                while await self._once(row, service, stays=True) != 0:
+                while await self._once(row, service, stays=True) != 0:  # noqa: ASYNC110  # a pause between tries
                     await asyncio.sleep(ONESHOT_RETRY_S)
                 await asyncio.Event().wait()
             else:

@@ -39,6 +39,11 @@ def resolvers_list(resolvers: str) -> str:
     return ",".join(json.loads(resolvers))
 
 
+def mesos_dns_ip_sources_list(mesos_dns_ip_sources: str) -> str:
+    """Sources separated by commas."""
+    return ",".join(json.loads(mesos_dns_ip_sources))
+
+
 def ip_detect_contents(config_dir: str, ip_detect_filename: str) -> str:
     return _script(config_dir, ip_detect_filename)
 

@@ -136,6 +136,11 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("masters", "The masters, separated by commas.", calculated=calc.masters),
     Key("resolvers_list", "The resolvers, separated by commas.", calculated=calc.resolvers_list),
+    Key(
+        "mesos_dns_ip_sources_list",
+        "The sources, separated by commas.",
+        calculated=calc.mesos_dns_ip_sources_list,
+    ),
     _fixed("dcos_version", "Version of this program.", version()),
     _fixed("dcos_variant", "Edition.", "open"),
     _fixed("provider", "Kind of installation.", "onprem"),
