@@ -1,0 +1,306 @@
+"""A master that speaks the agent link and keeps state, and real agent processes under it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from dcos.model.v1.types import (
+    AgentID,
+    CommandInfo,
+    ExecutorInfo,
+    FrameworkID,
+    FrameworkInfo,
+    FrameworkInfoCapability,
+    FrameworkInfoCapabilityType,
+    KillPolicy,
+    Resource,
+    ResourceAllocationInfo,
+    TaskGroupInfo,
+    TaskID,
+    TaskInfo,
+    TaskStatus,
+    ValueScalar,
+    ValueType,
+)
+from dcos.testing.ports import free_port
+from dcos.wire import agent_link, recordio
+
+FRAMEWORK = FrameworkInfo(
+    user="root",
+    name="test",
+    id=FrameworkID(value="m-0000"),
+    checkpoint=True,
+    roles=("web",),
+    capabilities=tuple(
+        FrameworkInfoCapability(type=FrameworkInfoCapabilityType(name))
+        for name in ("MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE")
+    ),
+)
+
+
+class LinkMaster:
+    """Registers one agent, launches and kills, acknowledges (unless told not to), keeps every message."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.acknowledging = True
+        self.answering = True
+        self.reconcile: tuple[agent_link.ReconcileTask, ...] = ()
+        self.ping_timeout_s = 75.0
+        self.hellos: list[agent_link.Register | agent_link.Reregister] = []
+        self.updates: list[TaskStatus] = []
+        self.messages: list[Any] = []
+        self.registrations = 0
+        self._changed = asyncio.Condition()
+        self._stream: web.StreamResponse | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int = 0) -> None:
+        app = web.Application(client_max_size=2**30)
+        app.router.add_post(agent_link.PATH, self._serve)
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
+        await self._runner.setup()
+        self.port = port or free_port()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={"Content-Type": agent_link.CONTENT_TYPE})
+        await stream.prepare(request)
+        decoder = recordio.Decoder()
+        with contextlib.suppress(ConnectionResetError, aiohttp.ClientError, OSError):
+            async for data in request.content.iter_any():
+                for record in decoder.feed(data):
+                    await self._take(agent_link.decode_agent_message(record), stream)
+        if self._stream is stream:
+            self._stream = None
+        return stream
+
+    async def _take(self, message: Any, stream: web.StreamResponse) -> None:
+        if isinstance(message, agent_link.Register | agent_link.Reregister):
+            self.hellos.append(message)
+            if self.answering:
+                self._stream = stream
+                self.registrations += 1
+                await self.send(
+                    agent_link.Registered(
+                        agent_id=message.agent.id.value if message.agent.id else "m-S0",
+                        master_id="m",
+                        ping_timeout_s=self.ping_timeout_s,
+                        reconcile=self.reconcile,
+                    )
+                )
+        elif isinstance(message, agent_link.StatusUpdate):
+            self.updates.append(message.status)
+            if self.acknowledging:
+                await self.acknowledge(message.status, message.framework_id.value)
+        else:
+            self.messages.append(message)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def send(self, message: Any) -> None:
+        assert self._stream is not None, "no agent is connected"
+        await self._stream.write(recordio.frame(agent_link.encode(message)))
+
+    async def acknowledge(self, status: TaskStatus, framework_id: str = "m-0000") -> None:
+        assert status.uuid is not None
+        await self.send(
+            agent_link.Acknowledge(
+                framework_id=FrameworkID(value=framework_id), task_id=status.task_id, uuid=status.uuid
+            )
+        )
+
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+        """Wait for news until ``condition`` holds; its value."""
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(condition)
+        except TimeoutError:
+            seen = [(one.task_id.value, str(one.state), one.message) for one in self.updates]
+            raise AssertionError(f"not within {timeout_s} s; updates: {seen}") from None
+        return condition()
+
+    async def state(self, task_id: str, state: str, timeout_s: float = 30.0) -> TaskStatus:
+        """The first update of that state."""
+        found: TaskStatus = await self.until(
+            lambda: next((one for one in self.updates if one.task_id.value == task_id and one.state == state), None),
+            timeout_s,
+        )
+        return found
+
+    def states(self, task_id: str) -> list[str]:
+        return [str(one.state) for one in self.updates if one.task_id.value == task_id]
+
+    async def registered(self, times: int = 1) -> None:
+        await self.until(lambda: self.registrations >= times)
+
+    # ---- orders ------------------------------------------------------------------------------------------------------
+
+    async def run(self, task: TaskInfo, framework: FrameworkInfo = FRAMEWORK) -> None:
+        await self.send(agent_link.RunTask(framework=framework, task=task))
+
+    async def run_group(self, executor: ExecutorInfo, *tasks: TaskInfo) -> None:
+        await self.send(
+            agent_link.RunTaskGroup(framework=FRAMEWORK, executor=executor, task_group=TaskGroupInfo(tasks=tasks))
+        )
+
+    async def kill(self, task_id: str, policy: KillPolicy | None = None) -> None:
+        await self.send(
+            agent_link.KillTask(framework_id=FRAMEWORK.id, task_id=TaskID(value=task_id), kill_policy=policy)
+        )
+
+
+class AgentProcess:
+    """A real ``dcos-mesos-agent``."""
+
+    def __init__(self, folder: Path, master: str) -> None:
+        self.work = folder / "work"
+        self.runtime = folder / "run"
+        self.port = free_port()
+        self.master = master
+        self._log = folder / "agent.log"
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *flags: str, env: dict[str, str] | None = None) -> None:
+        with self._log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "dcos.agent.service"),
+                f"--master={self.master}",
+                *("--ip=127.0.0.1", f"--port={self.port}", f"--work_dir={self.work}", f"--runtime_dir={self.runtime}"),
+                *("--launcher=posix", "--registration_backoff_factor=50ms", "--no-hostname_lookup"),
+                *("--resources=cpus:4;mem:4096;disk:1024", "--attributes=rack:r1"),
+                *flags,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+            )
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def sandbox(self, task_id: str) -> Path:
+        return self.work / f"slaves/m-S0/frameworks/m-0000/executors/{task_id}/runs/latest"
+
+    def container_pids(self) -> dict[str, int]:
+        """By container id."""
+        return {one.parent.name: int(one.read_text()) for one in self.runtime.glob("containers/*/pid")}
+
+    def end_everything(self) -> None:
+        """What a failed test may have left: every session that this agent started."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+        for mark in (*self.runtime.glob("containers/*/supervisor"), *self.runtime.glob("containers/*/pid")):
+            with contextlib.suppress(ProcessLookupError, ValueError, PermissionError):
+                os.killpg(int(mark.read_text()), signal.SIGKILL)
+
+
+def task(
+    task_id: str,
+    command: str | CommandInfo = "sleep 1000",
+    *,
+    cpus: float = 0.1,
+    mem: float = 32.0,
+    **more: Any,
+) -> TaskInfo:
+    def scalar(name: str, value: float) -> Resource:
+        return Resource(
+            name=name,
+            type=ValueType.SCALAR,
+            scalar=ValueScalar(value=value),
+            allocation_info=ResourceAllocationInfo(role="web"),
+        )
+
+    return TaskInfo(
+        name=task_id,
+        task_id=TaskID(value=task_id),
+        agent_id=AgentID(value="m-S0"),
+        resources=(scalar("cpus", cpus), scalar("mem", mem)),
+        command=CommandInfo(value=command) if isinstance(command, str) else command,
+        **more,
+    )
+
+
+@pytest.fixture
+def make_task() -> Callable[..., TaskInfo]:
+    return task
+
+
+@pytest.fixture
+def framework_info() -> FrameworkInfo:
+    return FRAMEWORK
+
+
+@pytest.fixture
+async def master() -> AsyncIterator[LinkMaster]:
+    made = LinkMaster()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """As ``tmp_path``, but other users may pass through it."""
+    with tempfile.TemporaryDirectory(prefix="dcos-agent-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+async def agent(master: LinkMaster, folder: Path) -> AsyncIterator[AgentProcess]:
+    """Not started yet."""
+    made = AgentProcess(folder, f"127.0.0.1:{master.port}")
+    try:
+        yield made
+    finally:
+        if made.process is not None and made.process.returncode is None:
+            made.process.kill()
+            await made.process.wait()
+        made.end_everything()
+
+
+@pytest.fixture
+async def running(agent: AgentProcess, master: LinkMaster) -> AgentProcess:
+    """Started and registered."""
+    await agent.start()
+    await master.registered()
+    return agent
+
+
+@pytest.fixture
+def unique() -> str:
+    return uuid.uuid4().hex[:8]

@@ -1,0 +1,127 @@
+"""Tasks in images: an image made here, by umoci, run by runc."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcos.agent.containerizer import processes
+from dcos.agent.containerizer.oci import usable
+from dcos.model.v1.types import (
+    CommandInfo,
+    ContainerInfo,
+    ContainerInfoMesosInfo,
+    ContainerInfoType,
+    HealthCheck,
+    HealthCheckType,
+    Image,
+    ImageDocker,
+    ImageType,
+    TaskInfo,
+)
+
+Make = Callable[..., TaskInfo]
+
+reason = usable()
+pytestmark = pytest.mark.skipif(reason is not None, reason=f"images cannot be run here: {reason}")
+_TOOLS = ("sh", "cat", "ls", "sleep", "env", "id", "mkdir")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A layout with one small image; its reference."""
+    folder = tmp_path_factory.mktemp("image")
+    root = folder / "root"
+    for name in ("bin", "etc", "tmp", "proc", "sys", "dev"):
+        (root / name).mkdir(parents=True)
+    (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nann:x:1234:1234::/:/bin/sh\n")
+    (root / "etc/marker").write_text("inside\n")
+    libraries: set[Path] = set()
+    for tool in _TOOLS:
+        program = Path(shutil.which(tool) or "/bin/sh").resolve()
+        shutil.copy2(program, root / "bin" / tool)
+        for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
+            libraries |= {Path(word) for word in line.split() if word.startswith("/")}
+    for library in libraries:
+        target = root / str(library).lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(library.resolve(), target)
+    layout = folder / "layout"
+    for words in (
+        ["init", "--layout", layout],
+        ["new", "--image", f"{layout}:latest"],
+        ["insert", "--image", f"{layout}:latest", root, "/"],
+        [
+            *("config", "--image", f"{layout}:latest", "--config.entrypoint", "/bin/sh", "--config.entrypoint", "-c"),
+            *("--config.cmd", "cat /etc/marker; env", "--config.env", "FROM_IMAGE=1"),
+        ],
+    ):
+        subprocess.run(["umoci", *words], check=True, capture_output=True)
+    return f"oci:{layout}:latest"
+
+
+def container(image: str) -> ContainerInfo:
+    return ContainerInfo(
+        type=ContainerInfoType.MESOS,
+        mesos=ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image))),
+    )
+
+
+async def test_the_image_s_own_command(running: Any, master: Any, make_task: Make, image: str) -> None:
+    await master.run(make_task("plain", CommandInfo(shell=False), container=container(image)))
+    await master.state("plain", "TASK_FINISHED")
+    out = (running.sandbox("plain") / "stdout").read_text()
+    assert out.startswith("inside\n")
+    assert "FROM_IMAGE=1" in out
+    assert "MESOS_SANDBOX=/mnt/mesos/sandbox" in out
+    assert f"MESOS_DIRECTORY={running.sandbox('plain').resolve()}" in out
+
+
+async def test_a_command_in_an_image(running: Any, master: Any, make_task: Make, image: str) -> None:
+    command = CommandInfo(value="id; echo hi >from-inside; ls /mnt/mesos/sandbox; mkdir /written; ls /; exit 4")
+    for name in ("first", "second"):
+        await master.run(make_task(name, command, container=container(image)))
+        assert (await master.state(name, "TASK_FAILED")).message == "Command exited with status 4"
+        out = (running.sandbox(name) / "stdout").read_text()
+        assert "uid=0" in out
+        assert "from-inside" in out
+        assert "written" in out
+    assert (running.sandbox("second") / "from-inside").read_text() == "hi\n"
+    assert not list((running.work / "provisioner").iterdir())
+
+
+async def test_long_running_in_an_image(running: Any, master: Any, make_task: Make, image: str) -> None:
+    check = HealthCheck(
+        type=HealthCheckType.COMMAND,
+        command=CommandInfo(value="cat /etc/marker"),
+        delay_seconds=0,
+        interval_seconds=0.2,
+    )
+    command = CommandInfo(value="while :; do sleep 0.2; done", user="nobody")
+    await master.run(make_task("stay", command, container=container(image), health_check=check))
+    await master.until(lambda: any(one.healthy for one in master.updates))
+    pid = (await master.state("stay", "TASK_RUNNING")).container_status.executor_pid
+    await running.kill()
+    assert processes.alive(pid)
+    await running.start()
+    await master.registered(2)
+    assert processes.alive(pid)
+    await master.kill("stay")
+    await master.state("stay", "TASK_KILLED")
+    assert not processes.alive(pid)
+    assert os.listdir(running.runtime / "containers") == []
+    with open("/proc/mounts") as mounts:
+        assert str(running.work) not in mounts.read()
+
+
+async def test_an_image_that_is_not_there(running: Any, master: Any, make_task: Make, tmp_path: Path) -> None:
+    await master.run(make_task("none", CommandInfo(shell=False), container=container(f"oci:{tmp_path}/no:latest")))
+    failed = await master.state("none", "TASK_FAILED")
+    assert failed.reason == "REASON_CONTAINER_LAUNCH_FAILED"
+    assert "Failed to provision image" in (failed.message or "")

@@ -1,0 +1,174 @@
+"""Tasks outlive the agent: it is killed, they run on, it comes back and knows them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from dcos.agent.containerizer import processes
+from dcos.model.v1.types import ExecutorInfo, FrameworkID, FrameworkInfo, TaskID, TaskInfo
+from dcos.wire import agent_link
+
+Make = Callable[..., TaskInfo]
+
+
+async def test_kill_nine_and_adopt(running: Any, master: Any, make_task: Make) -> None:
+    await master.run(make_task("stays"))
+    await master.run(make_task("ends", "sleep 1; exit 7"))
+    for name in ("stays", "ends"):
+        await master.state(name, "TASK_RUNNING")
+    stays = (await master.state("stays", "TASK_RUNNING")).container_status.executor_pid
+    ends = (await master.state("ends", "TASK_RUNNING")).container_status.executor_pid
+    await running.kill()
+    assert processes.alive(stays)
+    await processes.ended(ends)
+    await asyncio.sleep(0.1)
+    await running.start()
+    await master.registered(2)
+    failed = await master.state("ends", "TASK_FAILED")
+    assert failed.message == "Command exited with status 7"
+    hello = master.hellos[-1]
+    assert isinstance(hello, agent_link.Reregister)
+    assert hello.agent.id is not None
+    assert hello.agent.id.value == "m-S0"
+    told = {one.task_id.value: str(one.state) for framework in hello.frameworks for one in framework.tasks}
+    assert told == {"stays": "TASK_RUNNING", "ends": "TASK_FAILED"}
+    assert processes.alive(stays)
+    assert master.states("stays") == ["TASK_STARTING", "TASK_RUNNING"]
+    await master.kill("stays")
+    await master.state("stays", "TASK_KILLED")
+    assert not processes.alive(stays)
+
+
+async def test_unacknowledged_updates_come_again(running: Any, master: Any, make_task: Make) -> None:
+    master.acknowledging = False
+    await master.run(make_task("t", "exit 0"))
+    first = await master.state("t", "TASK_STARTING")
+    await asyncio.sleep(0.5)
+    await running.kill()
+    master.updates.clear()
+    await running.start()
+    again = await master.state("t", "TASK_STARTING")
+    assert again.uuid == first.uuid
+    assert master.hellos[-1].frameworks[0].tasks[0].state == "TASK_FINISHED"
+    assert master.hellos[-1].frameworks[0].tasks[0].status_update_state == "TASK_STARTING"
+    master.acknowledging = True
+    await master.acknowledge(again)
+    await master.state("t", "TASK_FINISHED")
+    assert master.states("t") == ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]
+
+
+async def test_a_supervisor_that_is_killed_is_told(running: Any, master: Any, make_task: Make) -> None:
+    await master.run(make_task("orphaned"))
+    pid = (await master.state("orphaned", "TASK_RUNNING")).container_status.executor_pid
+    (mark,) = running.runtime.glob("containers/*/supervisor")
+    os.kill(int(mark.read_text()), 9)
+    last = await master.state("orphaned", "TASK_FAILED")
+    assert last.reason == "REASON_EXECUTOR_TERMINATED"
+    assert not processes.alive(pid)
+
+
+async def test_without_checkpoint_tasks_end_with_the_agent(
+    running: Any, master: Any, make_task: Make, framework_info: FrameworkInfo
+) -> None:
+    framework = msgspec.structs.replace(framework_info, id=FrameworkID(value="m-0009"), checkpoint=False)
+    await master.run(make_task("loose"), framework)
+    pid = (await master.state("loose", "TASK_RUNNING")).container_status.executor_pid
+    await running.kill()
+    assert processes.alive(pid)
+    await running.start()
+    await master.registered(2)
+    assert not processes.alive(pid)
+    assert master.hellos[-1].frameworks == ()
+
+
+async def test_reboot_loses_tasks_but_keeps_the_id(running: Any, master: Any, make_task: Make) -> None:
+    await master.run(make_task("lost"))
+    pid = (await master.state("lost", "TASK_RUNNING")).container_status.executor_pid
+    await running.kill()
+    (running.work / "meta/boot_id").write_text("another")
+    os.killpg(pid, 9)  # as a reboot would
+    await running.start()
+    gone = await master.state("lost", "TASK_GONE")
+    assert gone.reason == "REASON_AGENT_RESTARTED"
+    assert master.hellos[-1].agent.id.value == "m-S0"
+
+
+async def test_reconcile_unknown_task(agent: Any, master: Any) -> None:
+    master.reconcile = (
+        agent_link.ReconcileTask(
+            framework_id=FrameworkID(value="m-0000"), task_id=TaskID(value="ghost"), partition_aware=True
+        ),
+    )
+    await agent.start()
+    dropped = await master.state("ghost", "TASK_DROPPED")
+    assert dropped.reason == "REASON_RECONCILIATION"
+
+
+async def test_master_comes_and_goes(running: Any, master: Any, make_task: Make) -> None:
+    await master.run(make_task("t"))
+    await master.state("t", "TASK_RUNNING")
+    port = master.port
+    await master.stop()
+    await asyncio.sleep(0.3)
+    await master.start(port)
+    await master.registered(2)
+    assert isinstance(master.hellos[-1], agent_link.Reregister)
+    await master.send(agent_link.Ping())
+    await master.until(lambda: any(isinstance(one, agent_link.Pong) for one in master.messages))
+    await master.send(agent_link.Ping(connected=False))
+    await master.registered(3)
+    assert master.states("t") == ["TASK_STARTING", "TASK_RUNNING"]
+
+
+async def test_silence_of_the_master_is_noticed(agent: Any, master: Any) -> None:
+    master.ping_timeout_s = 0.5
+    await agent.start()
+    await master.registered(2)
+
+
+async def test_changed_resources_are_refused(running: Any, master: Any) -> None:
+    await running.stop()
+    await running.start("--resources=cpus:1;mem:64;disk:10")
+    assert await asyncio.wait_for(running.process.wait(), 20) == 4
+    assert "resources changed" in running.log()
+    await running.start("--resources=cpus:8;mem:8192;disk:2048", "--reconfiguration_policy=additive")
+    await master.registered(2)
+
+
+async def test_shutdown_by_the_master(running: Any, master: Any, make_task: Make) -> None:
+    await master.run(make_task("t"))
+    pid = (await master.state("t", "TASK_RUNNING")).container_status.executor_pid
+    await master.send(agent_link.Shutdown(message="Agent has been marked gone"))
+    assert await asyncio.wait_for(running.process.wait(), 20) == 3
+    assert not processes.alive(pid)
+    await running.start()
+    await master.registered(2)
+    assert isinstance(master.hellos[-1], agent_link.Register)
+
+
+async def test_task_group(running: Any, master: Any, make_task: Make) -> None:
+    executor = ExecutorInfo(executor_id=agent_link.ExecutorID(value="pod"))
+    await master.run_group(executor, make_task("a"), make_task("b"))
+    for name in ("a", "b"):
+        await master.state(name, "TASK_RUNNING")
+    status = master.updates[-1].container_status.container_id
+    assert status.parent is not None
+    link = running.work / "slaves/m-S0/frameworks/m-0000/executors/pod/runs/latest/tasks/a"
+    assert (link / "stdout").exists()
+    assert link.resolve().parent.name == "containers"
+    await running.kill()
+    await running.start()
+    await master.registered(2)
+    await master.kill("a")
+    for name in ("a", "b"):
+        await master.state(name, "TASK_KILLED")
+    await master.until(lambda: any(isinstance(one, agent_link.ExitedExecutor) for one in master.messages))
+    async with aiohttp.ClientSession() as session, session.get(f"{running.url}/state") as answer:
+        (framework,) = (await answer.json())["completed_frameworks"]
+    assert [one["id"] for one in framework["completed_executors"]] == ["pod"]
