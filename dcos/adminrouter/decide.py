@@ -80,7 +80,7 @@ class Decider:
         app = http.application(client_max_size=0, middlewares=(self._refusals,))
         app.add_routes(
             [
-                web.get("/decide/{need}/{subject:.*}", self.decide),
+                web.get(r"/decide/{need}/{subject:[\s\S]*}", self.decide),
                 web.get("/metadata", self.metadata),
                 web.get("/nginx/metrics", self.metrics),
                 web.get("/nginx/status", self.status),

@@ -7,7 +7,8 @@ import html
 import os
 import pwd
 import resource
-from collections.abc import Mapping
+import stat
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -50,7 +51,6 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
     tls = None
     if config.is_master and config.https_port:
         tls = Tls(port=config.https_port, certificate=state / "server.crt", key=state / "server.key")
-    as_root = os.geteuid() == 0
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return Site(
         role=config.role,
@@ -62,11 +62,20 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
         files=_files(config, layout, run),
         upstreams=_groups(config, layout, ip),
         login=_login(config, layout),
-        user=" ".join(_WORKER) if as_root else None,
+        user=_worker_user((run, state, layout.opt)),
         workers=config.workers,
         connections=min(CONNECTIONS, hard_limit // 2) if hard_limit > 0 else CONNECTIONS,
         access_log=_access_log(config.access_log),
     )
+
+
+def _worker_user(folders: Sequence[Path]) -> str | None:
+    """Who nginx's workers are when root starts us: nobody, if nobody can reach our folders, else root itself."""
+    if os.geteuid() != 0:
+        return None
+    above = {parent for folder in folders for parent in folder.parents if parent.exists()}
+    reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in above)
+    return " ".join(_WORKER) if reachable else "root root"
 
 
 def _groups(config: Config, layout: Layout, ip: str) -> Mapping[str, str]:
@@ -110,7 +119,7 @@ def write(made: Site, text: str, config: Config, ip: str, now: float) -> None:
     made.bodies.mkdir(mode=0o700, exist_ok=True)
     if made.user:
         made.bodies.parent.chmod(0o711)
-        os.chown(made.bodies, *worker_ids())
+        os.chown(made.bodies, *worker_ids(made.user))
     made.files.pages.mkdir(exist_ok=True)
     for page in _PAGES:
         content = resources.files("dcos.adminrouter").joinpath("pages", page).read_text(encoding="utf-8")
@@ -121,6 +130,7 @@ def write(made: Site, text: str, config: Config, ip: str, now: float) -> None:
     write_atomic(made.run / "nginx.conf", text)
 
 
-def worker_ids() -> tuple[int, int]:
-    """User and group of nginx's workers when root starts it."""
-    return pwd.getpwnam(_WORKER[0]).pw_uid, grp.getgrnam(_WORKER[1]).gr_gid
+def worker_ids(user: str) -> tuple[int, int]:
+    """Numbers of ``user group``."""
+    name, group = user.split()
+    return pwd.getpwnam(name).pw_uid, grp.getgrnam(group).gr_gid

@@ -68,7 +68,7 @@ async def run(app: App[Config]) -> None:
         )
         async with http.listen_unix(decider.application(), path=site.decision_socket, mode=0o600) as path:
             if site.user:
-                os.chown(path, *prepare.worker_ids())
+                os.chown(path, *prepare.worker_ids(site.user))
             await _serve(app, site)
 
 

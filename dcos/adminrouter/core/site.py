@@ -79,7 +79,8 @@ class Site:
 def render(site: Site) -> str:
     """The text of ``nginx.conf``.   Errors: ValueError (a path or address that cannot stand there)."""
     user = f"user {site.user};\n" if site.user else ""
-    parts = [_general(site), _maps(), _upstreams(site), _server(site), _status(site)]
+    paths = [_paths()] if site.role is NodeRole.MASTER else []
+    parts = [_general(site), _maps(), *paths, _upstreams(site), _server(site), _status(site)]
     return (
         "# Made by dcos-adminrouter at every start.\n"
         "daemon off;\n"
@@ -166,24 +167,6 @@ def _maps() -> str:
         ),
         _map("$http_upgrade", "$dcos_connection", [("", ""), ("default", "upgrade")]),
         _map("$http_dcos_forwarded", "$dcos_came_forwarded", [("", ""), ("default", "true")]),
-        _map("$dcos_agent_rest", "$dcos_agent_path", [("", "/"), ("default", "$dcos_agent_rest")]),
-        _map(
-            "$uri",
-            "$dcos_service",
-            [(rf"~(?s)^/service(?<dcos_name>(?:/[^/]+){{1,{_MAX_SEGMENTS}}})", "$dcos_name"), ("default", "")],
-        ),
-        _map(
-            "$dcos_strip:$uri",
-            "$dcos_service_rest",
-            [
-                ("~(?s)^0:(?<dcos_rest>/.*)", "$dcos_rest"),
-                *(
-                    (rf"~(?s)^{count}:/service(?:/[^/]+){{{count}}}(?<dcos_rest>/.*)", "$dcos_rest")
-                    for count in range(1, _MAX_SEGMENTS + 1)
-                ),
-                ("default", "/"),
-            ],
-        ),
     ]
     source = "$http_cookie"
     for number, cookie in enumerate((AUTH_COOKIE, AUTH_COOKIE, INFO_COOKIE, INFO_COOKIE)):
@@ -204,6 +187,31 @@ def _maps() -> str:
             ],
         )
     )
+    return "\n".join(parts)
+
+
+def _paths() -> str:
+    """Parts of a master's paths: of a service's name, and what is left of the path behind it."""
+    parts = [
+        _map("$dcos_agent_rest", "$dcos_agent_path", [("", "/"), ("default", "$dcos_agent_rest")]),
+        _map(
+            "$uri",
+            "$dcos_service",
+            [(rf"~(?s)^/service(?<dcos_name>(?:/[^/]+){{1,{_MAX_SEGMENTS}}})", "$dcos_name"), ("default", "")],
+        ),
+        _map(
+            "$dcos_strip:$uri",
+            "$dcos_service_rest",
+            [
+                ("~(?s)^0:(?<dcos_rest>/.*)", "$dcos_rest"),
+                *(
+                    (rf"~(?s)^{count}:/service(?:/[^/]+){{{count}}}(?<dcos_rest>/.*)", "$dcos_rest")
+                    for count in range(1, _MAX_SEGMENTS + 1)
+                ),
+                ("default", "/"),
+            ],
+        ),
+    ]
     return "\n".join(parts)
 
 

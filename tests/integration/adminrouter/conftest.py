@@ -20,12 +20,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[front_do
 
 
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where nginx's workers (nobody) can look into."""
-    base = tmp_path_factory.mktemp("doors")
-    for folder in (base, *base.parents[:2]):
-        folder.chmod(0o755)
-    return base
+def folders() -> Iterator[Path]:
+    """Where nginx's workers (nobody) can look into: pytest keeps its own folders closed."""
+    with front_door.open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -130,7 +131,7 @@ class World:
                 app.router.add_get("/sse", self._sse)
                 app.router.add_get("/redirect", self._redirect)
                 app.router.add_post("/upload", self._upload)
-            app.router.add_route("*", "/{rest:.*}", _telling(name))
+            app.router.add_route("*", r"/{rest:[\s\S]*}", _telling(name))
             runner = web.AppRunner(app, shutdown_timeout=0.1)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -353,6 +354,15 @@ def cluster(folder: Path) -> Iterator[tuple[World, str]]:
             yield world, ensemble.hosts
         finally:
             world.stop()
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can look into, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="dcos-adminrouter-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @contextlib.contextmanager

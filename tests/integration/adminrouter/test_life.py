@@ -1,0 +1,162 @@
+"""Start, trouble and end: keys that come late, services that come and go, leaders that change, nginx that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dcos.testing.cluster import eventually
+from dcos.testing.ports import free_port
+from tests.integration.adminrouter import front_door
+from tests.integration.adminrouter.front_door import AUTH, FrontDoor, World, announce_master
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[tuple[World, str, Path]]:
+    reason = front_door.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with front_door.open_folder() as folder, front_door.cluster(tmp_path / "zk") as (world, zk):
+        world.state.marathon_leader = "127.0.0.1:8080"
+        yield world, zk, folder
+
+
+def test_before_a_key_is_known_everything_protected_is_closed(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk)
+    bouncer = world.ports["dcos-bouncer"]
+    door.argv = [
+        word.replace(f"dcos-bouncer=127.0.0.1:{bouncer}", f"dcos-bouncer=127.0.0.1:{free_port()}") for word in door.argv
+    ]
+    with front_door.opened(door):
+        for path in ("/mesos/x", "/service/web/", "/acs/api/v1/users", "/metadata"):
+            assert door.ask(path, headers=AUTH).status == 401
+        assert door.ask("/acs/api/v1/auth/providers").status == 502
+        assert door.ask("/").status == 200
+    assert door.process is not None
+    assert door.process.returncode == 0
+
+
+def test_without_the_token_check_everything_is_open(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    with front_door.opened(FrontDoor(folder / "a", world, zk, "--no-activate_auth_module")) as door:
+        door.wait("/mesos/x")
+        assert door.ask("/metadata").status == 200
+        assert "Authorization" not in door.ask("/mesos/x").seen["headers"]
+
+
+def test_services_come_and_go_without_a_reload(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    with front_door.opened(FrontDoor(folder / "a", world, zk)) as door:
+        eventually("the event stream is up", lambda: len(world.state.listeners) == 1, within_s=15)
+        pid = door.nginx_pid()
+        eventually("unknown", lambda: door.ask("/service/new/", headers=AUTH).status == 404, within_s=10)
+        world.state.apps = [front_door.app("new", world.ports["app"])]
+        world.event()
+        started = time.monotonic()
+        door.wait("/service/new/", AUTH)
+        assert time.monotonic() - started < 5
+        world.state.apps = [front_door.app("new", world.ports["unbuffered"])]
+        world.event()
+        eventually(
+            "the moved task is found",
+            lambda: door.ask("/service/new/", headers=AUTH).seen["upstream"] == "unbuffered",
+            within_s=8,
+        )
+        world.state.apps = []
+        world.event()
+        eventually("it is gone", lambda: door.ask("/service/new/", headers=AUTH).status == 404, within_s=8)
+        assert door.nginx_pid() == pid
+
+
+def test_another_master_leads(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    with front_door.opened(FrontDoor(folder / "a", world, zk)) as door:
+        door.wait("/mesos/x", AUTH)
+        _forget_masters(zk)
+        eventually("nobody leads", lambda: door.ask("/mesos/x", headers=AUTH).status == 503, within_s=10)
+        announce_master(zk, world.ports["agent"])
+        eventually(
+            "the new one is used",
+            lambda: (
+                door.ask("/mesos/x", headers=AUTH).status == 200
+                and door.ask("/mesos/x", headers=AUTH).seen["upstream"] == "agent"
+            ),
+            within_s=10,
+        )
+
+
+def _forget_masters(zk: str) -> None:
+    client = front_door.KazooClient(hosts=zk)
+    client.start()
+    for name in client.get_children("/mesos"):
+        client.delete(f"/mesos/{name}")
+    client.stop()
+    client.close()
+
+
+def test_marathon_leads_elsewhere(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    world.state.marathon_leader = "127.0.0.9:8080"
+    router = world.ports["other-router"]
+    with front_door.opened(FrontDoor(folder / "a", world, zk, "--node_ip=127.0.0.1")) as door:
+        eventually("refused", lambda: door.ask("/marathon/v2/x", headers=AUTH).status == 502, within_s=10)
+        forwarded = door.ask("/marathon/v2/x", headers=AUTH | {"DCOS-Forwarded": "true"})
+        assert (forwarded.status, b"Marathon leader is unknown" in forwarded.body) == (503, True)
+    with front_door.opened(FrontDoor(folder / "b", world, zk, "--node_ip=127.0.0.5")) as door:
+        world.state.marathon_leader = "127.0.0.1:8080"
+        door.wait("/service/marathon/v2/x?y=z", AUTH)
+        seen = door.ask("/service/marathon/v2/x?y=z", headers=AUTH).seen
+        assert (seen["upstream"], seen["path"]) == ("other-router", "/service/marathon/v2/x?y=z")
+        assert seen["headers"]["DCOS-Forwarded"] == "true"
+        assert router
+
+
+def test_nginx_ends_and_the_process_with_it(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk)
+    with front_door.opened(door):
+        os.kill(door.nginx_pid(), signal.SIGKILL)
+        assert door.process is not None
+        assert door.process.wait(15) == 4
+
+
+def test_a_killed_process_takes_nginx_along_and_can_start_again(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk)
+    with front_door.opened(door):
+        pid = door.nginx_pid()
+        assert door.process is not None
+        door.process.kill()
+        door.process.wait(5)
+        eventually("nginx is gone", lambda: not Path(f"/proc/{pid}").exists(), within_s=10)
+    with front_door.opened(door):
+        door.wait("/mesos/x", AUTH)
+
+
+def test_a_bad_start_says_why(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk, f"--http_port={world.ports['app']}")
+    door.start()
+    assert door.process is not None
+    assert door.process.wait(20) == 4
+    assert "Address already in use" in door.log.read_text()
+
+
+def test_an_agents_router_needs_no_token(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk, role="agent")
+    with front_door.opened(door):
+        assert door.ask("/").status == 404
+        assert door.ask("/system/health/v1").status == 502
+        assert door.ask("/system/v1/logs/v2/component").status == 503
+        assert b"nginx_up 1" in door.ask("/nginx/metrics").body
+        for path in ("/mesos/x", "/service/web/", "/acs/api/v1/auth/login", "/metadata"):
+            assert door.ask(path, headers=AUTH).status == 404

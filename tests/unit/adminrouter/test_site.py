@@ -1,0 +1,126 @@
+"""nginx's text: equal to the golden files, complete, and fine with the real nginx.
+
+Re-make the golden files with ``DCOS_UPDATE_GOLDEN=1``, then read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dcos.adminrouter import certificate
+from dcos.adminrouter.core.locations import ABSENT, ABSENT_ON_MASTERS, Files, quoted, table_routes, upstream_name
+from dcos.adminrouter.core.site import Site, Tls, render
+from dcos.registry import NodeRole
+
+GOLDEN = Path(__file__).parents[2] / "golden/adminrouter"
+
+
+def _site(role: NodeRole, base: Path = Path("/base")) -> Site:
+    upstreams = {
+        upstream_name(service, route.to): f"unix:{base}/run/x.sock" if route.to.startswith("unix:") else "10.0.0.1:1234"
+        for service, route in table_routes(role)
+    }
+    master = role is NodeRole.MASTER
+    return Site(
+        role=role,
+        listen=("0.0.0.0", "::") if master else ("10.0.0.1",),
+        port=80 if master else 61001,
+        tls=Tls(port=443, certificate=base / "state/server.crt", key=base / "state/server.key") if master else None,
+        run=base / "run",
+        bodies=base / "state/bodies",
+        files=Files(
+            ui=base / "ui",
+            pages=base / "run/pages",
+            version=base / "etc/dcos-version.json",
+            buildinfo=base / "opt/active.buildinfo.full.json",
+            metadata=base / "opt/active/dcos-metadata/etc",
+        ),
+        upstreams=upstreams,
+    )
+
+
+@pytest.mark.parametrize("role", [NodeRole.MASTER, NodeRole.AGENT])
+def test_golden(role: NodeRole) -> None:
+    path, text = GOLDEN / f"nginx-{role}.conf", render(_site(role))
+    if os.environ.get("DCOS_UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def test_both_kinds_of_agents_have_the_same() -> None:
+    agent, public = (render(_site(role)) for role in (NodeRole.AGENT, NodeRole.PUBLIC_AGENT))
+    assert agent == public
+
+
+@pytest.mark.parametrize("role", list(NodeRole))
+def test_every_route_of_the_table_has_a_location(role: NodeRole) -> None:
+    text = render(_site(role))
+    for _, route in table_routes(role):
+        assert f"location {'= ' if route.exact else ''}{route.prefix} {{" in text, route
+    absent = ABSENT if role is not NodeRole.MASTER else {**ABSENT, **ABSENT_ON_MASTERS}
+    for prefix in absent:
+        assert f"location {prefix} {{" in text
+
+
+def test_whatever_proxies_on_a_master_asks_first() -> None:
+    """A location without the sub-request is either open by the reference or only reached from one that asked."""
+    text = render(_site(NodeRole.MASTER))
+    unasked = {
+        block.split(" {")[0].strip()
+        for block in text.split("        location ")[1:]
+        if "proxy_pass" in block and "auth_request /" not in block
+    }
+    assert unasked == {
+        "= /exhibitor/exhibitor/v1/cluster/status",
+        "/acs/api/v1/auth/",
+        "= /dcos-metadata/ui-config.json",
+        "= /nginx/metrics",
+        "= /nginx/status",
+        "= /_dcos/decide",
+        "@dcos_service_buffered",
+        "@dcos_service_unbuffered",
+    }
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx on PATH (nginx-light)")
+@pytest.mark.parametrize("role", [NodeRole.MASTER, NodeRole.AGENT])
+def test_nginx_takes_it(role: NodeRole, tmp_path: Path) -> None:
+    site = _site(role, tmp_path)
+    for folder in ("run", "state/bodies"):
+        (tmp_path / folder).mkdir(parents=True)
+    if site.tls:
+        certificate.ensure(site.tls.certificate, site.tls.key, addresses=("10.0.0.1",), now=1_700_000_000)
+    text = render(
+        replace(site, listen=("127.0.0.1",), port=18080, tls=replace(site.tls, port=18443) if site.tls else None)
+    )
+    (tmp_path / "nginx.conf").write_text(text)
+    argv = ["nginx", "-t", "-q", "-p", f"{tmp_path}/", "-c", str(tmp_path / "nginx.conf")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("bad", ["a;b", "a$b", 'a"b', "a\nb", "a{b", "a\\b", "a'b"])
+def test_nothing_slips_into_the_text(bad: str) -> None:
+    with pytest.raises(ValueError, match="not usable"):
+        quoted(bad)
+    with pytest.raises(ValueError, match="not usable"):
+        render(replace(_site(NodeRole.MASTER), login=bad))
+    with pytest.raises(ValueError, match="not usable"):
+        render(replace(_site(NodeRole.MASTER), run=Path("/") / bad))
+    with pytest.raises(ValueError, match="not usable"):
+        render(replace(_site(NodeRole.MASTER), access_log=f"syslog:{bad}"))
+
+
+def test_the_certificate_is_made_once(tmp_path: Path) -> None:
+    pair = tmp_path / "a.crt", tmp_path / "a.key"
+    assert certificate.ensure(*pair, addresses=("10.0.0.1", "fd00::1"), now=1_700_000_000)
+    before = pair[0].read_bytes()
+    assert not certificate.ensure(*pair, addresses=("10.0.0.1",), now=1_700_000_000)
+    assert pair[0].read_bytes() == before
+    assert pair[1].stat().st_mode & 0o777 == 0o600
