@@ -192,11 +192,11 @@ class Operations:
             return None
         return frozenset(map(str, ids)) if isinstance(ids, list) else None
 
-    async def _ask_service(self, one: Installed, path: str) -> Any:
+    async def _ask_service(self, one: Installed, path: str, *, only: int | None = None) -> Any:
         version = one.labels.get(SDK_API_VERSION, "v1")
         url = f"{self._neighbours.admin_router.rstrip('/')}/service/{one.app_id.strip('/')}/{version}/{path}"
         headers = {"Authorization": self._authorization} if self._authorization else None
-        return await exchange(self._neighbours.session, one.app_id, "GET", url, headers=headers)
+        return await exchange(self._neighbours.session, one.app_id, "GET", url, headers=headers, only=only)
 
     async def _finish_sdk(self, one: Installed, before: frozenset[str], deployment: str) -> None:
         for _ in range(SDK_POLLS):
@@ -218,7 +218,7 @@ class Operations:
         if any(running.get("id") == deployment for running in await self._marathon.deployments()):
             return False
         try:
-            await self._ask_service(one, "plans/deploy")
+            await self._ask_service(one, "plans/deploy", only=200)  # 202 while the plan is under way
         except NeighbourError:
             return False
         now = await self._framework_ids(one)

@@ -55,14 +55,18 @@ async def exchange(
     form: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    only: int | None = None,
 ) -> Any:
-    """The answer's JSON (None for an empty one).   Errors: Unreachable, Answered (any status of 400 and above)."""
+    """The answer's JSON (None for an empty one). ``only``: the one status that is a success, where any 2xx is not.
+
+    Errors: Unreachable, Answered.
+    """
     try:
         async with session.request(
             method, url, json=body, data=form, params=query, headers=headers, allow_redirects=False
         ) as answer:
             raw = await answer.read()
-            if answer.status >= 300:
+            if answer.status >= 300 or only not in (None, answer.status):
                 raise Answered(who, answer.status, raw, answer.headers.get("WWW-Authenticate"))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(who, str(error) or type(error).__name__) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Coroutine
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from dcos.catalog import operations
 from dcos.catalog.api import Api
 from dcos.catalog.operations import Neighbours
 from dcos.catalog.persist import PATH, RepositoryList
@@ -58,6 +60,34 @@ class FakeMesos:
         return web.Response(status=202)
 
 
+class FakeDoor:
+    """What of Admin Router the catalog uses: services that uninstall themselves, package managers."""
+
+    def __init__(self) -> None:
+        self.framework_ids: list[str] | None = ["id-1"]
+        self.deploy_status = 202
+        self.passed_on: list[tuple[str, dict[str, Any]]] = []
+
+    def application(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/service/sdk/v1/state/frameworkId", self._framework_ids)
+        app.router.add_get("/service/sdk/v1/plans/deploy", self._plan)
+        app.router.add_post("/service/the-manager/{path:.+}", self._manager)
+        return app
+
+    async def _framework_ids(self, _: web.Request) -> web.Response:
+        return web.Response(status=404) if self.framework_ids is None else web.json_response(self.framework_ids)
+
+    async def _plan(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "COMPLETE"}, status=self.deploy_status)
+
+    async def _manager(self, request: web.Request) -> web.Response:
+        self.passed_on.append((request.path, await request.json()))
+        if (await request.json())["packageName"] == "broken":
+            return web.Response(status=500, text="broken manager")
+        return web.json_response({"packageName": "managed", "packageVersion": "1.0"})
+
+
 class FakeRepository:
     """A catalog on the net; ``status`` other than 200 breaks it."""
 
@@ -99,6 +129,9 @@ class World:
         self.marathon = FakeMarathon(token="good")
         self.mesos = FakeMesos()
         self.repository = FakeRepository()
+        self.door = FakeDoor()
+        self.later: list[Coroutine[Any, Any, None]] = []
+        """What goes on after an answer."""
         self.ensemble = MemoryEnsemble()
         self.store = self.ensemble.session()
         self.list = RepositoryList((BUILTIN,), self.store)
@@ -171,10 +204,13 @@ async def world() -> AsyncIterator[World]:
         )
 
         def spawn(work: Coroutine[Any, Any, None]) -> object:
-            work.close()
+            made.later.append(work)
             return None
 
-        neighbours = Neighbours(made.session, f"http://{marathon[0]}:{marathon[1]}", "http://127.0.0.1:9", master)
+        door = await stack.enter_async_context(http.listen(made.door.application(), host="127.0.0.1", port=0))
+        neighbours = Neighbours(
+            made.session, f"http://{marathon[0]}:{marathon[1]}", f"http://{door[0]}:{door[1]}", master
+        )
         api = Api(
             shelf=made.shelf, repository_list=made.list, neighbours=neighbours, spawn=spawn, log=get_logger("test")
         )
@@ -360,12 +396,53 @@ async def test_uninstall_ends_the_framework(world: World) -> None:
     assert world.marathon.apps == {}
 
 
+SDK_TEMPLATE = '{"id": "sdk", "instances": 1, "env": {"A": "b"}, "labels": {"DCOS_COMMONS_UNINSTALL": "true"}}'
+
+
+async def test_uninstall_of_a_service_that_cleans_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "SDK_POLL_S", 0.0)
+    world.shelf.packages = (package("sdk-like", template=SDK_TEMPLATE),)
+    await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
+    await world.ok("/package/uninstall", {"packageName": "sdk-like"})
+    app = world.marathon.apps["/sdk"]
+    assert app["env"] == {"A": "b", "SDK_UNINSTALL": "true"}
+    assert "tasksRunning" not in app
+    (work,) = world.later
+    finishing = asyncio.create_task(work)
+    await asyncio.sleep(0.05)
+    assert "/sdk" in world.marathon.apps
+    world.door.deploy_status = 200
+    await asyncio.wait_for(finishing, 10)
+    assert world.marathon.apps == {}
+
+
+async def test_uninstall_of_a_service_that_does_not_answer(world: World) -> None:
+    world.shelf.packages = (package("sdk-like", template=SDK_TEMPLATE),)
+    await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
+    world.door.framework_ids = None
+    assert (await world.error("/package/uninstall", {"packageName": "sdk-like"}))[1] == "FailedToStartUninstall"
+    assert "/sdk" in world.marathon.apps
+
+
 async def test_package_of_another_manager(world: World) -> None:
     managed = package("managed", packagingVersion="5.0", manager={"packageName": "the-manager"})
-    world.shelf.packages = (managed,)
+    manager = package("the-manager", template='{"id": "the-manager", "instances": 1}')
+    world.shelf.packages = (managed, manager)
     assert await world.error("/package/install", {"packageName": "managed"}, version=2) == (
         400, "CustomPackageManagerNotFound", {"managerId": "the-manager"}
     )  # fmt: skip
+    await world.ok("/package/install", {"packageName": "the-manager"}, version=2)
+    done = await world.ok("/package/install", {"packageName": "managed", "options": {"a": 1}}, version=2)
+    assert done == {"packageName": "managed", "packageVersion": "1.0"}
+    assert world.door.passed_on == [
+        ("/service/the-manager/package/install", {"packageName": "managed", "options": {"a": 1}})
+    ]
+    failed = await world.error("/package/uninstall", {"packageName": "broken", "managerId": "the-manager"})
+    assert failed == (
+        400,
+        "CustomPackageManagerError",
+        {"managerId": "/the-manager", "statusCode": 500, "responseContent": "broken manager"},
+    )
 
 
 # ---- services --------------------------------------------------------------------------------------------------------
