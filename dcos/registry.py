@@ -365,6 +365,7 @@ SERVICES: tuple[Service, ...] = (
         command=("dcos-adminrouter", "--role=agent"),
         user="dcos_adminrouter",
         ports=(Port(name="http", number=61001),),
+        state=("adminrouter",),
         env_file="adminrouter-agent.env",
         memory_mb=50,
     ),
