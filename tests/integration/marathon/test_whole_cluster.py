@@ -1,0 +1,240 @@
+"""Real ZooKeeper, master, agent and Marathon as processes: an app's whole life, over restarts of Marathon."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from dcos.testing.ports import free_port
+from dcos.testing.zookeeper import ZooKeeperEnsemble, ensemble, why_not
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+]
+
+T = TypeVar("T")
+
+
+@dataclass
+class Process:
+    """One service, started as its console script would be."""
+
+    module: str
+    flags: list[str]
+    log: Path
+    child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        code = f"import sys; from {self.module}.service import main; sys.exit(main())"
+        with self.log.open("ab") as out:
+            words = [sys.executable, "-c", code, *self.flags]
+            self.child = subprocess.Popen(words, stdout=out, stderr=out, start_new_session=True)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        if self.child is not None and self.child.poll() is None:
+            self.child.send_signal(number)
+            self.child.wait(20)
+
+
+@dataclass
+class Cluster:
+    folder: Path
+    zookeeper: ZooKeeperEnsemble
+    master_port: int = field(default_factory=free_port)
+    agent_port: int = field(default_factory=free_port)
+    processes: dict[str, Process] = field(default_factory=dict)
+    marathon_ports: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, module: str, *flags: str) -> Process:
+        self.processes[name] = made = Process(module, list(flags), self.folder / f"{name}.log")
+        made.start()
+        return made
+
+    def start_mesos(self) -> None:
+        zk = f"{self.zookeeper.url}/mesos"
+        work = str(self.folder / "agent")
+        self.add(
+            "master", "dcos.master", f"--zk={zk}", "--ip=127.0.0.1", f"--port={self.master_port}",
+            f"--work_dir={self.folder / 'master'}", "--hostname=127.0.0.1",
+        )  # fmt: skip
+        self.add(
+            "agent", "dcos.agent", f"--master={zk}", "--ip=127.0.0.1", f"--port={self.agent_port}",
+            f"--work_dir={work}", f"--runtime_dir={self.folder / 'run'}", "--launcher=posix",
+            "--isolation=posix/cpu,posix/mem", "--hostname=127.0.0.1", "--no-systemd_enable_support",
+            "--resources=cpus:4;mem:2048;disk:1000;ports:[31000-31099]", "--attributes=rack:r1", "--no-switch_user",
+        )  # fmt: skip
+
+    def start_marathon(self, name: str = "marathon") -> Process:
+        port = self.marathon_ports.setdefault(name, free_port())
+        return self.add(
+            name, "dcos.marathon", f"--master={self.zookeeper.url}/mesos", f"--zk={self.zookeeper.url}/marathon",
+            "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={port}", "--mesos_user=",
+            "--zk_session_timeout=4000", "--min_revive_offers_interval=500",
+        )  # fmt: skip
+
+    def ask(self, method: str, path: str, body: Any = None, *, marathon: str = "marathon") -> Any:
+        url = f"http://127.0.0.1:{self.marathon_ports[marathon]}{path}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data=data, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                raw = answer.read()
+                return json.loads(raw) if answer.headers.get_content_type() == "application/json" else raw
+        except urllib.error.HTTPError as error:
+            with error:
+                raise OSError(f"{method} {path}: {error.code} {error.read()!r}") from None
+
+    def eventually(self, what: str, probe: Callable[[], T], within_s: float = 60.0) -> T:
+        """The first true answer of ``probe``; a failing connection counts as not yet."""
+        deadline = time.monotonic() + within_s
+        last: object = None
+        while time.monotonic() < deadline:
+            try:
+                found = probe()
+                if found:
+                    return found
+                last = found
+            except (OSError, urllib.error.URLError, KeyError) as error:
+                last = error
+            time.sleep(0.2)
+        raise AssertionError(f"not within {within_s} s: {what}; last {last!r}\n{self.logs()}")
+
+    def logs(self) -> str:
+        tails = [f"--- {name}\n{one.log.read_text(errors='replace')[-3000:]}" for name, one in self.processes.items()]
+        return "\n".join(tails)
+
+    def tasks(self, app: str, state: str = "TASK_RUNNING", marathon: str = "marathon") -> dict[str, Any]:
+        found = self.ask("GET", f"/v2/apps{app}/tasks", marathon=marathon)["tasks"]
+        return {one["id"]: one for one in found if one["state"] == state}
+
+    def quiet(self, marathon: str = "marathon") -> bool:
+        return self.ask("GET", "/v2/deployments", marathon=marathon) == []
+
+    def pid_of(self, marker: str) -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    if words[:1] == [b"sleep"] and marker.encode() in words:
+                        found.append(int(entry.name))
+        return sorted(found)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with ensemble(tmp_path / "zk") as zookeeper:
+        made = Cluster(tmp_path, zookeeper)
+        try:
+            made.start_mesos()
+            made.start_marathon()
+            yield made
+            for app in made.ask("GET", "/v2/apps")["apps"]:
+                made.ask("DELETE", f"/v2/apps{app['id']}")
+            made.eventually("everything stopped", made.quiet)
+        finally:
+            for name in ("marathon", "second", "agent", "master"):
+                if name in made.processes:
+                    made.processes[name].kill(signal.SIGTERM)
+            for marker in ("86401", "86402", "86403"):
+                for pid in made.pid_of(marker):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+
+
+def test_the_life_of_an_app(cluster: Cluster) -> None:
+    web = {"id": "/web", "cmd": "exec sleep 86401", "cpus": 0.1, "mem": 16, "instances": 2, "backoffSeconds": 0}
+    cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", web))
+    cluster.eventually("deployed", cluster.quiet)
+    assert len(cluster.tasks("/web")) == 2
+    assert len(cluster.pid_of("86401")) == 2
+
+    cluster.ask("PUT", "/v2/apps/web", {"instances": 3})
+    cluster.eventually("scaled", cluster.quiet)
+    before = set(cluster.tasks("/web"))
+    assert len(before) == 3
+
+    cluster.ask("PUT", "/v2/apps/web", {"cmd": "exec sleep 86402"})
+    cluster.eventually("updated", cluster.quiet, 90)
+    after = set(cluster.tasks("/web"))
+    assert len(after) == 3
+    assert not before & after
+    assert len(cluster.pid_of("86402")) == 3
+    cluster.eventually("old ones gone", lambda: not cluster.pid_of("86401"))
+
+    victim = cluster.pid_of("86402")[0]
+    os.kill(victim, signal.SIGKILL)
+    replaced = cluster.eventually(
+        "replaced", lambda: victim not in (now := cluster.pid_of("86402")) and len(now) == 3 and now
+    )
+    cluster.eventually("three running", lambda: len(cluster.tasks("/web")) == 3)
+    running = set(cluster.tasks("/web"))
+    failure = cluster.ask("GET", "/v2/apps/web")["app"]["lastTaskFailure"]
+    assert failure["state"] in ("TASK_FAILED", "TASK_KILLED")
+
+    cluster.processes["marathon"].kill()
+    cluster.start_marathon()
+    cluster.eventually("leads again", lambda: set(cluster.tasks("/web")) == running)
+    time.sleep(3)
+    assert cluster.pid_of("86402") == replaced, "a restart of Marathon touches no task"
+
+    cluster.ask("POST", "/v2/apps/web/restart")
+    cluster.eventually("restarted", cluster.quiet, 90)
+    assert not running & set(cluster.tasks("/web"))
+
+    cluster.ask("DELETE", "/v2/apps/web")
+    cluster.eventually("deleted", cluster.quiet)
+    cluster.eventually("no process left", lambda: not cluster.pid_of("86402"))
+
+
+def test_health_checks_and_two_instances_of_marathon(cluster: Cluster) -> None:
+    server = "exec python3 -m http.server $PORT0 --bind 127.0.0.1"
+    check = {"path": "/", "gracePeriodSeconds": 30, "intervalSeconds": 1, "timeoutSeconds": 5}
+    app = {
+        "id": "/site",
+        "cmd": server,
+        "cpus": 0.1,
+        "mem": 32,
+        "healthChecks": [check],
+        "portDefinitions": [{"port": 0, "name": "http", "labels": {"VIP_0": "/site:80"}}],
+    }
+    cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", app))
+    cluster.eventually("deployed", cluster.quiet)
+    shown = cluster.ask("GET", "/v2/apps/site")["app"]
+    assert shown["tasksHealthy"] == 1
+    [task] = shown["tasks"]
+    assert task["healthCheckResults"][0]["alive"] is True
+    with urllib.request.urlopen(f"http://{task['host']}:{task['ports'][0]}/", timeout=5) as answer:
+        assert answer.status == 200
+
+    second = cluster.start_marathon("second")
+    cluster.eventually("follows", lambda: cluster.ask("GET", "/ping", marathon="second") == b"pong")
+    proxied = cluster.eventually("proxied", lambda: cluster.ask("GET", "/v2/apps/site", marathon="second"))
+    assert proxied["app"]["id"] == "/site"
+    cluster.processes["marathon"].kill(signal.SIGTERM)
+    cluster.eventually(
+        "the second leads",
+        lambda: cluster.ask("GET", "/v2/leader", marathon="second")["leader"].endswith(
+            str(cluster.marathon_ports["second"])
+        ),
+    )
+    kept = cluster.eventually("task kept", lambda: cluster.tasks("/site", marathon="second"))
+    assert set(kept) == {task["id"]}
+    cluster.start_marathon()
+    cluster.eventually("back as a follower", lambda: cluster.ask("GET", "/v2/info")["leader"])
+    assert second.child is not None
