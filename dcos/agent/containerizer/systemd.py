@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from dcos.agent.containerizer.base import ContainerError, Ended, Found, LaunchEr
 from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, cpu_weight, quota_us
 from dcos.agent.core.exits import Exit
+from dcos.runtime.files import write_atomic
 
 SLICE = "mesos_executors.slice"
 RUNTIME = Path("/run/systemd/system")
@@ -34,6 +36,15 @@ _PROPERTIES = "org.freedesktop.DBus.Properties"
 _NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
 _CALL_S = 30.0
 _EXITED, _KILLED, _DUMPED = 1, 2, 3
+_SETTLED = ("active", "failed", "inactive")
+_AFTER = """#!/bin/sh
+# After the task, still in its cgroup: did the kernel kill for want of memory? (cgroup v1 forgets it with the cgroup.)
+while IFS=: read -r _ controllers path; do
+    case ",$controllers," in
+    *,memory,*) grep '^oom_kill ' "/sys/fs/cgroup/memory$path/memory.oom_control" >{target} ;;
+    esac
+done </proc/self/cgroup
+"""
 
 
 def available(runtime: Path = RUNTIME) -> bool:
@@ -109,6 +120,8 @@ class SystemdLauncher:
 
     async def start(self, box: Box) -> int:
         properties = unit_properties(box.mark, box, unified=self._unified)
+        if not self._unified:
+            write_atomic(box.directory / "after", _AFTER.replace("{target}", shlex.quote(str(box.directory / "oom"))))
         name = unit_name(box.container_id)
         try:
             await self._bus.call(
@@ -140,7 +153,7 @@ class SystemdLauncher:
             return None
         if service["MainPID"]:
             return Running(int(service["MainPID"]))
-        return Ended(end_of(service, self._oom(service)))
+        return Ended(await self.wait(box))
 
     async def wait(self, box: Box) -> Exit:
         name = unit_name(box.container_id)
@@ -155,8 +168,8 @@ class SystemdLauncher:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue
-            if service["ExecMainCode"] or service["ActiveState"] in ("failed", "inactive"):
-                return end_of(service, self._oom(service))
+            if service["ActiveState"] in _SETTLED:
+                return end_of(service, self._oom(service, box))
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -220,11 +233,15 @@ class SystemdLauncher:
         with contextlib.suppress(BusError):
             await self._bus.call(*call())
 
-    def _oom(self, service: dict[str, Any]) -> bool:
+    def _oom(self, service: dict[str, Any], box: Box) -> bool:
+        """Whether memory ran out: systemd knows on cgroup v2, our ``after`` script on v1."""
         if service["Result"] == "oom-kill":
             return True
-        group = str(service["ControlGroup"])
-        return bool(group) and not self._unified and service["ExecMainCode"] == _KILLED and v1_oom_killed(group)
+        try:
+            words = (box.directory / "oom").read_text().split()
+        except OSError:
+            return False
+        return service["ExecMainCode"] == _KILLED and words[1:2] not in ([], ["0"])
 
 
 def end_of(service: dict[str, Any], out_of_memory: bool) -> Exit:
@@ -235,15 +252,6 @@ def end_of(service: dict[str, Any], out_of_memory: bool) -> Exit:
     if code in (_KILLED, _DUMPED):
         return Exit(signal=status, out_of_memory=out_of_memory, core_dumped=code == _DUMPED)
     return Exit(out_of_memory=out_of_memory)
-
-
-def v1_oom_killed(group: str, root: Path = Path("/sys/fs/cgroup/memory")) -> bool:
-    """Whether the kernel killed in this v1 memory cgroup."""
-    try:
-        lines = (root / group.lstrip("/") / "memory.oom_control").read_text().splitlines()
-    except OSError:
-        return False
-    return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in lines)
 
 
 def _members(group: str) -> bool:
@@ -279,6 +287,9 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
         ("TasksMax", Variant("t", 2**64 - 1)),
         ("OOMPolicy", Variant("s", "kill" if unified else "continue")),
     ]
+    if not unified:
+        after = [env, "-i", "/bin/sh", str(box.directory / "after")]
+        properties.append(("ExecStopPost", Variant("a(sasb)", [[env, after, True]])))
     if mark.backend == "oci":
         # runc makes a scope of its own, which has the limits
         return properties

@@ -254,6 +254,11 @@ def task(
     )
 
 
+@pytest.fixture(scope="session")
+def master_class() -> type[LinkMaster]:
+    return LinkMaster
+
+
 @pytest.fixture
 def make_task() -> Callable[..., TaskInfo]:
     return task

@@ -65,7 +65,6 @@ async def test_environment_user_and_sandbox(running: Any, master: Any, make_task
     sandbox = running.sandbox("env").resolve()
     seen = dict(pair.split("=", 1) for pair in (sandbox / "stdout").read_text().split("\0") if "=" in pair)
     assert seen["GREETING"] == "it's\n$HOME"
-    assert seen["odd.name-1"] == "yes"
     assert seen["MESOS_SANDBOX"] == seen["MESOS_DIRECTORY"] == str(sandbox)
     assert seen["MESOS_AGENT_ENDPOINT"] == f"127.0.0.1:{running.port}"
     assert (seen["MESOS_FRAMEWORK_ID"], seen["MESOS_EXECUTOR_ID"], seen["MESOS_SLAVE_ID"]) == ("m-0000", "env", "m-S0")
@@ -79,6 +78,13 @@ async def test_environment_user_and_sandbox(running: Any, master: Any, make_task
     assert oct(sandbox.stat().st_mode & 0o777) == "0o750"
     assert sandbox.owner() == "nobody"
     assert re.fullmatch(r"[0-9a-f-]{36}", sandbox.name)
+
+
+async def test_a_variable_that_a_shell_cannot_hold(running: Any, master: Any, make_task: Make) -> None:
+    odd = Environment(variables=(EnvironmentVariable(name="odd.name-1", value="yes"),))
+    await master.run(make_task("odd", CommandInfo(shell=False, value="env", environment=odd)))
+    await master.state("odd", "TASK_FINISHED")
+    assert "odd.name-1=yes\n" in (running.sandbox("odd") / "stdout").read_text()
 
 
 async def test_argv_without_shell_and_unknown_program(running: Any, master: Any, make_task: Make) -> None:
@@ -96,11 +102,15 @@ async def test_argv_without_shell_and_unknown_program(running: Any, master: Any,
 
 
 async def test_kill_is_polite_then_firm(running: Any, master: Any, make_task: Make) -> None:
-    await master.run(make_task("soft", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done"))
-    await master.run(make_task("deaf", "trap '' TERM; sleep 1000 & wait; sleep 1000", kill_policy=grace(0.3)))
+    await master.run(make_task("soft", "trap 'echo bye; exit 0' TERM; touch ready; while :; do sleep 0.05; done"))
+    await master.run(
+        make_task("deaf", "trap '' TERM; touch ready; sleep 1000 & wait; sleep 1000", kill_policy=grace(0.3))
+    )
     await master.run(make_task("other"))
     for name in ("soft", "deaf"):
         await master.state(name, "TASK_RUNNING")
+        while not (running.sandbox(name) / "ready").exists():
+            await _pause()
         await master.kill(name)
     assert (await master.state("soft", "TASK_KILLED")).message == "Command exited with status 0"
     assert (await master.state("deaf", "TASK_KILLED")).message == "Command terminated with signal Killed"

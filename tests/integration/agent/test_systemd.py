@@ -1,0 +1,255 @@
+"""The systemd launcher on a real systemd: a booted node (its own PID 1), the agent as a service in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from dcos.install.local import cgroups, cluster, image
+from dcos.model.v1.types import CommandInfo, TaskInfo
+from dcos.testing.ports import free_port
+
+Make = Callable[..., TaskInfo]
+REPOSITORY = Path(__file__).resolve().parents[3]
+INIT = """#!/bin/sh
+for point in /sys/fs/cgroup/*; do mountpoint -q "$point" && mount -o remount,bind,rw "$point"; done
+exec /lib/systemd/systemd --unit=basic.target
+"""
+SERVICE = """[Unit]
+Description=Agent under test
+[Service]
+Type=notify
+NotifyAccess=all
+Delegate=yes
+WorkingDirectory={repository}
+ExecStart={python} -m dcos.agent.service --master=127.0.0.1:{master} --ip=127.0.0.1 --port={port} \\
+ --work_dir=/var/lib/mesos/slave --launcher=systemd --cgroups_enable_cfs --registration_backoff_factor=50ms \\
+ --no-hostname_lookup --resources=cpus:4;mem:4096;disk:1024
+StandardOutput=append:/var/agent.log
+StandardError=append:/var/agent.log
+"""
+
+
+def obstacle() -> str:
+    if os.geteuid() != 0:
+        return "only root can boot nodes"
+    if not image.is_built(cluster.base_folder()):
+        return "the node image is not built yet (make up builds it)"
+    return ""
+
+
+reason = obstacle()
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(bool(reason), reason=f"no booted node: {reason}"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+class Node:
+    """A booted machine that shares this one's network."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.groups: list[Path] = []
+        self.process: subprocess.Popen[bytes] | None = None
+        self.leader = 0
+        self.port = free_port()
+
+    def boot(self, master: int) -> None:
+        for part in ("upper/etc/systemd/system", "upper/usr/local/sbin", "work", "root", "var"):
+            (self.folder / part).mkdir(parents=True)
+        upper = self.folder / "upper"
+        (upper / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
+        init = upper / "usr/local/sbin/test-init"
+        init.write_text(INIT)
+        init.chmod(0o755)
+        unit = SERVICE.format(repository=REPOSITORY, python=sys.executable, master=master, port=self.port)
+        (upper / "etc/systemd/system/agent.service").write_text(unit)
+        lower = image.image_path(cluster.base_folder())
+        options = f"lowerdir={lower},upperdir={upper},workdir={self.folder / 'work'}"
+        subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", self.folder / "root"], check=True)
+        self.groups = cgroups.make_children(f"agent-test-{os.getpid()}")
+        joins = "".join(f"echo $$ > {group}/cgroup.procs && " for group in self.groups)
+        roots = {str(REPOSITORY), sys.prefix, sys.base_prefix}
+        binds = " ".join(f"--bind-ro={one}" for one in sorted(roots))
+        command = (
+            f"systemd-nspawn --quiet --keep-unit --register=no --machine=agent-test-{os.getpid()}"
+            f" --directory={self.folder}/root --bind={self.folder}/var:/var {binds}"
+            " --system-call-filter='add_key keyctl request_key bpf perf_event_open'"
+            " --resolv-conf=off --timezone=off --link-journal=no --console=read-only --kill-signal=SIGRTMIN+3"
+            " /usr/local/sbin/test-init"
+        )
+        with (self.folder / "console").open("wb") as console:
+            self.process = subprocess.Popen(
+                ["/bin/sh", "-c", f"{joins}exec {command}"],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+
+    async def ready(self) -> None:
+        assert self.process is not None
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(OSError, ValueError):
+                    text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+                    for pid in map(int, text.split()):
+                        if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
+                            self.leader = pid
+                if self.leader and self.run("systemctl", "is-active", "dbus.socket").stdout.strip() == "active":
+                    return
+                assert self.process.poll() is None, (self.folder / "console").read_text()
+                await asyncio.sleep(0.1)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        enter = ["nsenter", f"--target={self.leader}", "--mount", "--pid", "--"]
+        return subprocess.run([*enter, *words], capture_output=True, text=True, timeout=60)
+
+    def show(self, unit: str, *properties: str) -> dict[str, str]:
+        text = self.run("systemctl", "show", unit, "--property=" + ",".join(properties)).stdout
+        return dict(line.split("=", 1) for line in text.splitlines())
+
+    def units(self) -> list[str]:
+        text = self.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "mesos-*").stdout
+        return [line.split()[0] for line in text.splitlines()]
+
+    def alive(self, pid: int) -> bool:
+        return self.run("test", "-d", f"/proc/{pid}").returncode == 0
+
+    def log(self) -> str:
+        path = self.folder / "var/agent.log"
+        return path.read_text() if path.exists() else ""
+
+    def down(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        cgroups.remove(self.groups)
+        subprocess.run(["umount", self.folder / "root"], check=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(link_master: Any) -> AsyncIterator[Node]:
+    """One node for all tests of this file, its agent registered."""
+    with tempfile.TemporaryDirectory(prefix="dcos-agent-node-", dir="/var/tmp") as name:
+        made = Node(Path(name))
+        try:
+            made.boot(link_master.port)
+            await made.ready()
+            started = await asyncio.to_thread(made.run, "systemctl", "start", "agent")
+            assert started.returncode == 0, made.log()
+            await link_master.registered()
+            yield made
+        finally:
+            await asyncio.to_thread(made.down)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def link_master(master_class: Any) -> AsyncIterator[Any]:
+    made = master_class()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_limits_slice_and_end(node: Node, link_master: Any, make_task: Make) -> None:
+    await link_master.run(make_task("limits", "sleep 1; kill -USR1 $$", cpus=1.4, mem=96.0))
+    status = await link_master.state("limits", "TASK_RUNNING")
+    unit = f"mesos-{status.container_status.container_id.value}.service"
+    shown = node.show(unit, "Slice", "CPUQuotaPerSecUSec", "MemoryLimit", "MemoryMax", "CPUShares", "MainPID")
+    assert shown["Slice"] == "mesos_executors.slice"
+    assert shown["CPUQuotaPerSecUSec"] in ("1.5s", "1.500000s")
+    assert str(128 * 1024 * 1024) in (shown["MemoryLimit"], shown["MemoryMax"])
+    assert shown["MainPID"] == str(status.container_status.executor_pid)
+    last = await link_master.state("limits", "TASK_FAILED")
+    assert last.message == "Command terminated with signal User defined signal 1"
+
+
+async def test_exit_codes_are_exact(node: Node, link_master: Any, make_task: Make) -> None:
+    await link_master.run(make_task("c137", "exit 137"))
+    assert (await link_master.state("c137", "TASK_FAILED")).message == "Command exited with status 137"
+    await link_master.run(make_task("c0", "exit 0"))
+    await link_master.state("c0", "TASK_FINISHED")
+
+
+@pytest.mark.parametrize("how", ["kill -9", "restart"])
+async def test_tasks_outlive_the_agent(node: Node, link_master: Any, make_task: Make, how: str) -> None:
+    names = [f"{name}-{how[:2]}" for name in ("stays", "fails", "finishes", "killed")]
+    commands = ("sleep 1000", "sleep 1.5; exit 7", "sleep 1.5", "sleep 1.5; kill -9 $$")
+    for name, command in zip(names, commands, strict=True):
+        await link_master.run(make_task(name, command))
+    pids = {name: (await link_master.state(name, "TASK_RUNNING")).container_status.executor_pid for name in names}
+    times = link_master.registrations
+    if how == "kill -9":
+        node.run("systemctl", "kill", "--signal=SIGKILL", "--kill-whom=all", "agent")
+        await asyncio.sleep(2.5)
+        node.run("systemctl", "reset-failed", "agent")
+        node.run("systemctl", "start", "agent")
+    else:
+        await asyncio.to_thread(node.run, "systemctl", "stop", "agent")
+        await asyncio.sleep(2)
+        await asyncio.to_thread(node.run, "systemctl", "daemon-reload")
+        await asyncio.to_thread(node.run, "systemctl", "start", "agent")
+    await link_master.registered(times + 1)
+    assert (await link_master.state(names[1], "TASK_FAILED")).message == "Command exited with status 7"
+    assert (await link_master.state(names[2], "TASK_FINISHED")).message == "Command exited with status 0"
+    assert (await link_master.state(names[3], "TASK_FAILED")).message == "Command terminated with signal Killed"
+    assert node.alive(pids[names[0]])
+    assert link_master.states(names[0]) == ["TASK_STARTING", "TASK_RUNNING"]
+    await link_master.kill(names[0])
+    assert (await link_master.state(names[0], "TASK_KILLED")).message == "Command terminated with signal Terminated"
+    async with asyncio.timeout(10):
+        while node.units():
+            await asyncio.sleep(0.1)
+
+
+async def test_out_of_memory(node: Node, link_master: Any, make_task: Make) -> None:
+    eat = CommandInfo(shell=False, value="python3", arguments=("python3", "-c", "x = bytearray(300 * 2**20)"))
+    await link_master.run(make_task("eater", eat))
+    last = await link_master.state("eater", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    assert last.message.startswith("Memory limit exceeded: Requested: ")
+
+
+async def test_children_die_too(node: Node, link_master: Any, make_task: Make) -> None:
+    await link_master.run(make_task("forks", "setsid sleep 997 & setsid sleep 998 & wait"))
+    await link_master.state("forks", "TASK_RUNNING")
+    await asyncio.sleep(0.3)
+    await link_master.kill("forks")
+    await link_master.state("forks", "TASK_KILLED")
+    assert node.run("pgrep", "-x", "-f", "sleep 99[78]").stdout == ""
+
+
+async def test_statistics_and_memory_of_the_agent(node: Node, link_master: Any, make_task: Make) -> None:
+    await link_master.run(make_task("stat"))
+    await link_master.state("stat", "TASK_RUNNING")
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{node.port}/containers") as answer:
+        (one,) = json.loads(await answer.read())
+    assert one["statistics"]["mem_limit_bytes"] == 64 * 1024 * 1024
+    assert one["statistics"]["cpus_limit"] == 0.2
+    assert one["statistics"]["processes"] >= 1
+    pid = node.show("agent", "MainPID")["MainPID"]
+    rss_kb = int(node.run("sh", "-c", f"grep VmRSS /proc/{pid}/status").stdout.split()[1])
+    assert rss_kb < 80 * 1024
+    await link_master.kill("stat")
+    await link_master.state("stat", "TASK_KILLED")
