@@ -54,13 +54,18 @@ class Server:
     def tasks(self) -> Mapping[TaskKey, TaskRecords]:
         return self._maker.tasks
 
-    def swap(self, state: ClusterState, hosts: Mapping[str, str]) -> None:
-        """Serve ``state`` from now on."""
+    async def take(self, state: ClusterState, hosts: Mapping[str, str]) -> None:
+        """Serve ``state`` from now on. The zone is made in a thread: a big one takes a part of a second."""
         self._serial += 1
-        self.state = state
-        zone = self._maker.make(
-            state, serial=self._serial, masters=self._config.masters, listeners=self._listeners, hosts=hosts
+        zone = await asyncio.to_thread(
+            self._maker.make,
+            state,
+            serial=self._serial,
+            masters=self._config.masters,
+            listeners=self._listeners,
+            hosts=hosts,
         )
+        self.state = state
         self.zone = zone
 
         def find(name: str) -> tuple[Zone, str] | None:
@@ -130,9 +135,11 @@ async def _follow(app: App[Config], follower: ClusterFollower, server: Server) -
     async for state in follower.changes():
         hosts = await resolve_hosts(state, hosts)
         before = app.clock.monotonic()
-        server.swap(state, hosts)
-        app.log.debug("zone", serial=server.zone.soa.serial, took_s=round(app.clock.monotonic() - before, 3))
+        await server.take(state, hosts)
+        took_s = app.clock.monotonic() - before
+        app.log.debug("zone", serial=server.zone.soa.serial, took_s=round(took_s, 3))
         app.status(f"serving {len(server.tasks)} tasks of {len(state.frameworks)} frameworks")
+        await asyncio.sleep(min(took_s, 0.3))  # at most half of a core for names, however much changes
 
 
 async def run(app: App[Config]) -> None:

@@ -18,7 +18,7 @@ from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
 from dcos.net.core.names import Node
-from dcos.net.core.vips import Ranges, Vips
+from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
@@ -38,8 +38,9 @@ _BINDALL_EVERY_S = 30.0
 class Net:
     """What the node knows now, and everything made from it."""
 
-    def __init__(self, app: App[Config], node: Node, forwarder: Forwarder, balance: Balancer | None) -> None:
-        config = app.config
+    def __init__(
+        self, app: App[Config], node: Node, ranges: Ranges, forwarder: Forwarder, balance: Balancer | None
+    ) -> None:
         self.version = metadata.version("dcos")
         self.node = node
         self.state = ClusterState()
@@ -49,30 +50,29 @@ class Net:
         self._app = app
         self._forwarder = forwarder
         self._balance = balance
-        self._ranges = Ranges(
-            min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
-        )
+        self._ranges = ranges
         self._complained: set[vips.BadLabel] = set()
 
-    @property
-    def ranges(self) -> Ranges:
-        return self._ranges
-
     async def take(self, state: ClusterState) -> None:
-        """Names first (they are cheap and looked up at once), then the kernel."""
-        config = self._app.config
-        self.state, self.state_at = state, self._app.clock.now()
-        self.vips = vips.collect(state, ipv6=config.enable_ipv6) if config.enable_lb else Vips({}, ())
-        given = vips.addresses(self.vips, self._ranges)
-        self.zones = names.zones(state, given, self.node)
-        self._forwarder.swap(names.router(self.zones, [apex for apex, _ in config.forward_zones]))
-        for bad in self.vips.bad:
-            if bad not in self._complained:
-                self._app.log.warning("bad_vip_label", task=bad.task_id, label=bad.label, rule=bad.rule)
-        self._complained = set(self.vips.bad)
+        """The kernel first, then the names: who looks a virtual IP up can connect to it."""
+        found, given, zones = await asyncio.to_thread(self._make, state)
         if self._balance is not None and state.revision:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
-            await self._balance.want(vips.services(self.vips, given, self.node.ip), hosts)
+            await self._balance.want(vips.services(found, given, self.node.ip), hosts)
+        self.vips, self.zones = found, zones
+        self.state, self.state_at = state, self._app.clock.now()
+        self._forwarder.swap(names.router(zones, [apex for apex, _ in self._app.config.forward_zones]))
+        for bad in found.bad:
+            if bad not in self._complained:
+                self._app.log.warning("bad_vip_label", task=bad.task_id, label=bad.label, rule=bad.rule)
+        self._complained = set(found.bad)
+
+    def _make(self, state: ClusterState) -> tuple[Vips, Addresses, tuple[Zone, ...]]:
+        """In a thread: of a big cluster this takes a part of a second."""
+        config = self._app.config
+        found = vips.collect(state, ipv6=config.enable_ipv6) if config.enable_lb else Vips({}, ())
+        given = vips.addresses(found, self._ranges)
+        return found, given, names.zones(state, given, self.node)
 
     def metrics(self) -> str:
         """Prometheus text."""
@@ -153,9 +153,12 @@ async def _bind_all(app: App[Config], forwarder: Forwarder, taken: set[str]) -> 
             await stack.aclose()
 
 
-async def _follow(follower: ClusterFollower, net: Net) -> None:
+async def _follow(app: App[Config], follower: ClusterFollower, net: Net) -> None:
     async for state in follower.changes():
+        before = app.clock.monotonic()
         await net.take(state)
+        app.status(f"{len(net.vips.backends)} virtual IPs, {len(state.tasks)} tasks")
+        await asyncio.sleep(min(app.clock.monotonic() - before, 0.5))  # at most half of a core, however much changes
 
 
 def _prepare_network(app: App[Config]) -> None:
@@ -195,7 +198,7 @@ async def run(app: App[Config]) -> None:
         min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
     )
     balance = _balancer(app, ip, ranges)
-    net = Net(app, node, forwarder, balance)
+    net = Net(app, node, ranges, forwarder, balance)
     await net.take(ClusterState())
     detect = (
         follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng)
@@ -214,7 +217,7 @@ async def run(app: App[Config]) -> None:
         master = await stack.enter_async_context(MesosMaster(detect))
         follower = ClusterFollower(master, rng=app.rng, poll_s=config.poll_interval)
         app.spawn(follower.run(), name="cluster")
-        app.spawn(_follow(follower, net), name="net")
+        app.spawn(_follow(app, follower, net), name="net")
         if balance is not None:
             app.spawn(balance.keep_repaired(config.repair_interval), name="repair")
         app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in config.dns_bind), ip=ip)
