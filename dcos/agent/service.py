@@ -44,8 +44,8 @@ EXIT_SETTINGS = 2
 async def run(app: App[Config]) -> None:
     """The agent, until the process is asked to end. Tasks stay."""
     config = app.config
-    work = WorkDir(config.work_dir)
-    runtime = config.runtime_dir
+    work = WorkDir(config.work_dir.resolve())
+    runtime = config.runtime_dir.resolve()  # /var/run is a link, which runc refuses in a root's path
     try:
         ip = detect_ip(config.ip, config.ip_discovery_command)
         info = agent_info(config, ip)
@@ -252,7 +252,7 @@ def make_oci(config: Config, work: WorkDir, *, systemd: bool) -> oci.OciBackend:
     return oci.OciBackend(
         store,
         work.root / "provisioner",
-        config.runtime_dir,
+        config.runtime_dir.resolve(),
         sandbox_directory=config.sandbox_directory,
         systemd=systemd,
         pid_namespace="namespaces/pid" in config.isolation,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -309,3 +311,45 @@ async def running(agent: AgentProcess, master: LinkMaster) -> AgentProcess:
 @pytest.fixture
 def unique() -> str:
     return uuid.uuid4().hex[:8]
+
+
+def build_image(folder: Path) -> Path:
+    """An OCI layout below ``folder`` with one small image, tag ``latest``."""
+    root = folder / "root"
+    for name in ("bin", "etc", "tmp", "proc", "sys", "dev"):
+        (root / name).mkdir(parents=True)
+    (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nann:x:1234:1234::/:/bin/sh\n")
+    (root / "etc/marker").write_text("inside\n")
+    libraries: set[Path] = set()
+    for tool in ("sh", "cat", "ls", "sleep", "env", "id", "mkdir"):
+        program = Path(shutil.which(tool) or "/bin/sh").resolve()
+        shutil.copy2(program, root / "bin" / tool)
+        for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
+            libraries |= {Path(word) for word in line.split() if word.startswith("/")}
+    for library in libraries:
+        target = root / str(library).lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(library.resolve(), target)
+    layout = folder / "layout"
+    for words in (
+        ["init", "--layout", layout],
+        ["new", "--image", f"{layout}:latest"],
+        ["insert", "--image", f"{layout}:latest", root, "/"],
+        [
+            *("config", "--image", f"{layout}:latest", "--config.entrypoint", "/bin/sh", "--config.entrypoint", "-c"),
+            *("--config.cmd", "cat /etc/marker; env", "--config.env", "FROM_IMAGE=1"),
+        ],
+    ):
+        subprocess.run(["umoci", *words], check=True, capture_output=True)
+    return layout
+
+
+@pytest.fixture(scope="session")
+def image_builder() -> Callable[[Path], Path]:
+    return build_image
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A reference to a small image."""
+    return f"oci:{build_image(tmp_path_factory.mktemp('image'))}:latest"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,40 +28,6 @@ Make = Callable[..., TaskInfo]
 
 reason = usable()
 pytestmark = pytest.mark.skipif(reason is not None, reason=f"images cannot be run here: {reason}")
-_TOOLS = ("sh", "cat", "ls", "sleep", "env", "id", "mkdir")
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A layout with one small image; its reference."""
-    folder = tmp_path_factory.mktemp("image")
-    root = folder / "root"
-    for name in ("bin", "etc", "tmp", "proc", "sys", "dev"):
-        (root / name).mkdir(parents=True)
-    (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nann:x:1234:1234::/:/bin/sh\n")
-    (root / "etc/marker").write_text("inside\n")
-    libraries: set[Path] = set()
-    for tool in _TOOLS:
-        program = Path(shutil.which(tool) or "/bin/sh").resolve()
-        shutil.copy2(program, root / "bin" / tool)
-        for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
-            libraries |= {Path(word) for word in line.split() if word.startswith("/")}
-    for library in libraries:
-        target = root / str(library).lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(library.resolve(), target)
-    layout = folder / "layout"
-    for words in (
-        ["init", "--layout", layout],
-        ["new", "--image", f"{layout}:latest"],
-        ["insert", "--image", f"{layout}:latest", root, "/"],
-        [
-            *("config", "--image", f"{layout}:latest", "--config.entrypoint", "/bin/sh", "--config.entrypoint", "-c"),
-            *("--config.cmd", "cat /etc/marker; env", "--config.env", "FROM_IMAGE=1"),
-        ],
-    ):
-        subprocess.run(["umoci", *words], check=True, capture_output=True)
-    return f"oci:{layout}:latest"
 
 
 def container(image: str) -> ContainerInfo:

@@ -20,7 +20,16 @@ import pytest
 import pytest_asyncio
 
 from dcos.install.local import cgroups, cluster, image
-from dcos.model.v1.types import CommandInfo, TaskInfo
+from dcos.model.v1.types import (
+    CommandInfo,
+    ContainerInfo,
+    ContainerInfoMesosInfo,
+    ContainerInfoType,
+    Image,
+    ImageDocker,
+    ImageType,
+    TaskInfo,
+)
 from dcos.testing.ports import free_port
 
 Make = Callable[..., TaskInfo]
@@ -253,3 +262,32 @@ async def test_statistics_and_memory_of_the_agent(node: Node, link_master: Any, 
     assert rss_kb < 80 * 1024
     await link_master.kill("stat")
     await link_master.state("stat", "TASK_KILLED")
+
+
+async def test_an_image_in_a_scope(
+    node: Node, link_master: Any, make_task: Make, image_builder: Callable[[Path], Path]
+) -> None:
+    folder = node.folder / "var/image"
+    folder.mkdir()
+    layout = image_builder(folder)
+    image = Image(type=ImageType.DOCKER, docker=ImageDocker(name=f"oci:/var/image/{layout.name}:latest"))
+    container = ContainerInfo(type=ContainerInfoType.MESOS, mesos=ContainerInfoMesosInfo(image=image))
+    command = CommandInfo(value="cat /etc/marker; while :; do sleep 0.2; done")
+    await link_master.run(make_task("image", command, container=container))
+    status = await link_master.state("image", "TASK_RUNNING")
+    scope = f"mesos-oci-{status.container_status.container_id.value}.scope"
+    async with asyncio.timeout(20):
+        while (shown := node.show(scope, "Slice", "MemoryLimit", "MemoryMax", "ActiveState"))[
+            "ActiveState"
+        ] != "active":
+            await asyncio.sleep(0.1)
+    assert shown["Slice"] == "mesos_executors.slice"
+    assert str(64 * 1024 * 1024) in (shown["MemoryLimit"], shown["MemoryMax"])
+    times = link_master.registrations
+    await asyncio.to_thread(node.run, "systemctl", "restart", "agent")
+    await link_master.registered(times + 1)
+    await link_master.kill("image")
+    await link_master.state("image", "TASK_KILLED")
+    async with asyncio.timeout(10):
+        while node.units():
+            await asyncio.sleep(0.1)
