@@ -123,7 +123,7 @@ def _fit(value: Any, kind: Any, path: str, faults: list[Fault]) -> Any:
         faults.append((path, "error.unknown.enum.literal" if isinstance(value, str) else "error.expected.jsstring"))
         return value
     if origin is tuple:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             faults.append((path, "error.expected.jsarray"))
             return value
         item = typing.get_args(kind)[0]
