@@ -104,6 +104,7 @@ class Config:
     repair_interval: float = setting(30.0, "Seconds between comparisons with what the kernel really has.")
     poll_interval: float = setting(2.0, "How often a master without an event stream is asked, seconds.")
     search: str = setting("", "gen-resolvconf: the search line.")
+    resolvconf_wait: float = setting(15.0, "gen-resolvconf: seconds to wait for a forwarder that answers.")
     watchdog: bool = setting(True, "Accepted for compatibility: systemd restarts this service.")
 
 

@@ -25,6 +25,7 @@ from dcos.wire import dns
 MAX_SERVERS = 3
 """More are ignored by the C library."""
 _TIMEOUT_S = 3.0
+_PAUSE_S = 0.5
 
 _log = log.get_logger("gen_resolvconf")
 
@@ -71,9 +72,18 @@ def write(path: Path, content: str) -> bool:
     return True
 
 
+async def _patiently(forwarders: Sequence[Server], wait_s: float) -> list[str]:
+    """As ``answering``, but at boot the forwarder may be a moment behind: the next run is a minute away."""
+    for _ in range(max(1, round(wait_s / _PAUSE_S)) if forwarders else 0):
+        if found := await answering(forwarders):
+            return found
+        await asyncio.sleep(_PAUSE_S)
+    return []
+
+
 async def _generate(config: Config, path: Path) -> int:
     forwarders = [Server(host, port) for host, port in config.dns_bind if port == 53][:MAX_SERVERS]
-    servers = await answering(forwarders) or fallback(config.resolvers, random.Random())
+    servers = await _patiently(forwarders, config.resolvconf_wait) or fallback(config.resolvers, random.Random())
     if not servers:
         _log.warning("left_alone", reason="no forwarder answers and there are no resolvers")
         return 0
