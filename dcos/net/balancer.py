@@ -59,7 +59,7 @@ class Balancer:
         wanted = ruleset.of_version(self._wanted, version)
         if version == 6 and not wanted and not found.sound:
             return  # no table where nobody uses IPv6
-        commands, after = ruleset.transaction(wanted, found, version)
+        commands, after = await asyncio.to_thread(ruleset.transaction, wanted, found, version)
         if commands:
             await self._nft.apply(commands)
             self.changes += 1
@@ -68,7 +68,7 @@ class Balancer:
 
     async def _read(self, version: int) -> Table:
         objects = await self._nft.objects(ruleset.FAMILIES[version], ruleset.TABLE)
-        return ruleset.read_table(objects) if objects is not None else Table()
+        return await asyncio.to_thread(ruleset.read_table, objects) if objects is not None else Table()
 
     async def repair(self) -> None:
         """Compare with the kernel's own tables, put right what somebody else changed."""
