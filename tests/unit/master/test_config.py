@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from dcos.master.config import PREFIX, Config
+from dcos.runtime.settings import SettingsError, load
+
+ZK = "--zk=zk://h:2181/mesos"
+
+
+def test_upstreams_forms() -> None:
+    config = load(
+        Config,
+        [ZK, "--offer_timeout=2mins", "--roles=a,b", "--weights=a=2,b=0.5", "--no-root_submissions"],
+        {"MESOS_MIN_ALLOCATABLE_RESOURCES": "cpus:0.01;mem:32;ports:1", "MESOS_QUORUM": "2"},
+        prefix=PREFIX,
+    )
+    rules = config.rules()
+    assert rules.offer_timeout_s == 120
+    assert rules.roles == frozenset({"a", "b"})
+    assert rules.weights == {"a": 2.0, "b": 0.5}
+    assert rules.min_allocatable == ({"cpus": 10, "mem": 32_000, "ports": 1000},)
+    assert not rules.root_submissions
+
+
+def test_flags_are_shown_as_text() -> None:
+    flags = load(Config, [ZK], {}, prefix=PREFIX).flags()
+    assert flags["agent_ping_timeout"] == "15secs"
+    assert flags["agent_reregister_timeout"] == "10mins"
+    assert flags["registry_max_agent_age"] == "2weeks"
+    assert flags["min_allocatable_resources"] == "cpus:0.01|mem:32"
+    assert flags["root_submissions"] == "true"
+    assert "offer_timeout" not in flags
+
+
+def test_credentials_are_not_shown() -> None:
+    flags = load(Config, ["--zk=zk://user:secret@h/mesos"], {}, prefix=PREFIX).flags()
+    assert "secret" not in str(flags)
+
+
+@pytest.mark.parametrize(
+    "word", ["--weights=a", "--weights=a=-1", "--min_allocatable_resources=x", "--offer_timeout=5", "--port=70000"]
+)
+def test_bad_values_are_named(word: str) -> None:
+    with pytest.raises(SettingsError, match=word.partition("=")[0]):
+        load(Config, [ZK, word], {}, prefix=PREFIX)
+
+
+def test_zookeeper_is_required() -> None:
+    with pytest.raises(SettingsError, match="--zk"):
+        load(Config, [], {}, prefix=PREFIX)

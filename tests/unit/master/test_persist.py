@@ -1,0 +1,92 @@
+"""The registry on the store's twin."""
+
+from __future__ import annotations
+
+import pytest
+
+from dcos.master.core.effects import Write
+from dcos.master.core.registry import AgentEntry, Standing
+from dcos.master.persist import Registry, RegistryError, epoch_path, read, write
+from dcos.model.v1.types import AgentID, AgentInfo
+from dcos.store.base import BadVersion
+from dcos.store.election import Epoch
+from dcos.store.memory import MemoryEnsemble, MemoryStore
+
+STORED = (
+    b'{"schema":1,"entry":{"info":{"hostname":"h","port":5051,"id":{"value":"m-S0"}},'
+    b'"standing":"ADMITTED","since":5.0}}'
+)
+"""Schema 1, as it was first written: must be read for ever."""
+
+
+def entry(agent: str = "m-S0", standing: Standing = Standing.ADMITTED) -> AgentEntry:
+    return AgentEntry(info=AgentInfo(hostname="h", id=AgentID(value=agent)), standing=standing, since=5.0)
+
+
+async def opened(ensemble: MemoryEnsemble) -> tuple[MemoryStore, Registry]:
+    store = ensemble.session()
+    path = epoch_path("/mesos")
+    if await store.get(path) is None:
+        await store.create(path, parents=True)
+    version = await store.set(path, b"")
+    return store, Registry(store, "/mesos", Epoch(path, version))
+
+
+def test_the_first_schema() -> None:
+    assert write(entry()) == STORED
+    assert read(STORED) == entry()
+    with pytest.raises(RegistryError, match="schema 2"):
+        read(STORED.replace(b'"schema":1', b'"schema":2'))
+
+
+async def test_what_is_written_is_recovered() -> None:
+    ensemble = MemoryEnsemble()
+    _, registry = await opened(ensemble)
+    assert await registry.recover() == ()
+    await registry.write([Write("a", entry("a")), Write("b", entry("b")), Write("a", entry("a", Standing.GONE))])
+    await registry.write([Write("b", None), Write("c", None)])
+    _, successor = await opened(ensemble)
+    assert await successor.recover() == (("a", entry("a", Standing.GONE)),)
+    assert all(path.startswith("/mesos-registry") for path in ensemble.tree())
+
+
+async def test_an_old_leader_cannot_write() -> None:
+    ensemble = MemoryEnsemble()
+    _, old = await opened(ensemble)
+    await old.recover()
+    _, new = await opened(ensemble)
+    await new.recover()
+    with pytest.raises(BadVersion):
+        await old.write([Write("a", entry("a"))])
+    assert await new.recover() == ()
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_a_lost_answer_is_looked_after(applied: bool) -> None:
+    ensemble = MemoryEnsemble()
+    store, registry = await opened(ensemble)
+    await registry.recover()
+    store.fail_next_write(applied=applied)
+    await registry.write([Write("a", entry("a"))])
+    store.fail_next_write(applied=applied)
+    await registry.write([Write("a", None), Write("b", entry("b"))])
+    assert [agent for agent, _ in await registry.recover()] == ["b"]
+
+
+async def test_many_agents_are_written_in_parts() -> None:
+    ensemble = MemoryEnsemble()
+    _, registry = await opened(ensemble)
+    await registry.recover()
+    before = ensemble.writes
+    await registry.write([Write(f"m-S{number}", entry(f"m-S{number}")) for number in range(1200)])
+    assert ensemble.writes - before == 3
+    assert len(await registry.recover()) == 1200
+
+
+async def test_a_broken_node_is_named() -> None:
+    ensemble = MemoryEnsemble()
+    store, registry = await opened(ensemble)
+    await registry.recover()
+    await store.create(registry.path_of("a"), b"{}")
+    with pytest.raises(RegistryError, match=r"/mesos-registry/agents/../a"):
+        await registry.recover()
