@@ -188,7 +188,7 @@ class AgentProcess:
                 f"--master={self.master}",
                 *("--ip=127.0.0.1", f"--port={self.port}", f"--work_dir={self.work}", f"--runtime_dir={self.runtime}"),
                 *("--launcher=posix", "--registration_backoff_factor=50ms", "--no-hostname_lookup"),
-                *("--resources=cpus:4;mem:4096;disk:1024", "--attributes=rack:r1"),
+                *("--resources=cpus:4;mem:4096;disk:1024", "--attributes=rack:r1;zone:z1"),
                 *flags,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
