@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dcos.catalog.core.collection import Collection
@@ -87,7 +89,7 @@ def test_upgrades_and_downgrades() -> None:
 
 
 def test_resource_urls() -> None:
-    resource = {
+    resource: dict[str, Any] = {
         "images": {"icon-small": "http://h/i.png", "screenshots": ["http://h/s.png"], "icon-large": "data:x,y"},
         "assets": {"uris": {"jar": "http://h/a b.jar"}, "container": {"docker": {"main": "image:1"}}},
         "cli": {"binaries": {"linux": {"x86-64": {"kind": "zip", "url": "http://h/c.zip", "contentHash": []}}}},

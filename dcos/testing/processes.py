@@ -1,0 +1,123 @@
+"""The cluster's services as processes on loopback: what an integration test starts of them, and how it ends them.
+
+with ensemble(folder / "zk") as zk, Processes(folder, zk.url) as services:
+    services.start_mesos()
+    services.start_marathon()
+    services.eventually("Marathon answers", lambda: services.get("marathon", "/v2/info"))
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from dcos.testing.ports import free_port
+
+T = TypeVar("T")
+
+
+class Processes:
+    """``folder`` takes logs, work folders and, as ``DCOS_ROOT``, the node's files; ``zk`` is ``zk://host:port``."""
+
+    def __init__(self, folder: Path, zk: str) -> None:
+        self.folder = folder
+        self.zk = zk
+        self._ports: dict[str, int] = {}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The last started goes first."""
+        for name in reversed(list(self._children)):
+            self.stop(name)
+
+    def port(self, name: str) -> int:
+        """The port of a service, the same each time."""
+        return self._ports.setdefault(name, free_port())
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port(name)}"
+
+    # ---- start and stop ----
+
+    def start(self, name: str, module: str, *flags: str) -> None:
+        code = f"import sys; from {module}.service import main; sys.exit(main())"
+        with (self.folder / f"{name}.log").open("ab") as out:
+            self._children[name] = subprocess.Popen(
+                [sys.executable, "-c", code, *flags],
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                env={**os.environ, "DCOS_ROOT": str(self.folder)},
+            )
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> int:
+        """The exit status."""
+        child = self._children.pop(name)
+        child.send_signal(number)
+        try:
+            return child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return child.wait()
+
+    def start_mesos(self, *, ports: str = "31200-31299") -> None:
+        """A master, and an agent that runs tasks as plain processes."""
+        self.start(
+            "master", "dcos.master", f"--zk={self.zk}/mesos", "--ip=127.0.0.1", f"--port={self.port('master')}",
+            f"--work_dir={self.folder / 'master'}", "--hostname=127.0.0.1", "--cluster=test",
+        )  # fmt: skip
+        self.start(
+            "agent", "dcos.agent", f"--master={self.zk}/mesos", "--ip=127.0.0.1", f"--port={self.port('agent')}",
+            f"--work_dir={self.folder / 'agent'}", f"--runtime_dir={self.folder / 'run'}", "--launcher=posix",
+            "--isolation=posix/cpu,posix/mem", "--hostname=127.0.0.1", "--no-systemd_enable_support",
+            f"--resources=cpus:2;mem:1024;disk:1000;ports:[{ports}]", "--no-switch_user",
+        )  # fmt: skip
+
+    def start_marathon(self) -> None:
+        self.start(
+            "marathon", "dcos.marathon", f"--master={self.zk}/mesos", f"--zk={self.zk}/marathon",
+            "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={self.port('marathon')}", "--mesos_user=",
+            "--min_revive_offers_interval=500",
+        )  # fmt: skip
+
+    def start_cosmos(self) -> None:
+        self.start(
+            "cosmos", "dcos.catalog", f"--zk={self.zk}/cosmos", f"--httpInterface=127.0.0.1:{self.port('cosmos')}",
+            f"--marathonUri={self.url('marathon')}", f"--adminRouterUri={self.url('adminrouter')}",
+        )  # fmt: skip
+
+    # ---- look ----
+
+    def get(self, name: str, path: str) -> Any:
+        """The JSON of a GET."""
+        with urllib.request.urlopen(self.url(name) + path, timeout=20) as answer:
+            return json.loads(answer.read())
+
+    def logs(self) -> str:
+        return "\n".join(
+            f"--- {one.name}\n{one.read_text(errors='replace')[-2500:]}" for one in sorted(self.folder.glob("*.log"))
+        )
+
+    def eventually(self, what: str, probe: Callable[[], T], within_s: float = 60) -> T:
+        """The first true answer; failing connections and missing keys count as not yet."""
+        deadline = time.monotonic() + within_s
+        last: object = None
+        while time.monotonic() < deadline:
+            try:
+                if last := probe():
+                    return last
+            except (OSError, KeyError) as error:
+                last = error
+            time.sleep(0.2)
+        raise AssertionError(f"not within {within_s} s: {what}; last {last!r}\n{self.logs()}")

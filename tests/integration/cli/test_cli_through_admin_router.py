@@ -1,0 +1,122 @@
+"""The dcos program, a real Admin Router (nginx), bouncer, Cosmos, Marathon, master and agent: a person's first minutes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import argon2
+import pytest
+
+from dcos.testing.processes import Processes
+from dcos.testing.zookeeper import ensemble, why_not
+
+NO_NGINX = None if shutil.which("nginx") else "no nginx on PATH (nginx-light)"
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif((why_not() or NO_NGINX) is not None, reason=str(why_not() or NO_NGINX)),
+]
+PASSWORD = "a good password"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that nginx's workers may enter."""
+    with tempfile.TemporaryDirectory(prefix="dcos-cli-") as name:
+        made = Path(name)
+        made.chmod(0o755)
+        yield made
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[Processes]:
+    etc = folder / "opt/mesosphere/etc"
+    etc.mkdir(parents=True)
+    (folder / "opt/mesosphere/active/dcos-metadata/etc").mkdir(parents=True)
+    (folder / "opt/mesosphere/active.buildinfo.full.json").write_text("{}")
+    (etc / "dcos-version.json").write_text('{"version": "3.0.0"}')
+    hashed = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+    (etc / "bouncer-bootstrap-user.json").write_text(json.dumps({"uid": "admin", "password_hash": hashed}))
+    (folder / "var/lib/dcos").mkdir(parents=True)
+    (folder / "var/lib/dcos/cluster-id").write_text("the-cluster-id\n")
+    with ensemble(folder / "zk", servers=1) as zookeeper, Processes(folder, zookeeper.url) as made:
+        made.start("bouncer", "dcos.iam", f"--zk={made.zk}/dcos/iam", f"--port={made.port('bouncer')}")
+        made.start_mesos()
+        made.start_marathon()
+        made.start_cosmos()
+        upstreams = ",".join(f"dcos-{name}=127.0.0.1:{made.port(name)}" for name in ("bouncer", "cosmos", "marathon"))
+        made.start(
+            "adminrouter", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={made.zk}/mesos",
+            f"--http_port={made.port('adminrouter')}", f"--https_port={made.port('tls')}", f"--upstreams={upstreams}",
+            "--cache_first_poll_delay=0.2", "--cache_poll_period=1", "--events_poll_period=1", "--access_log=off",
+        )  # fmt: skip
+        yield made
+
+
+def dcos(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("dcos")), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "DCOS_DIR": str(folder / "dcos-dir"), "DCOS_PASSWORD": PASSWORD},
+    )
+
+
+def test_first_minutes(cluster: Processes, folder: Path) -> None:
+    url = cluster.url("adminrouter")
+
+    def ok(*words: str) -> str:
+        done = dcos(folder, *words)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}\n{cluster.logs()}"
+        return done.stdout
+
+    def is_set_up() -> bool:
+        done = dcos(folder, "cluster", "setup", url, "--username=admin", "--no-check")
+        if done.returncode:
+            raise KeyError(done.stderr)
+        return True
+
+    cluster.eventually("the cluster can be set up", is_set_up)
+    (known,) = json.loads(ok("cluster", "list", "--json"))
+    assert (known["cluster_id"], known["status"], known["version"]) == ("the-cluster-id", "AVAILABLE", "3.0.0")
+    cluster.eventually("an agent is there", lambda: dcos(folder, "node", "list", "--mesos-id").stdout.strip())
+    cluster.eventually("Marathon leads", lambda: cluster.get("marathon", "/v2/info").get("frameworkId"))
+
+    assert "hello-world" in ok("package", "search")
+    ok("package", "install", "hello-world", "--yes")
+
+    def healthy() -> Any:
+        found = json.loads(dcos(folder, "status", "--json").stdout)["services"]
+        return found and found[0]["state"] == "healthy"
+
+    cluster.eventually("hello-world is healthy", healthy)
+    token = ok("config", "show", "core.dcos_acs_token").strip()
+
+    def through_the_door() -> str:
+        request = urllib.request.Request(f"{url}/service/hello-world/", headers={"Authorization": f"token={token}"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    assert "Hello, World!" in cluster.eventually("it answers", through_the_door)
+    assert "TASK_RUNNING" in ok("task")
+    assert "listening on" in ok("task", "log", "hello-world", "--lines=50")
+    assert "stdout" in ok("task", "ls", "hello-world")
+    assert "1/1" in ok("marathon", "app", "list")
+    assert "marathon" in ok("service")
+    ok("marathon", "app", "update", "hello-world", "instances=2")
+    cluster.eventually("two run", lambda: "2/2" in dcos(folder, "marathon", "app", "list").stdout)
+    ok("package", "uninstall", "hello-world", "--yes")
+    cluster.eventually("it is gone", lambda: "/hello-world" not in ok("marathon", "app", "list"))
+    ok("auth", "logout")
+    assert "dcos auth login" in dcos(folder, "task").stderr
