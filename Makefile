@@ -7,15 +7,18 @@ DRIVER ?= auto
 CLUSTER ?= dcos
 PY := .venv/bin/python
 
-.PHONY: help setup up down status check test e2e lint docs bench clean
+.PHONY: help setup setup-run up down status check test e2e lint docs bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: ## operating system packages and the locked Python environment
-	@installer/setup.sh
+	@installer/setup.sh dev
 
-up: setup ## a cluster on this machine, with hello-world running (MASTERS= AGENTS= PUBLIC_AGENTS= DRIVER=)
+setup-run:
+	@installer/setup.sh run
+
+up: setup-run ## a cluster on this machine, with hello-world running (MASTERS= AGENTS= PUBLIC_AGENTS= DRIVER=)
 	@.venv/bin/dcos-install local up --cluster=$(CLUSTER) --driver=$(DRIVER) --masters=$(MASTERS) --agents=$(AGENTS) --public-agents=$(PUBLIC_AGENTS) --demo
 
 down: ## remove everything that up made

@@ -150,7 +150,8 @@ def exec_command(cluster: str, node: str, argv: tuple[str, ...]) -> None:
     """Run a command on a node (a shell when none is given); its exit code is ours."""
     one = _open(cluster)
     spec = one.spec()
-    command = one.driver(spec).enter(spec.node(node), argv or ("bash",))
+    words = argv[1:] if argv[:1] == ("--",) else argv
+    command = one.driver(spec).enter(spec.node(node), words or ("bash",))
     sys.stdout.flush()
     os.execvp(command[0], command)
 

@@ -66,7 +66,7 @@ def _or_message(one: LocalCluster, *words: str) -> str:
     try:
         return client(one, *words)
     except CommandFailed as trouble:
-        return str(trouble)
+        return trouble.output
 
 
 def run_all(one: LocalCluster, spec: ClusterSpec) -> str:

@@ -101,12 +101,12 @@ class ProcessDriver:
 
     def destroy(self) -> None:
         """End the supervisor, then every process that lives below the cluster's folder: tasks outlive their agent."""
-        pid = self._supervisor()
-        if pid is not None:
-            os.kill(pid, signal.SIGTERM)
-            deadline = monotonic() + 30
-            while self._supervisor() is not None and monotonic() < deadline:
-                sleep(0.1)
+        supervisors = self._supervisors()
+        for process in supervisors:
+            process.terminate()
+        _, stubborn = psutil.wait_procs(supervisors, timeout=30)
+        for process in stubborn:
+            process.kill()
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = monotonic() + 3
             while (left := self._processes(self.folders.nodes)) and monotonic() < deadline:
@@ -262,6 +262,15 @@ class ProcessDriver:
 
     def _supervisor(self) -> int | None:
         return supervise.running(self.folders)
+
+    def _supervisors(self) -> list[psutil.Process]:
+        """By their command line: after a crash no pid file may tell."""
+        words = ["dcos.install.local.supervise", str(self.folders.base), self.spec.name]
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            if (process.info["cmdline"] or [])[-3:] == words:
+                found.append(process)
+        return found
 
     def _processes(self, folder: Path) -> list[psutil.Process]:
         """Processes that belong below a folder: by their DCOS_ROOT, their working folder or their task's sandbox."""

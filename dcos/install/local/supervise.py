@@ -10,6 +10,7 @@ exec_main_status, description, pid, active_enter_timestamp.   Source of the word
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -271,11 +272,16 @@ def main(argv: list[str]) -> int:
     base, name = argv
     folders = Folders(Path(base), name)
     path = pid_file(folders)
-    path.write_text(f"{os.getpid()}\n")
-    try:
-        asyncio.run(supervise(folders))
-    finally:
-        path.unlink(missing_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 0  # nodes that start at the same moment each ask for the one supervisor
+        path.write_text(f"{os.getpid()}\n")
+        try:
+            asyncio.run(supervise(folders))
+        finally:
+            path.unlink(missing_ok=True)
     return 0
 
 
