@@ -53,7 +53,7 @@ class App(Generic[C]):
         self.rng = rng or random.Random()
         self.layout = layout or Layout.from_environ(os.environ)
         self._tasks = tasks
-        self._stopping = asyncio.Event()
+        self.stopping = asyncio.Event()
         self._ready = False
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
@@ -74,12 +74,8 @@ class App(Generic[C]):
         notify.notify(f"STATUS={text}")
 
     def stop(self) -> None:
-        """Ask the process to end with exit code 0."""
-        self._stopping.set()
-
-    async def stopped(self) -> None:
-        """Return when the process was asked to end."""
-        await self._stopping.wait()
+        """Ask the process to end with exit code 0: ``run`` and what it spawned are cancelled, once, and may clean up."""
+        self.stopping.set()
 
 
 async def serve(name: str, config: C, run: Callable[[App[C]], Awaitable[None]]) -> int:
@@ -95,7 +91,7 @@ async def serve(name: str, config: C, run: Callable[[App[C]], Awaitable[None]]) 
             main_task = tasks.create_task(_as_coroutine(run(app)), name=name)
 
             async def end() -> None:
-                await app.stopped()
+                await app.stopping.wait()
                 notify.notify("STOPPING=1")
                 raise _Stop
 
