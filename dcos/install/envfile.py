@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=-]*")
+_ESCAPED = re.compile(r'\\([\\"$`])')
 _SPECIAL = re.compile(r'([\\"$`])')
 
 
@@ -23,6 +23,14 @@ def render(values: Mapping[str, str], *, export: bool = False) -> str:
     return "".join(f"{word}{key}={quote(value)}\n" for key, value in values.items())
 
 
+def _unquote(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return _ESCAPED.sub(r"\1", value[1:-1])
+    if len(value) >= 2 and value[0] == value[-1] == "'":
+        return value[1:-1]
+    return value
+
+
 def parse(text: str) -> dict[str, str]:
     """The variables of a file that ``render`` or an operator wrote."""
     found: dict[str, str] = {}
@@ -31,5 +39,5 @@ def parse(text: str) -> dict[str, str]:
         if not stripped or stripped[0] in "#;" or "=" not in stripped:
             continue
         key, _, value = stripped.removeprefix("export ").partition("=")
-        found[key.strip()] = "".join(shlex.split(value)) if value[:1] in "\"'" else value.strip()
+        found[key.strip()] = _unquote(value.strip())
     return found

@@ -152,7 +152,7 @@ def resolve(
         if resolver.value(name) is not None:
             resolver.check(name)
     resolver.values.pop("config_dir")
-    order = {name: number for number, name in enumerate([*user, *table])}
+    order = {name: number for number, name in enumerate(dict.fromkeys([*user, *table]))}
     errors = sorted([*errors, *resolver.errors], key=lambda error: order[error[0]])
     secrets = frozenset(key.name for key in keys if key.secret)
     return Resolved({} if errors else dict(resolver.values), tuple(errors), tuple(warnings), secrets)

@@ -1,0 +1,160 @@
+"""What is rendered: environment files, unit files, the whole tree of a node."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dcos.install import envfile, units
+from dcos.install.prereqs import ROLES
+from dcos.install.settings import resolve
+from dcos.install.tree import BOOTSTRAP_USER, BOUNCER_CREDENTIALS, Input, Release, Secrets, plan
+from dcos.model.layout import Layout
+from dcos.registry import SERVICES, NodeRole, Service, services_on
+
+ROOT = Path(__file__).parents[3]
+AWKWARD = [
+    "",
+    "plain",
+    "with blank",
+    '["a", "b"]',
+    '$HOME `id` \\ "',
+    "it's",
+    "a=b",
+    "zk://a:1,b:2/x",
+    "#no comment",
+    "x;y",
+]
+
+
+@pytest.mark.parametrize("value", AWKWARD)
+def test_environment_values_come_back(value: str) -> None:
+    assert envfile.parse(envfile.render({"KEY": value})) == {"KEY": value}
+
+
+@pytest.mark.parametrize("value", AWKWARD)
+def test_a_shell_reads_the_exported_form_the_same_way(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "environment.export"
+    path.write_text(envfile.render({"KEY": value}, export=True))
+    done = subprocess.run(
+        ["sh", "-c", f'. {path}; printf %s "$KEY"'],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.stdout == value
+
+
+def test_a_line_break_cannot_smuggle_a_variable() -> None:
+    with pytest.raises(ValueError, match="one line"):
+        envfile.render({"KEY": "a\nLD_PRELOAD=x"})
+
+
+def arguments(**changes: object) -> dict[str, str]:
+    user, _ = resolve.load(ROOT / "config/config.yaml")
+    found = resolve.resolve({**user, **changes}, ROOT / "config")
+    assert not found.errors
+    return found.readable()
+
+
+def given(role: NodeRole, **changes: object) -> Input:
+    return Input(
+        role=role,
+        release=Release("3.0.0", "b" * 40, "dcos--3.0.0_" + "b" * 12, "c" * 40),
+        arguments=arguments(**changes),
+        user_config="cluster_name: my-cluster\n",
+        templates={path.name: path.read_text() for path in (ROOT / "units").iterdir()},
+        scripts=("dcos", "dcos-marathon", "python3"),
+        secrets=Secrets("admin", "$argon2id$hash", "dcos_bouncer", "digest-password"),
+    )
+
+
+@pytest.mark.parametrize("role", list(NodeRole))
+def test_every_row_of_the_role_has_its_unit_and_nothing_else_has(role: NodeRole) -> None:
+    tree = plan(given(role))
+    made = {file.path.name for file in tree.files if file.path.parent == Layout().systemd}
+    rows = services_on(role)
+    assert made == {
+        "dcos.target",
+        "mesos_executors.slice",
+        *(f"{row.name}.service" for row in rows),
+        *(f"{row.name}.timer" for row in rows if row.timer),
+    }
+    wants = {link.path.name for link in tree.links if link.path.parent.name == "dcos.target.wants"}
+    assert wants == set(tree.wanted) == {units.started_by_target(row) for row in rows}
+
+
+@pytest.mark.parametrize("row", SERVICES, ids=lambda row: row.name)
+def test_a_unit_is_whole(row: Service) -> None:
+    role = next(iter(row.on))
+    text = next(file.text for file in plan(given(role)).files if file.path.name == f"{row.name}.service")
+    assert not re.search(r"@[a-z_]+@", text.replace("@system-service", ""))
+    assert f"Description={row.title}: {row.summary}" in text
+    assert "PartOf=dcos.target" in text
+    assert f"ExecStart=/opt/mesosphere/bin/{row.command[0]}" in text
+    if row.timer:
+        return
+    assert "StartLimitIntervalSec=0" in text
+    if row.unit != "oneshot.service.in":
+        assert "Type=notify" in text
+        assert "Restart=always" in text
+    if row.user != "root":
+        assert f"User={row.user}" in text
+        assert "NoNewPrivileges=yes" in text
+        assert f"CapabilityBoundingSet={' '.join(row.capabilities)}\n" in text
+    for name, value, reason in row.directives:
+        assert f"# {reason}\n{name}={value}\n" in text
+        assert text.count(f"\n{name}=") == 1
+
+
+def test_only_masters_hold_secrets() -> None:
+    master = {file.path.name: file for file in plan(given(NodeRole.MASTER)).files}
+    for name in (BOOTSTRAP_USER, BOUNCER_CREDENTIALS):
+        assert master[name].mode == 0o600
+        assert master[name].owner == "dcos_bouncer"
+    for role in (NodeRole.AGENT, NodeRole.PUBLIC_AGENT):
+        for file in plan(given(role)).files:
+            assert "digest-password" not in file.text
+            assert "$argon2id" not in file.text
+
+
+def test_no_secret_is_in_a_file_that_others_may_read() -> None:
+    for file in plan(given(NodeRole.MASTER)).files:
+        if "digest-password" in file.text or "$argon2id" in file.text:
+            assert file.mode == 0o600
+
+
+@pytest.mark.parametrize("role", list(NodeRole))
+def test_every_link_leads_to_something_planned_or_bundled(role: NodeRole) -> None:
+    tree = plan(given(role))
+    files = {str(file.path) for file in tree.files}
+    for link in tree.links:
+        if "active/dcos/bin" in link.target or link.path.parent.name == "active":
+            continue
+        target = Path(link.path.parent, link.target)
+        parts: list[str] = []
+        for part in target.parts:
+            if part == "..":
+                parts.pop()
+            else:
+                parts.append(part)
+        resolved = str(Path(*parts)).replace("/active/dcos-config/", "/packages/dcos-config--setup_" + "c" * 40 + "/")
+        known = files | {str(one.path) for one in tree.links}
+        assert resolved in known, f"{link.path} -> {link.target}"
+
+
+def test_another_root_moves_everything() -> None:
+    tree = plan(given(NodeRole.MASTER), Layout(Path("/somewhere/node")))
+    paths = [file.path for file in tree.files] + [link.path for link in tree.links]
+    assert all(path.is_relative_to("/somewhere/node") for path in paths)
+    for file in tree.files:
+        if file.path.name in ("environment", "bouncer", "mesos-master"):
+            assert "/opt/mesosphere" not in file.text.replace("/somewhere/node/opt/mesosphere", "")
+
+
+def test_roles_are_the_installers_words() -> None:
+    assert {role.value for role in NodeRole} == set(ROLES)

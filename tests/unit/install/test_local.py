@@ -1,0 +1,128 @@
+"""Local clusters: the plan of nodes, control groups, the supervisor's words."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from dcos.install.local import cgroups, cluster, image, process, supervise
+from dcos.install.local.resources import agent_overrides, total_mem_mb
+from dcos.install.local.spec import ClusterSpec, SpecError, plan
+from dcos.registry import SERVICES
+
+
+def made(**counts: int) -> ClusterSpec:
+    return plan("dcos", "nspawn", "10.213.77", **{"masters": 1, "agents": 1, "public_agents": 1, **counts})
+
+
+def test_names_and_addresses() -> None:
+    spec = made(masters=3, agents=2)
+    assert [(node.name, node.role, node.ip) for node in spec.nodes] == [
+        ("master1", "master", "10.213.77.11"),
+        ("master2", "master", "10.213.77.12"),
+        ("master3", "master", "10.213.77.13"),
+        ("agent1", "slave", "10.213.77.21"),
+        ("agent2", "slave", "10.213.77.22"),
+        ("public1", "slave_public", "10.213.77.121"),
+    ]
+    assert spec.node("agent2") is spec.node("10.213.77.22")
+    with pytest.raises(SpecError, match="no node 'x'; there are master1, "):
+        spec.node("x")
+
+
+def test_addresses_never_meet() -> None:
+    spec = made(masters=9, agents=100, public_agents=100)
+    assert len({node.ip for node in spec.nodes}) == len(spec.nodes)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [({"masters": 2}, "masters: 2"), ({"agents": -1}, "agents: -1"), ({"public_agents": 101}, "101")],
+)
+def test_counts_that_cannot_be(counts: dict[str, int], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        made(**counts)
+
+
+@pytest.mark.parametrize("name", ["", "A", "1a", "a" * 21, "a/b", "a b", "../x"])
+def test_cluster_names(name: str) -> None:
+    with pytest.raises(SpecError, match="cluster name"):
+        plan(name, "nspawn", "10.213.77", masters=1, agents=0, public_agents=0)
+
+
+def test_agents_share_the_memory() -> None:
+    spec = made()
+    first = agent_overrides(spec, spec.node("agent1"), total_mem_mb=8000, cpus=2, free_disk_mb=40000)["MESOS_RESOURCES"]
+    assert first.startswith("cpus:2;mem:3000;disk:10000;ports:[")
+    assert agent_overrides(spec, spec.node("master1"), total_mem_mb=8000, cpus=2, free_disk_mb=40000) == {}
+    assert total_mem_mb("MemTotal:       24684000 kB\n") == 24105
+
+
+def test_agents_that_are_processes_have_ports_of_their_own() -> None:
+    spec = made(agents=3, public_agents=2)
+    ranges = [process.agent_ports(spec, node) for node in spec.agents]
+    assert len(set(ranges)) == 5
+    ends = [tuple(map(int, re.findall(r"\d+", text))) for text in ranges]
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(ends))
+
+
+def test_changes_of_the_process_driver_name_real_services() -> None:
+    assert set(process.CHANGES) <= {row.name for row in SERVICES}
+
+
+def test_image_is_named_by_what_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = image.image_key()
+    monkeypatch.setattr(image, "EXTRA", (*image.EXTRA, "vim-tiny"))
+    assert image.image_key() != before
+    assert {"systemd", "python3", "nginx-light", "libzookeeper-java"} <= set(image.wanted_packages())
+
+
+def test_membership_and_mounts_speak_of_the_same_hierarchies(tmp_path: Path) -> None:
+    for folder in ("cg/memory/jobs", "cg/cpu", "cg/systemd", "cg/unified"):
+        (tmp_path / folder).mkdir(parents=True)
+    proc = tmp_path / "proc"
+    (proc / "self").mkdir(parents=True)
+    (proc / "self/cgroup").write_text("4:memory:/jobs\n3:cpuacct,cpu:/\n2:name=systemd:/\n1:pids:/\n0::/\n")
+    (proc / "mounts").write_text(
+        f"cgroup {tmp_path}/cg/memory cgroup rw,relatime,memory 0 0\n"
+        f"cgroup {tmp_path}/cg/cpu cgroup rw,cpu,cpuacct 0 0\n"
+        f"cgroup {tmp_path}/cg/systemd cgroup rw,name=systemd 0 0\n"
+        f"cgroup2 {tmp_path}/cg/unified cgroup2 rw 0 0\n"
+        "tmpfs /tmp tmpfs rw 0 0\n"
+    )
+    found = cgroups.groups_of(proc=proc)
+    assert found["memory"] == tmp_path / "cg/memory/jobs"
+    assert found["cpuacct,cpu"] == tmp_path / "cg/cpu"
+    assert found[""] == tmp_path / "cg/unified"
+    assert "pids" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "usage"), [("total_rss 5\ntotal_shmem 2\nrss 1\n", 7), ("anon 4\nshmem 1\nfile 9\n", 5), ("x 1\n", None)]
+)
+def test_memory_of_a_group(tmp_path: Path, text: str, usage: int | None) -> None:
+    (tmp_path / "memory.stat").write_text(text)
+    assert cgroups.memory_bytes([tmp_path / "none", tmp_path]) == usage
+
+
+@pytest.mark.parametrize(("text", "value"), [("5s", 5.0), ("1min", 60.0), ("2h", 7200.0), ("90secs", 90.0)])
+def test_time_spans(text: str, value: float) -> None:
+    assert supervise.seconds(text) == value
+
+
+def test_every_timer_of_the_table_can_be_read() -> None:
+    for row in SERVICES:
+        for key, value in row.timer:
+            if key in ("OnBootSec", "OnUnitActiveSec"):
+                assert supervise.seconds(value) > 0
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [({"DCOS_LOCAL": "/x"}, "/x")],
+)
+def test_where_clusters_are_kept(environ: dict[str, str], folder: str) -> None:
+    assert cluster.base_folder(environ) == Path(folder)
