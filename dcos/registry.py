@@ -238,6 +238,10 @@ SERVICES: tuple[Service, ...] = (
             "MARATHON_DEFAULT_ACCEPTED_RESOURCE_ROLES": "*",
             "MARATHON_MESOS_USER": "root",
             "MARATHON_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_marathon",
+            "MARATHON_ENABLE_FEATURES": "vips,task_killing,gpu_resources",
+            "MARATHON_DEFAULT_NETWORK_NAME": "dcos",
+            "MARATHON_MAX_INSTANCES_PER_OFFER": "100",
+            "MARATHON_TASK_LAUNCH_CONFIRM_TIMEOUT": "1800000",
         },
     ),
     Service(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from dcos.runtime.settings import REQUIRED, boolean, comma_list, integer, milliseconds, port, setting
 
@@ -41,6 +42,12 @@ class Config:
     http_address: str = setting("0.0.0.0", "Address to listen on.")
     http_port: int = setting(8080, "Port to listen on.", parse=port)
     hostname: str = setting("", "Name or address that others reach this instance by; default: the address detected.")
+    ip: str | None = setting(None, "This node's address, where hostname is not given.")
+    ip_discovery_command: Path | None = setting(
+        None,
+        "Program that prints this node's address, where neither hostname nor ip is given.",
+        environ="MESOS_IP_DISCOVERY_COMMAND",
+    )
     framework_name: str = setting("marathon", "Name of the framework in Mesos.")
     mesos_user: str | None = setting("root", "User of tasks that name none.")
     mesos_role: str = setting("*", "Mesos role of apps that name none.")

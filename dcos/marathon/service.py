@@ -64,7 +64,7 @@ def core_settings(config: Config) -> CoreSettings:
         rules=Rules(features=frozenset(config.enable_features) & SUPPORTED_FEATURES, default_role=config.mesos_role),
         policy=Policy(default_accepted_roles=config.accepted_roles(), gpu_scheduling=config.gpu_scheduling_behavior),
         task=TaskSettings(
-            user=config.mesos_user, env_vars_prefix=config.env_vars_prefix, bridge_name=config.mesos_bridge_name
+            user=config.mesos_user or None, env_vars_prefix=config.env_vars_prefix, bridge_name=config.mesos_bridge_name
         ),
         service_ports=(config.local_port_min, config.local_port_max),
         max_instances_per_offer=config.max_instances_per_offer,
@@ -219,7 +219,7 @@ async def run(app: App[Config]) -> None:
     unsupported = sorted(set(config.enable_features) - SUPPORTED_FEATURES)
     if unsupported:
         app.log.warning("features_without_effect", features=",".join(unsupported))
-    host = config.hostname or detect_ip(None, app.layout.bin / "detect_ip")
+    host = config.hostname or detect_ip(config.ip, config.ip_discovery_command)
     url = ZkUrl.parse(config.zk)
     async with session(timeout_s=None) as http:
         service = Service(

@@ -70,8 +70,8 @@ def offers(turn: Turn, received: Iterable[Offer]) -> None:
 
 
 def _refuse_s(turn: Turn, used: bool) -> float:
-    """The rest of a used offer comes again soon while something waits for it."""
-    return turn.settings.min_revive_interval_s if used and turn.state.queue else turn.settings.decline_s
+    """The rest of a used offer comes again at once while something waits for it."""
+    return 0.0 if used and launchable(turn) else turn.settings.decline_s
 
 
 def decline(turn: Turn, offer_ids: tuple[OfferID, ...]) -> None:

@@ -222,6 +222,13 @@ def test_health_checks_and_two_instances_of_marathon(cluster: Cluster) -> None:
     with urllib.request.urlopen(f"http://{task['host']}:{task['ports'][0]}/", timeout=5) as answer:
         assert answer.status == 200
 
+    grouped = {"id": "/team", "enforceRole": True}
+    cluster.ask("POST", "/v2/groups", grouped)
+    cluster.ask("POST", "/v2/apps", {"id": "/team/job", "cmd": "exec sleep 86403", "cpus": 0.1, "mem": 16})
+    cluster.eventually("deployed in the group's role", cluster.quiet)
+    [job] = cluster.tasks("/team/job").values()
+    assert job["role"] == "team"
+
     second = cluster.start_marathon("second")
     cluster.eventually("follows", lambda: cluster.ask("GET", "/ping", marathon="second") == b"pong")
     proxied = cluster.eventually("proxied", lambda: cluster.ask("GET", "/v2/apps/site", marathon="second"))

@@ -1,0 +1,277 @@
+"""The whole scheduler core in a small random world: agents, failures, lost messages, clients, changes of leadership.
+
+After every event the stored documents are exactly what the core knows. When the world gets quiet, every app has exactly
+the wanted instances, no deployment is left and no task runs that nobody knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcos.marathon.core import effects, events
+from dcos.marathon.core.errors import Refused
+from dcos.marathon.core.scheduler import Outcome, Scheduler
+from dcos.marathon.core.state import CoreSettings, State
+from dcos.model.marathon import App
+from dcos.model.marathon_state import Condition, Deployment, Group, Instance
+from dcos.model.resources import Resources
+from dcos.model.v1 import types as t
+from dcos.model.v1.scheduler import Call
+
+KILLED = t.TaskState.TASK_KILLED
+
+
+class Stored:
+    """The store, as effects write it."""
+
+    def __init__(self) -> None:
+        self.pointers: dict[str, str] = {}
+        self.apps: dict[tuple[str, str], App] = {}
+        self.groups: dict[str, Group] = {}
+        self.instances: dict[str, Instance] = {}
+        self.deployments: dict[str, Deployment] = {}
+        self.framework: str | None = None
+
+    def apply(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.SaveApp(app):
+                self.apps[app.id, app.version or ""] = app
+                self.pointers[app.id] = app.version or ""
+            case effects.RemoveApp(app_id):
+                self.pointers[app_id] = ""
+            case effects.ForgetApp(app_id):
+                self.pointers.pop(app_id, None)
+                self.apps = {key: app for key, app in self.apps.items() if key[0] != app_id}
+            case effects.ForgetVersion(app_id, version):
+                del self.apps[app_id, version]
+            case effects.SaveGroup(group):
+                self.groups[group.id] = group
+            case effects.DropGroup(group_id):
+                del self.groups[group_id]
+            case effects.SaveInstance(instance):
+                self.instances[instance.id] = instance
+            case effects.DropInstance(instance_id):
+                self.instances.pop(instance_id, None)
+            case effects.SaveDeployment(deployment):
+                self.deployments[deployment.id] = deployment
+            case effects.DropDeployment(deployment_id):
+                self.deployments.pop(deployment_id, None)
+            case effects.SaveFrameworkId(framework_id):
+                self.framework = framework_id
+
+    def load(self) -> State:
+        state = State(framework_id=self.framework)
+        state.groups = dict(self.groups)
+        state.instances = dict(self.instances)
+        state.deployments = dict(self.deployments)
+        state.specs = dict(self.apps)
+        for (app_id, version), app in sorted(self.apps.items()):
+            state.versions.setdefault(app_id, []).append(version)
+            if self.pointers.get(app_id) == version:
+                state.apps[app_id] = app
+        return state
+
+
+class World:
+    def __init__(self) -> None:
+        self.stored = Stored()
+        self.now = 1_700_000_000.0
+        self.numbers = itertools.count(1)
+        self.tasks: dict[str, t.TaskInfo] = {}
+        self.running: set[str] = set()
+        self.doomed: set[str] = set()
+        self.deaf = False
+        """Calls are lost while the master is away."""
+        self.scheduler = self.lead()
+
+    def ids(self) -> Iterator[str]:
+        while True:
+            yield f"00000000-0000-0000-0000-{next(self.numbers):012d}"
+
+    def lead(self) -> Scheduler:
+        self.scheduler = Scheduler(self.stored.load(), CoreSettings(min_revive_interval_s=0.0), self.ids())
+        self.perform(self.scheduler.start(self.now))
+        self.tell(events.Subscribed("F", "m"))
+        return self.scheduler
+
+    def tell(self, event: events.Event) -> None:
+        with contextlib.suppress(Refused):
+            self.perform(self.scheduler.handle(event, self.now))
+        state = self.scheduler.state
+        assert self.stored.instances == state.instances
+        assert self.stored.deployments == state.deployments
+        assert self.stored.groups == state.groups
+        assert {app: version for app, version in self.stored.pointers.items() if version} == {
+            app.id: app.version for app in state.apps.values()
+        }
+
+    def perform(self, outcome: Outcome) -> None:
+        for effect in outcome.effects:
+            self.stored.apply(effect)
+        for effect in outcome.effects:
+            if isinstance(effect, effects.Send) and not self.deaf:
+                self.take(effect.call)
+
+    def take(self, call: Call) -> None:
+        if call.accept is not None:
+            for operation in call.accept.operations:
+                assert operation.launch is not None
+                for info in operation.launch.task_infos:
+                    self.tasks[info.task_id.value] = info
+        elif call.kill is not None and call.kill.task_id.value in self.tasks:
+            self.doomed.add(call.kill.task_id.value)
+
+    # ---- what happens ----
+
+    def offer(self) -> None:
+        number = next(self.numbers)
+        resources = Resources.parse("cpus:2;mem:2048;ports:[31000-31020]")
+        offer = t.Offer(
+            id=t.OfferID(value=f"O{number}"),
+            framework_id=t.FrameworkID(value="F"),
+            agent_id=t.AgentID(value="S1"),
+            hostname="h",
+            resources=resources.messages("*"),
+            allocation_info=t.ResourceAllocationInfo(role="*"),
+        )
+        self.tell(events.OffersReceived((offer,)))
+
+    def status(self, task_id: str, state: t.TaskState) -> None:
+        agent = t.AgentID(value="S1")
+        status = t.TaskStatus(task_id=t.TaskID(value=task_id), state=state, agent_id=agent, timestamp=self.now)
+        self.tell(events.StatusReceived(status))
+
+    def run(self, task_id: str) -> None:
+        self.running.add(task_id)
+        self.status(task_id, t.TaskState.TASK_RUNNING)
+
+    def end(self, task_id: str, state: t.TaskState = KILLED) -> None:
+        del self.tasks[task_id]
+        self.running.discard(task_id)
+        self.doomed.discard(task_id)
+        self.status(task_id, state)
+
+    def reconcile(self) -> None:
+        for instance in list(self.scheduler.state.instances.values()):
+            if instance.task.id not in self.tasks:
+                self.status(instance.task.id, t.TaskState.TASK_GONE)
+        for task_id in list(self.tasks):
+            self.status(task_id, t.TaskState.TASK_RUNNING if task_id in self.running else t.TaskState.TASK_STAGING)
+
+    def settle(self) -> None:
+        """Nothing bad happens any more."""
+        self.deaf = False
+        self.lead()
+        self.reconcile()
+        for _ in range(60):
+            self.now += 400
+            self.tell(events.Tick())
+            for task_id in sorted(self.doomed):
+                self.end(task_id)
+            self.offer()
+            for task_id in sorted(set(self.tasks) - self.running):
+                self.run(task_id)
+            if not self.scheduler.state.deployments and not self.doomed and not self.scheduler.state.queue:
+                break
+
+
+APPS = ("/a", "/g/b", "/g/c")
+app_ids = st.sampled_from(APPS)
+fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "instances": st.integers(0, 3),
+        "cmd": st.sampled_from(["x", "y", "z"]),
+        "upgradeStrategy": st.sampled_from(
+            [
+                {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.0},
+                {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 0.0},
+                {"minimumHealthCapacity": 0.0, "maximumOverCapacity": 1.0},
+            ]
+        ),
+    },
+)
+puts = st.builds(
+    lambda app_id, body, force: events.PutApps(((app_id, {"cmd": "x", "cpus": 0.1, **body}),), force=force),
+    app_ids,
+    fields,
+    st.booleans(),
+)
+deletes = st.builds(events.DeleteApp, app_ids, st.booleans())
+restarts = st.builds(events.RestartApp, app_ids, st.booleans())
+moves = st.sampled_from(
+    [
+        "offer",
+        "offer",
+        "run",
+        "run",
+        "end",
+        "fail",
+        "tick",
+        "lead",
+        "deaf",
+        "hear",
+        "cancel",
+        "rollback",
+        "scale",
+        "unreachable",
+    ]
+)
+
+
+def move(world: World, name: str, data: st.DataObject) -> None:
+    def some(pool: set[str]) -> str | None:
+        return data.draw(st.sampled_from(sorted(pool))) if pool else None
+
+    state = world.scheduler.state
+    if name == "offer":
+        world.offer()
+    elif name == "tick":
+        world.now += 2
+        world.tell(events.Tick())
+    elif name == "lead":
+        world.lead()
+        world.reconcile()
+    elif name in ("deaf", "hear"):
+        world.deaf = name == "deaf"
+    elif name in ("cancel", "rollback") and state.deployments:
+        world.tell(events.CancelDeployment(next(iter(state.deployments)), name == "cancel"))
+    elif name == "scale" and state.instances:
+        world.tell(events.KillInstances((next(iter(state.instances)),), scale=True))
+    elif name == "run" and (task := some(set(world.tasks) - world.running)):
+        world.run(task)
+    elif name == "end" and (task := some(world.doomed)):
+        world.end(task)
+    elif name == "fail" and (task := some(set(world.tasks))):
+        world.end(task, t.TaskState.TASK_FAILED)
+    elif name == "unreachable" and (task := some(set(world.tasks))):
+        world.status(task, t.TaskState.TASK_UNREACHABLE)
+
+
+@pytest.mark.timeout(300)
+@given(st.lists(st.one_of(moves, moves, puts, deletes, restarts), max_size=40), st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_happens_the_wanted_state_comes(story: list[str | events.Event], data: st.DataObject) -> None:
+    world = World()
+    for part in story:
+        if isinstance(part, str):
+            move(world, part, data)
+        else:
+            world.tell(part)
+    world.settle()
+    state = world.scheduler.state
+    assert not state.deployments
+    assert set(world.tasks) == {one.task.id for one in state.instances.values()}
+    for app in state.apps.values():
+        mine = state.of_app(app.id)
+        assert len(mine) == app.instances
+        assert all(one.condition is Condition.RUNNING for one in mine)
+    assert {one.app_id for one in state.instances.values()} <= set(state.apps)
+    assert set(state.versions) == set(state.apps)
