@@ -8,12 +8,21 @@ from pathlib import Path
 from dcos.runtime.settings import comma_list, setting
 
 
-def address(text: str) -> tuple[str, int]:
-    """``host:port`` or ``:port``."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def address(text: str) -> Address:
+    """``host:port``, IPv6 hosts in brackets.   Errors: ValueError."""
     host, colon, number = text.rpartition(":")
-    if not colon or not number.isdecimal() or int(number) > 65535:
+    if not colon or not host or not number.isdecimal() or int(number) > 65535:
         raise ValueError("must be host:port")
-    return host.strip("[]"), int(number)
+    return Address(host.strip("[]"), int(number))
 
 
 def folders(text: str) -> tuple[Path, ...]:
@@ -45,8 +54,8 @@ class Config:
         "Admin Router's address, for services that uninstall themselves.",
         flags=("adminRouterUri",),
     )
-    http_interface: tuple[str, int] = setting(
-        ("127.0.0.1", 7070), "Address and port to listen on.", parse=address, flags=("httpInterface",)
+    http_interface: Address = setting(
+        Address("127.0.0.1", 7070), "Address and port to listen on.", parse=address, flags=("httpInterface",)
     )
     catalog: tuple[Path, ...] = setting(
         (),

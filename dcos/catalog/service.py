@@ -60,8 +60,8 @@ async def run(app: App[Config]) -> None:
             spawn=spawn,
             log=app.log,
         )
-        host, port = config.http_interface
-        async with http.listen(api.application(), host=host, port=port):
+        where = config.http_interface
+        async with http.listen(api.application(), host=where.host, port=where.port):
             while True:
                 chroot = url.path if url.path != "/" else ""
                 store = await connect(url.hosts, chroot=chroot, credentials=url.credentials)
