@@ -58,7 +58,7 @@ class Config:
     java: str = setting("java", "The Java program, looked up on PATH.")
     java_heap_mb: int = setting(256, "ZooKeeper's largest heap in MB.")
     java_flags: tuple[str, ...] = setting(
-        ("-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k"),
+        ("-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xss512k"),
         "Further flags for Java, separated by blanks.",
         parse=words,
     )

@@ -84,7 +84,6 @@ class Server:
             launch.argv,
             stdin=subprocess.DEVNULL,
             cwd=launch.folder,
-            start_new_session=True,  # a Ctrl-C is for us; we stop it in order
         )
         mark = _Mark(child.pid, _start_time(child.pid) or 0, launch.digest)
         write_atomic(pid_file, msgspec.json.encode(mark), mode=0o600)

@@ -1,0 +1,127 @@
+"""Who is in the cluster: masters by setting or as they contend in ZooKeeper, agents from the leading master."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from dcos.node.config import Config
+from dcos.node.core.report import Target
+from dcos.registry import NodeRole
+from dcos.runtime.log import Logger
+from dcos.store import detect
+from dcos.store.base import Store
+from dcos.store.election import ranked
+from dcos.store.tree import join
+from dcos.wire.errors import WireError
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A master that contends."""
+
+    ip: str
+    address: str
+    """``ip:port`` of its API."""
+    id: str
+
+
+class _Agent(msgspec.Struct):
+    id: str
+    hostname: str
+    pid: str = ""
+    attributes: dict[str, Any] = {}
+
+
+class _Agents(msgspec.Struct):
+    """What ``GET /slaves`` answers."""
+
+    slaves: list[_Agent] = []
+    recovered_slaves: list[_Agent] = []
+
+
+async def watch_candidates(store: Store, path: str) -> AsyncIterator[tuple[Candidate, ...]]:
+    """All contending masters, the leader first, now and at each change."""
+    async for names in store.watch_children(path):
+        found = []
+        for name in ranked(names or (), detect.MASTER_LABEL):
+            node = await store.get(join(path, name))
+            if node is None:
+                continue
+            try:
+                info = detect.master_info(node.data)
+            except WireError:
+                continue
+            address = detect.address_of(info)
+            found.append(Candidate(address.rpartition(":")[0], address, info.id))
+        yield tuple(found)
+
+
+class Directory:
+    """``targets`` is the list to ask; what was known last stands while ZooKeeper or Mesos do not answer."""
+
+    def __init__(self, config: Config, own: Target, session: aiohttp.ClientSession, log: Logger) -> None:
+        self._config = config
+        self._own = own
+        self._session = session
+        self._log = log
+        self._candidates: tuple[Candidate, ...] = ()
+        self._agents: dict[str, tuple[Target, float]] = {}
+        self.changed = asyncio.Event()
+        """Set when the masters change."""
+
+    async def run(self, rng: random.Random) -> None:
+        """Follow ZooKeeper for ever."""
+        url = self._config.zk
+        if url is None:
+            return
+        async for candidates in detect.follow(
+            url,
+            lambda store: watch_candidates(store, url.path),
+            rng=rng,
+            session_timeout_s=self._config.zk_session_timeout,
+        ):
+            self._candidates = candidates
+            self.changed.set()
+
+    async def targets(self, now: float) -> tuple[Target, ...]:
+        """Every node, masters first. ``now``: monotonic seconds."""
+        self._remember(await self._listed(), now)
+        return (*self._masters(), *(target for target, _ in self._agents.values()))
+
+    def _masters(self) -> tuple[Target, ...]:
+        ids = {candidate.ip: candidate.id for candidate in self._candidates}
+        leader = self._candidates[0].ip if self._candidates else None
+        ips = dict.fromkeys([*(self._config.master_list or ids), self._own.ip])
+        return tuple(Target(ip, NodeRole.MASTER, ids.get(ip, ""), ip == leader) for ip in ips)
+
+    def _remember(self, agents: list[Target], now: float) -> None:
+        """An agent that left the list stays for a while: its node may be in trouble, which is what we are here to tell."""
+        for target in agents:
+            self._agents[target.ip] = (target, now)
+        oldest = now - self._config.forget_after
+        self._agents = {ip: entry for ip, entry in self._agents.items() if entry[1] >= oldest}
+
+    async def _listed(self) -> list[Target]:
+        if not self._candidates:
+            return []
+        url = f"http://{self._candidates[0].address}/slaves"
+        try:
+            timeout = aiohttp.ClientTimeout(total=self._config.pull_timeout)
+            async with self._session.get(url, timeout=timeout, raise_for_status=True) as answer:
+                told = msgspec.json.decode(await answer.read(), type=_Agents)
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
+            self._log.warning("agents_unknown", url=url, error=str(error) or type(error).__name__)
+            return []
+        return [_target(agent) for agent in (*told.recovered_slaves, *told.slaves)]
+
+
+def _target(agent: _Agent) -> Target:
+    """The address is that of ``slave(1)@10.0.0.5:5051``; the attribute ``public_ip:true`` marks a public agent."""
+    ip = agent.pid.partition("@")[2].rpartition(":")[0].strip("[]") or agent.hostname
+    public = str(agent.attributes.get("public_ip", "")).lower() == "true"
+    return Target(ip, NodeRole.PUBLIC_AGENT if public else NodeRole.AGENT, agent.id)

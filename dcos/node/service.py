@@ -1,0 +1,96 @@
+"""dcos-diagnostics' shell: the units' source, the listener of this role, on a master the puller.
+
+Exit code 3: this node has no role.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import os
+from pathlib import Path
+
+from dcos.model.layout import Layout
+from dcos.node.api import application
+from dcos.node.config import Config
+from dcos.node.core.report import Target
+from dcos.node.discovery import Directory
+from dcos.node.local import LocalHealth, Self
+from dcos.node.puller import Puller
+from dcos.node.sources import DBusSource, FileSource, UnitSource
+from dcos.registry import NodeRole
+from dcos.runtime import app as runtime
+from dcos.runtime import http
+from dcos.runtime.app import App, Exit
+from dcos.runtime.net import detect_ip
+
+EXIT_NO_ROLE = 3
+
+
+async def run(app: App[Config]) -> None:
+    config, layout = app.config, app.layout
+    role = config.role or _role_marked(layout)
+    if role is None:
+        raise Exit(EXIT_NO_ROLE, f"no role: neither --role nor a marker in {layout.config / 'roles'}")
+    source, has_journal = _source(config, layout)
+    about = Self(
+        role=role,
+        ip=detect_ip(config.ip, config.ip_discovery_command),
+        wants=layout.systemd / "dcos.target.wants",
+        agent_work=layout.mesos_work,
+        journal_lines=config.journal_lines if has_journal else 0,
+    )
+    local = LocalHealth(about, source)
+    try:
+        if role == NodeRole.MASTER:
+            await _master(app, local)
+        else:
+            await _agent(app, local)
+    finally:
+        await source.close()
+
+
+async def _master(app: App[Config], local: LocalHealth) -> None:
+    config, ip = app.config, local.about.ip
+    async with http.session(timeout_s=config.pull_timeout) as session:
+        directory = Directory(config, Target(ip, NodeRole.MASTER), session, app.log)
+        puller = Puller(config, local, directory, session, app.clock, app.log)
+        async with http.listen(application(local, puller), host=ip, port=config.port):
+            app.spawn(directory.run(app.rng), name="directory")
+            app.spawn(puller.run(app.rng), name="puller")
+            app.ready(f"serving on {ip}:{config.port}")
+            await asyncio.Event().wait()  # until cancelled
+
+
+async def _agent(app: App[Config], local: LocalHealth) -> None:
+    path = app.config.socket or app.layout.run / "dcos-diagnostics.sock"
+    async with http.listen_unix(application(local, None), path=path, mode=0o660):
+        _give_to_group(path, app.config.socket_group)
+        app.ready(f"serving on {path}")
+        await asyncio.Event().wait()  # until cancelled
+
+
+def _give_to_group(path: Path, group: str) -> None:
+    """Admin Router runs as a user of its own and reaches the socket by this group."""
+    if os.geteuid() == 0:
+        with contextlib.suppress(KeyError):
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+
+
+def _role_marked(layout: Layout) -> NodeRole | None:
+    return next((role for role in NodeRole if (layout.config / "roles" / role.value).exists()), None)
+
+
+def _source(config: Config, layout: Layout) -> tuple[UnitSource, bool]:
+    """(the source, whether the units have a journal)."""
+    kind, _, path = config.units_source.partition(":")
+    if kind == "file":
+        return FileSource(Path(path)), False
+    if kind == "dbus" or (Path("/run/systemd/system").is_dir() and layout.root == Path("/")):
+        return DBusSource(), True
+    return FileSource(layout.run / "units.json"), False
+
+
+def main() -> int:
+    return runtime.main("dcos-diagnostics", Config, run, prefix="DIAGNOSTICS_")
