@@ -89,11 +89,11 @@ class Leader:
             outcomes: list[tuple[asyncio.Future[Result] | None, Outcome | Refused]] = []
             for event, future in batch:
                 try:
-                    outcomes.append((future, self.core.handle(event, self._clock.now())))
+                    outcomes.append((future, self.core.handle(event, self._clock.now(), settle=False)))
                 except Refused as refusal:
                     outcomes.append((future, refusal))
             done = [outcome for _, outcome in outcomes if isinstance(outcome, Outcome)]
-            await self._perform(*done)
+            await self._perform(*done, self.core.settle(self._clock.now()))
             for future, outcome in outcomes:
                 if future is None or future.done():
                     continue

@@ -143,13 +143,14 @@ def settle(turn: Turn) -> None:
     """Decide about every app that something happened to, until nothing more follows."""
     state = turn.state
     while state.dirty:
-        app_id = min(state.dirty)
-        state.dirty.discard(app_id)
-        deployment = state.deployment_of(app_id)
-        if deployment is None:
-            _keep(turn, app_id)
-        else:
-            _drive(turn, deployment, app_id)
+        batch = sorted(state.dirty)
+        state.dirty.clear()
+        for app_id in batch:
+            deployment = state.deployment_of(app_id)
+            if deployment is None:
+                _keep(turn, app_id)
+            else:
+                _drive(turn, deployment, app_id)
 
 
 def _crew(turn: Turn, app_id: str) -> Crew:
@@ -205,7 +206,7 @@ def _drive(turn: Turn, deployment: Deployment, app_id: str) -> None:
     finished.add(app_id)
     if action.kind is ActionKind.STOP:
         turn.publish("app_terminated_event", appId=app_id)
-    if {one.app_id for one in step.actions} <= finished:
+    if len(finished) == len(step.actions):
         _advance(turn, deployment)
     else:
         state.dirty.add(app_id)

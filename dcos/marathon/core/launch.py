@@ -91,7 +91,9 @@ def _use(turn: Turn, offer: Offer) -> list[TaskInfo]:
                 break
             instance_uuid = turn.fresh()
             pick = int(instance_uuid.replace("-", "")[:8], 16)
-            siblings = [one for one in turn.state.of_app(entry.app.id) if one.occupies]
+            siblings = []
+            if entry.app.constraints:
+                siblings = [one for one in turn.state.of_app(entry.app.id) if one.occupies]
             found = match(entry.app, place, siblings, turn.settings.policy, pick)
             if isinstance(found, Reason):
                 if entry.app.id not in used:

@@ -48,19 +48,33 @@ class Scheduler:
         deployments.settle(turn)
         return Outcome(tuple(turn.effects))
 
-    def handle(self, event: events.Event, now: float) -> Outcome:
-        """Errors: Refused, when a request breaks a rule; nothing changed then."""
+    def handle(self, event: events.Event, now: float, *, settle: bool = True) -> Outcome:
+        """Without ``settle`` what follows for the apps waits for ``settle``, once for a batch of events.
+
+        Errors: Refused, when a request breaks a rule; nothing changed then.
+        """
         turn = Turn(self.state, self.settings, now, self._ids)
         result = self._decide(turn, event)
+        if settle:
+            self._follow(turn)
+        return Outcome(tuple(turn.effects), result)
+
+    def settle(self, now: float) -> Outcome:
+        """What follows from the events since the last time."""
+        turn = Turn(self.state, self.settings, now, self._ids)
+        self._follow(turn)
+        return Outcome(tuple(turn.effects))
+
+    def _follow(self, turn: Turn) -> None:
         deployments.settle(turn)
         launch.tune_offers(turn)
-        return Outcome(tuple(turn.effects), result)
 
     def _decide(self, turn: Turn, event: events.Event) -> Result:
         match event:
             case events.Subscribed():
                 self._subscribed(turn, event)
             case events.OffersReceived(offers):
+                deployments.settle(turn)
                 launch.offers(turn, offers)
             case events.StatusReceived(status):
                 tasks.status_update(turn, status)

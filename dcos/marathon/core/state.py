@@ -89,6 +89,8 @@ class State:
     failures: dict[str, TaskFailure] = field(default_factory=dict)
     # made anew by each leader
     by_app: dict[str, dict[str, Instance]] = field(default_factory=dict)
+    locks: dict[str, str] = field(default_factory=dict)
+    """The deployment that changes an app, by app."""
     queue: dict[str, QueueEntry] = field(default_factory=dict)
     delays: dict[str, Delay] = field(default_factory=dict)
     health: dict[str, tuple[Health, ...]] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class State:
         self.dirty = set(self.apps) | set(self.by_app)
         for deployment in self.deployments.values():
             self.dirty |= deployment.affected
+            self.locks.update(dict.fromkeys(deployment.affected, deployment.id))
         self.last_version = max((version for versions in self.versions.values() for version in versions), default="")
 
     def of_app(self, app_id: str) -> list[Instance]:
@@ -144,10 +147,7 @@ class State:
         return self.is_healthy(instance) and (unchecked or instance.id in self.ready)
 
     def deployment_of(self, app_id: str) -> Deployment | None:
-        for deployment in self.deployments.values():
-            if app_id in deployment.affected:
-                return deployment
-        return None
+        return self.deployments.get(self.locks.get(app_id, ""))
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""
@@ -269,6 +269,8 @@ class Turn:
         self.effects.append(effects.DropInstance(instance.id))
 
     def save_deployment(self, deployment: Deployment) -> None:
+        if deployment.id not in self.state.deployments:
+            self.state.locks.update(dict.fromkeys(deployment.affected, deployment.id))
         self.state.deployments[deployment.id] = deployment
         self.state.dirty |= deployment.affected
         self.effects.append(effects.SaveDeployment(deployment))
@@ -279,6 +281,7 @@ class Turn:
         self.state.dirty |= deployment.affected
         for app_id in deployment.affected:
             self.state.waits.pop(app_id, None)
+            self.state.locks.pop(app_id, None)
         self.effects.append(effects.DropDeployment(deployment.id))
 
     def save_failure(self, failure: TaskFailure) -> None:
