@@ -386,6 +386,7 @@ SERVICES: tuple[Service, ...] = (
             Route(prefix="/system/health/v1", to="unix:dcos-diagnostics.sock", auth=False, on=AGENTS),
         ),
         health="/system/health/v1",
+        writes=("/run/dcos",),
         env_file="dcos-diagnostics",
         environment={
             "DIAGNOSTICS_MASTER_LIST": "{master_list}",
