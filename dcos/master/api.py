@@ -136,6 +136,10 @@ class Api:
         known = self.state.allocator.weights
         return json_body(request, [{"role": role, "weight": weight} for role, weight in sorted(known.items())])
 
+    async def nothing_set(self, request: web.Request) -> web.Response:
+        """Quota and maintenance cannot be set on this master, so there is none."""
+        return json_body(request, {})
+
     async def teardown(self, request: web.Request) -> web.Response:
         form = await request.post()
         framework = form.get("frameworkId")
@@ -164,6 +168,9 @@ class Api:
             "/roles": self.roles,
             "/tasks": self.tasks,
             "/weights": self.weights,
+            "/quota": self.nothing_set,
+            "/maintenance/schedule": self.nothing_set,
+            "/maintenance/status": self.nothing_set,
         }
         gets = anywhere | {path: self.gated(handler) for path, handler in leading.items()}
         out = [web.get(form, handler) for path, handler in gets.items() for form in forms(path)]

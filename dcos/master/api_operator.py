@@ -131,6 +131,10 @@ _READS: dict[CallType, Callable[[State], Json]] = {
     CallType.GET_WEIGHTS: get_weights,
     CallType.GET_MASTER: get_master,
     CallType.GET_OPERATIONS: lambda _: {},
+    # Nothing of these can be set here, so there is none:
+    CallType.GET_QUOTA: lambda _: {"status": {}},
+    CallType.GET_MAINTENANCE_SCHEDULE: lambda _: {"schedule": {}},
+    CallType.GET_MAINTENANCE_STATUS: lambda _: {"status": {}},
 }
 
 

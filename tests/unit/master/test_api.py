@@ -202,7 +202,20 @@ async def test_operator_changes(served: Served, body: dict[str, Any], status: in
     assert (await served.post("/api/v1", body))[0] == status
 
 
-PATHS = ("/state", "/state-summary", "/slaves", "/frameworks", "/roles", "/tasks", "/flags", "/version", "/weights")
+PATHS = (
+    "/state",
+    "/state-summary",
+    "/slaves",
+    "/frameworks",
+    "/roles",
+    "/tasks",
+    "/flags",
+    "/version",
+    "/weights",
+    "/quota",
+    "/maintenance/schedule",
+    "/maintenance/status",
+)
 
 
 @pytest.mark.parametrize("form", ["{}", "/master{}", "{}/"])
