@@ -63,8 +63,9 @@ class Config:
     hostname_lookup: bool = setting(True, "Look the hostname up; without, it is the address.")
     ip_discovery_command: Path | None = setting(None, "Program that prints the address to use, instead of --ip.")
     work_dir: Path = setting(REQUIRED, "Folder of sandboxes, checkpoints and images; it must outlive reboots.")
-    runtime_dir: Path = setting(
-        Path("/var/run/mesos"), "Folder of running containers' state; it must not outlive reboots."
+    runtime_dir: Path | None = setting(
+        None,
+        "Folder of running containers' state; it must not outlive reboots (/var/run/mesos, below DCOS_ROOT).",
     )
     attributes: str = setting("", "Attributes of the machine: rack:r1;level:3.")
     resources: str = setting("", "Resources of the machine: cpus:4;mem:2048;ports:[21000-24000], or a JSON array.")

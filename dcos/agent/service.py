@@ -19,8 +19,9 @@ from dcos.agent.containerizer.images import ImageStore
 from dcos.agent.containerizer.posix import PosixLauncher
 from dcos.agent.containerizer.systemd import SystemdLauncher
 from dcos.agent.containerizer.systemd import available as systemd_available
-from dcos.agent.core.agent import AgentCore, Rules
+from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.environment import AgentEnvironment
+from dcos.agent.core.memory import Rules
 from dcos.agent.daemon import Daemon
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
@@ -45,7 +46,9 @@ async def run(app: App[Config]) -> None:
     """The agent, until the process is asked to end. Tasks stay."""
     config = app.config
     work = WorkDir(config.work_dir.resolve())
-    runtime = config.runtime_dir.resolve()  # /var/run is a link, which runc refuses in a root's path
+    runtime = (
+        config.runtime_dir or app.layout.root / "var/run/mesos"
+    ).resolve()  # /var/run is a link, which runc refuses in a root's path
     try:
         ip = detect_ip(config.ip, config.ip_discovery_command)
         info = agent_info(config, ip)
@@ -68,7 +71,7 @@ async def run(app: App[Config]) -> None:
     launchers: dict[str, Launcher] = {"posix": PosixLauncher()}
     if systemd_available(config.systemd_runtime_directory):
         launchers["systemd"] = SystemdLauncher(unified=is_unified(config.cgroups_hierarchy))
-    images = None if unusable else make_oci(config, work, systemd=launcher == "systemd")
+    images = None if unusable else make_oci(config, work, runtime, systemd=launcher == "systemd")
 
     def environment() -> AgentEnvironment:
         return AgentEnvironment(
@@ -244,7 +247,7 @@ def is_unified(hierarchy: Path) -> bool:
     return (hierarchy / "cgroup.controllers").exists()
 
 
-def make_oci(config: Config, work: WorkDir, *, systemd: bool) -> oci.OciBackend:
+def make_oci(config: Config, work: WorkDir, runtime: Path, *, systemd: bool) -> oci.OciBackend:
     store = ImageStore(
         config.docker_store_dir or work.store, registry=config.docker_registry, docker_config=config.docker_config
     )
@@ -252,7 +255,7 @@ def make_oci(config: Config, work: WorkDir, *, systemd: bool) -> oci.OciBackend:
     return oci.OciBackend(
         store,
         work.root / "provisioner",
-        config.runtime_dir.resolve(),
+        runtime,
         sandbox_directory=config.sandbox_directory,
         systemd=systemd,
         pid_namespace="namespaces/pid" in config.isolation,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dcos.agent.core.agent import AgentCore, Rules
+from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.events import (
     CloseRun,
     ContainerExited,
@@ -27,6 +27,7 @@ from dcos.agent.core.events import (
     UpdateAcknowledged,
 )
 from dcos.agent.core.exits import Exit
+from dcos.agent.core.memory import Rules
 from dcos.model.v1.types import (
     AgentID,
     CommandInfo,

@@ -1,0 +1,165 @@
+"""Status updates: made, recorded, saved, sent.
+
+A status is saved before it is sent, and sent only while registered; what is unacknowledged comes again.
+Source: Mesos status update rules (one in flight for each task; the latest state goes along).
+"""
+
+from __future__ import annotations
+
+from dcos.agent.core.events import (
+    SaveUpdate,
+    Send,
+)
+from dcos.agent.core.memory import Memory
+from dcos.agent.core.state import (
+    ExecutorRun,
+    FrameworkRun,
+    TaskRun,
+    container_id_of,
+)
+from dcos.agent.core.updates import UpdateStream
+from dcos.model.v1.types import (
+    AgentID,
+    CheckInfoType,
+    CheckStatusInfo,
+    CheckStatusInfoCommand,
+    CheckStatusInfoHttp,
+    CheckStatusInfoTcp,
+    ContainerStatus,
+    ExecutorID,
+    FrameworkID,
+    NetworkInfo,
+    NetworkInfoIPAddress,
+    TaskID,
+    TaskState,
+    TaskStatus,
+    TaskStatusReason,
+    TaskStatusSource,
+)
+from dcos.wire.agent_link import StatusUpdate
+
+
+class Telling(Memory):
+    """Adds the way out for updates."""
+
+    def _update(
+        self,
+        framework: FrameworkRun,
+        executor: ExecutorRun,
+        run: TaskRun,
+        state: TaskState,
+        now: float,
+        *,
+        message: str | None = None,
+        reason: TaskStatusReason | None = None,
+        source: TaskStatusSource = TaskStatusSource.SOURCE_EXECUTOR,
+        healthy: bool | None = None,
+    ) -> None:
+        if framework.terminating or executor.silent:
+            run.state = state
+            return
+        status = TaskStatus(
+            task_id=run.info.task_id,
+            state=state,
+            message=message,
+            source=source,
+            reason=reason,
+            agent_id=AgentID(value=self.agent_id) if self.agent_id is not None else run.info.agent_id,
+            executor_id=executor.info.executor_id,
+            timestamp=now,
+            uuid=self._new_uuid(),
+            healthy=healthy,
+            check_status=self._check_status(run),
+            container_status=ContainerStatus(
+                container_id=container_id_of(executor, run),
+                network_infos=(NetworkInfo(ip_addresses=(NetworkInfoIPAddress(ip_address=self.rules.ip),)),),
+                executor_pid=run.pid,
+            ),
+        )
+        self._record(run, status)
+        self._count(f"tasks/{state}")
+        self._count("updates")
+        if executor.checkpoint:
+            self._out.append(SaveUpdate(framework.framework_id, executor.executor_id, executor.run_id, status))
+        run.stream.push(status, now)
+        self._send_due(now)
+
+    def _check_status(self, run: TaskRun) -> CheckStatusInfo | None:
+        """Every status of a task with a check carries one, empty before the first result."""
+        check = run.info.check
+        if check is None or run.check_status is not None:
+            return run.check_status
+        match check.type:
+            case CheckInfoType.COMMAND:
+                return CheckStatusInfo(type=check.type, command=CheckStatusInfoCommand())
+            case CheckInfoType.HTTP:
+                return CheckStatusInfo(type=check.type, http=CheckStatusInfoHttp())
+            case CheckInfoType.TCP:
+                return CheckStatusInfo(type=check.type, tcp=CheckStatusInfoTcp())
+            case _:
+                return None
+
+    def _record(self, run: TaskRun, status: TaskStatus) -> None:
+        """A new status replaces the previous one of the same state."""
+        run.state = status.state
+        if run.statuses and run.statuses[-1].state is status.state:
+            run.statuses[-1] = status
+        else:
+            run.statuses.append(status)
+        if status.healthy is not None:
+            run.health.healthy = status.healthy
+        if status.container_status is not None and status.container_status.executor_pid is not None:
+            run.pid = status.container_status.executor_pid
+
+    def _refuse(
+        self,
+        framework_id: str,
+        task_id: TaskID,
+        state: TaskState,
+        reason: TaskStatusReason,
+        message: str,
+        now: float,
+    ) -> None:
+        """A terminal update of a task that the agent does not hold."""
+        stream = UpdateStream()
+        stream.push(
+            TaskStatus(
+                task_id=task_id,
+                state=state,
+                message=message,
+                source=TaskStatusSource.SOURCE_AGENT,
+                reason=reason,
+                agent_id=AgentID(value=self.agent_id) if self.agent_id is not None else None,
+                timestamp=now,
+                uuid=self._new_uuid(),
+            ),
+            now,
+        )
+        self._stray[framework_id, task_id.value] = stream
+        self._count(f"tasks/{state}")
+        self._send_due(now)
+
+    def _send_due(self, now: float) -> None:
+        if not self.registered:
+            return
+        for framework, executor, run in self.runs():
+            if not framework.terminating and (status := run.stream.take_due(now)) is not None:
+                self._out.append(
+                    Send(
+                        StatusUpdate(
+                            framework_id=FrameworkID(value=framework.framework_id),
+                            status=status,
+                            latest_state=run.state,
+                            executor_id=ExecutorID(value=executor.executor_id),
+                        )
+                    )
+                )
+        for (framework_id, _), stream in self._stray.items():
+            if (status := stream.take_due(now)) is not None:
+                self._out.append(
+                    Send(
+                        StatusUpdate(
+                            framework_id=FrameworkID(value=framework_id), status=status, latest_state=status.state
+                        )
+                    )
+                )
