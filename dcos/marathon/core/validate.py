@@ -155,6 +155,7 @@ def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault
     if volume.secret is None and volume.mode is None:
         yield f"{path}/mode", "undefined"
     if volume.persistent is not None:
+        yield f"{path}/persistent", "Persistent volumes are not supported by this version; use hostPath"
         if "/" in volume.container_path or volume.container_path in (".", ".."):
             yield f"{path}/containerPath", "must be a single path segment within the sandbox"
         if volume.persistent.size <= 0:

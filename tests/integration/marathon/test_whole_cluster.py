@@ -245,3 +245,35 @@ def test_health_checks_and_two_instances_of_marathon(cluster: Cluster) -> None:
     cluster.start_marathon()
     cluster.eventually("back as a follower", lambda: cluster.ask("GET", "/v2/info")["leader"])
     assert second.child is not None
+
+
+def test_neither_the_master_nor_zookeeper_take_tasks_with_them(cluster: Cluster) -> None:
+    app = {"id": "/web", "cmd": "exec sleep 86401", "cpus": 0.1, "mem": 16, "instances": 2}
+    cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", app))
+    cluster.eventually("deployed", cluster.quiet)
+    pids = cluster.pid_of("86401")
+    assert len(pids) == 2
+
+    cluster.processes["master"].kill()
+    cluster.processes["master"].start()
+    cluster.eventually("scaled", lambda: cluster.ask("PUT", "/v2/apps/web?force=true", {"instances": 3}))
+    cluster.eventually("a third one on the new master", lambda: len(cluster.tasks("/web")) == 3)
+    assert set(pids) <= set(cluster.pid_of("86401"))
+    cluster.eventually("deployed", cluster.quiet)
+    tasks = set(cluster.tasks("/web"))
+
+    cluster.zookeeper[0].kill()
+    time.sleep(1)
+    cluster.zookeeper[0].start()
+
+    def supervised() -> bool:
+        """What systemd does: a service that ended is started again."""
+        for process in cluster.processes.values():
+            if process.child is not None and process.child.poll() is not None:
+                process.start()
+        return set(cluster.tasks("/web")) == tasks
+
+    cluster.eventually("the same tasks", supervised)
+    cluster.eventually("stays so", lambda: supervised() and cluster.ask("PUT", "/v2/apps/web", {"instances": 2}))
+    cluster.eventually("scaled down", lambda: supervised() or (cluster.quiet() and len(cluster.tasks("/web")) == 2))
+    assert len(set(pids) & set(cluster.pid_of("86401"))) >= 1

@@ -47,6 +47,8 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("single", {"labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "instances": 2}, "/instances"),
     ("secrets", {"env": {"A": {"secret": "s"}}, "secrets": {"s": {"source": "x"}}}, "/secrets"),
     ("uri", {"fetch": [{"uri": "x" * 1025}]}, "/fetch(0)/uri"),
+    ("persistent volume", {"container": {"type": "MESOS", "volumes": [
+        {"containerPath": "a", "mode": "RW", "persistent": {"size": 1}}]}}, "/container/volumes(0)/persistent"),
     ("limits", {"resourceLimits": {"mem": 1}}, "/resourceLimits/mem"),
 ]  # fmt: skip
 

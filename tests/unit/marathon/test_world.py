@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,6 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from dcos.marathon.core import health
-from dcos.marathon.core.events import PutApps
 from dcos.marathon.core.health import Health
 from dcos.marathon.persist import Repository, SchemaTooNew, decode, encode
 from dcos.marathon.proxy import LeaderProxy
@@ -20,6 +21,7 @@ from dcos.model.resources import Resources
 from dcos.store.election import Epoch
 from tests.unit.marathon.conftest import House, Running
 
+GOLDEN = Path(__file__).parents[2] / "golden/marathon"
 APP: dict[str, Any] = {"id": "/shop/web", "cmd": "x", "cpus": 0.1, "mem": 32}
 
 
@@ -190,4 +192,18 @@ async def test_system_resources(marathon: Running) -> None:
     assert info["frameworkId"] == "F1"
     assert (await marathon.ask("GET", "/v2/leader", status=200)) == {"leader": "me:1"}
     assert set(await marathon.ask("GET", "/metrics")) >= {"version", "counters", "gauges"}
-    assert PutApps(()).partial
+
+
+async def test_state_written_with_schema_1_is_read(house: House) -> None:
+    stored = json.loads((GOLDEN / "schema-1.json").read_bytes())
+    store = house.ensemble.session()
+    for path, data in stored.items():
+        await store.create(f"/marathon/state/{path}", base64.b64decode(data), parents=True)
+    await store.create("/marathon/state/epoch")
+    state = await Repository(store, "/marathon/state", marker="m").load(Epoch("/marathon/state/epoch", 0))
+    assert set(state.apps) == {"/shop/web", "/db"}
+    assert set(state.groups) == {"/", "/shop"}
+    assert sorted(one.app_id for one in state.instances.values()) == ["/db", "/shop/web", "/shop/web"]
+    [deployment] = state.deployments.values()
+    assert deployment.affected == {"/shop/web"}
+    assert state.framework_id == "F1"
