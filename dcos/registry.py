@@ -344,7 +344,7 @@ SERVICES: tuple[Service, ...] = (
     Service(
         name="dcos-adminrouter",
         title="Admin Router Master",
-        summary="Front door of the cluster: proxies its services behind authentication",
+        summary="Front door of the cluster, proxies its services behind authentication",
         on=MASTERS,
         command=("dcos-adminrouter", "--role=master"),
         user="dcos_adminrouter",

@@ -23,6 +23,9 @@ from dcos.runtime.files import write_atomic
 
 MAIN_CLASS = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 
+_TALKATIVE = ("org.apache.zookeeper.server.NIOServerCnxn",)
+"""Loggers that write a stack trace for each client that comes before there is a quorum."""
+
 
 class _Mark(msgspec.Struct):
     """The pid file."""
@@ -57,6 +60,7 @@ def java_command(
         *flags,
         "-Djava.net.preferIPv4Stack=true",
         f"-Dorg.slf4j.simpleLogger.defaultLogLevel={log_level}",
+        *(f"-Dorg.slf4j.simpleLogger.log.{name}=error" for name in _TALKATIVE if log_level == "warn"),
         "-cp",
         classpath,
         MAIN_CLASS,

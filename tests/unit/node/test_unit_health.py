@@ -12,7 +12,7 @@ from dcos.node.core.units import (
     resting_units,
     unit_health,
 )
-from dcos.registry import NodeRole
+from dcos.registry import SERVICES, NodeRole
 
 
 def state(active: str = "active", sub: str = "running", **more: object) -> UnitState:
@@ -70,6 +70,12 @@ def test_a_unit_behind_a_timer_may_rest_but_not_fail() -> None:
 )
 def test_description_is_split(text: str, expected: tuple[str, str]) -> None:
     assert name_and_description("x.service", text) == expected
+
+
+def test_every_service_of_ours_has_a_name() -> None:
+    for row in SERVICES:
+        split = name_and_description("x.service", f"{row.title}: {row.summary}")
+        assert split == (row.title, row.summary)
 
 
 def test_units_come_from_the_service_table() -> None:
