@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ Make = Callable[..., TaskInfo]
 
 reason = usable()
 pytestmark = pytest.mark.skipif(reason is not None, reason=f"images cannot be run here: {reason}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_cgroup_left() -> Iterator[None]:
+    """runc removes a container's cgroup, not the empty one above it."""
+    yield
+    for folder in Path("/sys/fs/cgroup").glob("*/mesos"):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def container(image: str) -> ContainerInfo:
