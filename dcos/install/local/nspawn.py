@@ -259,15 +259,8 @@ class NspawnDriver:
             run(["systemd-run", *options, "--property=KillMode=mixed", *program])
             return
         with (folder / "supervisor.log").open("ab") as log:
-            subprocess.Popen(
-                program,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                close_fds=True,
-            )
+            detached = ["setsid", "--fork", *program]
+            subprocess.run(detached, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True)
         (folder / "launched").touch()
 
     def _starting(self, node: str) -> bool:

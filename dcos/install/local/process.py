@@ -258,7 +258,8 @@ class ProcessDriver:
     def _launch(self) -> None:
         program = [sys.executable, "-m", "dcos.install.local.supervise", str(self.folders.base), self.spec.name]
         with (self.folders.cluster / "supervisor.log").open("ab") as log:
-            subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+            detached = ["setsid", "--fork", *program]
+            subprocess.run(detached, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True)
 
     def _supervisor(self) -> int | None:
         return supervise.running(self.folders)
