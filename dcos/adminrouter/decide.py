@@ -107,7 +107,7 @@ class Decider:
             try:
                 if token is None:
                     raise TokenError("missing")
-                claims = self.keys.check(token)
+                claims = await self.keys.check(token)
             except TokenError as error:
                 self.counts.refused(error.reason)
                 return web.Response(status=401, headers=_CHALLENGE)

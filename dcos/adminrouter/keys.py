@@ -21,6 +21,8 @@ _PERIOD_S = 60.0
 _RETRY_S = 1.0
 _HURRY_S = 5.0
 """A token with an unknown signature makes us look for new keys, at most this often."""
+_HURRY_AT_START_S = 0.3
+"""As long as no key is known: somebody who just logged in shall not be sent away."""
 _REMEMBERED = 4096
 
 
@@ -36,14 +38,23 @@ class Keys:
         self._rng = rng
         self._log = log
         self._keys: tuple[rsa.RSAPublicKey, ...] = ()
-        self._read_at = 0.0
-        self._wanted = asyncio.Event()
+        self._tried_at = -_HURRY_S
+        self._reading: asyncio.Task[bool] | None = None
+        self._away = False
         self._good: dict[str, jwt.Claims] = {}
-        self.known = asyncio.Event()
-        """Set once a key set was read."""
 
-    def check(self, token: str) -> jwt.Claims:
-        """Who the token speaks for.   Errors: TokenError."""
+    async def check(self, token: str) -> jwt.Claims:
+        """Who the token speaks for; asks for new keys before it refuses an unknown signature.   Errors: TokenError."""
+        try:
+            return self._checked(token)
+        except jwt.TokenError as error:
+            hurry_s = _HURRY_S if self._keys else _HURRY_AT_START_S
+            if error.reason != "signature" or self._clock.monotonic() - self._tried_at < hurry_s:
+                raise
+        await self.refresh()
+        return self._checked(token)
+
+    def _checked(self, token: str) -> jwt.Claims:
         now = self._clock.now()
         claims = self._good.get(token)
         if claims is not None:
@@ -51,12 +62,7 @@ class Keys:
                 del self._good[token]
                 raise jwt.TokenError("expired")
             return claims
-        try:
-            claims = jwt.verify(token, self._keys, now)
-        except jwt.TokenError as error:
-            if error.reason == "signature" and self._clock.monotonic() - self._read_at > _HURRY_S:
-                self._wanted.set()
-            raise
+        claims = jwt.verify(token, self._keys, now)
         if len(self._good) >= _REMEMBERED:
             self._good.clear()
         self._good[token] = claims
@@ -64,25 +70,32 @@ class Keys:
 
     async def keep(self) -> None:
         """Read the key set for ever."""
-        away = False
         while True:
-            pause = _PERIOD_S
-            try:
+            good = await self.refresh()
+            pause = _PERIOD_S if good else _HURRY_S if self._keys else _RETRY_S
+            await asyncio.sleep(pause * self._rng.uniform(0.8, 1.2))
+
+    async def refresh(self) -> bool:
+        """Read the key set now, once for all who ask meanwhile; tells whether that worked."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._refresh(), name="read keys")
+        return await asyncio.shield(self._reading)
+
+    async def _refresh(self) -> bool:
+        try:
+            async with asyncio.timeout(_HURRY_S):
                 await self._read()
-                if away:
-                    self._log.info("key_set_is_back")
-                away = False
-            except (aiohttp.ClientError, TimeoutError, OSError, WireError, msgspec.DecodeError) as error:
-                pause = _RETRY_S if not self._keys else _HURRY_S
-                if not away:
-                    self._log.info("key_set_is_away", url=self._url, error=f"{type(error).__name__} {error}")
-                away = True
-            try:
-                async with asyncio.timeout(pause * self._rng.uniform(0.8, 1.2)):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
-            self._wanted.clear()
+        except (aiohttp.ClientError, TimeoutError, OSError, WireError, msgspec.DecodeError) as error:
+            if not self._away:
+                self._log.info("key_set_is_away", url=self._url, error=f"{type(error).__name__} {error}")
+            self._away = True
+            return False
+        finally:
+            self._tried_at = self._clock.monotonic()
+        if self._away:
+            self._away = False
+            self._log.info("key_set_is_back")
+        return True
 
     async def _read(self) -> None:
         async with self._session.get(self._url) as reply:
@@ -90,9 +103,7 @@ class Keys:
             keys = jwt.from_jwks(msgspec.json.decode(await reply.read()))
         if not keys:
             raise WireError("keys", "must have an RSA key")
-        self._read_at = self._clock.monotonic()
         if [key.public_numbers() for key in keys] != [key.public_numbers() for key in self._keys]:
             self._keys = keys
             self._good.clear()
             self._log.info("keys_read", count=len(keys))
-        self.known.set()

@@ -54,11 +54,11 @@ async def run(app: App[Config]) -> None:
                     credentials=credentials,
                     private=credentials is not None,
                 )
-                identity.session = store
                 try:
                     await _prepared(app, identity, store)
                     if first is not None and await bootstrap.make_first_user(store, *first):
                         app.log.info("first_user_made", uid=first[0].uid)
+                    identity.session = store
                     app.ready(f"serving on {config.ip}:{config.port}")
                     await store.session_lost()
                 except (Disconnected, SessionLost) as error:

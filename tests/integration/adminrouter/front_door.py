@@ -285,12 +285,12 @@ class FrontDoor:
             assert self.process.poll() is None, self.log.read_text(errors="replace")
             return self.ask(path, headers=headers).status == 200
 
-        eventually(f"{path} answers", answers, within_s=30, every_s=0.1)
+        eventually(f"{path} answers", answers, within_s=60, every_s=0.1)
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(40)
 
     def nginx_pid(self) -> int:
         return int(next((self.folder / "run/dcos").glob("*/nginx.pid")).read_text())
@@ -367,9 +367,16 @@ def open_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def opened(door: FrontDoor) -> Iterator[FrontDoor]:
+    with started(door):
+        door.wait()
+        yield door
+
+
+@contextlib.contextmanager
+def started(door: FrontDoor) -> Iterator[FrontDoor]:
+    """As ``opened``, without waiting until it answers."""
     door.start()
     try:
-        door.wait()
         yield door
     finally:
         if door.process is not None and door.process.poll() is None:

@@ -125,7 +125,7 @@ def test_nginx_ends_and_the_process_with_it(made: tuple[World, str, Path]) -> No
     with front_door.opened(door):
         os.kill(door.nginx_pid(), signal.SIGKILL)
         assert door.process is not None
-        assert door.process.wait(15) == 4
+        assert door.process.wait(40) == 4
 
 
 def test_a_killed_process_takes_nginx_along_and_can_start_again(made: tuple[World, str, Path]) -> None:
@@ -144,9 +144,9 @@ def test_a_killed_process_takes_nginx_along_and_can_start_again(made: tuple[Worl
 def test_a_bad_start_says_why(made: tuple[World, str, Path]) -> None:
     world, zk, folder = made
     door = FrontDoor(folder / "a", world, zk, f"--http_port={world.ports['app']}")
-    door.start()
-    assert door.process is not None
-    assert door.process.wait(20) == 4
+    with front_door.started(door):
+        assert door.process is not None
+        assert door.process.wait(60) == 4
     assert "Address already in use" in door.log.read_text()
 
 
