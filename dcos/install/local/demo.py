@@ -17,6 +17,7 @@ from dcos.install.local.spec import ClusterSpec
 
 PACKAGE = "hello-world"
 ANSWERS_WITHIN_S = 90.0
+HEALTHY_WITHIN_S = 60.0
 
 
 def client(one: LocalCluster, *words: str, timeout_s: float = 120) -> str:
@@ -73,7 +74,23 @@ def run_all(one: LocalCluster, spec: ClusterSpec) -> str:
     with one.progress.step("log in"):
         run_setup(one, spec)
     with one.progress.step(f"package {PACKAGE}"):
-        return run_demo(one, spec)
+        answer = run_demo(one, spec)
+    with one.progress.step("health checks"):
+        _wait_for_health(one)
+    return answer
+
+
+def _wait_for_health(one: LocalCluster) -> None:
+    """Until ``dcos status`` sees no problem: health checks and reports of other nodes take their first round."""
+    deadline = monotonic() + HEALTHY_WITHIN_S
+    while True:
+        try:
+            client(one, "status")
+            return
+        except CommandFailed as trouble:
+            if monotonic() > deadline:
+                raise LocalError(f"not healthy after {HEALTHY_WITHIN_S:.0f} s:\n{trouble.output}") from None
+        sleep(0.3)
 
 
 def summary(one: LocalCluster, spec: ClusterSpec, answer: str = "") -> None:

@@ -19,7 +19,13 @@ from dcos.install.prereqs import packages
 SUITE = "bookworm"
 # Beside the prerequisites: PID 1 as /sbin/init, and what a person wants at hand on a node.
 EXTRA = ("systemd-sysv", "netbase", "less", "passwd", "hostname", "login", "netcat-openbsd", "strace")
-MASKED = ("systemd-logind.service", "systemd-networkd.service", "systemd-timesyncd.service", "console-getty.service")
+MASKED = (
+    "systemd-logind.service",
+    "dbus-org.freedesktop.login1.service",  # its alias: with only one of the two masked, `reboot` complains
+    "systemd-networkd.service",
+    "systemd-timesyncd.service",
+    "console-getty.service",
+)
 FORMAT = "1"
 
 _SETUP = (
@@ -106,4 +112,14 @@ def build(base: Path) -> Path:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         partial.rename(target)
+        _forget_unused(base, target)
         return target
+
+
+def _forget_unused(base: Path, newest: Path) -> None:
+    """Remove images that no cluster stands on any more."""
+    used = {path.read_text().strip() for path in (base / "clusters").glob("*/image")}
+    for path in newest.parent.iterdir():
+        if path.is_dir() and path != newest and str(path) not in used:
+            shutil.rmtree(path, ignore_errors=True)
+            path.with_name(f"{path.name}.command").unlink(missing_ok=True)
