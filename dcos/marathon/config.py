@@ -39,7 +39,7 @@ class Config:
     zk: str = setting(REQUIRED, "ZooKeeper URL where Marathon keeps its state, zk://host:port,.../marathon.")
     zk_session_timeout: float = setting(10.0, "Session timeout with ZooKeeper in ms.", parse=milliseconds)
     zk_max_versions: int = setting(50, "Versions kept of each app.")
-    http_address: str = setting("0.0.0.0", "Address to listen on.")
+    http_address: str | None = setting(None, "Address to listen on; default: this node's own.")
     http_port: int = setting(8080, "Port to listen on.", parse=port)
     hostname: str = setting("", "Name or address that others reach this instance by; default: the address detected.")
     ip: str | None = setting(None, "This node's address, where hostname is not given.")

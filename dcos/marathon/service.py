@@ -239,7 +239,11 @@ async def run(app: App[Config]) -> None:
         for resources in (api_apps, api_tasks, api_groups):
             resources.add_routes(application)
         async with (
-            listen(application, host=config.http_address, port=config.http_port),
+            listen(
+                application,
+                host=config.http_address or detect_ip(config.ip, config.ip_discovery_command),
+                port=config.http_port,
+            ),
             connected(config) as store,
         ):
             base = url.below("state")
