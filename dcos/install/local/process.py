@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tomllib
@@ -85,7 +86,7 @@ class ProcessDriver:
         self.folders, self.spec = folders, spec
 
     def root(self, node: NodeSpec) -> Path:
-        return self.folders.node(node.name) / "root"
+        return self.folders.root(node.name, os.geteuid())
 
     def layout(self, node: NodeSpec) -> Layout:
         return Layout(self.root(node))
@@ -117,12 +118,16 @@ class ProcessDriver:
                         continue
                 sleep(0.2)
         shutil.rmtree(self.folders.nodes, ignore_errors=True)
+        alias = self.folders.alias(os.geteuid())
+        if _is_ours(alias):
+            shutil.rmtree(alias, ignore_errors=True)
 
     # --- one node
 
     def start(self, node: NodeSpec) -> None:
         folder = self.folders.node(node.name)
         (folder / "root").mkdir(parents=True, exist_ok=True)
+        self._alias(node)
         (folder / "off").unlink(missing_ok=True)
         if self._supervisor() is None:
             self._launch()
@@ -184,6 +189,8 @@ class ProcessDriver:
                 cpus=cpu_count(),
                 free_disk_mb=shutil.disk_usage(self.folders.base).free // 2**20,
             )
+            if os.geteuid() != 0:
+                own["MESOS_SWITCH_USER"] = "false"  # tasks ask for root; here everybody is who we are
             kept = [part for part in overrides["MESOS_RESOURCES"].split(";") if not part.startswith("ports")]
             own["MESOS_RESOURCES"] = ";".join([*kept, agent_ports(self.spec, node)])
         units = assets.root() / "units"
@@ -255,6 +262,17 @@ class ProcessDriver:
 
     # --- inside
 
+    def _alias(self, node: NodeSpec) -> None:
+        """The short name of a node's root, where one is needed. Its folder is in /tmp, so it must be ours alone."""
+        root = self.root(node)
+        if root.parent != (alias := self.folders.alias(os.geteuid())):
+            return
+        alias.mkdir(mode=0o700, exist_ok=True)
+        if not _is_ours(alias):
+            raise NodeTrouble(f"{alias} is there and belongs to somebody else")
+        if not root.is_symlink():
+            root.symlink_to(self.folders.node(node.name) / "root")
+
     def _launch(self) -> None:
         program = [sys.executable, "-m", "dcos.install.local.supervise", str(self.folders.base), self.spec.name]
         with (self.folders.cluster / "supervisor.log").open("ab") as log:
@@ -276,7 +294,8 @@ class ProcessDriver:
     def _processes(self, folder: Path) -> list[psutil.Process]:
         """Processes that belong below a folder: by their DCOS_ROOT, their working folder or their task's sandbox."""
         found = []
-        inside = f"{folder}/"
+        alias = self.folders.alias(os.geteuid())
+        inside = (f"{folder}/", f"{alias}/" if folder == self.folders.nodes else f"{alias / folder.name}/")
         for process in psutil.process_iter():
             if process.pid == os.getpid():
                 continue
@@ -288,6 +307,14 @@ class ProcessDriver:
             if any(f"{place}/".startswith(inside) for place in places if place):
                 found.append(process)
         return found
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def _tail(path: Path, lines: int) -> str:

@@ -19,6 +19,7 @@ from dcos.install.prereqs import MASTER, SLAVE, SLAVE_PUBLIC
 SUBNETS = tuple(f"10.213.{index}" for index in range(77, 93))
 LOOPBACKS = tuple(f"127.0.{index}" for index in range(77, 93))
 DEFAULT_NAME = "dcos"
+LONGEST_ROOT = 55
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
@@ -125,3 +126,15 @@ class Folders:
 
     def node(self, name: str) -> Path:
         return self.nodes / name
+
+    def alias(self, uid: int) -> Path:
+        """A folder with short names for the nodes' roots, see ``root``."""
+        return Path("/tmp") / f"dcos-{uid}-{self.name}"
+
+    def root(self, name: str, uid: int) -> Path:
+        """``DCOS_ROOT`` of a node that is plain processes: its folder, or a link to it where that is too long.
+
+        Services put sockets below it, and the kernel takes no more than 107 bytes for a socket's path.
+        """
+        real = self.node(name) / "root"
+        return real if len(str(real)) <= LONGEST_ROOT else self.alias(uid) / name

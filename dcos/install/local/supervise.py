@@ -84,9 +84,9 @@ def seconds(text: str) -> float:
 class Node:
     """The units of one node."""
 
-    def __init__(self, node: NodeSpec, folder: Path) -> None:
+    def __init__(self, node: NodeSpec, folder: Path, root: Path) -> None:
         self.node, self.folder = node, folder
-        self.layout = Layout(folder / "root")
+        self.layout = Layout(root)
         self.rows = services_on(NodeRole(node.role))
         self.states: dict[str, UnitState] = {}
         self.hard = False
@@ -258,7 +258,9 @@ async def supervise(folders: Folders) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    nodes = [asyncio.create_task(Node(node, folders.node(node.name)).run(), name=node.name) for node in spec.nodes]
+    uid = os.geteuid()
+    made = [Node(node, folders.node(node.name), folders.root(node.name, uid)) for node in spec.nodes]
+    nodes = [asyncio.create_task(node.run(), name=node.node.name) for node in made]
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait([stop, *nodes], return_when=asyncio.FIRST_COMPLETED)
     for task in (*nodes, stop):

@@ -47,7 +47,7 @@ async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     )
     monkeypatch.setattr(supervise, "services_on", lambda role: rows)
     monkeypatch.setattr(supervise, "ONESHOT_RETRY_S", 0.05)
-    made = supervise.Node(NodeSpec(name="n", role="master", ip="127.0.77.11", index=11), tmp_path)
+    made = supervise.Node(NodeSpec(name="n", role="master", ip="127.0.77.11", index=11), tmp_path, tmp_path / "root")
     made.layout.bin.mkdir(parents=True)
     made.layout.etc.mkdir(parents=True)
     (made.layout.opt / "environment").write_text("")
