@@ -180,6 +180,12 @@ class ZooKeeperStore:
             connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0, "max_jitter": 0.4},
             logger=quiet,
         )
+        # A server that takes the connection and then never answers (ZooKeeper does, to some, in the moment it starts) must
+        # not use up the session's timeout either: kazoo itself would wait that long for the answer.
+        invoke = self._client._connection._invoke
+        self._client._connection._invoke = lambda timeout, *words, **options: invoke(
+            min(timeout, _CONNECT_S), *words, **options
+        )
 
     # ---- the session ----
 
