@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def step(name: str, argv: Sequence[str]) -> bool:
     """Run one check; say how long it took."""
     began = time.monotonic()
-    print(f"== {name}: {' '.join(argv[2:] if argv[1] == '-m' else argv)}", flush=True)
+    print(f"== {name}: {' '.join(word for word in argv if word not in (sys.executable, '-m'))}", flush=True)
     code = subprocess.run(argv, cwd=ROOT, check=False).returncode
     print(f"== {name}: {'ok' if code == 0 else f'FAILED ({code})'} in {time.monotonic() - began:.1f} s", flush=True)
     return code == 0
@@ -76,7 +76,8 @@ def main() -> int:
     for name, (help_text, _) in VERBS.items():
         verbs.add_parser(name, help=help_text)
     chosen = parser.parse_args().verb
-    return 0 if all(check() for check in VERBS[chosen][1]) else 1
+    results = [check() for check in VERBS[chosen][1]]  # all of them: one run tells everything that is wrong
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

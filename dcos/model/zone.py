@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-
 MAX_NAME = 253
 """Characters of a whole name, without the final dot."""
 
