@@ -34,13 +34,18 @@ def text_response(status: int, text: str = "", **headers: str) -> web.Response:
 
 
 def json_body(request: web.Request, value: Any) -> web.Response:
-    """JSON, or JSONP with ``?jsonp=name``; compressed where asked for and worth it."""
+    """JSON, or JSONP with ``?jsonp=name``."""
     body = encode(value)
     name = request.query.get("jsonp")
     content_type = JSON
     if name:
         body = name.encode() + b"(" + body + b")"
         content_type = "text/javascript"
+    return compressed(request, body, content_type)
+
+
+def compressed(request: web.Request, body: bytes, content_type: str) -> web.Response:
+    """Compressed where asked for and worth it."""
     response = web.Response(body=body, content_type=content_type, zlib_executor_size=256 * 1024)
     if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.enable_compression(web.ContentCoding.gzip)

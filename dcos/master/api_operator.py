@@ -14,20 +14,20 @@ from typing import Any
 from aiohttp import web
 
 from dcos.master import metrics
-from dcos.master.api import JSON, Api, encode, json_body, text_response
-from dcos.master.api_scheduler import accept_problem, decoded, media_problem
+from dcos.master.api import Api, compressed, json_body, text_response
+from dcos.master.api_scheduler import answer_codec, body_codec, decoded
 from dcos.master.core import views
 from dcos.master.core.events import MarkGone, Teardown
 from dcos.master.core.state import State
 from dcos.master.streams import Stream
 from dcos.master.version import VERSION_INFO
 from dcos.model.resources import EMPTY, Resources
-from dcos.model.v1.master import Call, CallType, Event, EventType
+from dcos.model.v1.master import Call, CallType, Event, EventType, Response
 from dcos.model.v1.scheduler import OfferConstraints
-from dcos.wire import mesos_json
+from dcos.wire.mesos_codec import JSON, Codec
 
 HEARTBEAT_S = 15.0
-_HEARTBEAT = mesos_json.encode(Event(type=EventType.HEARTBEAT))
+_HEARTBEAT = Event(type=EventType.HEARTBEAT)
 
 Json = dict[str, Any]
 
@@ -152,32 +152,35 @@ class OperatorApi:
         ]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        problem = media_problem(request)
-        if problem is not None:
-            return problem
-        call = await decoded(request, Call, "Call")
+        codec = body_codec(request)
+        if isinstance(codec, web.Response):
+            return codec
+        call = await decoded(request, codec, Call, "Call")
         if isinstance(call, web.Response):
             return call
         if call.type is None:
             return text_response(400, "Failed to validate master::Call: Expecting 'type' to be present")
-        problem = accept_problem(request)
-        if problem is not None:
-            return problem
+        codec = answer_codec(request)
+        if isinstance(codec, web.Response):
+            return codec
         if call.type is CallType.SUBSCRIBE:
-            return await self._subscribe(request)
+            return await self._subscribe(request, codec)
         if call.type is CallType.GET_METRICS:
             found = [{"name": name, "value": value} for name, value in metrics.snapshot(self._writer).items()]
-            return self._reply(request, call.type, {"metrics": found})
+            return self._reply(request, codec, call.type, {"metrics": found})
         if call.type is CallType.GET_FLAGS:
             flags = [{"name": name, "value": value} for name, value in self._api.flags.items()]
-            return self._reply(request, call.type, {"flags": flags})
+            return self._reply(request, codec, call.type, {"flags": flags})
         if call.type in _READS:
-            return self._reply(request, call.type, _READS[call.type](self._api.state))
+            return self._reply(request, codec, call.type, _READS[call.type](self._api.state))
         return await self._change(call)
 
     @staticmethod
-    def _reply(request: web.Request, kind: CallType, body: Json) -> web.Response:
-        return json_body(request, {"type": kind, kind.lower(): body})
+    def _reply(request: web.Request, codec: Codec, kind: CallType, body: Json) -> web.Response:
+        answer = {"type": kind, kind.lower(): body}
+        if codec is JSON:
+            return json_body(request, answer)
+        return compressed(request, codec.encode(answer, Response), codec.content_type)
 
     async def _change(self, call: Call) -> web.Response:
         number, answer = self._writer.request()
@@ -197,14 +200,15 @@ class OperatorApi:
         done = await answer
         return text_response(done.status, done.text)
 
-    async def _subscribe(self, request: web.Request) -> web.StreamResponse:
-        stream = Stream(str(uuid.uuid4()))
+    async def _subscribe(self, request: web.Request, codec: Codec) -> web.StreamResponse:
+        stream = Stream(str(uuid.uuid4()), codec)
+        heartbeat = codec.encode(_HEARTBEAT, Event)
         first = {"get_state": get_state(self._api.state), "heartbeat_interval_seconds": HEARTBEAT_S}
-        stream.send(encode({"type": EventType.SUBSCRIBED, "subscribed": first}))
-        stream.send(_HEARTBEAT)
+        stream.send(codec.encode({"type": EventType.SUBSCRIBED, "subscribed": first}, Event))
+        stream.send(heartbeat)
         self._writer.subscribe(stream)
         try:
-            return await stream.answer(request, JSON, heartbeat=_HEARTBEAT, every_s=HEARTBEAT_S)
+            return await stream.answer(request, codec.content_type, heartbeat=heartbeat, every_s=HEARTBEAT_S)
         finally:
             stream.close()
             self._writer.subscribers.pop(stream.id, None)

@@ -12,52 +12,43 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from dcos.master.api import JSON, Api, forms, text_response
+from dcos.master.api import Api, forms, text_response
 from dcos.master.core.call_validation import call_problem
 from dcos.master.core.events import SchedulerCall, StreamClosed, Subscribe
 from dcos.master.streams import Stream
 from dcos.model.v1.scheduler import Call, CallType, Event, EventType
-from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
+from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-_HEARTBEAT = mesos_json.encode(Event(type=EventType.HEARTBEAT))
-_PROTOBUF = "application/x-protobuf"
+_HEARTBEAT = Event(type=EventType.HEARTBEAT)
+_EITHER = f"{JSON.content_type} or {PROTOBUF.content_type}"
 
 
-def media_problem(request: web.Request) -> web.Response | None:
-    """405, 400 or 415: what is wrong before the body is looked at."""
+def body_codec(request: web.Request) -> Codec | web.Response:
+    """What the body is in, or 405, 400 or 415: what is wrong before it is looked at."""
     if request.method != "POST":
         return text_response(405, f"Expecting one of {{ 'POST' }}, but received '{request.method}'", Allow="POST")
     content_type = request.headers.get("Content-Type")
     if content_type is None:
         return text_response(400, "Expecting 'Content-Type' to be present")
-    if content_type == _PROTOBUF:
-        return text_response(415, f"'Content-Type' {_PROTOBUF} is not supported by this master, use {JSON}")
-    if content_type != JSON:
-        return text_response(415, f"Expecting 'Content-Type' of {JSON} or {_PROTOBUF}")
-    return None
+    return by_content_type(content_type) or text_response(415, f"Expecting 'Content-Type' of {_EITHER}")
 
 
-def accept_problem(request: web.Request) -> web.Response | None:
-    """406 where JSON is not among what the client takes."""
-    accept = request.headers.get("Accept")
-    if accept is None:
-        return None
-    for part in accept.split(","):
-        kind, _, parameters = part.partition(";")
-        if kind.strip() in (JSON, "application/*", "*/*") and not re.search(r"q=0(\.0*)?\s*$", parameters):
-            return None
-    return text_response(406, f"Expecting 'Accept' to allow {JSON}")
+def answer_codec(request: web.Request) -> Codec | web.Response:
+    """What to answer in, or 406 where the client takes neither."""
+    return accepted(request.headers.get("Accept")) or text_response(406, f"Expecting 'Accept' to allow {_EITHER}")
 
 
-async def decoded(request: web.Request, kind: type[M], name: str) -> M | web.Response:
+async def decoded(request: web.Request, codec: Codec, kind: type[M], name: str) -> M | web.Response:
     """The body as a message, or 400 in upstream's words."""
     raw = await request.read()
     try:
-        return mesos_json.decode(raw, kind)
+        return codec.decode(raw, kind)
     except WireError as error:
+        if codec is PROTOBUF:
+            return text_response(400, f"Failed to parse body into {name} protobuf: {error}")
         if error.path or "not valid JSON" not in error.rule:
             return text_response(400, f"Failed to convert JSON into {name} protobuf: {error}")
         found = re.search(r"\(byte (\d+)\)", error.rule)
@@ -76,10 +67,10 @@ class SchedulerApi:
         return [web.route("*", form, self._api.gated(self.handle)) for form in forms("/api/v1/scheduler")]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        problem = media_problem(request)
-        if problem is not None:
-            return problem
-        call = await decoded(request, Call, "Call")
+        codec = body_codec(request)
+        if isinstance(codec, web.Response):
+            return codec
+        call = await decoded(request, codec, Call, "Call")
         if isinstance(call, web.Response):
             return call
         wrong = call_problem(call)
@@ -94,16 +85,21 @@ class SchedulerApi:
         return text_response(done.status, done.text)
 
     async def _subscribe(self, request: web.Request, call: Call) -> web.StreamResponse:
-        problem = accept_problem(request)
-        if problem is not None:
-            return problem
+        codec = answer_codec(request)
+        if isinstance(codec, web.Response):
+            return codec
         if "Mesos-Stream-Id" in request.headers:
             return text_response(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
-        stream = Stream(str(uuid.uuid4()))
+        stream = Stream(str(uuid.uuid4()), codec)
         self._writer.schedulers[stream.id] = stream
         self._writer.put(Subscribe(self._writer.now(), stream.id, call))
         try:
-            return await stream.answer(request, JSON, headers={"Mesos-Stream-Id": stream.id}, heartbeat=_HEARTBEAT)
+            return await stream.answer(
+                request,
+                codec.content_type,
+                headers={"Mesos-Stream-Id": stream.id},
+                heartbeat=codec.encode(_HEARTBEAT, Event),
+            )
         finally:
             stream.close()
             del self._writer.schedulers[stream.id]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from dcos.wire import recordio
+from dcos.wire.mesos_codec import JSON, Codec
 
 MAX_WAITING = 64 * 1024 * 1024
 """Bytes that a reader may be behind before its stream is cut."""
@@ -16,8 +17,10 @@ MAX_WAITING = 64 * 1024 * 1024
 class Stream:
     """One endless answer."""
 
-    def __init__(self, stream_id: str) -> None:
+    def __init__(self, stream_id: str, codec: Codec = JSON) -> None:
         self.id = stream_id
+        self.codec = codec
+        """What its reader asked for."""
         self._waiting: list[bytes] = []
         self._size = 0
         self._wake = asyncio.Event()

@@ -13,11 +13,14 @@ from dcos.master.core.state import State
 from dcos.master.core.step import settle, step
 from dcos.master.persist import Registry
 from dcos.master.streams import Stream
+from dcos.model.v1 import master, scheduler
 from dcos.runtime.app import Exit
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import get_logger
 from dcos.store.base import BadVersion, SessionLost
-from dcos.wire import agent_link, mesos_json
+from dcos.wire import agent_link
+from dcos.wire.errors import WireError
+from dcos.wire.mesos_codec import Codec
 
 EXIT_LEADERSHIP = 3
 """Leadership or the ZooKeeper session was lost."""
@@ -122,7 +125,7 @@ class Writer:
             case effects.Write():
                 pass
             case effects.ToScheduler(stream, event):
-                self._send(self.schedulers, stream, mesos_json.encode(event))
+                self._tell(self.schedulers.get(stream), event)
             case effects.ToAgent(link, message):
                 self._send(self.links, link, agent_link.encode(message))
             case effects.Answer(request):
@@ -130,10 +133,7 @@ class Writer:
                 if future is not None and not future.done():
                     future.set_result(effect)
             case effects.Publish(operator_event):
-                if self.subscribers:
-                    payload = mesos_json.encode(operator_event)
-                    for subscriber in self.subscribers.values():
-                        subscriber.send(payload)
+                self._publish(operator_event)
             case effects.CloseStream(stream):
                 self._close(self.schedulers, stream)
             case effects.CloseLink(link):
@@ -142,6 +142,35 @@ class Writer:
                 self._log.info(event, **dict(about))
             case _:
                 assert_never(effect)
+
+    def _tell(self, stream: Stream | None, event: scheduler.Event) -> None:
+        if stream is not None:
+            payload = self._payload(stream.codec, event)
+            if payload is None:
+                stream.close()
+            else:
+                stream.send(payload)
+
+    def _publish(self, event: master.Event) -> None:
+        """Tell every operator; each encoding is made once."""
+        made: dict[Codec, bytes | None] = {}
+        for subscriber in self.subscribers.values():
+            codec = subscriber.codec
+            if codec not in made:
+                made[codec] = self._payload(codec, event)
+            payload = made[codec]
+            if payload is None:
+                subscriber.close()
+            else:
+                subscriber.send(payload)
+
+    def _payload(self, codec: Codec, event: scheduler.Event | master.Event) -> bytes | None:
+        """None for what the encoding cannot hold: its readers are cut off rather than left without knowing."""
+        try:
+            return codec.encode(event, type(event))
+        except WireError as error:
+            self._log.error("event_not_encoded", kind=event.type, encoding=codec.content_type, error=str(error))
+            return None
 
     @staticmethod
     def _send(streams: dict[str, Stream], stream_id: str, payload: bytes) -> None:

@@ -97,10 +97,10 @@ SUBSCRIBE = {
     ("body", "headers", "status"),
     [
         (SUBSCRIBE, {**JSON, "Mesos-Stream-Id": "x"}, 400),
-        (SUBSCRIBE, {**JSON, "Accept": "application/x-protobuf"}, 406),
+        (SUBSCRIBE, {**JSON, "Accept": "text/html"}, 406),
         ({"type": "SUBSCRIBE"}, JSON, 400),
         ({"type": "SUBSCRIBE", "subscribe": {"framework_info": {"name": "f"}}}, JSON, 400),
-        ("x", {"Content-Type": "application/x-protobuf"}, 415),
+        ("x", {"Content-Type": "application/x-protobuf"}, 400),
         ({"type": "ACKNOWLEDGE", "framework_id": {"value": "f"}, "acknowledge": {}}, JSON, 400),
     ],
     ids=["stream id", "accept", "no member", "no user", "protobuf", "required"],
