@@ -31,7 +31,7 @@ def test_header_and_claims_are_bouncers() -> None:
         pytest.param("", "malformed", id="empty"),
         pytest.param("a.b.c", "malformed", id="garbage"),
         pytest.param("é.ü.ö", "malformed", id="not ascii"),
-        pytest.param(jwt.sign("bob", 2_000, KEY)[:-3], "malformed", id="cut"),
+        pytest.param(jwt.sign("bob", 2_000, KEY)[:-1], "malformed", id="cut"),
         pytest.param(pyjwt.encode({"uid": "bob"}, "k" * 64, algorithm="HS256"), "malformed", id="shared secret"),
         pytest.param(pyjwt.encode({"uid": "bob"}, "", algorithm="none"), "malformed", id="unsigned"),
         pytest.param(jwt.sign("bob", 2_000, jwt.generate_key()), "signature", id="somebody else's key"),
