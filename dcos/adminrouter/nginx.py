@@ -1,7 +1,9 @@
 """nginx as our child: checked, started, watched, ended.
 
 It is started by ``setpriv --pdeathsig``, so that it cannot outlive us even by ``kill -9``; one that did so anyway (found by
-the pid file and by its command line naming our configuration) is ended before ours starts.
+the pid file and by its command line naming our configuration) is ended before ours starts. Its processes are a group of
+their own: workers keep the ports when their master is killed, so the whole group goes. Then nobody has removed its socket
+either, and nginx will not take a socket's path that exists.
 """
 
 from __future__ import annotations
@@ -38,13 +40,14 @@ async def check(nginx: str, prefix: Path, configuration: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    nginx: str, prefix: Path, configuration: Path, *, log: Logger
+    nginx: str, prefix: Path, configuration: Path, status_socket: Path, *, log: Logger
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start it, give its process, end it.   Errors: NginxError."""
     await _end_leftover(prefix / "nginx.pid", configuration, log)
+    status_socket.unlink(missing_ok=True)
     argv = ["setpriv", "--pdeathsig", "TERM", "--", nginx, "-p", f"{prefix}/", "-c", str(configuration)]
     try:
-        child = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.DEVNULL)
+        child = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
         raise NginxError(f"{argv[0]}: {error}") from error
     try:
@@ -74,17 +77,18 @@ async def stub_status(status_socket: Path) -> str | None:
 
 async def _end(child: asyncio.subprocess.Process) -> None:
     """Fast end: SIGTERM closes connections at once, as systemd's stop expects within seconds."""
-    if child.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        child.terminate()
     try:
-        async with asyncio.timeout(_STOP_S):
-            await child.wait()
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
+            async with asyncio.timeout(_STOP_S):
+                await child.wait()
     except TimeoutError:
+        pass
+    finally:
         with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+            os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()
 
 
 async def _end_leftover(pid_file: Path, configuration: Path, log: Logger) -> None:

@@ -77,7 +77,7 @@ async def _serve(app: App[Config], site: Site) -> None:
     program, text = app.config.nginx, site.run / "nginx.conf"
     try:
         await nginx.check(program, site.run, text)
-        async with nginx.running(program, site.run, text, log=app.log) as child:
+        async with nginx.running(program, site.run, text, site.status_socket, log=app.log) as child:
             await nginx.answering(child, site.status_socket)
             app.ready(f"serving on {', '.join(site.listen)} port {site.port}")
             code = await child.wait()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dcos.testing.cluster import eventually
@@ -119,13 +121,41 @@ def test_marathon_leads_elsewhere(made: tuple[World, str, Path]) -> None:
         assert router
 
 
+def _living(group: int) -> list[int]:
+    """Processes of a group that have not ended."""
+    found = []
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if process.info["status"] != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group:
+                found.append(process.pid)
+    return found
+
+
 def test_nginx_ends_and_the_process_with_it(made: tuple[World, str, Path]) -> None:
     world, zk, folder = made
     door = FrontDoor(folder / "a", world, zk)
     with front_door.opened(door):
-        os.kill(door.nginx_pid(), signal.SIGKILL)
+        group = door.nginx_pid()
+        os.kill(group, signal.SIGKILL)
         assert door.process is not None
         assert door.process.wait(40) == 4
+        eventually("no worker keeps the ports", lambda: not _living(group), within_s=10)
+
+
+def test_starts_again_after_all_of_it_was_killed_at_once(made: tuple[World, str, Path]) -> None:
+    """As a supervisor does with the rest of a group: nobody is left to remove nginx's socket."""
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk)
+    with front_door.opened(door):
+        assert door.process is not None
+        group = door.nginx_pid()
+        os.kill(door.process.pid, signal.SIGSTOP)
+        os.killpg(group, signal.SIGKILL)
+        door.process.kill()
+        door.process.wait(5)
+        assert list((folder / "a/run/dcos").glob("*/status.sock"))
+    with front_door.opened(door):
+        door.wait("/mesos/x", AUTH)
 
 
 def test_a_killed_process_takes_nginx_along_and_can_start_again(made: tuple[World, str, Path]) -> None:
