@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from aiohttp import web
 
+from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.files import Files, Invalid, NotFound, browse_json
 from dcos.agent.identity import version_json
 from dcos.agent.metrics import system
@@ -34,7 +35,7 @@ _encode = msgspec.json.Encoder().encode
 class Api:
     """Requests to answers."""
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, views: Views, executors: ExecutorApi) -> None:
         self._views = views
         self._files = Files(views.attached)
         self._operator = Operator(views, self._files)
@@ -53,6 +54,7 @@ class Api:
             "/files/download": self._download,
             "/files/debug": self._debug,
             "/api/v1": self._call,
+            "/api/v1/executor": executors.handle,
         }
 
     def application(self) -> web.Application:
@@ -66,6 +68,9 @@ class Api:
             return _text(404, "")
         path = path.removeprefix(PREFIX).rstrip("/") or "/"
         handler = self._routes.get(path)
+        if handler is None and path.startswith("/api/v1/"):
+            # the longest known prefix answers; some clients call /api/v1/operator
+            handler = self._call
         return _text(404, "") if handler is None else await handler(request)
 
     # ---- state -------------------------------------------------------------------------------------------------------

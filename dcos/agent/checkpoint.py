@@ -4,10 +4,12 @@
     meta/slaves/{latest,<S>/slave.info}
     meta/slaves/<S>/frameworks/<F>/framework.info
     meta/.../executors/<E>/executor.info
-    meta/.../executors/<E>/runs/{latest,<C>/{executor.sentinel,tasks/<T>/{task.info,task.updates}}}
+    meta/.../executors/<E>/runs/{latest,<C>/{executor.sentinel,http.marker,tasks/<T>/{task.info,task.updates}}}
 
-``task.info`` holds the TaskInfo and its container id; ``task.updates`` is a log, one JSON line per update or
-acknowledgement. A line cut off by a power loss ends the log.   Source: Mesos agent checkpoint layout.
+``http.marker`` stands where the run is a custom executor's. ``task.info`` holds the TaskInfo and its container id;
+``task.updates`` is a log, one JSON line per update or acknowledgement. A line cut off by a power loss ends the log.
+
+Source: Mesos agent checkpoint layout.
 """
 
 from __future__ import annotations
@@ -62,6 +64,8 @@ class RunRecord:
     executor: ExecutorInfo
     run_id: str
     tasks: tuple[TaskRecord, ...]
+    custom: bool = False
+    """A custom executor's."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -118,11 +122,16 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "framework.info", _encode(framework))
 
-    def save_executor(self, agent_id: str, framework_id: str, executor: ExecutorInfo, run_id: str) -> None:
+    def save_executor(
+        self, agent_id: str, framework_id: str, executor: ExecutorInfo, run_id: str, *, custom: bool = False
+    ) -> None:
         folder = self._executor(agent_id, framework_id, executor.executor_id.value)
         run = folder / "runs" / run_id
         (run / "tasks").mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / "executor.info", _encode(executor))
+        if custom:
+            write_atomic(run / "http.marker", b"")
+        # the command's environment may hold secrets
+        write_atomic(folder / "executor.info", _encode(executor), mode=0o600)
         link(folder / "runs" / "latest", run)
 
     def save_task(
@@ -172,7 +181,11 @@ class Checkpoints:
             updates, acknowledged = _read_updates(folder / "task.updates")
             tasks.append(TaskRecord(_read(folder / "task.info", SavedTask), updates, acknowledged))
         return RunRecord(
-            _read(framework_path, FrameworkInfo), _read(executor_path, ExecutorInfo), run.name, tuple(tasks)
+            _read(framework_path, FrameworkInfo),
+            _read(executor_path, ExecutorInfo),
+            run.name,
+            tuple(tasks),
+            (run / "http.marker").exists(),
         )
 
     # ---- paths -------------------------------------------------------------------------------------------------------

@@ -111,8 +111,12 @@ class Config:
     executor_environment_variables: dict[str, str] | None = setting(
         None, "JSON object of variables given to every task.", parse=variables
     )
-    executor_registration_timeout: float = setting(60.0, "Accepted.", parse=duration)
-    executor_reregistration_timeout: float = setting(2.0, "Accepted.", parse=duration)
+    executor_registration_timeout: float = setting(
+        60.0, "Time for a custom executor to subscribe after its start.", parse=duration
+    )
+    executor_reregistration_timeout: float = setting(
+        2.0, "Time for a custom executor to subscribe again after the agent's restart.", parse=duration
+    )
     executor_reregistration_retry_interval: float | None = setting(None, "Accepted.", parse=duration)
     executor_shutdown_grace_period: float = setting(
         5.0, "Time for tasks to end when their executor is shut down.", parse=duration

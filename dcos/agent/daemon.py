@@ -53,8 +53,11 @@ from dcos.agent.core.events import (
     TaskAssigned,
     Tick,
     UpdateAcknowledged,
+    UpdateContainer,
 )
-from dcos.agent.core.state import ExecutorKind, Phase
+from dcos.agent.core.executor_events import CloseStream, FrameworkSaid, OpenStream, TellExecutor
+from dcos.agent.core.state import ExecutorKind, ExecutorRun, Phase
+from dcos.agent.executor_streams import ExecutorStreams
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, MESOS_VERSION
 from dcos.agent.link import AgentLink
@@ -98,6 +101,8 @@ class Daemon:
         self._checks: dict[str, list[asyncio.Task[Any]]] = {}
         self._cleanups: set[asyncio.Task[Any]] = set()
         self._checker = Checker(containerizer.execute, self.post, app.clock)
+        self.streams = ExecutorStreams()
+        self._all_back = asyncio.Event()
         self.link: AgentLink | None = None
         self.recovered = False
         self.recovery_s = 0.0
@@ -125,6 +130,8 @@ class Daemon:
             except TimeoutError:
                 event = Tick(self._app.clock.now())
             self._perform(self.core.step(event))
+            if not self.core.awaited():
+                self._all_back.set()
 
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -138,8 +145,8 @@ class Daemon:
                     self.link.send(message)
             case SaveFramework(framework):
                 self._checkpoints.save_framework(agent_id, framework)
-            case SaveExecutor(framework_id, executor, run_id):
-                self._checkpoints.save_executor(agent_id, framework_id, executor, run_id)
+            case SaveExecutor(framework_id, executor, run_id, custom):
+                self._checkpoints.save_executor(agent_id, framework_id, executor, run_id, custom=custom)
             case SaveTask(framework_id, executor_id, run_id, task, container_id):
                 self._checkpoints.save_task(agent_id, framework_id, executor_id, run_id, task, container_id)
             case SaveUpdate(framework_id, executor_id, run_id, status):
@@ -152,6 +159,8 @@ class Daemon:
                 self._app.log.info("framework_done", framework=framework_id)
             case StartContainer(plan):
                 self._containers[plan.container_id] = self._spawn(self._launch(plan), f"container-{plan.container_id}")
+            case UpdateContainer(container_id, limits):
+                self._spawn(self._containerizer.update(container_id, limits), f"update-{container_id}")
             case SignalContainer(container_id, number):
                 self._spawn(self._containerizer.signal(container_id, number), f"signal-{container_id}")
             case DestroyContainer(container_id):
@@ -169,6 +178,13 @@ class Daemon:
                     one.cancel()
             case Leave(message):
                 self._spawn(self._leave(message), "leave")
+            case OpenStream(framework_id, executor_id, number):
+                self.streams.open(framework_id, executor_id, number)
+            case TellExecutor(framework_id, executor_id, event):
+                if not self.streams.tell(framework_id, executor_id, event):
+                    self._app.log.warning("executor_not_connected", executor=executor_id, dropped=str(event.type))
+            case CloseStream(framework_id, executor_id):
+                self.streams.close(framework_id, executor_id)
 
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         return self._app.spawn(work, name=name)
@@ -183,11 +199,17 @@ class Daemon:
     # ---- containers --------------------------------------------------------------------------------------------------
 
     async def _launch(self, plan: Plan) -> None:
-        found = self.core.find_container(plan.container_id)
-        if found is None:
+        executor = self.core.find_executor(plan.container_id)
+        if executor is None:
             return
-        _, executor, run = found
-        ids = Ids(plan.framework_id, plan.executor_id, executor.checkpoint, run.role)
+        grace = executor.info.shutdown_grace_period
+        ids = Ids(
+            plan.framework_id,
+            plan.executor_id,
+            executor.checkpoint,
+            _role(executor, plan.container_id),
+            shutdown_grace_s=None if grace is None else grace.nanoseconds / 1e9,
+        )
         log = self._app.log.bind(task=plan.task_id, container=plan.container_id)
         try:
             pid = await self._containerizer.launch(plan, ids)
@@ -208,8 +230,7 @@ class Daemon:
 
     def _destroy(self, container_id: str) -> None:
         """Kill what runs (its watcher tells the end); break off what is being prepared."""
-        found = self.core.find_container(container_id)
-        if found is not None and found[2].phase is Phase.RUNNING:
+        if self.core.is_running(container_id):
             self._spawn(self._containerizer.kill(container_id), f"kill-{container_id}")
             return
         self._cleanups.add(task := self._spawn(self._break_off(container_id), f"destroy-{container_id}"))
@@ -259,11 +280,11 @@ class Daemon:
             case agent_link.Ping():
                 pass
             case agent_link.RunTask():
-                self.post(TaskAssigned(message.framework, message.task, self._new_id(), now))
+                self.post(TaskAssigned(message.framework, message.task, self._new_id(), now, message.launch_executor))
             case agent_link.RunTaskGroup():
                 ids = tuple(self._new_id() for _ in range(len(message.task_group.tasks) + 1))
                 tasks = message.task_group.tasks
-                self.post(GroupAssigned(message.framework, message.executor, tasks, ids, now))
+                self.post(GroupAssigned(message.framework, message.executor, tasks, ids, now, message.launch_executor))
             case agent_link.KillTask():
                 self.post(KillAsked(message.framework_id.value, message.task_id.value, now, message.kill_policy))
             case agent_link.Acknowledge():
@@ -274,7 +295,9 @@ class Daemon:
                 self.post(FrameworkShutdown(message.framework_id.value, now))
             case agent_link.UpdateFramework():
                 self.post(FrameworkChanged(message.framework))
-            case agent_link.FrameworkMessage() | agent_link.ApplyOperation():
+            case agent_link.FrameworkMessage():
+                self.post(FrameworkSaid(message.framework_id.value, message.executor_id.value, message.data))
+            case agent_link.ApplyOperation():
                 self._app.log.warning("message_without_receiver", kind=type(message).__name__)
             case agent_link.Shutdown():
                 self._app.log.warning("shutdown_by_master", message=message.message)
@@ -324,11 +347,13 @@ class Daemon:
             self._containerizer.wipe()
         self._checkpoints.save_boot_id(boot_id)
         # events of the recovery are decided at once: nothing else has happened yet
-        for _, _, run in list(self.core.runs()):
-            if run.phase is not Phase.ENDED:
+        for _, executor, run in list(self.core.runs()):
+            if executor.life is None and run.phase is not Phase.ENDED:
                 await self._find(run.container_id, rebooted=rebooted, now=now)
+        for container_id in self.core.custom_containers():
+            await self._find(container_id, rebooted=rebooted, now=now)
         for container_id in self._containerizer.known():
-            if self.core.find_container(container_id) is None or container_id not in self._containers:
+            if self.core.find_executor(container_id) is None or container_id not in self._containers:
                 self._app.log.info("orphan_destroyed", container=container_id)
                 await self._containerizer.destroy(container_id)
         self._perform(self.core.restored())
@@ -344,9 +369,11 @@ class Daemon:
             for record in self._checkpoints.runs(agent_id, strict=strict):
                 framework_id = _framework_id(record.framework)
                 self.core.restore_framework(record.framework)
-                kind = (
-                    ExecutorKind.DEFAULT if record.executor.type is ExecutorInfoType.DEFAULT else ExecutorKind.COMMAND
-                )
+                kind = ExecutorKind.COMMAND
+                if record.executor.type is ExecutorInfoType.DEFAULT:
+                    kind = ExecutorKind.DEFAULT
+                elif record.custom:
+                    kind = ExecutorKind.CUSTOM
                 self.core.restore_executor(framework_id, record.executor, kind, record.run_id)
                 for task in record.tasks:
                     self.core.restore_task(
@@ -360,6 +387,13 @@ class Daemon:
                     )
         except CheckpointError as error:
             raise Exit(EXIT_CHECKPOINTS, f"{error} (see --strict)") from error
+
+    async def executors_back(self, timeout_s: float) -> None:
+        """Wait until every executor found again has subscribed again, or its time is over."""
+        if self.core.awaited():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._all_back.wait()
 
     async def _find(self, container_id: str, *, rebooted: bool, now: float) -> None:
         found = None if rebooted else await self._containerizer.remember(container_id)
@@ -388,3 +422,8 @@ class Daemon:
 
 def _framework_id(info: FrameworkInfo) -> str:
     return info.id.value if info.id is not None else ""
+
+
+def _role(executor: ExecutorRun, container_id: str) -> str | None:
+    """The role of a container's task, or of any task of a custom executor."""
+    return next((run.role for run in executor.tasks.values() if run.container_id == container_id), None)

@@ -48,9 +48,9 @@ def snapshot(
         "slave/registered": core.registered,
         "slave/uptime_secs": uptime_s,
         "slave/valid_status_updates": core.counters.get("updates", 0),
-        "slave/invalid_status_updates": 0,
-        "slave/valid_framework_messages": 0,
-        "slave/invalid_framework_messages": 0,
+        "slave/invalid_status_updates": core.counters.get("invalid_updates", 0),
+        "slave/valid_framework_messages": core.counters.get("messages", 0),
+        "slave/invalid_framework_messages": core.counters.get("invalid_messages", 0),
         "slave/frameworks_active": len(core.frameworks),
     }
     out |= _tasks(core) | _executors(core)
@@ -76,6 +76,8 @@ def _executors(core: AgentCore) -> dict[str, float]:
 
 
 def _executor_state(executor: ExecutorRun) -> str:
+    if executor.life is not None:
+        return str(executor.life.standing)
     runs = executor.tasks.values()
     if all(run.phase is Phase.ENDED for run in runs):
         return "terminated"

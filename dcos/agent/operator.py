@@ -150,18 +150,18 @@ class Operator:
         found: list[v1.ResponseGetContainersContainer] = []
         for framework, executor in self._all_executors():
             running = [run for run in executor.tasks.values() if run.phase is Phase.RUNNING]
-            if not running:
+            if not executor.pids:
                 continue
             common: dict[str, Any] = {
                 "framework_id": framework.info.id,
                 "executor_id": executor.info.executor_id,
                 "executor_name": executor.info.name or "",
             }
-            single = executor.kind is ExecutorKind.COMMAND
+            single = executor.kind is not ExecutorKind.DEFAULT
             found.append(
                 v1.ResponseGetContainersContainer(
                     container_id=ContainerID(value=executor.run_id),
-                    container_status=self._views.container_status(executor, running[0]) if single else None,
+                    container_status=self._views.executor_status(executor) if single else None,
                     resource_statistics=self._views.executor_statistics(executor),
                     **common,
                 )

@@ -23,6 +23,7 @@ from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.environment import AgentEnvironment
 from dcos.agent.core.memory import Rules
 from dcos.agent.daemon import Daemon
+from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.link import AgentLink
@@ -107,6 +108,8 @@ async def run(app: App[Config]) -> None:
             shutdown_grace_s=config.executor_shutdown_grace_period,
             switch_user=config.switch_user and os.geteuid() == 0,
             max_completed_executors=config.max_completed_executors_per_framework,
+            registration_s=config.executor_registration_timeout,
+            reregistration_s=config.executor_reregistration_timeout,
         ),
         new_uuid=lambda: app.rng.getrandbits(128).to_bytes(16, "big"),
     )
@@ -137,7 +140,7 @@ async def run(app: App[Config]) -> None:
         config=config,
         clock=app.clock,
     )
-    async with http.listen(Api(views).application(), host=ip, port=config.port):
+    async with http.listen(Api(views, ExecutorApi(daemon, app.clock)).application(), host=ip, port=config.port):
         app.log.info("starting", pid=daemon.pid, launcher=launcher, images=unusable or "runc")
         await daemon.recover(
             policy=config.reconfiguration_policy, strict=config.strict, cleanup=config.recover == "cleanup"
@@ -155,6 +158,7 @@ async def run(app: App[Config]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.run(), name="daemon")
             tasks.create_task(collector.run(), name="gc")
+            await daemon.executors_back(config.executor_reregistration_timeout)
             tasks.create_task(link.run(), name="link")
             tasks.create_task(_follow(follow, link), name="detect")
 

@@ -19,7 +19,7 @@ from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, version_json
 from dcos.agent.sandbox import WorkDir
 from dcos.model.resources import Resources
-from dcos.model.v1.types import ContainerStatus, ResourceStatistics
+from dcos.model.v1.types import ContainerID, ContainerStatus, ResourceStatistics
 from dcos.runtime.clock import Clock
 
 
@@ -97,7 +97,9 @@ class Views:
             usage["container_id"] = executor.run_id
             status: dict[str, Any] = {"container_id": {"value": executor.run_id}}
             pid = next((run.pid for run in executor.tasks.values() if run.pid is not None), None)
-            if pid is not None and executor.kind is ExecutorKind.COMMAND:
+            if executor.life is not None:
+                pid = executor.life.pid
+            if pid is not None and executor.kind is not ExecutorKind.DEFAULT:
                 status["executor_pid"] = pid
             usage["status"] = status
             out.append(usage)
@@ -115,7 +117,7 @@ class Views:
     def _live_executors(self) -> Iterator[tuple[FrameworkRun, ExecutorRun]]:
         for framework in self.daemon.core.frameworks.values():
             for executor in framework.executors.values():
-                if any(run.phase is Phase.RUNNING for run in executor.tasks.values()):
+                if executor.pids:
                     yield framework, executor
 
     # ---- statistics --------------------------------------------------------------------------------------------------
@@ -123,11 +125,7 @@ class Views:
     def executor_statistics(self, executor: ExecutorRun) -> ResourceStatistics:
         """Sum over its tasks' processes; limits are requests, and hard limits where there are any."""
         used = executor.used()
-        usages = [
-            processes.usage(run.pid)
-            for run in executor.tasks.values()
-            if run.phase is Phase.RUNNING and run.pid is not None
-        ]
+        usages = [processes.usage(pid) for pid in executor.pids]
         return self._statistics(used, usages, executor.run_id)
 
     def task_statistics(self, run: TaskRun) -> ResourceStatistics:
@@ -148,6 +146,12 @@ class Views:
             mem_limit_bytes=mark.mem_hard_bytes if mark is not None and mark.mem_hard_bytes is not None else mem,
             mem_soft_limit_bytes=mem,
             mem_rss_bytes=sum(one.rss_bytes for one in usages),
+        )
+
+    def executor_status(self, executor: ExecutorRun) -> ContainerStatus:
+        """Of a container that is the executor's own."""
+        return ContainerStatus(
+            container_id=ContainerID(value=executor.run_id), executor_pid=next(iter(executor.pids), None)
         )
 
     def container_status(self, executor: ExecutorRun, run: TaskRun) -> ContainerStatus:

@@ -45,6 +45,10 @@ class Launcher(Protocol):
         """Returns the main process's pid.   Errors: LaunchError."""
         ...
 
+    async def update(self, box: Box) -> None:
+        """Set the limits that the box's mark now has.   Errors: ContainerError."""
+        ...
+
     async def find(self, box: Box) -> Found:
         """The container as it is now."""
         ...

@@ -65,6 +65,10 @@ class Box:
         self.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
         self.directory.mkdir(exist_ok=True)
         self.directory.chmod(0o711)
+        self.save_mark()
+
+    def save_mark(self) -> None:
+        """Write the mark alone.   Errors: OSError when the folder is gone."""
         write_atomic(self.directory / "box.json", msgspec.json.encode(self.mark), mode=0o600)
 
     def remove(self) -> None:

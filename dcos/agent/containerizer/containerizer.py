@@ -19,7 +19,7 @@ from dcos.agent.containerizer.limits import cpus_hard, mem_hard
 from dcos.agent.containerizer.oci import OciBackend
 from dcos.agent.containerizer.script import account
 from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, environment
-from dcos.agent.core.events import Plan
+from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.exits import Exit
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.sandbox import WorkDir, make_sandbox
@@ -134,6 +134,28 @@ class Containerizer:
         end = await self._supervisor(box).wait(box)
         await self.destroy(container_id)
         return end
+
+    async def update(self, container_id: str, limits: Limits) -> None:
+        """Give it more or less. A hard memory limit is only raised."""
+        box = self._box(container_id)
+        try:
+            before = box.mark
+            hard = mem_hard(limits)
+            hard = None if before.mem_hard_bytes is None or hard is None else max(hard, before.mem_hard_bytes)
+            mark = msgspec.structs.replace(
+                before,
+                cpus=limits.cpus,
+                mem_bytes=limits.mem_bytes,
+                cpus_hard=cpus_hard(limits, enable_cfs=self._settings.enable_cfs),
+                mem_hard_bytes=hard,
+            )
+            if mark == before:
+                return
+            box = Box(self._containers, container_id, mark)
+            box.save_mark()
+            await self._supervisor(box).update(box)
+        except (ContainerError, OSError, msgspec.DecodeError) as error:
+            self._log.warning("update_failed", container=container_id, error=str(error))
 
     async def signal(self, container_id: str, number: int) -> None:
         """To all of its processes."""

@@ -37,6 +37,9 @@ class PosixLauncher:
             await asyncio.sleep(0.002)
         return pid
 
+    async def update(self, box: Box) -> None:
+        """There are no limits."""
+
     async def find(self, box: Box) -> Found:
         if (status := _number(box, "exit")) is not None:
             return Ended(Exit.of_shell(status))

@@ -147,6 +147,12 @@ class SystemdLauncher:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.2)
 
+    async def update(self, box: Box) -> None:
+        properties = limit_properties(box.mark, unified=self._unified)
+        if properties:
+            name = unit_name(box.container_id)
+            await self._bus.call("SetUnitProperties", "sba(sv)", name, True, [list(one) for one in properties])
+
     async def find(self, box: Box) -> Found:
         service = await self._service(unit_name(box.container_id))
         if service is None:
@@ -290,9 +296,15 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
     if not unified:
         after = [env, "-i", "/bin/sh", str(box.directory / "after")]
         properties.append(("ExecStopPost", Variant("a(sasb)", [[env, after, True]])))
+    return properties + limit_properties(mark, unified=unified)
+
+
+def limit_properties(mark: Mark, *, unified: bool) -> list[tuple[str, Variant]]:
+    """Its cgroup's numbers."""
     if mark.backend == "oci":
         # runc makes a scope of its own, which has the limits
-        return properties
+        return []
+    properties: list[tuple[str, Variant]] = []
     if unified:
         properties += [
             ("CPUWeight", Variant("t", cpu_weight(mark.cpus))),

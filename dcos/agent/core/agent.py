@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dcos.agent.core.ending import Ending
+from dcos.agent.core.custom import CustomExecutors
 from dcos.agent.core.events import (
     AgentShutdown,
     Checked,
@@ -42,6 +42,14 @@ from dcos.agent.core.events import (
     Tick,
     UpdateAcknowledged,
 )
+from dcos.agent.core.executor_events import (
+    ExecutorDisconnected,
+    ExecutorSaid,
+    ExecutorSubscribed,
+    ExecutorUpdated,
+    FrameworkSaid,
+)
+from dcos.agent.core.executor_life import Life
 from dcos.agent.core.executors import OVERHEAD, command_executor, limits_of
 from dcos.agent.core.health import Answer
 from dcos.agent.core.memory import id_of
@@ -70,7 +78,7 @@ from dcos.model.v1.types import (
 )
 
 
-class AgentCore(Ending):
+class AgentCore(CustomExecutors):
     """The agent's memory and its decisions."""
 
     # ---- in and out ----------------------------------------------------------------------------------------------------
@@ -100,25 +108,39 @@ class AgentCore(Ending):
             case AgentShutdown():
                 self._on_agent_shutdown(event)
             case ContainerStarted():
-                self._on_started(event)
+                if not self._of_custom(event):
+                    self._on_started(event)
             case LaunchFailed():
-                self._on_launch_failed(event)
+                if not self._of_custom(event):
+                    self._on_launch_failed(event)
             case ContainerExited():
-                self._on_exited(event)
+                if not self._of_custom(event):
+                    self._on_exited(event)
             case ContainerMissing():
-                self._on_missing(event)
+                if not self._of_custom(event):
+                    self._on_missing(event)
             case Probed():
                 self._on_probed(event)
             case Checked():
                 self._on_checked(event)
             case Tick():
                 self._on_tick(event.now)
+            case ExecutorSubscribed():
+                self._on_subscribed(event)
+            case ExecutorDisconnected():
+                self._on_disconnected(event)
+            case ExecutorUpdated():
+                self._on_executor_updated(event)
+            case ExecutorSaid():
+                self._on_executor_said(event)
+            case FrameworkSaid():
+                self._on_framework_said(event)
         out, self._out = self._out, []
         return out
 
     def next_deadline(self) -> float | None:
         """When a Tick is wanted, at the latest."""
-        times: list[float] = []
+        times: list[float] = self._custom_deadlines()
         for framework, _, run in self.runs():
             if run.killing is not None and not run.killing.forced:
                 times.append(run.killing.deadline)
@@ -138,7 +160,11 @@ class AgentCore(Ending):
 
     def restore_executor(self, framework_id: str, info: ExecutorInfo, kind: ExecutorKind, run_id: str) -> None:
         framework = self.frameworks[framework_id]
-        framework.executors[info.executor_id.value] = ExecutorRun(info=info, kind=kind, run_id=run_id, checkpoint=True)
+        executor = ExecutorRun(info=info, kind=kind, run_id=run_id, checkpoint=True)
+        framework.executors[info.executor_id.value] = executor
+        if kind is ExecutorKind.CUSTOM:
+            executor.life = Life(recovered=True)
+            self._remember_container(framework, executor)
 
     def restore_task(
         self,
@@ -161,7 +187,11 @@ class AgentCore(Ending):
             else:
                 run.stream.push(status, now)
         executor.tasks[run.task_id] = run
-        self._by_container[container_id] = (framework, executor, run)
+        if executor.life is None:
+            self._by_container[container_id] = (framework, executor, run)
+        else:
+            run.phase, executor.life.used = Phase.RUNNING, True
+            run.seen = {status.uuid for status in updates if status.uuid is not None}
         if run.state in TERMINAL:
             run.phase = Phase.ENDED
             last = run.stream.last_acknowledged
@@ -245,7 +275,15 @@ class AgentCore(Ending):
         if self._cannot_take(event.framework, task, event.now):
             return
         if task.executor is not None and task.executor.type is not ExecutorInfoType.DEFAULT:
-            self._reject(event.framework, task, "Custom executors are not supported by this agent", event.now)
+            self._assign(
+                event.framework,
+                task.executor,
+                (task,),
+                event.container_id,
+                event.now,
+                launch_executor=event.launch_executor,
+                grouped=False,
+            )
             return
         if task.executor is not None:
             group = GroupAssigned(
@@ -274,6 +312,17 @@ class AgentCore(Ending):
 
     def _on_group(self, event: GroupAssigned) -> None:
         if any(self._cannot_take(event.framework, task, event.now) for task in event.tasks):
+            return
+        if event.executor.type is ExecutorInfoType.CUSTOM:
+            self._assign(
+                event.framework,
+                event.executor,
+                event.tasks,
+                event.container_ids[0],
+                event.now,
+                launch_executor=event.launch_executor,
+                grouped=True,
+            )
             return
         for task in event.tasks:
             if task.command is None:
@@ -451,6 +500,7 @@ class AgentCore(Ending):
         return run.started_at + limit.nanoseconds / 1e9
 
     def _on_tick(self, now: float) -> None:
+        self._custom_tick(now)
         for framework, executor, run in list(self.runs()):
             limit = self._completion_deadline(run)
             if limit is not None and limit <= now:

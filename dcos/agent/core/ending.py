@@ -134,7 +134,7 @@ class Ending(Telling):
         del framework.executors[executor.executor_id]
         framework.completed_executors.append(executor)
         self._out.append(CloseRun(framework.framework_id, executor.executor_id, executor.run_id, executor.checkpoint))
-        if executor.kind is not ExecutorKind.COMMAND and not executor.silent and not framework.terminating:
+        if executor.kind is ExecutorKind.DEFAULT and not executor.silent and not framework.terminating:
             self._out.append(
                 Send(
                     ExitedExecutor(

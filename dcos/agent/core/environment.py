@@ -38,6 +38,8 @@ class Ids:
     executor: str
     checkpoint: bool
     role: str | None
+    shutdown_grace_s: float | None = None
+    """The executor's own, instead of the agent's."""
 
 
 def environment(
@@ -53,7 +55,9 @@ def environment(
         "MESOS_DIRECTORY": directory,
         "MESOS_SANDBOX": sandbox,
         "MESOS_CHECKPOINT": "1" if ids.checkpoint else "0",
-        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": duration_text(agent.shutdown_grace_s),
+        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": duration_text(
+            agent.shutdown_grace_s if ids.shutdown_grace_s is None else ids.shutdown_grace_s
+        ),
         "MESOS_HTTP_COMMAND_EXECUTOR": "1" if agent.http_command_executor else "0",
         "LIBPROCESS_PORT": "0",
     }

@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dcos.agent.core.executor_events import (
+    CloseStream,
+    ExecutorDisconnected,
+    ExecutorSaid,
+    ExecutorSubscribed,
+    ExecutorUpdated,
+    FrameworkSaid,
+    OpenStream,
+    TellExecutor,
+)
 from dcos.agent.core.exits import Exit
 from dcos.model.v1.types import (
     CheckStatusInfo,
@@ -46,6 +56,8 @@ class TaskAssigned:
     task: TaskInfo
     container_id: str
     now: float
+    launch_executor: bool = True
+    """False: the master counts on a custom executor that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class GroupAssigned:
     tasks: tuple[TaskInfo, ...]
     container_ids: tuple[str, ...]
     now: float
+    launch_executor: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +188,11 @@ Event = (
     | Probed
     | Checked
     | Tick
+    | ExecutorSubscribed
+    | ExecutorDisconnected
+    | ExecutorUpdated
+    | ExecutorSaid
+    | FrameworkSaid
 )
 
 # ---- effects ---------------------------------------------------------------------------------------------------------
@@ -197,6 +215,7 @@ class SaveExecutor:
     framework_id: str
     executor: ExecutorInfo
     container_id: str
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +294,14 @@ class StartContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateContainer:
+    """It may use more or less from now on. (A hard memory limit is never lowered.)"""
+
+    container_id: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class SignalContainer:
     """SIGTERM (or another) to every process of the container."""
 
@@ -317,9 +344,13 @@ Effect = (
     | CloseRun
     | CloseFramework
     | StartContainer
+    | UpdateContainer
     | SignalContainer
     | DestroyContainer
     | StartChecks
     | StopChecks
     | Leave
+    | OpenStream
+    | TellExecutor
+    | CloseStream
 )

@@ -5,6 +5,8 @@ Source: Mesos agent (command executor info, names, overhead).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dcos.agent.core.events import Limits
 from dcos.model.resources import Resources, allocation_role
 from dcos.model.v1.types import (
@@ -57,6 +59,28 @@ def _short(text: str) -> str:
 def role_of(task: TaskInfo) -> str | None:
     """The role that the task's resources are allocated to."""
     return next((role for role in map(allocation_role, task.resources) if role is not None), None)
+
+
+def shared_limits(own: Resources, tasks: Sequence[TaskInfo]) -> Limits:
+    """Of a container that holds an executor (``own``) and its tasks; hard limits only if some task asks for one."""
+    wanted = sum((Resources.of(task.resources) for task in tasks), own)
+
+    def limit(name: str) -> float | None:
+        if not any(name in task.limits for task in tasks):
+            return None
+        return own.scalar(name) / 1000 + sum(
+            task.limits[name].value if name in task.limits else Resources.of(task.resources).scalar(name) / 1000
+            for task in tasks
+        )
+
+    mem_limit = limit("mem")
+    return Limits(
+        cpus=wanted.scalar("cpus"),
+        mem_bytes=max(MIN_MEM_BYTES, int(wanted.scalar("mem") / 1000 * 1024 * 1024)),
+        cpus_limit=limit("cpus"),
+        mem_limit_bytes=None if mem_limit is None else max(float(MIN_MEM_BYTES), mem_limit * 1024 * 1024),
+        disk_bytes=int(wanted.scalar("disk") / 1000 * 1024 * 1024),
+    )
 
 
 def limits_of(task: TaskInfo, extra: Resources) -> Limits:

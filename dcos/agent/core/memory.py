@@ -38,6 +38,10 @@ class Rules:
     images: bool = True
     switch_user: bool = True
     max_completed_executors: int = 150
+    registration_s: float = 60.0
+    """For a custom executor to subscribe."""
+    reregistration_s: float = 2.0
+    """For one to subscribe again to a restarted agent."""
 
 
 class Memory:
@@ -53,6 +57,8 @@ class Memory:
         self.counters: dict[str, int] = {}
         self._new_uuid = new_uuid
         self._by_container: dict[str, tuple[FrameworkRun, ExecutorRun, TaskRun]] = {}
+        self._executor_of: dict[str, tuple[FrameworkRun, ExecutorRun]] = {}
+        """Custom executors by their container."""
         self._stray: dict[tuple[str, str], UpdateStream] = {}
         self._out: list[Effect] = []
 
@@ -66,12 +72,28 @@ class Memory:
     def find_container(self, container_id: str) -> tuple[FrameworkRun, ExecutorRun, TaskRun] | None:
         return self._by_container.get(container_id)
 
+    def find_executor(self, container_id: str) -> ExecutorRun | None:
+        """Whose container it is: a task's executor, or a custom one."""
+        custom = self._executor_of.get(container_id)
+        if custom is not None:
+            return custom[1]
+        found = self._by_container.get(container_id)
+        return found[1] if found is not None else None
+
+    def is_running(self, container_id: str) -> bool:
+        """Whether the container was told to have started, and not to have ended."""
+        custom = self._executor_of.get(container_id)
+        if custom is not None:
+            return custom[1].life is not None and custom[1].life.started
+        found = self._by_container.get(container_id)
+        return found is not None and found[2].phase is Phase.RUNNING
+
     def allocated(self) -> Resources:
         """What running tasks and executors take of the agent."""
         total = EMPTY
         for framework in self.frameworks.values():
             for executor in framework.executors.values():
-                if any(run.phase is not Phase.ENDED for run in executor.tasks.values()):
+                if executor.active:
                     total = total + executor.used()
         return total
 
@@ -81,7 +103,7 @@ class Memory:
             AgentFramework(
                 info=framework.info,
                 executors=tuple(
-                    one.info for one in framework.executors.values() if one.kind is not ExecutorKind.COMMAND
+                    one.info for one in framework.executors.values() if one.kind is ExecutorKind.DEFAULT or one.alive
                 ),
                 tasks=tuple(
                     task_message(framework.framework_id, executor, run)

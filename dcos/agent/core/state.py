@@ -1,7 +1,8 @@
 """What the agent holds: frameworks, their executors, their tasks. Owned and changed by ``agent.py`` alone.
 
 Shape: framework id -> executor id -> task id. A command task is an executor of its own (same id) whose run is the task's
-container; a task group is one executor whose tasks have containers of their own.
+container; a task group is one executor whose tasks have containers of their own; a custom executor's run is its container
+and that of all its tasks.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dcos.agent.core.executor_life import Life, Standing
 from dcos.agent.core.health import Health
 from dcos.agent.core.updates import UpdateStream
-from dcos.model.resources import Resources
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     CheckStatusInfo,
     ContainerID,
@@ -71,6 +73,8 @@ class TaskRun:
     check_status: CheckStatusInfo | None = None
     group: int = 0
     """Tasks of the same executor with the same number live and die together."""
+    seen: set[bytes] = field(default_factory=set)
+    """Updates that a custom executor told (they may come again)."""
 
     @property
     def task_id(self) -> str:
@@ -80,6 +84,7 @@ class TaskRun:
 class ExecutorKind(StrEnum):
     COMMAND = "COMMAND"
     DEFAULT = "DEFAULT"
+    CUSTOM = "CUSTOM"
 
 
 @dataclass(slots=True)
@@ -94,14 +99,33 @@ class ExecutorRun:
     silent: bool = False
     """Its framework is gone: it ends without updates."""
     groups: int = 0
+    life: Life | None = None
+    """Of custom ones only."""
 
     @property
     def executor_id(self) -> str:
         return self.info.executor_id.value
 
+    @property
+    def alive(self) -> bool:
+        """A custom executor whose container has not ended, with or without tasks."""
+        return self.life is not None and self.life.standing is not Standing.TERMINATED
+
+    @property
+    def active(self) -> bool:
+        """It takes resources."""
+        return self.alive or any(run.phase is not Phase.ENDED for run in self.tasks.values())
+
+    @property
+    def pids(self) -> list[int]:
+        """Main processes of what runs."""
+        if self.life is not None:
+            return [self.life.pid] if self.alive and self.life.pid is not None else []
+        return [run.pid for run in self.tasks.values() if run.phase is Phase.RUNNING and run.pid is not None]
+
     def used(self) -> Resources:
         """Resources of the executor and of its tasks that have not ended."""
-        total = Resources.of(self.info.resources)
+        total = EMPTY if self.life is not None and not self.alive else Resources.of(self.info.resources)
         for task in self.tasks.values():
             if task.phase is not Phase.ENDED:
                 total = total + Resources.of(task.info.resources)
@@ -122,7 +146,7 @@ class FrameworkRun:
 
 def container_id_of(executor: ExecutorRun, task: TaskRun) -> ContainerID:
     """A group's task is nested in its executor."""
-    if executor.kind is ExecutorKind.COMMAND:
+    if executor.kind is not ExecutorKind.DEFAULT:
         return ContainerID(value=task.container_id)
     return ContainerID(value=task.container_id, parent=ContainerID(value=executor.run_id))
 

@@ -1,0 +1,55 @@
+"""Where a custom executor stands: from its container's start over its subscription to its end.
+
+REGISTERING (not subscribed yet, or not again after the agent's restart) -> RUNNING -> TERMINATING (told to end) ->
+TERMINATED (its container is gone; updates of its tasks may still be unacknowledged).
+
+Source: Mesos agent (states of executors, their timeouts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dcos.agent.core.exits import Exit, Verdict, describe
+from dcos.model.v1.types import TaskState, TaskStatusReason
+
+
+class Standing(StrEnum):
+    REGISTERING = "registering"
+    RUNNING = "running"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+
+
+@dataclass(slots=True)
+class Life:
+    """``deadline``: by then it has subscribed (REGISTERING) or ended (TERMINATING), or its container is destroyed."""
+
+    standing: Standing = Standing.REGISTERING
+    started: bool = False
+    """Its container runs."""
+    pid: int | None = None
+    stream: int | None = None
+    """The connection that events go to, None while there is none."""
+    deadline: float | None = None
+    verdict: Verdict | None = None
+    """What its tasks will be told at its end, where that is known before."""
+    recovered: bool = False
+    """It was started by an agent that is dead."""
+    used: bool = False
+    """It got a task at least once."""
+
+
+def last_words(end: Exit, mem_mb: float) -> Verdict:
+    """What the tasks of an executor that ended by itself are told. ``mem_mb``: what its container had."""
+    if end.out_of_memory:
+        return Verdict(
+            TaskState.TASK_FAILED,
+            f"Memory limit exceeded: Requested: {mem_mb:g}MB",
+            TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY,
+        )
+    text = describe(end) if end.known else "Abnormal executor termination: unknown"
+    return Verdict(
+        TaskState.TASK_FAILED, text.replace("Command ", "Executor ", 1), TaskStatusReason.REASON_EXECUTOR_TERMINATED
+    )

@@ -1,0 +1,211 @@
+"""``POST /api/v1/executor``: what custom executors call.
+
+Source: Mesos docs/executor-http-api.md; the order of checks is upstream's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from aiohttp import web
+
+from dcos.agent.core.executor_events import ExecutorDisconnected, ExecutorSaid, ExecutorSubscribed, ExecutorUpdated
+from dcos.agent.core.executor_life import Standing
+from dcos.agent.core.state import ExecutorRun
+from dcos.agent.daemon import Daemon
+from dcos.agent.executor_streams import Events
+from dcos.model.v1 import executor as v1
+from dcos.model.v1.types import CheckInfoType, TaskState, TaskStatus, TaskStatusSource
+from dcos.runtime import http
+from dcos.runtime.clock import Clock
+from dcos.wire import mesos_json, recordio
+from dcos.wire.errors import WireError
+
+PATH = "/api/v1/executor"
+HEARTBEAT_S = 1800.0
+_UUID_BYTES = 16
+_MEDIA = (http.JSON,)
+
+
+class Refused(Exception):
+    """An answer that is neither 200 nor 202."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+class ExecutorApi:
+    """Calls become events of the core; a subscription is a stream of what the core tells."""
+
+    def __init__(self, daemon: Daemon, clock: Clock) -> None:
+        self._daemon = daemon
+        self._clock = clock
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._handle(request)
+        except Refused as refused:
+            headers = {"Allow": "POST"} if refused.status == 405 else None
+            return web.Response(status=refused.status, text=refused.text, headers=headers)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if not self._daemon.recovered:
+            raise Refused(503, "Agent has not finished recovery")
+        if request.method != "POST":
+            raise Refused(405, f"Expecting one of {{ 'POST' }}, but received '{request.method}'")
+        call = decode(await request.read(), request.headers.get("Content-Type"))
+        problem = call_problem(call)
+        if problem is not None:
+            raise Refused(400, f"Failed to validate executor::Call: {problem}")
+        media = http.JSON
+        if call.type is v1.CallType.SUBSCRIBE:
+            media = accepted(request.headers.get("Accept"))
+        if call.type is v1.CallType.HEARTBEAT:
+            return web.Response(status=202)
+        executor = self._executor(call)
+        life = executor.life
+        if life is None:
+            raise Refused(403, "Executor is not a custom executor")
+        if call.type is not v1.CallType.SUBSCRIBE and life.standing is Standing.REGISTERING:
+            raise Refused(403, "Executor is not subscribed")
+        ids = (call.framework_id.value, call.executor_id.value)
+        now = self._clock.now()
+        match call.type:
+            case v1.CallType.SUBSCRIBE:
+                return await self._stream(request, call, media)
+            case v1.CallType.UPDATE if call.update is not None:
+                self._daemon.post(ExecutorUpdated(*ids, call.update.status, now))
+            case v1.CallType.MESSAGE if call.message is not None:
+                self._daemon.post(ExecutorSaid(*ids, call.message.data))
+            case _:
+                raise Refused(501, f"Call {call.type} is not known")
+        return web.Response(status=202)
+
+    def _executor(self, call: v1.Call) -> ExecutorRun:
+        framework = self._daemon.core.frameworks.get(call.framework_id.value)
+        if framework is None:
+            raise Refused(400, "Framework cannot be found")
+        executor = framework.executors.get(call.executor_id.value)
+        if executor is None:
+            raise Refused(400, "Executor cannot be found")
+        return executor
+
+    async def _stream(self, request: web.Request, call: v1.Call, media: str) -> web.StreamResponse:
+        subscribe = call.subscribe or v1.CallSubscribe()
+        ids = (call.framework_id.value, call.executor_id.value)
+        response = web.StreamResponse(headers={"Content-Type": media})
+        response.enable_chunked_encoding()
+        number, events = self._daemon.streams.arrive()
+        try:
+            await response.prepare(request)
+            self._daemon.post(
+                ExecutorSubscribed(
+                    *ids,
+                    number,
+                    self._daemon.info,
+                    self._clock.now(),
+                    tasks=frozenset(task.task_id.value for task in subscribe.unacknowledged_tasks),
+                    updates=tuple(one.status for one in subscribe.unacknowledged_updates),
+                )
+            )
+            with contextlib.suppress(ConnectionError):
+                await _write(response, events, media)
+        finally:
+            self._daemon.streams.leave(number)
+            self._daemon.post(ExecutorDisconnected(*ids, number))
+        return response
+
+
+async def _write(response: web.StreamResponse, events: Events, media: str) -> None:
+    """Until the core ends the stream or the executor goes away."""
+    while True:
+        event: v1.Event | None = v1.Event(type=v1.EventType.HEARTBEAT)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT_S):
+                event = await events.get()
+        if event is None:
+            await response.write_eof()
+            return
+        await response.write(recordio.frame(encode(event, media)))
+
+
+# ---- bytes -----------------------------------------------------------------------------------------------------------
+
+
+def decode(raw: bytes, content_type: str | None) -> v1.Call:
+    """Errors: Refused."""
+    if content_type is None:
+        raise Refused(400, "Expecting 'Content-Type' to be present")
+    kind = content_type.partition(";")[0].strip()
+    if kind not in _MEDIA:
+        raise Refused(415, f"Expecting 'Content-Type' of {' or '.join(_MEDIA)}")
+    try:
+        return mesos_json.decode(raw, v1.Call)
+    except WireError as error:
+        raise Refused(400, f"Failed to parse body into Call protobuf: {error}") from error
+
+
+def encode(event: v1.Event, media: str) -> bytes:
+    """One record's payload."""
+    return mesos_json.encode(event)
+
+
+def accepted(accept: str | None) -> str:
+    """The media type of the stream.   Errors: Refused."""
+    kinds = [part.partition(";")[0].strip() for part in (accept or "*/*").split(",")]
+    for kind in kinds:
+        if kind in _MEDIA:
+            return kind
+    if {"*/*", "application/*"} & set(kinds):
+        return http.JSON
+    raise Refused(406, f"Expecting 'Accept' to allow {' or '.join(_MEDIA)}")
+
+
+# ---- validation ------------------------------------------------------------------------------------------------------
+
+
+def call_problem(call: v1.Call) -> str | None:
+    """What is wrong with a call, for its sender."""
+    match call.type:
+        case None:
+            return "Expecting 'type' to be present"
+        case v1.CallType.SUBSCRIBE:
+            if call.subscribe is None:
+                return "Expecting 'subscribe' to be present"
+            problems = (_status_problem(one.status, call) for one in call.subscribe.unacknowledged_updates)
+            return next((one for one in problems if one is not None), None)
+        case v1.CallType.UPDATE:
+            return (
+                "Expecting 'update' to be present" if call.update is None else _status_problem(call.update.status, call)
+            )
+        case v1.CallType.MESSAGE if call.message is None:
+            return "Expecting 'message' to be present"
+        case _:
+            return None
+
+
+def _status_problem(status: TaskStatus, call: v1.Call) -> str | None:
+    if status.uuid is None:
+        return "Expecting 'uuid' to be present"
+    if len(status.uuid) != _UUID_BYTES:
+        return f"Not a valid UUID: it has {len(status.uuid)} bytes, not {_UUID_BYTES}"
+    if status.executor_id is not None and status.executor_id != call.executor_id:
+        return (
+            f"ExecutorID in Call: {call.executor_id.value} does not match ExecutorID in TaskStatus:"
+            f" {status.executor_id.value}"
+        )
+    if status.source is not TaskStatusSource.SOURCE_EXECUTOR:
+        return f"Received Call from executor {call.executor_id.value} with invalid source, expecting 'SOURCE_EXECUTOR'"
+    if status.state in (None, TaskState.TASK_STAGING):
+        return "TASK_STAGING is not a state that an executor may send"
+    check = status.check_status
+    if check is not None:
+        member = {CheckInfoType.COMMAND: check.command, CheckInfoType.HTTP: check.http, CheckInfoType.TCP: check.tcp}
+        if check.type is None or check.type is CheckInfoType.UNKNOWN:
+            return "check_status: expecting 'type' to be a known one"
+        if member.get(check.type) is None:
+            return f"check_status: expecting '{check.type.lower()}' to be set for the type {check.type}"
+    return None
