@@ -75,7 +75,9 @@ class Config:
         parse=source,
     )
     pull_interval: float = setting(60.0, "How often a master asks every node.", parse=duration)
-    pull_interval_trouble: float = setting(10.0, "The same while any node is not healthy.", parse=duration)
+    pull_interval_trouble: float = setting(
+        3.0, "The same while a node is not healthy, new, or the list of agents is not known.", parse=duration
+    )
     pull_timeout: float = setting(5.0, "How long a node has to answer.", parse=duration)
     forget_after: float = setting(
         3600.0, "An agent that Mesos no longer lists is still asked for so long.", parse=duration

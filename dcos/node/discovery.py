@@ -73,6 +73,8 @@ class Directory:
         self._agents: dict[str, tuple[Target, float]] = {}
         self.changed = asyncio.Event()
         """Set when the masters change."""
+        self.settled = False
+        """Whether the leading master told its agents when it was asked last."""
 
     async def run(self, rng: random.Random) -> None:
         """Follow ZooKeeper for ever."""
@@ -107,6 +109,7 @@ class Directory:
         self._agents = {ip: entry for ip, entry in self._agents.items() if entry[1] >= oldest}
 
     async def _listed(self) -> list[Target]:
+        self.settled = False
         if not self._candidates:
             return []
         url = f"http://{self._candidates[0].address}/slaves"
@@ -117,6 +120,7 @@ class Directory:
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
             self._log.warning("agents_unknown", url=url, error=str(error) or type(error).__name__)
             return []
+        self.settled = True
         return [_target(agent) for agent in (*told.recovered_slaves, *told.slaves)]
 
 

@@ -65,12 +65,17 @@ class Puller:
             self._wanted.clear()
             self._directory.changed.clear()
             waiters, self._waiters = self._waiters, []
+            before = self.report.nodes.keys()
             await self._round()
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-            healthy = all(node.health == 0 for node in self.report.nodes.values())
-            period_s = self._config.pull_interval if healthy else self._config.pull_interval_trouble
+            calm = (
+                self._directory.settled
+                and self.report.nodes.keys() == before
+                and all(node.health == 0 for node in self.report.nodes.values())
+            )
+            period_s = self._config.pull_interval if calm else self._config.pull_interval_trouble
             period_s = min(period_s, self._config.pull_interval) * rng.uniform(0.9, 1.1)
             if not self._waiters:
                 await self._sleep(period_s)
