@@ -23,11 +23,12 @@ from dcos.agent.operator import CallError, Operator
 from dcos.agent.views import Views
 from dcos.model.v1 import agent as v1
 from dcos.runtime import http
-from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
+from dcos.wire.mesos_codec import JSON, PROTOBUF, accepted, by_content_type
 
 PREFIX = "/slave(1)"
 _GZIP_FROM = 1024
+_EITHER = f"{JSON.content_type} or {PROTOBUF.content_type}"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _encode = msgspec.json.Encoder().encode
 
@@ -185,29 +186,26 @@ class Api:
         kind = request.headers.get("Content-Type")
         if kind is None:
             return _text(400, "Expecting 'Content-Type' to be present")
-        if kind != http.JSON:
-            return _text(415, "Expecting 'Content-Type' of application/json")
+        codec = by_content_type(kind)
+        if codec is None:
+            return _text(415, f"Expecting 'Content-Type' of {_EITHER}")
         raw = await request.read()
         try:
-            call = mesos_json.decode(raw, v1.Call)
+            call = codec.decode(raw, v1.Call)
         except WireError as error:
             return _text(400, f"Failed to parse body into Call protobuf: {error}")
         if call.type is None:
             return _text(400, "Failed to validate agent::Call: Expecting 'type' to be present")
-        if not _accepts_json(request.headers.get("Accept")):
-            return _text(406, "Expecting 'Accept' to allow application/json")
+        codec = accepted(request.headers.get("Accept"))
+        if codec is None:
+            return _text(406, f"Expecting 'Accept' to allow {_EITHER}")
         try:
             answer = self._operator.answer(call)
         except CallError as error:
             return _text(error.status, error.text)
-        return _json(request, answer)
-
-
-def _accepts_json(accept: str | None) -> bool:
-    if not accept:
-        return True
-    kinds = {part.split(";", 1)[0].strip() for part in accept.split(",")}
-    return bool(kinds & {"*/*", "application/*", http.JSON})
+        if codec is JSON:
+            return _json(request, answer)
+        return _compressed(request, codec.encode(answer, v1.Response), codec.content_type)
 
 
 def _json(request: web.Request, value: Any) -> web.Response:
@@ -216,6 +214,11 @@ def _json(request: web.Request, value: Any) -> web.Response:
     callback = request.query.get("jsonp")
     if callback:
         body, kind = callback.encode() + b"(" + body + b")", "text/javascript"
+    return _compressed(request, body, kind)
+
+
+def _compressed(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """Compressed where asked for and worth it."""
     headers = {}
     if len(body) >= _GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
         body = gzip.compress(body, 1)

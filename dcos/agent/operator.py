@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
 from dcos.agent.core.states import TERMINAL
 from dcos.agent.files import Files, Invalid, NotFound
 from dcos.agent.identity import VERSION_INFO
 from dcos.agent.views import Views
 from dcos.model.v1 import agent as v1
-from dcos.model.v1.types import ContainerID, Flag, Metric, Task
-from dcos.wire import mesos_json
+from dcos.model.v1.types import ContainerID, ExecutorInfo, Flag, FrameworkInfo, Metric, Task
 
 
 class CallError(Exception):
@@ -34,7 +31,7 @@ class Operator:
         self._files = files
 
     def answer(self, call: v1.Call) -> dict[str, Any] | v1.Response:
-        """Errors: CallError."""
+        """The answer, or a tree of its form.   Errors: CallError."""
         match call.type:
             case v1.CallType.GET_HEALTH:
                 return v1.Response(type=v1.ResponseType.GET_HEALTH, get_health=v1.ResponseGetHealth(healthy=True))
@@ -108,8 +105,8 @@ class Operator:
 
     # ---- bodies: arrays are written even when empty ------------------------------------------------------------------
 
-    def _tasks(self) -> dict[str, list[msgspec.Raw]]:
-        out: dict[str, list[msgspec.Raw]] = {
+    def _tasks(self) -> dict[str, list[Task]]:
+        out: dict[str, list[Task]] = {
             "pending_tasks": [],
             "queued_tasks": [],
             "launched_tasks": [],
@@ -118,11 +115,11 @@ class Operator:
         }
         for framework, executor in self._all_executors():
             for run in executor.tasks.values():
-                out[_list_of(run)].append(_raw(task_message(framework.framework_id, executor, run)))
-            out["completed_tasks"] += [_raw(one) for one in executor.completed]
+                out[_list_of(run)].append(task_message(framework.framework_id, executor, run))
+            out["completed_tasks"] += executor.completed
         return out
 
-    def _executors(self) -> dict[str, list[dict[str, msgspec.Raw]]]:
+    def _executors(self) -> dict[str, list[dict[str, ExecutorInfo]]]:
         core = self._views.daemon.core
         live = [one for framework in core.frameworks.values() for one in framework.executors.values()]
         done = [
@@ -131,19 +128,15 @@ class Operator:
             for one in framework.completed_executors
         ]
         return {
-            "executors": [{"executor_info": msgspec.Raw(mesos_json.encode(one.info))} for one in live],
-            "completed_executors": [{"executor_info": msgspec.Raw(mesos_json.encode(one.info))} for one in done],
+            "executors": [{"executor_info": one.info} for one in live],
+            "completed_executors": [{"executor_info": one.info} for one in done],
         }
 
-    def _frameworks(self) -> dict[str, list[dict[str, msgspec.Raw]]]:
+    def _frameworks(self) -> dict[str, list[dict[str, FrameworkInfo]]]:
         core = self._views.daemon.core
         return {
-            "frameworks": [
-                {"framework_info": msgspec.Raw(mesos_json.encode(one.info))} for one in core.frameworks.values()
-            ],
-            "completed_frameworks": [
-                {"framework_info": msgspec.Raw(mesos_json.encode(one.info))} for one in core.completed_frameworks
-            ],
+            "frameworks": [{"framework_info": one.info} for one in core.frameworks.values()],
+            "completed_frameworks": [{"framework_info": one.info} for one in core.completed_frameworks],
         }
 
     def _containers(self, wanted: v1.CallGetContainers) -> v1.Response:
@@ -191,7 +184,3 @@ def _list_of(run: TaskRun) -> str:
     if run.state in TERMINAL:
         return "terminated_tasks"
     return "queued_tasks" if run.phase is Phase.PREPARING and not run.statuses else "launched_tasks"
-
-
-def _raw(task: Task) -> msgspec.Raw:
-    return msgspec.Raw(mesos_json.encode(task))

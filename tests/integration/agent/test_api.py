@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import (
     CommandInfo,
     DiscoveryInfo,
@@ -32,7 +33,9 @@ from dcos.model.v1.types import (
     ValueRanges,
     ValueType,
 )
+from dcos.wire import mesos_json, mesos_proto
 
+PROTOBUF = "application/x-protobuf"
 Make = Callable[..., TaskInfo]
 GOLDEN = Path(__file__).resolve().parents[2] / "golden/mesos-1.11"
 
@@ -182,6 +185,36 @@ async def test_v1_state(golden_agent: Any) -> None:
     recorded = json.loads((GOLDEN / "operator-agent-get-containers.json").read_text())["body"]
     recorded["get_containers"]["containers"].pop(0)
     assert differences(recorded, containers) == []
+
+
+async def speak(agent: Any, call: bytes, **headers: str) -> tuple[int, str, bytes]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(agent.url + "/slave(1)/api/v1", data=call, headers=headers) as answer,
+    ):
+        return answer.status, answer.headers["Content-Type"], await answer.read()
+
+
+async def test_v1_in_protobuf(golden_agent: Any) -> None:
+    both = {"Content-Type": PROTOBUF, "Accept": PROTOBUF}
+    for name in ("HEALTH", "FLAGS", "VERSION", "STATE", "TASKS", "EXECUTORS", "FRAMEWORKS", "AGENT", "OPERATIONS"):
+        call = v1.Call(type=v1.CallType(f"GET_{name}"))
+        status, kind, raw = await speak(golden_agent, mesos_proto.encode(call), **both)
+        assert (status, kind) == (200, PROTOBUF)
+        _, _, text = await speak(golden_agent, mesos_json.encode(call), **{"Content-Type": "application/json"})
+        assert mesos_proto.decode(raw, v1.Response) == mesos_json.decode(text, v1.Response)
+    for name in ("METRICS", "CONTAINERS", "LOGGING_LEVEL", "RESOURCE_PROVIDERS"):  # differ from one second to the next
+        status, _, raw = await speak(golden_agent, mesos_proto.encode(v1.Call(type=v1.CallType(f"GET_{name}"))), **both)
+        assert getattr(mesos_proto.decode(raw, v1.Response), f"get_{name.lower()}") is not None
+    stdout = f"{golden_agent.sandbox('web.1').resolve()}/stdout"
+    read = v1.Call(type=v1.CallType.READ_FILE, read_file=v1.CallReadFile(path=stdout, offset=0))
+    _, _, raw = await speak(golden_agent, mesos_proto.encode(read), **both)
+    assert mesos_proto.decode(raw, v1.Response).read_file == v1.ResponseReadFile(size=4, data=b"out\n")
+    health = mesos_proto.encode(v1.Call(type=v1.CallType.GET_HEALTH))
+    assert (await speak(golden_agent, health, **both | {"Accept": "*/*"}))[1].startswith("application/json")
+    assert (await speak(golden_agent, health, **both | {"Accept": "image/png"}))[0] == 406
+    assert (await speak(golden_agent, b"\x78", **both))[0] == 400
+    assert (await speak(golden_agent, b"", **both))[0] == 400
 
 
 async def test_files(golden_agent: Any) -> None:
