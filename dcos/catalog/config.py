@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from dcos.runtime.settings import comma_list, setting
@@ -68,5 +69,7 @@ class Config:
         "", "Program that prints this node's address, used where ip is not given.", environ="MESOS_IP_DISCOVERY_COMMAND"
     )
     dcos_version: str = setting(
-        "3.0.0", "Release of this cluster; packages that ask for a newer one are not offered.", environ="DCOS_VERSION"
+        version("dcos"),
+        "Release of this cluster; packages that ask for a newer one are not offered.",
+        environ="DCOS_VERSION",
     )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from dcos.client.adminrouter.marathon import Marathon
 from dcos.client.adminrouter.mesos import Mesos
 from dcos.client.adminrouter.transport import Transport
 
-VERSION: Final = "3.0.0"
+VERSION: Final = version("dcos")
 USER_AGENT: Final = f"dcos-cli/{VERSION} linux"
 DEFAULT_TIMEOUT_S: Final = 180.0
 NO_CLUSTER: Final = (

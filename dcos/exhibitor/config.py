@@ -61,6 +61,7 @@ class Config:
         ("-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xss512k"),
         "Further flags for Java, separated by blanks.",
         parse=words,
+        shown="-Xms32m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xss512k",
     )
     check_period: float = setting(2.0, "How often ZooKeeper is asked how it is.", parse=duration)
     check_timeout: float = setting(10.0, "A ZooKeeper that does not answer for so long is down.", parse=duration)

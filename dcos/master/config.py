@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dcos.master.core.state import Rules
 from dcos.model.values import thousandths
-from dcos.runtime.settings import REQUIRED, comma_list, duration, setting
+from dcos.runtime.settings import REQUIRED, comma_list, duration, duration_text, setting
 from dcos.runtime.settings import port as port_number
 from dcos.store.url import ZkUrl
 
@@ -78,6 +78,7 @@ class Config:
         ({"cpus": 10}, {"mem": 32_000}),
         "What an offer must have at least: alternatives by |, their parts by ; (cpus:0.01|mem:32).",
         parse=_quantities,
+        shown="cpus:0.01|mem:32",
     )
     roles: tuple[str, ...] = setting((), "Roles that frameworks may have (default: any).", parse=comma_list)
     weights: tuple[tuple[str, float], ...] = setting((), "Weights of roles, role=weight,...", parse=_weights)
@@ -146,16 +147,9 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if name in _DURATIONS and isinstance(value, float):
-        return _duration_text(value)
+        return duration_text(value)
     if name == "min_allocatable_resources" and isinstance(value, tuple):
         return "|".join(";".join(f"{key}:{amount / 1000:g}" for key, amount in one.items()) for one in value)
     if name == "weights" and isinstance(value, tuple):
         return ",".join(f"{role}={weight:g}" for role, weight in value)
     return ",".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _duration_text(seconds: float) -> str:
-    for unit, size in (("weeks", 604800), ("days", 86400), ("hrs", 3600), ("mins", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}secs"

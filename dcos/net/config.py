@@ -83,6 +83,7 @@ class Config:
         tuple((ip, 53) for ip in FORWARDERS),
         "Addresses that questions are answered on, address[:port],...",
         parse=binds,
+        shown=",".join(FORWARDERS),
     )
     master_dns_bindall: bool = setting(False, "On a master, also answer on all its other addresses, port 53.")
     bind_ip_reserved: tuple[str, ...] = setting(("198.51.100.4",), "Addresses never answered on.", parse=ip_list)

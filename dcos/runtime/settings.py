@@ -8,7 +8,8 @@
 
 Sources, later ones win: default, ``<PREFIX><NAME>`` environment, command line. Forms: ``--name=value``, ``--name value``,
 ``--name`` and ``--no-name`` for booleans; a value ``file:///path`` is read from that file. Unknown flags are refused, unknown
-variables ignored. All mistakes are reported together.   Source: flag syntax of Mesos (stout flags) and Marathon (scallop).
+variables ignored. ``--help`` shows every row, its default in the form that the flag takes; ``--version`` the release. All
+mistakes are reported together.   Source: flag syntax of Mesos (stout flags) and Marathon (scallop).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -39,7 +41,7 @@ class SettingsError(Exception):
 
 
 class HelpWanted(Exception):
-    """``--help`` was given; ``text`` answers it."""
+    """``--help`` or ``--version`` was given; ``text`` answers it."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -59,10 +61,12 @@ def setting(
     metavar: str | None = None,
     environ: str | None = None,
     flags: tuple[str, ...] = (),
+    shown: str | None = None,
 ) -> Any:
     """One row. ``parse`` turns text into the value (derived from the annotation otherwise); a ``secret`` is never shown
     and cannot be given on the command line (processes' arguments are public): only by environment or ``file://``.
-    ``environ`` is a full variable name beside the prefixed one; ``flags`` are further names without dashes."""
+    ``environ`` is a full variable name beside the prefixed one; ``flags`` are further names without dashes; ``shown`` is the
+    default as text, where it does not follow from the value."""
     metadata = {
         "help": help,
         "parse": parse,
@@ -70,6 +74,7 @@ def setting(
         "metavar": metavar,
         "environ": environ,
         "flags": flags,
+        "shown": shown,
         "required": default is REQUIRED,
     }
     if default is REQUIRED:
@@ -138,6 +143,14 @@ def duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def duration_text(seconds: float) -> str:
+    """The shortest text that ``duration`` reads back."""
+    for unit, size in (("weeks", 604800), ("days", 86400), ("hrs", 3600), ("mins", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}secs"
+
+
 def milliseconds(text: str) -> float:
     """A plain count of milliseconds (Marathon's flags) to seconds."""
     return integer(text) / 1000.0
@@ -187,6 +200,8 @@ def load(config: type[C], argv: Sequence[str], environ: Mapping[str, str], *, pr
         word = words.pop(0)
         if word in ("--help", "-h"):
             raise HelpWanted(usage(config, prefix=prefix, prog=prog))
+        if word == "--version":
+            raise HelpWanted(f"{prog} {version('dcos')}")
         if not word.startswith("--") or word == "--":
             problems.append(f"{word}: unexpected argument, flags look like --name=value")
             continue
@@ -228,11 +243,11 @@ def load(config: type[C], argv: Sequence[str], environ: Mapping[str, str], *, pr
 
 
 def usage(config: type[Any], *, prefix: str, prog: str) -> str:
-    """The ``--help`` text: every flag with its default."""
+    """The ``--help`` text: every flag, what it is for, its default and its variable."""
     lines = [f"Usage: {prog} [--flag=value ...]", ""]
     for row in dataclasses.fields(config):
         meta = row.metadata
-        default = "required" if meta["required"] else "secret" if meta["secret"] else _shown(row.default)
+        default = "required" if meta["required"] else meta["shown"] or _shown(row.default, meta["parse"])
         kind = meta["metavar"] or ("[no-]" if isinstance(row.default, bool) else "VALUE")
         flag = f"  --[no-]{row.name}" if kind == "[no-]" else f"  --{row.name}={kind}"
         lines.append(flag)
@@ -245,10 +260,16 @@ def usage(config: type[Any], *, prefix: str, prog: str) -> str:
     return "\n".join(lines)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in value) or "none"
-    return "none" if value is None or value == "" else str(value)
+def _shown(value: object, parse: Callable[[str], Any] | None) -> str:
+    if value is None or value in ("", ()):
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and parse is duration:
+        return duration_text(value)
+    if isinstance(value, float) and parse is milliseconds:
+        return f"{value * 1000:g}"
+    return ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:

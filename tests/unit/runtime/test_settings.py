@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from dcos.runtime.settings import REQUIRED, HelpWanted, SettingsError, duration, load, setting
+from dcos.runtime.settings import (
+    REQUIRED,
+    HelpWanted,
+    SettingsError,
+    duration,
+    duration_text,
+    load,
+    milliseconds,
+    setting,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +83,30 @@ def test_help_names_every_flag() -> None:
         read("--help")
     for word in ("--zk=", "--port=", "--[no-]quiet", "MESOS_OFFER_TIMEOUT", "required"):
         assert word in caught.value.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    wait: float = setting(120.0, "How long.", parse=duration)
+    pause: float = setting(1.5, "In ms.", parse=milliseconds)
+    sure: bool = setting(True, "Whether.")
+    names: tuple[str, ...] = setting(("a", "b"), "Which.")
+    word: str | None = setting(None, "Which.", secret=True)
+    odd: tuple[int, ...] = setting((1, 2), "Which.", parse=lambda text: (1, 2), shown="1 2")
+
+
+def test_help_shows_defaults_as_flags_take_them() -> None:
+    with pytest.raises(HelpWanted) as caught:
+        load(Shown, ["--help"], {}, prefix="X_", prog="x")
+    defaults = re.findall(r"default: ([^;]*);", caught.value.text)
+    assert defaults == ["2mins", "1500", "true", "a,b", "none", "1 2"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 90.0, 120.0, 3600.0, 86400.0, 1209600.0])
+def test_a_duration_reads_back(seconds: float) -> None:
+    assert duration(duration_text(seconds)) == seconds
+
+
+def test_version() -> None:
+    with pytest.raises(HelpWanted, match=r"^dcos-mesos-master \d+\.\d+\.\d+$"):
+        read("--version")
