@@ -7,6 +7,7 @@ Source: Mesos operator API; arrays of GET_STATE and its parts are written even w
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -167,20 +168,22 @@ class OperatorApi:
             return await self._subscribe(request, codec)
         if call.type is CallType.GET_METRICS:
             found = [{"name": name, "value": value} for name, value in metrics.snapshot(self._writer).items()]
-            return self._reply(request, codec, call.type, {"metrics": found})
+            return await self._reply(request, codec, call.type, {"metrics": found})
         if call.type is CallType.GET_FLAGS:
             flags = [{"name": name, "value": value} for name, value in self._api.flags.items()]
-            return self._reply(request, codec, call.type, {"flags": flags})
+            return await self._reply(request, codec, call.type, {"flags": flags})
         if call.type in _READS:
-            return self._reply(request, codec, call.type, _READS[call.type](self._api.state))
+            return await self._reply(request, codec, call.type, _READS[call.type](self._api.state))
         return await self._change(call)
 
     @staticmethod
-    def _reply(request: web.Request, codec: Codec, kind: CallType, body: Json) -> web.Response:
+    async def _reply(request: web.Request, codec: Codec, kind: CallType, body: Json) -> web.Response:
         answer = {"type": kind, kind.lower(): body}
         if codec is JSON:
             return json_body(request, answer)
-        return compressed(request, codec.encode(answer, Response), codec.content_type)
+        # Messages never change, so that another thread may take its time with them while the writer goes on.
+        raw = await asyncio.to_thread(codec.encode, answer, Response)
+        return compressed(request, raw, codec.content_type)
 
     async def _change(self, call: Call) -> web.Response:
         number, answer = self._writer.request()

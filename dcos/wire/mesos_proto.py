@@ -148,27 +148,21 @@ def _signed(number: int, bits: int) -> int:
     return number - (1 << bits) if number >> (bits - 1) else number
 
 
-def _text(value: str) -> bytes:
-    data = value.encode(errors="replace")
-    return _varint(len(data)) + data
-
-
-def _data(value: bytes) -> bytes:
-    return _varint(len(value)) + value
-
-
 @dataclass(frozen=True)
 class Scalar:
-    """How a type without members is written (after its tag) and read from a number, or from its bytes."""
+    """How a type without members is written (after its tag, and after its size if it has one) and read from a number or
+    its bytes."""
 
     wire: int
     write: Callable[[Any], bytes]
     read: Callable[[Any], Any]
     default: Any
+    values: tuple[Any, ...] = ()
+    """All there are, where they are few."""
 
 
 _SCALARS: Mapping[str, Scalar] = {
-    "bool": Scalar(_VARINT, lambda value: b"\x01" if value else b"\x00", bool, False),
+    "bool": Scalar(_VARINT, lambda value: b"\x01" if value else b"\x00", bool, False, (False, True)),
     "int32": Scalar(
         _VARINT, lambda value: _varint(_signed(value, 32) & _BITS64), lambda number: _signed(number, 32), 0
     ),
@@ -177,8 +171,8 @@ _SCALARS: Mapping[str, Scalar] = {
     "uint64": Scalar(_VARINT, lambda value: _varint(value & _BITS64), int, 0),
     "double": Scalar(_FIXED64, _DOUBLE.pack, lambda data: _DOUBLE.unpack(data)[0], 0.0),
     "float": Scalar(_FIXED32, _FLOAT.pack, lambda data: _FLOAT.unpack(data)[0], 0.0),
-    "string": Scalar(_LENGTH, _text, bytes.decode, ""),
-    "bytes": Scalar(_LENGTH, _data, bytes, b""),
+    "string": Scalar(_LENGTH, str.encode, bytes.decode, ""),
+    "bytes": Scalar(_LENGTH, bytes, bytes, b""),
 }
 
 
@@ -189,7 +183,7 @@ def _enum_scalar(kind: type[enum.Enum]) -> Scalar:
     by_number: dict[int, Any] = {}
     for name, number in numbers.items():
         by_number.setdefault(number, kind(name))
-    return Scalar(_VARINT, written.__getitem__, lambda number: by_number.get(_signed(number, 32)), None)
+    return Scalar(_VARINT, written.__getitem__, lambda number: by_number.get(_signed(number, 32)), None, tuple(written))
 
 
 # ---- messages --------------------------------------------------------------------------------------------------------
@@ -232,13 +226,24 @@ class Shape:
 
     @functools.cached_property
     def _members(self) -> Callable[[Any], tuple[Any, ...]]:
-        """A message to its values, by field number."""
+        """A message of several fields to its values, by field number."""
         names = [part.row.name for part in self._parts]
-        if len(names) > 1:
-            return operator.attrgetter(*names)
-        return lambda message: tuple(getattr(message, name) for name in names)
+        return operator.attrgetter(*names) if names else lambda _: ()
 
-    def write(self, message: Any) -> bytes:
+    @functools.cached_property
+    def write(self) -> Callable[[Any], bytes]:
+        """A message to its bytes."""
+        if len(self._parts) != 1:
+            return self._write
+        (write,), member = self._writers, operator.attrgetter(self._parts[0].row.name)
+
+        def write_one(message: Any) -> bytes:
+            value = member(message)
+            return b"" if value is None else write(value)
+
+        return write_one
+
+    def _write(self, message: Any) -> bytes:
         return b"".join(
             [
                 write(value)
@@ -371,25 +376,50 @@ def _writer(part: Part) -> Callable[[Any], bytes]:
     """A field's value, never None, to tag and bytes."""
     if part.mapped:
         key, value = (_writer(one) for one in _entry(part))
-        tag = _varint(part.row.number << 3 | _LENGTH)
-        return lambda given: b"".join([tag + _data(key(name) + value(one)) for name, one in given.items()])
-    scalar = _scalar(part)
-    body = _message_writer(part.kind) if scalar is None else scalar.write
-    tag = _varint(part.row.number << 3 | (_LENGTH if scalar is None else scalar.wire))
+        pair = _after_size(part, lambda entry: key(entry[0]) + value(entry[1]))
+        return lambda given: b"".join([pair(entry) for entry in given.items()])
+    write = _single_writer(part)
     if part.repeated:
-        return lambda given: b"".join([tag + body(one) for one in given])
-    return lambda given: tag + body(given)
+        return lambda given: b"".join([write(one) for one in given])
+    return write
 
 
-def _message_writer(kind: type[msgspec.Struct]) -> Callable[[Any], bytes]:
-    shape = _shape(kind)
+def _single_writer(part: Part) -> Callable[[Any], bytes]:
+    scalar = _scalar(part)
+    if scalar is None:
+        return _message_writer(part)
+    if scalar.wire == _LENGTH:
+        return _after_size(part, scalar.write)
+    tag, body = _varint(part.row.number << 3 | scalar.wire), scalar.write
+    if scalar.values:
+        return {value: tag + body(value) for value in scalar.values}.__getitem__
+    return lambda value: tag + body(value)
 
-    def body(given: Any) -> bytes:
-        data = shape.write(given)
+
+def _message_writer(part: Part) -> Callable[[Any], bytes]:
+    """As ``_after_size``, but the class within is looked at when first needed: it may be the one that is being made."""
+    shape, tag = _shape(part.kind), _varint(part.row.number << 3 | _LENGTH)
+
+    def write(message: Any) -> bytes:
+        data = shape.write(message)
         size = len(data)
-        return (_SMALL[size] if size < 0x80 else _varint(size)) + data
+        return tag + (_SMALL[size] if size < 0x80 else _varint(size)) + data
 
-    return body
+    return write
+
+
+def _after_size(part: Part, body: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    tag = _varint(part.row.number << 3 | _LENGTH)
+
+    def write(value: Any) -> bytes:
+        try:
+            data = body(value)
+        except UnicodeEncodeError:  # half a surrogate pair: no text, but no reason to fail a whole answer either
+            data = value.encode(errors="replace")
+        size = len(data)
+        return tag + (_SMALL[size] if size < 0x80 else _varint(size)) + data
+
+    return write
 
 
 def _take_span(name: str) -> _TakeSpan:

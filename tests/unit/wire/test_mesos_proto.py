@@ -211,6 +211,10 @@ def test_numbers_are_cut_to_their_width() -> None:
     assert mesos_proto.decode(mesos_proto.encode(info), MasterInfo) == MasterInfo(id="", ip=7, port=2**32 - 1)
 
 
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    assert mesos_proto.encode(TaskID(value="a\ud800b")) == b"\x0a\x03a?b"
+
+
 def test_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mesos_proto, "MAX_SIZE", 4)
     with pytest.raises(WireError, match="more than 4"):
