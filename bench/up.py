@@ -17,11 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-
 from dcos.registry import NodeRole, services_on
 from dcos.testing.cluster import LocalCluster
 
+ROOT = Path(__file__).resolve().parents[1]
 AIMS = {"cold": 240.0, "warm": 45.0, "install": 15.0}
 MEMORY_AIM_MB = {"master": 600, "slave": 200, "slave_public": 200}
 NAME = "bench"

@@ -271,7 +271,9 @@ SERVICES: tuple[Service, ...] = (
         command=("dcos-net",),
         why_root="writes nftables and network devices, binds port 53",
         capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"),
-        directives=(("ProtectKernelTunables", "no", "switches net.ipv4.ip_forward on: containers reach virtual IPs through it"),),
+        directives=(
+            ("ProtectKernelTunables", "no", "switches net.ipv4.ip_forward on: containers reach virtual IPs through it"),
+        ),
         ports=(
             Port(name="dns", number=53, bind="198.51.100.1,198.51.100.2,198.51.100.3", protocols=("tcp", "udp")),
             Port(name="http", number=62080, bind="loopback"),
@@ -371,6 +373,7 @@ SERVICES: tuple[Service, ...] = (
         ports=(Port(name="http", number=61001),),
         state=("adminrouter",),
         env_file="adminrouter-agent.env",
+        environment={"ADMINROUTER_WORKERS": "1"},
         memory_mb=50,
     ),
     Service(
