@@ -315,10 +315,6 @@ class Resources:
     def filter(self, wanted: Callable[[Kind], bool]) -> Resources:
         return Resources._made({kind: amount for kind, amount in self._amounts.items() if wanted(kind)})
 
-    def allocatable_to(self, role: str) -> Resources:
-        """Unreserved, or reserved to ``role`` or to one of its ancestors."""
-        return self.filter(lambda kind: may_use(kind.role, role))
-
     def unreserved(self) -> Resources:
         return self.filter(lambda kind: not kind.reservations)
 

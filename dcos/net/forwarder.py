@@ -36,9 +36,6 @@ class Forwarder:
         self._router = router
         self._ready.swap(router.ours)
 
-    def set_group(self, group: str, found: Sequence[Server]) -> None:
-        self._groups[group] = found
-
     def answer(self, data: bytes, peer: str, tcp: bool) -> sockets.Answer:
         reply = self._ready.answer(data, udp=not tcp)
         if reply is not None:

@@ -48,10 +48,6 @@ class HelpWanted(Exception):
         self.text = text
 
 
-class _Required:
-    """What a required field holds before loading; never seen after it."""
-
-
 def setting(
     default: Any,
     help: str,

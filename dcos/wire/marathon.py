@@ -74,10 +74,6 @@ def group_unknown(group_id: str) -> ApiError:
     return not_found(f"Group '{group_id}' does not exist")
 
 
-def conflict(text: str) -> ApiError:
-    return ApiError(409, {"message": text})
-
-
 def locked(deployments: Sequence[str]) -> ApiError:
     return ApiError(409, {"message": LOCKED_TEXT, "deployments": [{"id": one} for one in deployments]})
 

@@ -62,11 +62,6 @@ def needs_login(transport: Transport) -> bool:
     raise Refused(reply.status, b"", reply.headers, f"{transport.url}: cannot tell how to log in")
 
 
-def is_good_token(transport: Transport) -> bool:
-    """Whether the transport's token is accepted."""
-    return transport.ask("HEAD", _PROTECTED).status != 401
-
-
 def providers(transport: Transport) -> dict[str, dict[str, Any]]:
     """Login providers by id; a cluster without the endpoint has the one its challenge stands for."""
     try:
