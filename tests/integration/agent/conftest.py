@@ -37,6 +37,7 @@ from dcos.model.v1.types import (
     ValueScalar,
     ValueType,
 )
+from dcos.testing import zookeeper
 from dcos.testing.ports import free_port
 from dcos.wire import agent_link, recordio
 
@@ -353,3 +354,45 @@ def image_builder() -> Callable[[Path], Path]:
 def image(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A reference to a small image."""
     return f"oci:{build_image(tmp_path_factory.mktemp('image'))}:latest"
+
+
+# ---- a whole cluster of one master -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def zk(tmp_path: Path) -> Iterator[str]:
+    with zookeeper.ensemble(tmp_path / "zk") as ensemble:
+        yield f"zk://{ensemble.hosts}/mesos"
+
+
+class RealMaster:
+    """A real ``dcos-mesos-master``."""
+
+    def __init__(self, zk: str, folder: Path) -> None:
+        self.zk, self.folder, self.port = zk, folder, free_port()
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with (self.folder / "master.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "dcos.master.service", f"--zk={self.zk}", "--ip=127.0.0.1"),
+                *(f"--port={self.port}", "--no-hostname_lookup", "--zk_session_timeout=2secs"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "DCOS_ROOT": str(self.folder)},
+            )
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+
+@pytest.fixture
+async def real_master(zk: str, tmp_path: Path) -> AsyncIterator[RealMaster]:
+    made = RealMaster(zk, tmp_path)
+    await made.start()
+    yield made
+    await made.kill()

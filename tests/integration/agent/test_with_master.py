@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -30,7 +26,6 @@ from dcos.model.v1.types import (
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
 from dcos.testing import zookeeper
-from dcos.testing.ports import free_port
 
 Make = Callable[..., TaskInfo]
 
@@ -38,43 +33,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(zookeeper.why_not() is not None, reason=str(zookeeper.why_not())),
 ]
-
-
-@pytest.fixture
-def zk(tmp_path: Path) -> Iterator[str]:
-    with zookeeper.ensemble(tmp_path / "zk") as ensemble:
-        yield f"zk://{ensemble.hosts}/mesos"
-
-
-class Master:
-    def __init__(self, zk: str, folder: Path) -> None:
-        self.zk, self.folder, self.port = zk, folder, free_port()
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        with (self.folder / "master.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "dcos.master.service", f"--zk={self.zk}", "--ip=127.0.0.1"),
-                *(f"--port={self.port}", "--no-hostname_lookup", "--zk_session_timeout=2secs"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "DCOS_ROOT": str(self.folder)},
-            )
-
-    async def kill(self) -> None:
-        assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
-
-
-@pytest.fixture
-async def real_master(zk: str, tmp_path: Path) -> AsyncIterator[Master]:
-    made = Master(zk, tmp_path)
-    await made.start()
-    yield made
-    await made.kill()
 
 
 async def until(events: asyncio.Queue[Event], wanted: Callable[[Event], bool], timeout_s: float = 40.0) -> Event:
@@ -85,7 +43,7 @@ async def until(events: asyncio.Queue[Event], wanted: Callable[[Event], bool], t
                 return event
 
 
-async def test_offer_task_and_both_killed(real_master: Master, agent: Any, zk: str, make_task: Make) -> None:
+async def test_offer_task_and_both_killed(real_master: Any, agent: Any, zk: str, make_task: Make) -> None:
     agent.master = zk
     await agent.start()
     rng = random.Random(1)

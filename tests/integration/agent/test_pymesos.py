@@ -1,0 +1,159 @@
+"""pymesos from PyPI against real ZooKeeper, master and agent: its scheduler, its executor, its operator drivers.
+
+pymesos lives in a virtual environment of its own, made once and kept below the temporary folder. Its http-parser ships C
+code generated for old Pythons, so that is generated anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from dcos.testing import zookeeper
+
+HERE = Path(__file__).parent
+WANTED = "pymesos==0.3.15"
+HTTP_PARSER = "http-parser==0.9.0"
+TOOLS = ("setuptools<70", "wheel", "cython<3.1")
+_PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(zookeeper.why_not() is not None, reason=str(zookeeper.why_not())),
+]
+
+
+def _install(folder: Path) -> None:
+    """Errors: CalledProcessError, TimeoutExpired."""
+
+    def run(*words: str | Path) -> None:
+        subprocess.run(words, check=True, capture_output=True, text=True, timeout=300)
+
+    shutil.rmtree(folder, ignore_errors=True)
+    run(sys.executable, "-m", "venv", folder)
+    python = folder / "bin/python"
+    run(python, *_PIP, "install", *TOOLS)
+    run(
+        *(python, *_PIP, "download", "--no-deps", "--no-binary=:all:", "--no-build-isolation"),
+        *(f"--dest={folder}", HTTP_PARSER),
+    )
+    (archive,) = folder.glob("http[-_]parser-*.tar.gz")
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    source = folder / archive.name.removesuffix(".tar.gz")
+    run(folder / "bin/cython", source / "http_parser/parser.pyx")
+    run(python, *_PIP, "install", "--no-build-isolation", source)
+    run(python, *_PIP, "install", WANTED)
+
+
+@pytest.fixture(scope="session")
+def pymesos_python() -> Path:
+    """An interpreter that has pymesos."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = Path(tempfile.gettempdir()) / f"dcos-tests-{WANTED.replace('==', '-')}-py{version}-{os.geteuid()}"
+    done = folder / "done"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            try:
+                _install(folder)
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                words = f"pymesos cannot be installed from the package index: {error}\n{error.stderr or ''}"
+                if os.environ.get("CI") == "true":
+                    pytest.fail(words)
+                pytest.skip(words)
+            done.touch()
+    return folder / "bin/python"
+
+
+async def _registered(agent: Any) -> None:
+    """pymesos gives up when there is no master's node in ZooKeeper yet."""
+    async with asyncio.timeout(40), aiohttp.ClientSession() as session:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"{agent.url}/state") as answer:
+                    if answer.status == 200 and (await answer.json())["id"]:
+                        return
+            await asyncio.sleep(0.1)
+
+
+async def test_scheduler_executor_and_operators(
+    real_master: Any, agent: Any, zk: str, pymesos_python: Path, folder: Path
+) -> None:
+    agent.master = zk
+    await agent.start()
+    await _registered(agent)
+    command = f"exec {pymesos_python} {HERE / 'pymesos_executor.py'}"
+    with (folder / "scheduler.log").open("wb") as log:
+        scheduler = await asyncio.create_subprocess_exec(
+            *(pymesos_python, HERE / "pymesos_scheduler.py", zk, command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**24,
+            stderr=log,
+        )
+    try:
+        assert scheduler.stdout is not None
+        out = b""
+        async with asyncio.timeout(90):
+            while line := await scheduler.stdout.readline():
+                out += line
+            await scheduler.wait()
+    except TimeoutError:
+        pytest.fail(f"it did not end: {out.decode()}\n{(folder / 'scheduler.log').read_text()}")
+    finally:
+        if scheduler.returncode is None:
+            scheduler.kill()
+            await scheduler.wait()
+    said: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in out.splitlines():
+        one = json.loads(line)
+        said[one["kind"]].append(one)
+    assert scheduler.returncode == 0, (folder / "scheduler.log").read_text() + out.decode()
+    assert said["stopped"]
+    assert not said["error"]
+
+    (registered,) = said["registered"]
+    assert [int(part) for part in registered["version"].split(".")] >= [1, 11, 0]
+    updates = [(one["task"], one["state"], one["data"]) for one in said["update"]]
+    assert sorted(updates[:2]) == [("one", "TASK_RUNNING", "by pymesos"), ("two", "TASK_RUNNING", "by pymesos")]
+    assert updates[2] == ("one", "TASK_KILLED", "by pymesos")
+    assert said["message"] == [{"kind": "message", "executor": "echo", "data": "echo:hello"}]
+    assert [one["task"] for one in said["operator_task_added"]] in ([], ["one"], ["two"], ["one", "two"])
+
+    answers = {(one["whom"], one["call"]): one["answer"] for one in said["asked"]}
+    assert {(one["whom"], one["call"]) for one in said["refused"]} <= {("master", "getLoggingLevel")}
+    for whom in ("master", "agent"):
+        assert answers[whom, "getHealth"]["get_health"]["healthy"] is True
+        assert answers[whom, "getVersion"]["get_version"]["version_info"]["version"] == registered["version"]
+        state = answers[whom, "getState"]["get_state"]
+        assert [one["executor_info"]["executor_id"]["value"] for one in state["get_executors"]["executors"]] == ["echo"]
+        assert "two" in {
+            one["task_id"]["value"] for one in state["get_tasks"]["launched_tasks" if whom == "agent" else "tasks"]
+        }
+    assert len(answers["master", "getAgents"]["get_agents"]["agents"]) == 1
+    (container,) = answers["agent", "getContainers"]["get_containers"]["containers"]
+    assert container["executor_id"]["value"] == "echo"
+
+    # the framework's end is its executor's
+    stdout = next(agent.work.glob("slaves/*/frameworks/*/executors/echo/runs/latest/stdout"))
+    for _ in range(200):
+        if "shutdown" in stdout.read_text() and not list(agent.runtime.glob("containers/*")):
+            break
+        await asyncio.sleep(0.1)
+    assert stdout.read_text().splitlines()[-1] == "shutdown"
+    assert not list(agent.runtime.glob("containers/*"))
