@@ -17,15 +17,16 @@ from dcos.agent.daemon import Daemon
 from dcos.agent.executor_streams import Events
 from dcos.model.v1 import executor as v1
 from dcos.model.v1.types import CheckInfoType, TaskState, TaskStatus, TaskStatusSource
-from dcos.runtime import http
 from dcos.runtime.clock import Clock
-from dcos.wire import mesos_json, recordio
+from dcos.wire import recordio
 from dcos.wire.errors import WireError
+from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
 
 PATH = "/api/v1/executor"
 HEARTBEAT_S = 1800.0
 _UUID_BYTES = 16
-_MEDIA = (http.JSON,)
+_LOOK_S = 1.0
+_MEDIA = f"{JSON.content_type} or {PROTOBUF.content_type}"
 
 
 class Refused(Exception):
@@ -60,9 +61,9 @@ class ExecutorApi:
         problem = call_problem(call)
         if problem is not None:
             raise Refused(400, f"Failed to validate executor::Call: {problem}")
-        media = http.JSON
+        codec = JSON
         if call.type is v1.CallType.SUBSCRIBE:
-            media = accepted(request.headers.get("Accept"))
+            codec = stream_codec(request.headers.get("Accept"))
         if call.type is v1.CallType.HEARTBEAT:
             return web.Response(status=202)
         executor = self._executor(call)
@@ -75,7 +76,7 @@ class ExecutorApi:
         now = self._clock.now()
         match call.type:
             case v1.CallType.SUBSCRIBE:
-                return await self._stream(request, call, media)
+                return await self._stream(request, call, codec)
             case v1.CallType.UPDATE if call.update is not None:
                 self._daemon.post(ExecutorUpdated(*ids, call.update.status, now))
             case v1.CallType.MESSAGE if call.message is not None:
@@ -93,10 +94,10 @@ class ExecutorApi:
             raise Refused(400, "Executor cannot be found")
         return executor
 
-    async def _stream(self, request: web.Request, call: v1.Call, media: str) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, call: v1.Call, codec: Codec) -> web.StreamResponse:
         subscribe = call.subscribe or v1.CallSubscribe()
         ids = (call.framework_id.value, call.executor_id.value)
-        response = web.StreamResponse(headers={"Content-Type": media})
+        response = web.StreamResponse(headers={"Content-Type": codec.content_type})
         response.enable_chunked_encoding()
         number, events = self._daemon.streams.arrive()
         try:
@@ -112,24 +113,30 @@ class ExecutorApi:
                 )
             )
             with contextlib.suppress(ConnectionError):
-                await _write(response, events, media)
+                await _write(request, response, events, codec)
         finally:
             self._daemon.streams.leave(number)
             self._daemon.post(ExecutorDisconnected(*ids, number))
         return response
 
 
-async def _write(response: web.StreamResponse, events: Events, media: str) -> None:
-    """Until the core ends the stream or the executor goes away."""
-    while True:
+async def _write(request: web.Request, response: web.StreamResponse, events: Events, codec: Codec) -> None:
+    """Until the core ends the stream or the executor goes away (its socket is looked at every second)."""
+    quiet_s = 0.0
+    while request.transport is not None and not request.transport.is_closing():
         event: v1.Event | None = v1.Event(type=v1.EventType.HEARTBEAT)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HEARTBEAT_S):
+        try:
+            async with asyncio.timeout(_LOOK_S):
                 event = await events.get()
+        except TimeoutError:
+            quiet_s += _LOOK_S
+            if quiet_s < HEARTBEAT_S:
+                continue
+        quiet_s = 0.0
         if event is None:
             await response.write_eof()
             return
-        await response.write(recordio.frame(encode(event, media)))
+        await response.write(recordio.frame(codec.encode(event, v1.Event)))
 
 
 # ---- bytes -----------------------------------------------------------------------------------------------------------
@@ -139,29 +146,21 @@ def decode(raw: bytes, content_type: str | None) -> v1.Call:
     """Errors: Refused."""
     if content_type is None:
         raise Refused(400, "Expecting 'Content-Type' to be present")
-    kind = content_type.partition(";")[0].strip()
-    if kind not in _MEDIA:
-        raise Refused(415, f"Expecting 'Content-Type' of {' or '.join(_MEDIA)}")
+    codec = by_content_type(content_type)
+    if codec is None:
+        raise Refused(415, f"Expecting 'Content-Type' of {_MEDIA}")
     try:
-        return mesos_json.decode(raw, v1.Call)
+        return codec.decode(raw, v1.Call)
     except WireError as error:
         raise Refused(400, f"Failed to parse body into Call protobuf: {error}") from error
 
 
-def encode(event: v1.Event, media: str) -> bytes:
-    """One record's payload."""
-    return mesos_json.encode(event)
-
-
-def accepted(accept: str | None) -> str:
-    """The media type of the stream.   Errors: Refused."""
-    kinds = [part.partition(";")[0].strip() for part in (accept or "*/*").split(",")]
-    for kind in kinds:
-        if kind in _MEDIA:
-            return kind
-    if {"*/*", "application/*"} & set(kinds):
-        return http.JSON
-    raise Refused(406, f"Expecting 'Accept' to allow {' or '.join(_MEDIA)}")
+def stream_codec(accept: str | None) -> Codec:
+    """What the events are written in.   Errors: Refused."""
+    codec = accepted(accept)
+    if codec is None:
+        raise Refused(406, f"Expecting 'Accept' to allow {_MEDIA}")
+    return codec
 
 
 # ---- validation ------------------------------------------------------------------------------------------------------

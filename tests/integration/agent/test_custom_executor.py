@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 
 from dcos.agent.containerizer import processes
+from dcos.model.v1 import executor as v1
 from dcos.model.v1.types import (
     CommandInfo,
     CommandInfoURI,
@@ -32,7 +33,8 @@ from dcos.model.v1.types import (
     ValueScalar,
     ValueType,
 )
-from dcos.wire import agent_link
+from dcos.wire import agent_link, recordio
+from dcos.wire.mesos_codec import PROTOBUF
 
 Make = Callable[..., TaskInfo]
 PROGRAM = Path(__file__).with_name("executor_program.py")
@@ -319,3 +321,32 @@ async def test_without_checkpoint_the_executor_ends_with_the_agent(
     await master.registered(2)
     await processes.ended(pid)
     assert master.hellos[-1].frameworks == ()
+
+
+async def test_protobuf(running: Any, master: Any, make_task: Make) -> None:
+    await master.run(of(make_task, "a", executor(NEVER="1")))
+    while not lines(running):
+        await asyncio.sleep(0.05)
+    kind = PROTOBUF.content_type
+    call = v1.Call(
+        framework_id=FrameworkID(value="m-0000"),
+        executor_id=ExecutorID(value="exec"),
+        type=v1.CallType.SUBSCRIBE,
+        subscribe=v1.CallSubscribe(),
+    )
+    records = recordio.Decoder()
+    seen: list[v1.Event] = []
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{running.url}/api/v1/executor",
+            data=PROTOBUF.encode(call, v1.Call),
+            headers={"Content-Type": kind, "Accept": kind},
+        ) as answer,
+    ):
+        assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
+        while len(seen) < 2:
+            seen += [PROTOBUF.decode(one, v1.Event) for one in records.feed(await answer.content.readany())]
+    assert [str(one.type) for one in seen] == ["SUBSCRIBED", "LAUNCH"]
+    assert seen[1].launch is not None
+    assert seen[1].launch.task.task_id.value == "a"
