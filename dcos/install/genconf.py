@@ -172,7 +172,7 @@ def generate(
         public=resolved.readable(),
         user_config=public["user.config.yaml"][0],
         secrets=Secrets(**private),
-        warnings=resolved.warnings,
+        warnings=(*resolved.warnings, *_omissions(resolved.arguments)),
     )
 
 
@@ -184,3 +184,15 @@ def _place(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def _omissions(arguments: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What may be left out but is seldom meant to be."""
+    if arguments["superuser_username"] or arguments["oauth_enabled"] == "false":
+        return ()
+    return (
+        (
+            "superuser_username",
+            "is not set: nobody can log in; dcos-install hash-password makes the hash to set with it",
+        ),
+    )
