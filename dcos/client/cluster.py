@@ -18,7 +18,6 @@ import msgspec
 
 from dcos.client.mesos import MesosError, MesosMaster, MesosRefused, MesosUnreachable, leader_of
 from dcos.model.cluster import (
-    TERMINAL,
     ClusterAgent,
     ClusterFramework,
     ClusterState,
@@ -27,6 +26,7 @@ from dcos.model.cluster import (
     TaskKey,
     frozen_map,
 )
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import MasterInfo
 from dcos.runtime.log import get_logger
 from dcos.wire import recordio

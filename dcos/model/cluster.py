@@ -17,20 +17,6 @@ from dcos.model.v1.types import TaskState
 K = TypeVar("K")
 V = TypeVar("V")
 
-TERMINAL = frozenset(
-    {
-        TaskState.TASK_FINISHED,
-        TaskState.TASK_FAILED,
-        TaskState.TASK_KILLED,
-        TaskState.TASK_ERROR,
-        TaskState.TASK_LOST,
-        TaskState.TASK_DROPPED,
-        TaskState.TASK_GONE,
-        TaskState.TASK_GONE_BY_OPERATOR,
-    }
-)
-"""States after which a task is no part of the cluster any more."""
-
 
 class DiscoveryPort(msgspec.Struct, frozen=True):
     """A port as the task's discovery info describes it."""

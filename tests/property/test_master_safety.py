@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from dcos.master.core.records import TERMINAL, TaskRecord
+from dcos.master.core.records import TaskRecord
 from dcos.model.resources import EMPTY, Resources
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import Task, TaskID, TaskState

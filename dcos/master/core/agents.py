@@ -13,10 +13,11 @@ import msgspec
 
 from dcos.master.core import offers, tasks, views
 from dcos.master.core.effects import Answer, CloseLink, ToAgent, Write
-from dcos.master.core.records import TERMINAL, AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
+from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.registry import AgentEntry, Standing
 from dcos.master.core.state import Deadline, State
 from dcos.model.resources import UNRESERVED, Resources, allocation_role
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import master, scheduler
 from dcos.model.v1.types import (
     AgentID,
@@ -339,6 +340,10 @@ def _adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now
 
     ``tell``: each task's scheduler gets its state (the agent had been given up).
     """
+    named = {one.info.id.value for one in message.frameworks if one.info.id is not None}
+    for owner, executor_id in list(agent.executors):
+        if owner not in named and owner in state.frameworks:
+            tasks.remove_executor(state, state.frameworks[owner], agent, executor_id)
     for one in message.frameworks:
         if one.info.id is None:
             continue

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from dcos.model.resources import EMPTY, Resources
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1.scheduler import OfferConstraints
 from dcos.model.v1.types import (
     AgentInfo,
@@ -16,20 +17,6 @@ from dcos.model.v1.types import (
     KillPolicy,
     Offer,
     Task,
-    TaskState,
-)
-
-TERMINAL = frozenset(
-    {
-        TaskState.TASK_FINISHED,
-        TaskState.TASK_FAILED,
-        TaskState.TASK_KILLED,
-        TaskState.TASK_ERROR,
-        TaskState.TASK_LOST,
-        TaskState.TASK_DROPPED,
-        TaskState.TASK_GONE,
-        TaskState.TASK_GONE_BY_OPERATOR,
-    }
 )
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import msgspec
 
 from dcos.master.core import reconcile
-from dcos.master.core.records import TERMINAL, AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
+from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import master, scheduler
 from dcos.model.v1.types import (
     AgentID,
