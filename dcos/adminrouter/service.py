@@ -135,11 +135,11 @@ def _view(
         srv=sources.srv,
     )
     if zk is not None and config.is_master:
-        _keep_fresh(app, view, sources, zk)
+        _keep_fresh(app, view, sources, zk, metronome="dcos-metronome" in where)
     return view
 
 
-def _keep_fresh(app: App[Config], view: View, sources: Sources, zk: ZkUrl) -> None:
+def _keep_fresh(app: App[Config], view: View, sources: Sources, zk: ZkUrl, *, metronome: bool) -> None:
     config = app.config
     streaming = False
 
@@ -171,7 +171,9 @@ def _keep_fresh(app: App[Config], view: View, sources: Sources, zk: ZkUrl) -> No
         view.leaders["marathon"].keep(lambda: config.events_poll_period, first_s=first),
         name="marathon leader",
     )
-    app.spawn(view.leaders["metronome"].keep(lambda: config.cache_poll_period, first_s=first), name="metronome leader")
+    if metronome:
+        leader = view.leaders["metronome"]
+        app.spawn(leader.keep(lambda: config.cache_poll_period, first_s=first), name="metronome leader")
 
 
 async def _public_ip(command: Path) -> str | None:
