@@ -20,7 +20,7 @@ declare -A serve=(
     [unzip]=unzip [ip]=iproute2 [ping]=iputils-ping [curl]=curl [xz]=xz-utils
 )
 declare -A check=(
-    [runc]=runc [skopeo]=skopeo [umoci]=umoci [conntrack]=conntrack [dig]=dnsutils [jq]=jq
+    [runc]=runc [skopeo]=skopeo [umoci]=umoci [conntrack]=conntrack [dig]=dnsutils [jq]=jq [gcc]=gcc
 )
 
 here() { if [[ $1 == /* ]]; then [[ -e $1 ]]; else PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; fi; }
@@ -45,6 +45,8 @@ want() {
 }
 if [[ $kind == dev ]]; then
     want boot; want serve; want check
+    # pymesos, a peer in the tests, is compiled.
+    [[ -e $($python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h ]] || missing+=(python3-dev libc6-dev)
 elif can_boot; then
     want boot
 else

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
-from dcos.agent.core.states import TERMINAL
 from dcos.agent.files import Files, Invalid, NotFound
 from dcos.agent.identity import VERSION_INFO
 from dcos.agent.views import Views
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import ContainerID, ExecutorInfo, Flag, FrameworkInfo, Metric, Task
 

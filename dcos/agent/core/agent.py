@@ -61,8 +61,9 @@ from dcos.agent.core.state import (
     Phase,
     TaskRun,
 )
-from dcos.agent.core.states import TERMINAL, lost_state
+from dcos.agent.core.states import lost_state
 from dcos.model.resources import EMPTY
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import (
     CommandInfo,
     ContainerInfoType,

@@ -44,8 +44,9 @@ from dcos.agent.core.executors import shared_limits
 from dcos.agent.core.exits import Exit, Verdict
 from dcos.agent.core.memory import id_of
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, KillCause, Phase, TaskRun
-from dcos.agent.core.states import TERMINAL, lost_state
+from dcos.agent.core.states import lost_state
 from dcos.model.resources import Resources
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import executor as v1
 from dcos.model.v1.types import (
     AgentID,

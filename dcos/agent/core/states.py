@@ -4,20 +4,6 @@ from __future__ import annotations
 
 from dcos.model.v1.types import FrameworkInfo, FrameworkInfoCapabilityType, TaskState
 
-TERMINAL = frozenset(
-    {
-        TaskState.TASK_FINISHED,
-        TaskState.TASK_FAILED,
-        TaskState.TASK_KILLED,
-        TaskState.TASK_ERROR,
-        TaskState.TASK_LOST,
-        TaskState.TASK_DROPPED,
-        TaskState.TASK_GONE,
-        TaskState.TASK_GONE_BY_OPERATOR,
-    }
-)
-"""States after which the agent has nothing more to run. (Unreachable is only the master's view.)"""
-
 
 def has_capability(framework: FrameworkInfo | None, wanted: FrameworkInfoCapabilityType) -> bool:
     return framework is not None and any(one.type is wanted for one in framework.capabilities)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from dcos.agent.core.states import TERMINAL
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import TaskStatus
 
 RETRY_MIN_S = 10.0
