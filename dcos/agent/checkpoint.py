@@ -108,12 +108,6 @@ class Checkpoints:
         """The next start asks for a new id."""
         (self._meta / "slaves" / "latest").unlink(missing_ok=True)
 
-    def old_agents(self, current: str | None) -> list[str]:
-        folder = self._meta / "slaves"
-        if not folder.is_dir():
-            return []
-        return [one.name for one in folder.iterdir() if one.name not in ("latest", current) and not one.is_symlink()]
-
     # ---- writing -----------------------------------------------------------------------------------------------------
 
     def save_framework(self, agent_id: str, framework: FrameworkInfo) -> None:

@@ -46,7 +46,7 @@ def fast_tests() -> bool:
 
 
 def all_tests() -> bool:
-    return step("tests", module("pytest", "-q", "tests/unit", "tests/property", "tests/sim", "tests/integration"))
+    return step("tests", module("pytest", "-q", "tests/unit", "tests/property", "tests/integration"))
 
 
 def e2e() -> bool:

@@ -166,6 +166,8 @@ def _tree(checkout: Path, libraries: Path, target: Path, final: str, scripts: di
     run(["cp", "-a", "--reflink=auto", str(libraries), str(packages)])
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(checkout / "dcos", packages / "dcos", ignore=ignore)
+    for room in ("dev", "testing"):  # of no use on a node
+        shutil.rmtree(packages / "dcos" / room)
     _compile(packages / "dcos", f"{final}/lib/python{PYTHON[0]}.{PYTHON[1]}/site-packages/dcos")
     information = packages / f"dcos-{version}.dist-info"
     information.mkdir()

@@ -153,10 +153,6 @@ def rcode_of(answer: bytes) -> int:
     return answer[3] & 0x0F
 
 
-def is_truncated(answer: bytes) -> bool:
-    return bool(answer[2] & 0x02)
-
-
 def answers(question: bytes, answer: bytes) -> bool:
     """Is ``answer`` a response to the query ``question``: same id, same question (any case)?"""
     if len(answer) < 12 or not answer[2] & 0x80 or answer[:2] != question[:2]:

@@ -69,9 +69,6 @@ class Memory:
                 for run in executor.tasks.values():
                     yield framework, executor, run
 
-    def find_container(self, container_id: str) -> tuple[FrameworkRun, ExecutorRun, TaskRun] | None:
-        return self._by_container.get(container_id)
-
     def find_executor(self, container_id: str) -> ExecutorRun | None:
         """Whose container it is: a task's executor, or a custom one."""
         custom = self._executor_of.get(container_id)

@@ -59,10 +59,6 @@ def is_integer(key: str, low: int | None = None, high: int | None = None) -> Rul
     return _about(key, check)
 
 
-def is_one_of(key: str, *choices: str) -> Rule:
-    return _about(key, lambda value: _need(value in choices, f"must be one of {', '.join(choices)}, not {value!r}"))
-
-
 def is_duration(key: str) -> Rule:
     text = "must be a number and a unit (ns us ms secs mins hrs days weeks)"
     return _about(key, lambda value: _need(_DURATION.fullmatch(value) is not None, f"{text}, not {value!r}"))
@@ -74,10 +70,6 @@ def is_absolute(key: str) -> Rule:
 
 def is_ipv4(key: str) -> Rule:
     return _about(key, lambda value: ignore(ipv4(value)))
-
-
-def is_not_empty(key: str) -> Rule:
-    return _about(key, lambda value: _need(bool(value.strip()), "must not be empty"))
 
 
 def ignore(_: object) -> None:
