@@ -382,7 +382,11 @@ SERVICES: tuple[Service, ...] = (
         summary="Tells the health of every node's units",
         on=EVERYWHERE,
         command=("dcos-diagnostics",),
-        why_root="its socket lies in /run/dcos, and it reads every unit's journal",
+        user="dcos_diagnostics",
+        groups=("systemd-journal", "dcos_adminrouter"),
+        directives=(
+            ("RuntimeDirectoryMode", "0755", "Admin Router's user reaches the socket in it; the socket is 0660"),
+        ),
         ports=(Port(name="http", number=1050),),
         routes=(
             Route(prefix="/system/health/v1", to="http"),

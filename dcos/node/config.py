@@ -54,7 +54,7 @@ class Config:
     )
     socket: Path | None = setting(None, "Socket of an agent. Default: dcos-diagnostics.sock in /run/dcos.")
     socket_group: str = setting(
-        "dcos_adminrouter", "Group that may use the socket; left as it is if there is no such group or we are not root."
+        "dcos_adminrouter", "Group that may use the socket; left as it is if there is no such group or we may not."
     )
     agent_port: int = setting(
         registry.port_of("dcos-adminrouter-agent"), "Port of Admin Router on agents.", parse=port_number
