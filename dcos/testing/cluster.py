@@ -129,6 +129,14 @@ class LocalCluster:
             raise Failed(f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
         return done
 
+    def healthy(self) -> bool:
+        """``dcos status`` finds no problem.   Errors: Failed with the problems that it names."""
+        done = self.dcos("status", check=False)
+        if done.returncode:
+            _, _, problems = done.stdout.partition("PROBLEMS")
+            raise Failed((problems or done.stdout[-2000:]).strip() + done.stderr[-1000:])
+        return True
+
     def dcos_json(self, *words: str) -> Any:
         return json.loads(self.dcos(*words, "--json").stdout)
 

@@ -76,7 +76,7 @@ def test_every_unit_is_active(cluster: LocalCluster) -> None:
 
 
 def test_status_says_healthy(cluster: LocalCluster) -> None:
-    eventually("dcos status is 0", lambda: cluster.dcos("status", check=False).returncode == 0, within_s=60)
+    eventually("dcos status is 0", cluster.healthy, within_s=60)
     text = cluster.dcos("status").stdout
     for node in cluster.nodes():
         assert cluster.ip(node) in text
@@ -242,7 +242,7 @@ def test_kill_9_of_zookeeper_loses_nothing(cluster: LocalCluster) -> None:
     before = settled(cluster)
     apps = sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list"))
     cluster.sh("master1", "pkill -9 -f '[Q]uorumPeerMain'")
-    eventually("status is healthy", lambda: cluster.dcos("status", check=False).returncode == 0, within_s=120)
+    eventually("status is healthy", cluster.healthy, within_s=120)
     assert sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list")) == apps
     assert settled(cluster) == before
 
@@ -259,7 +259,7 @@ def test_stop_and_start_of_the_target(cluster: LocalCluster) -> None:
     cluster.sh("master1", "systemctl stop dcos.target", timeout_s=120)
     eventually("everything of ours is gone", lambda: not ours_running(cluster, "master1"), within_s=40)
     cluster.sh("master1", "systemctl start dcos.target", timeout_s=300)
-    eventually("status is healthy", lambda: cluster.dcos("status", check=False).returncode == 0, within_s=120)
+    eventually("status is healthy", cluster.healthy, within_s=120)
     assert sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list")) == apps
     settled(cluster)
 
@@ -285,7 +285,7 @@ def test_a_node_that_was_powered_off_rejoins(cluster: LocalCluster) -> None:
         if t["state"] == "TASK_RUNNING" and t["name"] == "hello-world"
     ]
     assert len(running) == 1
-    eventually("status is healthy", lambda: cluster.dcos("status", check=False).returncode == 0, within_s=60)
+    eventually("status is healthy", cluster.healthy, within_s=60)
 
 
 # ---- the command line's life of an app -------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def hello(cluster: LocalCluster) -> bool:
 
 def test_hello_world_answers_and_status_is_healthy(plain: LocalCluster) -> None:
     eventually("hello-world answers", lambda: hello(plain), within_s=60)
-    eventually("dcos status is 0", lambda: plain.dcos("status", check=False).returncode == 0, within_s=60)
+    eventually("dcos status is 0", plain.healthy, within_s=60)
 
 
 def test_a_killed_service_is_restarted(plain: LocalCluster) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -55,9 +54,5 @@ def test_stopping_the_leading_master_moves_leadership(trio: LocalCluster) -> Non
     assert "/hello-world" in trio.dcos("marathon", "app", "list").stdout
 
     trio.local("start", old, timeout_s=120)
-    eventually("the old master is back", lambda: healthy(trio.dcos("status", check=False)), within_s=180)
+    eventually("the old master is back", trio.healthy, within_s=180)
     assert trio.sh("agent1", "pgrep -f '[h]ello-world.py|[h]ello_world|[h]ello-world/server'").split() == pids
-
-
-def healthy(done: subprocess.CompletedProcess[str]) -> bool:
-    return done.returncode == 0
