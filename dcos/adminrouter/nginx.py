@@ -1,9 +1,10 @@
-"""nginx as our child: checked, started, watched, ended.
+"""nginx: checked, then started as our child, watched and ended; or become, where nothing is left to do beside it.
 
-It is started by ``setpriv --pdeathsig``, so that it cannot outlive us even by ``kill -9``; one that did so anyway (found by
-the pid file and by its command line naming our configuration) is ended before ours starts. Its processes are a group of
-their own: workers keep the ports when their master is killed, so the whole group goes. Then nobody has removed its socket
-either, and nginx will not take a socket's path that exists.
+As a child it is started by ``setpriv --pdeathsig``, so that it cannot outlive us even by ``kill -9``; one that did so
+anyway (found by the pid file and by its command line naming our configuration) is ended before ours starts. Its processes
+are a group of their own: workers keep the ports when their master is killed, so the whole group goes. Then nobody has
+removed its socket either, and nginx will not take a socket's path that exists. Once we are nginx, all that is the matter of
+who started us: systemd by the unit's cgroup, a local cluster's supervisor by the session.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import aiohttp
 
@@ -54,6 +57,39 @@ async def running(
         yield child
     finally:
         await _end(child)
+
+
+async def become(
+    nginx: str,
+    prefix: Path,
+    configuration: Path,
+    listen: Sequence[tuple[str, int]],
+    *,
+    ready: Callable[[], None],
+    log: Logger,
+) -> NoReturn:
+    """Turn this process into nginx, which takes the listening sockets over: whoever connects after ``ready`` is served.
+
+    Errors: NginxError: an address is taken, there is no such program.
+    """
+    await _end_leftover(prefix / "nginx.pid", configuration, log)
+    sockets = []
+    for host, port in listen:
+        try:
+            sockets.append(socket.create_server((host, port), family=_family(host), backlog=511))
+        except OSError as error:
+            raise NginxError(f"{host} port {port}: {error}") from error
+        sockets[-1].set_inheritable(True)
+    environment = {**os.environ, "NGINX": "".join(f"{one.fileno()};" for one in sockets)}
+    ready()
+    try:
+        os.execvpe(nginx, [nginx, "-p", f"{prefix}/", "-c", str(configuration)], environment)
+    except OSError as error:
+        raise NginxError(f"{nginx}: {error}") from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 async def answering(child: asyncio.subprocess.Process, status_socket: Path) -> None:

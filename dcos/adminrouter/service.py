@@ -1,6 +1,7 @@
-"""dcos-adminrouter: decides beside nginx, and keeps nginx running.
+"""dcos-adminrouter: on masters it decides beside nginx and keeps nginx running; on agents it becomes nginx.
 
-Ready when nginx answers. The process ends when nginx ends by itself; systemd starts both again.
+Ready when nginx answers. The process ends when nginx ends by itself; systemd starts both again. An agent's routes all have
+fixed upstreams and no token check, so nothing of ours stays in memory there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,29 @@ async def run(app: App[Config]) -> None:
         prepare.write(site, render(site), config, ip, app.clock.now())
     except (ValueError, OSError, AddressError) as error:
         raise Exit(_EXIT_BAD_INPUT, str(error)) from error
+    if config.is_master and zk is not None:
+        await _decide(app, site, ip, zk)
+    else:
+        await _become_nginx(app, site)
 
+
+async def _become_nginx(app: App[Config], site: Site) -> None:
+    """Errors: Exit."""
+    program, text = app.config.nginx, site.run / "nginx.conf"
+    try:
+        await nginx.check(program, site.run, text)
+        where = [(address, site.port) for address in site.listen]
+        await nginx.become(program, site.run, text, where, ready=lambda: app.ready(_serving(site)), log=app.log)
+    except nginx.NginxError as error:
+        raise Exit(_EXIT_NGINX, f"nginx: {error}") from error
+
+
+def _serving(site: Site) -> str:
+    return f"serving on {', '.join(site.listen)} port {site.port}"
+
+
+async def _decide(app: App[Config], site: Site, ip: str, zk: ZkUrl) -> None:
+    config = app.config
     short = aiohttp.ClientTimeout(total=config.cache_backend_request_timeout, sock_connect=5.0)
     async with (
         aiohttp.ClientSession(
@@ -55,12 +78,12 @@ async def run(app: App[Config]) -> None:
         keys_url = f"http://{where['dcos-bouncer']}/acs/api/v1/auth/jwks"
         keys = Keys(keys_url, session, clock=app.clock, rng=app.rng, log=app.log)
         view = _view(app, site, ip, session, stream, where, zk)
-        if config.is_master and config.activate_auth_module:
+        if config.activate_auth_module:
             app.spawn(keys.keep(), name="keys")
         decider = Decider(
             view=view,
             keys=keys,
-            auth=config.is_master and config.activate_auth_module,
+            auth=config.activate_auth_module,
             clock=app.clock,
             status_socket=site.status_socket,
             cluster_id=app.layout.cluster_id,
@@ -79,7 +102,7 @@ async def _serve(app: App[Config], site: Site) -> None:
         await nginx.check(program, site.run, text)
         async with nginx.running(program, site.run, text, site.status_socket, log=app.log) as child:
             await nginx.answering(child, site.status_socket)
-            app.ready(f"serving on {', '.join(site.listen)} port {site.port}")
+            app.ready(_serving(site))
             code = await child.wait()
     except (nginx.NginxError, TimeoutError) as error:
         raise Exit(_EXIT_NGINX, f"nginx: {error}") from error
@@ -93,9 +116,9 @@ def _view(
     session: aiohttp.ClientSession,
     stream: aiohttp.ClientSession,
     where: dict[str, str],
-    zk: ZkUrl | None,
+    zk: ZkUrl,
 ) -> View:
-    """What is known of the cluster; on masters kept fresh from now on (``zk`` given)."""
+    """What is known of the cluster, kept fresh from now on."""
     config = app.config
 
     def known(name: str, fetch: Callable[[], Awaitable[T]]) -> Knowledge[T]:
@@ -134,8 +157,7 @@ def _view(
         leaders=leaders,
         srv=sources.srv,
     )
-    if zk is not None and config.is_master:
-        _keep_fresh(app, view, sources, zk, metronome="dcos-metronome" in where)
+    _keep_fresh(app, view, sources, zk, metronome="dcos-metronome" in where)
     return view
 
 

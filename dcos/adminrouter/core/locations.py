@@ -173,12 +173,15 @@ def _table_location(service: str, route: Route) -> str:
     )
 
 
-def _absent(prefix: str, service: str, *, auth: bool) -> str:
-    text = f"503 Service Unavailable: {service} is not part of this release"
+def _absent_text(service: str) -> str:
+    return f"503 Service Unavailable: {service} is not part of this release"
+
+
+def _absent(prefix: str, service: str) -> str:
     return block(
         prefix,
-        *(_TOKEN_ONLY if auth else ()),
-        f'proxy_set_header {ANSWER_HEADER} "{text}";',
+        *_TOKEN_ONLY,
+        f'proxy_set_header {ANSWER_HEADER} "{_absent_text(service)}";',
         f"proxy_pass http://{DECISION_UPSTREAM};",
     )
 
@@ -198,18 +201,23 @@ def master(files: Files, *, login: str) -> Iterator[str]:
     yield from _leaders()
     yield from _services()
     for prefix, service in {**ABSENT, **ABSENT_ON_MASTERS}.items():
-        yield _absent(prefix, service, auth=True)
+        yield _absent(prefix, service)
     yield from _own()
 
 
 def agent(role: NodeRole, files: Files) -> Iterator[str]:
-    """Locations of an agent: nothing asks for a token there, the masters' Admin Routers did."""
+    """Locations of an agent, where nginx is alone: nothing asks for a token, the masters' Admin Routers did."""
     for service, route in table_routes(role):
         yield _table_location(service, route)
     for prefix, service in ABSENT.items():
-        yield _absent(prefix, service, auth=False)
+        yield block(
+            prefix,
+            'default_type "text/plain; charset=utf-8";',
+            'add_header Cache-Control "no-store" always;',
+            rf'return 503 "{_absent_text(service)}\n";',
+        )
     yield _version(files)
-    yield _metrics()
+    yield _own_metrics()
     yield block("/", "return 404;")
 
 
@@ -351,12 +359,23 @@ def _services() -> Iterator[str]:
         )
 
 
-def _metrics() -> str:
-    return block("= /nginx/metrics", f"proxy_pass http://{DECISION_UPSTREAM}/nginx/metrics;")
+def _own_metrics() -> str:
+    """What nginx has as variables, in Prometheus' text format; its totals stand on its own page only."""
+    rows = "".join(
+        rf'nginx_connections{{state="{name}"}} $connections_{name}\n'
+        for name in ("active", "reading", "writing", "waiting")
+    )
+    return block(
+        "= /nginx/metrics",
+        'default_type "text/plain; version=0.0.4; charset=utf-8";',
+        r"return 200 '# HELP nginx_up Whether nginx answers.\n# TYPE nginx_up gauge\nnginx_up 1\n"
+        r"# HELP nginx_connections Connections by what they do.\n# TYPE nginx_connections gauge\n"
+        f"{rows}';",
+    )
 
 
 def _own() -> Iterator[str]:
     """What the decision service answers itself."""
     yield block("/metadata", *_TOKEN_ONLY, *_proxy_headers(), f"proxy_pass http://{DECISION_UPSTREAM}/metadata;")
-    yield _metrics()
+    yield block("= /nginx/metrics", f"proxy_pass http://{DECISION_UPSTREAM}/nginx/metrics;")
     yield block("= /nginx/status", f"proxy_pass http://{DECISION_UPSTREAM}/nginx/status;")

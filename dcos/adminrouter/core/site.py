@@ -1,7 +1,7 @@
 """The whole configuration of nginx, as text.
 
-Nothing in it changes while nginx runs. Two memories: ``decisions`` (answers of the decision service, keyed by method, token and
-what was asked; its files hold tokens, so its folder is 0700 on tmpfs) and ``state`` (``/cache/master/``).
+Nothing in it changes while nginx runs. Two memories on masters: ``decisions`` (answers of the decision service, keyed by
+method, token and what was asked; its files hold tokens, so its folder is 0700 on tmpfs) and ``state`` (``/cache/master/``).
 Variables that locations set are never set at server level: sub-requests share them and would reset them.
 """
 
@@ -79,8 +79,16 @@ class Site:
 def render(site: Site) -> str:
     """The text of ``nginx.conf``.   Errors: ValueError (a path or address that cannot stand there)."""
     user = f"user {site.user};\n" if site.user else ""
-    paths = [_paths()] if site.role is NodeRole.MASTER else []
-    parts = [_general(site), _maps(), *paths, _upstreams(site), _server(site), _status(site)]
+    asking = site.role is NodeRole.MASTER
+    parts = [
+        _general(site),
+        *([_memories(site)] if asking else []),
+        _maps(),
+        *([_paths()] if asking else []),
+        _upstreams(site),
+        _server(site),
+        *([_status(site)] if asking else []),
+    ]
     return (
         "# Made by dcos-adminrouter at every start.\n"
         "daemon off;\n"
@@ -132,6 +140,11 @@ def _general(site: Site) -> str:
         "proxy_buffers 8 16k;\n"
         "proxy_max_temp_file_size 0;\n"
         "proxy_connect_timeout 10s;\n"
+    )
+
+
+def _memories(site: Site) -> str:
+    return (
         f"proxy_cache_path {quoted(site.run / 'decisions')} levels=1 keys_zone=decisions:8m inactive=30s max_size=64m\n"
         "    use_temp_path=off;\n"
         f"proxy_cache_path {quoted(site.run / 'state')} levels=1 keys_zone=state:1m inactive=60s max_size=256m\n"
@@ -216,8 +229,9 @@ def _paths() -> str:
 
 
 def _upstreams(site: Site) -> str:
-    decision = f"unix:{site.decision_socket}"
-    groups = {**site.upstreams, DECISION_UPSTREAM: decision}
+    """On an agent nobody decides: every location has a fixed upstream."""
+    decision = {DECISION_UPSTREAM: f"unix:{site.decision_socket}"} if site.role is NodeRole.MASTER else {}
+    groups = {**site.upstreams, **decision}
     return "\n".join(
         f"upstream {name} {{\n    server {_server_address(where)};\n    keepalive 16;\n}}"
         for name, where in sorted(groups.items())

@@ -190,3 +190,27 @@ def test_an_agents_router_needs_no_token(made: tuple[World, str, Path]) -> None:
         assert b"nginx_up 1" in door.ask("/nginx/metrics").body
         for path in ("/mesos/x", "/service/web/", "/acs/api/v1/auth/login", "/metadata"):
             assert door.ask(path, headers=AUTH).status == 404
+        absent = door.ask("/pkgpanda/active")
+        assert absent.body == b"503 Service Unavailable: dcos-pkgpanda-api is not part of this release\n"
+        assert absent.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_an_agents_router_is_nginx_and_nothing_else(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk, role="agent")
+    with front_door.opened(door):
+        assert door.process is not None
+        assert door.nginx_pid() == door.process.pid
+        assert Path(f"/proc/{door.process.pid}/comm").read_text() == "nginx\n"
+        assert door.stop() == 0
+    with front_door.opened(door):
+        assert b'nginx_connections{state="active"} ' in door.ask("/nginx/metrics").body
+
+
+def test_an_agents_router_says_who_has_its_port(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    door = FrontDoor(folder / "a", world, zk, f"--http_port={world.ports['app']}", role="agent")
+    with front_door.started(door):
+        assert door.process is not None
+        assert door.process.wait(60) == 4
+    assert "Address already in use" in door.log.read_text()
