@@ -9,9 +9,7 @@ Source: routing, redirects and JSONP of Mesos 1.11.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from dcos.master import api_v0, metrics
@@ -20,36 +18,9 @@ from dcos.master.core.events import Teardown
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
 from dcos.model.v1.types import MasterInfo
-
-JSON = "application/json"
-TEXT = "text/plain"
-_COMPRESS_FROM = 1024
-encode = msgspec.json.Encoder().encode
+from dcos.runtime.mesos_http import json_body, text_response
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def text_response(status: int, text: str = "", **headers: str) -> web.Response:
-    return web.Response(status=status, text=text, content_type=TEXT, headers=headers or None)
-
-
-def json_body(request: web.Request, value: Any) -> web.Response:
-    """JSON, or JSONP with ``?jsonp=name``."""
-    body = encode(value)
-    name = request.query.get("jsonp")
-    content_type = JSON
-    if name:
-        body = name.encode() + b"(" + body + b")"
-        content_type = "text/javascript"
-    return compressed(request, body, content_type)
-
-
-def compressed(request: web.Request, body: bytes, content_type: str) -> web.Response:
-    """Compressed where asked for and worth it."""
-    response = web.Response(body=body, content_type=content_type, zlib_executor_size=256 * 1024)
-    if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
-        response.enable_compression(web.ContentCoding.gzip)
-    return response
 
 
 class Api:

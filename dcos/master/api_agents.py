@@ -8,18 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from dcos.master.api import Api, text_response
+from dcos.master.api import Api
 from dcos.master.core.events import AgentSaid, LinkClosed
 from dcos.master.streams import Stream
+from dcos.master.writer import Writer
 from dcos.runtime.log import get_logger
+from dcos.runtime.mesos_http import text_response
 from dcos.wire import agent_link, recordio
 from dcos.wire.errors import WireError
 
 _log = get_logger("agents")
+T = TypeVar("T")
 
 
 class AgentsApi:
@@ -34,27 +39,36 @@ class AgentsApi:
         if request.headers.get("Content-Type") != agent_link.CONTENT_TYPE:
             return text_response(415, f"Expecting 'Content-Type' of {agent_link.CONTENT_TYPE}")
         link = Stream(str(uuid.uuid4()))
-        self._writer.links[link.id] = link
-        reader = asyncio.create_task(self._read(request, link))
-        try:
-            return await link.answer(request, agent_link.CONTENT_TYPE)
-        finally:
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
-            del self._writer.links[link.id]
-            self._writer.put(LinkClosed(self._writer.now(), link.id))
+        answer = link.answer(request, agent_link.CONTENT_TYPE)
+        return await exchange(self._writer, link, request.content.readany, answer, peer=request.remote or "")
 
-    async def _read(self, request: web.Request, link: Stream) -> None:
-        """What the agent says, until it ends or says nonsense; then the link is closed from our side too."""
-        decoder = recordio.Decoder()
-        try:
-            while chunk := await request.content.readany():
-                for record in decoder.feed(chunk):
-                    self._writer.put(AgentSaid(self._writer.now(), link.id, agent_link.decode_agent_message(record)))
-        except (WireError, msgspec.MsgspecError) as error:
-            _log.warning("bad_message_of_agent", link=link.id, peer=request.remote or "", error=str(error))
-        except (ConnectionError, web.PayloadAccessError):
-            pass
-        finally:
-            link.close()
+
+async def exchange(
+    writer: Writer, link: Stream, read: Callable[[], Awaitable[bytes]], answer: Coroutine[Any, Any, T], *, peer: str
+) -> T:
+    """Take in what ``read`` gives while ``answer`` sends what the link is told; returns when ``answer`` does."""
+    writer.links[link.id] = link
+    reader = asyncio.create_task(_take_in(writer, link, read, peer))
+    try:
+        return await answer
+    finally:
+        reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reader
+        del writer.links[link.id]
+        writer.put(LinkClosed(writer.now(), link.id))
+
+
+async def _take_in(writer: Writer, link: Stream, read: Callable[[], Awaitable[bytes]], peer: str) -> None:
+    """What the agent says, until it ends or says nonsense; then the link is closed from our side too."""
+    decoder = recordio.Decoder()
+    try:
+        while chunk := await read():
+            for record in decoder.feed(chunk):
+                writer.put(AgentSaid(writer.now(), link.id, agent_link.decode_agent_message(record)))
+    except (WireError, msgspec.MsgspecError) as error:
+        _log.warning("bad_message_of_agent", link=link.id, peer=peer, error=str(error))
+    except (ConnectionError, web.PayloadAccessError):
+        pass
+    finally:
+        link.close()

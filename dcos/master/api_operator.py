@@ -1,13 +1,12 @@
 """``/api/v1``: the operators' calls and their event stream.
 
-Calls that this master has no means for (quota, maintenance, drain, reservations by operators) answer 501 by name.
+``CALLS`` is the table of them all; calls that are not in it answer 501 by name.
 
 Source: Mesos operator API; arrays of GET_STATE and its parts are written even when empty.
 """
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,23 +14,20 @@ from typing import Any
 from aiohttp import web
 
 from dcos.master import metrics
-from dcos.master.api import Api, compressed, json_body, text_response
-from dcos.master.api_scheduler import answer_codec, body_codec, decoded
+from dcos.master.api import Api
+from dcos.master.calls import Asked, Json, Row, change, reply
 from dcos.master.core import views
 from dcos.master.core.events import MarkGone, Teardown
 from dcos.master.core.state import State
 from dcos.master.streams import Stream
 from dcos.master.version import VERSION_INFO
 from dcos.model.resources import EMPTY, Resources
-from dcos.model.v1.master import Call, CallType, Event, EventType, Response
+from dcos.model.v1.master import Call, CallType, Event, EventType
 from dcos.model.v1.scheduler import OfferConstraints
-from dcos.wire.mesos_codec import JSON, Codec
+from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, text_response
 
 HEARTBEAT_S = 15.0
 _HEARTBEAT = Event(type=EventType.HEARTBEAT)
-
-Json = dict[str, Any]
-
 
 # ---- reads -----------------------------------------------------------------------------------------------------------
 
@@ -120,29 +116,85 @@ def get_master(state: State) -> Json:
     return {"master_info": state.info, "start_time": state.started, "elected_time": state.elected}
 
 
-_READS: dict[CallType, Callable[[State], Json]] = {
-    CallType.GET_HEALTH: lambda _: {"healthy": True},
-    CallType.GET_VERSION: lambda _: {"version_info": VERSION_INFO},
-    CallType.GET_STATE: get_state,
-    CallType.GET_AGENTS: get_agents,
-    CallType.GET_FRAMEWORKS: get_frameworks,
-    CallType.GET_TASKS: get_tasks,
-    CallType.GET_EXECUTORS: get_executors,
-    CallType.GET_ROLES: get_roles,
-    CallType.GET_WEIGHTS: get_weights,
-    CallType.GET_MASTER: get_master,
-    CallType.GET_OPERATIONS: lambda _: {},
+async def get_metrics(asked: Asked) -> web.StreamResponse:
+    found = [{"name": name, "value": value} for name, value in metrics.snapshot(asked.api.writer).items()]
+    return await reply(asked, {"metrics": found})
+
+
+async def get_flags(asked: Asked) -> web.StreamResponse:
+    return await reply(asked, {"flags": [{"name": name, "value": value} for name, value in asked.api.flags.items()]})
+
+
+def reading(body: Callable[[State], Json]) -> Row:
+    """A call that shows a part of the state."""
+
+    async def handle(asked: Asked) -> web.StreamResponse:
+        return await reply(asked, body(asked.api.state))
+
+    return Row(handle)
+
+
+# ---- the event stream ------------------------------------------------------------------------------------------------
+
+
+async def subscribe(asked: Asked) -> web.StreamResponse:
+    writer, codec = asked.api.writer, asked.codec
+    stream = Stream(str(uuid.uuid4()), codec)
+    heartbeat = codec.encode(_HEARTBEAT, Event)
+    first = {"get_state": get_state(asked.api.state), "heartbeat_interval_seconds": HEARTBEAT_S}
+    stream.send(codec.encode({"type": EventType.SUBSCRIBED, "subscribed": first}, Event))
+    stream.send(heartbeat)
+    writer.subscribe(stream)
+    try:
+        return await stream.answer(asked.request, codec.content_type, heartbeat=heartbeat, every_s=HEARTBEAT_S)
+    finally:
+        stream.close()
+        writer.subscribers.pop(stream.id, None)
+
+
+# ---- changes ---------------------------------------------------------------------------------------------------------
+
+
+async def teardown(asked: Asked) -> web.StreamResponse:
+    assert asked.call.teardown is not None
+    framework = asked.call.teardown.framework_id.value
+    return await change(asked, lambda now, request: Teardown(now, request, framework))
+
+
+async def mark_agent_gone(asked: Asked) -> web.StreamResponse:
+    assert asked.call.mark_agent_gone is not None
+    agent = asked.call.mark_agent_gone.agent_id.value
+    return await change(asked, lambda now, request: MarkGone(now, request, agent))
+
+
+CALLS: dict[CallType, Row] = {
+    CallType.GET_HEALTH: reading(lambda _: {"healthy": True}),
+    CallType.GET_VERSION: reading(lambda _: {"version_info": VERSION_INFO}),
+    CallType.GET_FLAGS: Row(get_flags),
+    CallType.GET_METRICS: Row(get_metrics),
+    CallType.GET_STATE: reading(get_state),
+    CallType.GET_AGENTS: reading(get_agents),
+    CallType.GET_FRAMEWORKS: reading(get_frameworks),
+    CallType.GET_TASKS: reading(get_tasks),
+    CallType.GET_EXECUTORS: reading(get_executors),
+    CallType.GET_ROLES: reading(get_roles),
+    CallType.GET_WEIGHTS: reading(get_weights),
+    CallType.GET_MASTER: reading(get_master),
+    CallType.GET_OPERATIONS: reading(lambda _: {}),
     # Nothing of these can be set here, so there is none:
-    CallType.GET_QUOTA: lambda _: {"status": {}},
-    CallType.GET_MAINTENANCE_SCHEDULE: lambda _: {"schedule": {}},
-    CallType.GET_MAINTENANCE_STATUS: lambda _: {"status": {}},
+    CallType.GET_QUOTA: reading(lambda _: {"status": {}}),
+    CallType.GET_MAINTENANCE_SCHEDULE: reading(lambda _: {"schedule": {}}),
+    CallType.GET_MAINTENANCE_STATUS: reading(lambda _: {"status": {}}),
+    CallType.SUBSCRIBE: Row(subscribe),
+    CallType.TEARDOWN: Row(teardown, "teardown"),
+    CallType.MARK_AGENT_GONE: Row(mark_agent_gone, "mark_agent_gone"),
 }
+"""Rows of other files are put in here: ``**api_quota.CALLS``."""
 
 
 class OperatorApi:
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._writer = api.writer
 
     def routes(self) -> list[web.RouteDef]:
         """Any unknown path below ``/api/v1`` is this one too, as upstream's routing by prefix has it."""
@@ -161,57 +213,12 @@ class OperatorApi:
             return call
         if call.type is None:
             return text_response(400, "Failed to validate master::Call: Expecting 'type' to be present")
+        row = CALLS.get(call.type)
+        if row is not None and row.member is not None and getattr(call, row.member) is None:
+            return text_response(400, f"Failed to validate master::Call: Expecting '{row.member}' to be present")
         codec = answer_codec(request)
         if isinstance(codec, web.Response):
             return codec
-        if call.type is CallType.SUBSCRIBE:
-            return await self._subscribe(request, codec)
-        if call.type is CallType.GET_METRICS:
-            found = [{"name": name, "value": value} for name, value in metrics.snapshot(self._writer).items()]
-            return await self._reply(request, codec, call.type, {"metrics": found})
-        if call.type is CallType.GET_FLAGS:
-            flags = [{"name": name, "value": value} for name, value in self._api.flags.items()]
-            return await self._reply(request, codec, call.type, {"flags": flags})
-        if call.type in _READS:
-            return await self._reply(request, codec, call.type, _READS[call.type](self._api.state))
-        return await self._change(call)
-
-    @staticmethod
-    async def _reply(request: web.Request, codec: Codec, kind: CallType, body: Json) -> web.Response:
-        answer = {"type": kind, kind.lower(): body}
-        if codec is JSON:
-            return json_body(request, answer)
-        # Messages never change, so that another thread may take its time with them while the writer goes on.
-        raw = await asyncio.to_thread(codec.encode, answer, Response)
-        return compressed(request, raw, codec.content_type)
-
-    async def _change(self, call: Call) -> web.Response:
-        number, answer = self._writer.request()
-        now = self._writer.now()
-        match call.type:
-            case CallType.TEARDOWN if call.teardown is not None:
-                self._writer.put(Teardown(now, number, call.teardown.framework_id.value))
-            case CallType.MARK_AGENT_GONE if call.mark_agent_gone is not None:
-                self._writer.put(MarkGone(now, number, call.mark_agent_gone.agent_id.value))
-            case CallType.TEARDOWN | CallType.MARK_AGENT_GONE:
-                answer.cancel()
-                member = call.type.lower()
-                return text_response(400, f"Failed to validate master::Call: Expecting '{member}' to be present")
-            case _:
-                answer.cancel()
-                return text_response(501, f"{call.type} is not supported by this master")
-        done = await answer
-        return text_response(done.status, done.text)
-
-    async def _subscribe(self, request: web.Request, codec: Codec) -> web.StreamResponse:
-        stream = Stream(str(uuid.uuid4()), codec)
-        heartbeat = codec.encode(_HEARTBEAT, Event)
-        first = {"get_state": get_state(self._api.state), "heartbeat_interval_seconds": HEARTBEAT_S}
-        stream.send(codec.encode({"type": EventType.SUBSCRIBED, "subscribed": first}, Event))
-        stream.send(heartbeat)
-        self._writer.subscribe(stream)
-        try:
-            return await stream.answer(request, codec.content_type, heartbeat=heartbeat, every_s=HEARTBEAT_S)
-        finally:
-            stream.close()
-            self._writer.subscribers.pop(stream.id, None)
+        if row is None:
+            return text_response(501, f"{call.type} is not supported by this master")
+        return await row.handle(Asked(self._api, request, call, codec, None))

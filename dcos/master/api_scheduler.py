@@ -5,57 +5,18 @@ Source: order of checks, codes and texts of Mesos 1.11 (recorded answers in test
 
 from __future__ import annotations
 
-import re
 import uuid
-from typing import TypeVar
 
-import msgspec
 from aiohttp import web
 
-from dcos.master.api import Api, forms, text_response
+from dcos.master.api import Api, forms
 from dcos.master.core.call_validation import call_problem
 from dcos.master.core.events import SchedulerCall, StreamClosed, Subscribe
 from dcos.master.streams import Stream
 from dcos.model.v1.scheduler import Call, CallType, Event, EventType
-from dcos.wire.errors import WireError
-from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
-
-M = TypeVar("M", bound=msgspec.Struct)
+from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, text_response
 
 _HEARTBEAT = Event(type=EventType.HEARTBEAT)
-_EITHER = f"{JSON.content_type} or {PROTOBUF.content_type}"
-
-
-def body_codec(request: web.Request) -> Codec | web.Response:
-    """What the body is in, or 405, 400 or 415: what is wrong before it is looked at."""
-    if request.method != "POST":
-        return text_response(405, f"Expecting one of {{ 'POST' }}, but received '{request.method}'", Allow="POST")
-    content_type = request.headers.get("Content-Type")
-    if content_type is None:
-        return text_response(400, "Expecting 'Content-Type' to be present")
-    return by_content_type(content_type) or text_response(415, f"Expecting 'Content-Type' of {_EITHER}")
-
-
-def answer_codec(request: web.Request) -> Codec | web.Response:
-    """What to answer in, or 406 where the client takes neither."""
-    return accepted(request.headers.get("Accept")) or text_response(406, f"Expecting 'Accept' to allow {_EITHER}")
-
-
-async def decoded(request: web.Request, codec: Codec, kind: type[M], name: str) -> M | web.Response:
-    """The body as a message, or 400 in upstream's words."""
-    raw = await request.read()
-    try:
-        return codec.decode(raw, kind)
-    except WireError as error:
-        if codec is PROTOBUF:
-            return text_response(400, f"Failed to parse body into {name} protobuf: {error}")
-        if error.path or "not valid JSON" not in error.rule:
-            return text_response(400, f"Failed to convert JSON into {name} protobuf: {error}")
-        found = re.search(r"\(byte (\d+)\)", error.rule)
-        at = int(found[1]) if found else len(raw)
-        near = raw[at : at + 20].decode(errors="replace")
-        line = raw.count(b"\n", 0, at) + 1
-        return text_response(400, f"Failed to parse body into JSON: syntax error at line {line} near: {near}")
 
 
 class SchedulerApi:

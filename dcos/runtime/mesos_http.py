@@ -1,0 +1,88 @@
+"""Manners of the Mesos endpoints that master and agent share: answers, JSONP, compression, the two encodings.
+
+Source: content negotiation, texts and codes of Mesos 1.11 (recorded answers in tests/golden).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from dcos.wire.errors import WireError
+from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+TEXT = "text/plain"
+_COMPRESS_FROM = 1024
+_EITHER = f"{JSON.content_type} or {PROTOBUF.content_type}"
+_encode = msgspec.json.Encoder().encode
+
+
+def text_response(status: int, text: str = "", **headers: str) -> web.Response:
+    return web.Response(status=status, text=text, content_type=TEXT, headers=headers or None)
+
+
+def json_body(request: web.Request, value: Any) -> web.Response:
+    """JSON, or JSONP with ``?jsonp=name``."""
+    body = _encode(value)
+    name = request.query.get("jsonp")
+    content_type = JSON.content_type
+    if name:
+        body = name.encode(errors="replace") + b"(" + body + b")"
+        content_type = "text/javascript"
+    return compressed(request, body, content_type)
+
+
+def compressed(request: web.Request, body: bytes, content_type: str) -> web.Response:
+    """Compressed where asked for and worth it."""
+    response = web.Response(body=body, content_type=content_type, zlib_executor_size=256 * 1024)
+    if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+def method_not_allowed(request: web.Request, *allowed: str) -> web.Response:
+    words = ", ".join(f"'{one}'" for one in allowed)
+    text = f"Expecting one of {{ {words} }}, but received '{request.method}'"
+    return text_response(405, text, Allow=", ".join(allowed))
+
+
+def body_codec(request: web.Request) -> Codec | web.Response:
+    """What the body is in, or 405, 400 or 415: what is wrong before it is looked at."""
+    if request.method != "POST":
+        return method_not_allowed(request, "POST")
+    content_type = request.headers.get("Content-Type")
+    if content_type is None:
+        return text_response(400, "Expecting 'Content-Type' to be present")
+    return by_content_type(content_type) or text_response(415, f"Expecting 'Content-Type' of {_EITHER}")
+
+
+def answer_codec(request: web.Request) -> Codec | web.Response:
+    """What to answer in, or 406 where the client takes neither."""
+    return accepted(request.headers.get("Accept")) or text_response(406, f"Expecting 'Accept' to allow {_EITHER}")
+
+
+async def decoded(request: web.Request, codec: Codec, kind: type[M], name: str) -> M | web.Response:
+    """The body as a message, or 400 in upstream's words."""
+    raw = await request.read()
+    try:
+        return codec.decode(raw, kind)
+    except WireError as error:
+        return text_response(400, not_understood(raw, codec, name, error))
+
+
+def not_understood(raw: bytes, codec: Codec, name: str, error: WireError) -> str:
+    """Upstream's words for a body that is no message of type ``name``."""
+    if codec is PROTOBUF:
+        return f"Failed to parse body into {name} protobuf: {error}"
+    if error.path or "not valid JSON" not in error.rule:
+        return f"Failed to convert JSON into {name} protobuf: {error}"
+    found = re.search(r"\(byte (\d+)\)", error.rule)
+    at = int(found[1]) if found else len(raw)
+    near = raw[at : at + 20].decode(errors="replace")
+    line = raw.count(b"\n", 0, at) + 1
+    return f"Failed to parse body into JSON: syntax error at line {line} near: {near}"
