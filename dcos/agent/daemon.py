@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -88,6 +88,7 @@ class Daemon:
         checkpoints: Checkpoints,
         containerizer: Containerizer,
         collector: GarbageCollector,
+        boot_id: Callable[[], str] = current_boot_id,
     ) -> None:
         self._app = app
         self.core = core
@@ -96,6 +97,7 @@ class Daemon:
         self._checkpoints = checkpoints
         self._containerizer = containerizer
         self._collector = collector
+        self._boot_id = boot_id
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._containers: dict[str, asyncio.Task[Any]] = {}
         self._checks: dict[str, list[asyncio.Task[Any]]] = {}
@@ -258,7 +260,7 @@ class Daemon:
             "pid": self.pid,
             "version": MESOS_VERSION,
             "capabilities": CAPABILITIES,
-            "boot_id": current_boot_id(),
+            "boot_id": self._boot_id(),
         }
         if self.info.id is None:
             return agent_link.Register(**common)
@@ -319,7 +321,7 @@ class Daemon:
         Errors: Exit, when flags or checkpoints forbid to go on.
         """
         began = self._app.clock.monotonic()
-        boot_id, now = current_boot_id(), self._app.clock.now()
+        boot_id, now = self._boot_id(), self._app.clock.now()
         rebooted = self._checkpoints.boot_id() not in (None, boot_id)
         try:
             before = self._checkpoints.agent()

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import msgspec
@@ -32,6 +33,29 @@ class LinkBroken(Exception):
     """The exchange with this master is over: says why."""
 
 
+Read = Callable[[], Awaitable[bytes]]
+"""The next bytes from the master, none at the end."""
+Dial = Callable[[str, AsyncIterator[bytes]], AbstractAsyncContextManager[Read]]
+"""Opens an exchange with a master (``host:port``) and sends it a body that never ends."""
+
+
+@contextlib.asynccontextmanager
+async def http_dial(leader: str, body: AsyncIterator[bytes]) -> AsyncIterator[Read]:
+    """Errors: LinkBroken for another answer than 200; those of aiohttp."""
+    headers = {"Content-Type": agent_link.CONTENT_TYPE}
+    async with http.session(timeout_s=None) as session:
+        response = await session.post(
+            f"http://{leader}{agent_link.PATH}", data=body, headers=headers, allow_redirects=False
+        )
+        try:
+            if response.status != 200:
+                where = response.headers.get("Location", "")
+                raise LinkBroken(f"the master answered {response.status} {where}".strip())
+            yield response.content.readany
+        finally:
+            response.close()
+
+
 class AgentLink:
     """One agent's link. ``hello`` makes the first message, ``receive`` takes all but pings, ``lost`` hears of breaks."""
 
@@ -44,6 +68,7 @@ class AgentLink:
         backoff_factor_s: float,
         rng: random.Random,
         log: Logger,
+        dial: Dial = http_dial,
     ) -> None:
         self._hello = hello
         self._receive = receive
@@ -51,6 +76,7 @@ class AgentLink:
         self._backoff_factor_s = backoff_factor_s
         self._rng = rng
         self._log = log
+        self._dial = dial
         self._leader: str | None = None
         self._leader_changed = asyncio.Event()
         self._outbox: asyncio.Queue[bytes] | None = None
@@ -139,27 +165,18 @@ class AgentLink:
                     data += outbox.get_nowait()
                 yield data
 
-        headers = {"Content-Type": agent_link.CONTENT_TYPE}
-        async with http.session(timeout_s=None) as session:
+        async with contextlib.AsyncExitStack() as stack:
             async with asyncio.timeout(FIRST_ANSWER_S):
-                response = await session.post(
-                    f"http://{leader}{agent_link.PATH}", data=body(), headers=headers, allow_redirects=False
-                )
-            try:
-                if response.status != 200:
-                    where = response.headers.get("Location", "")
-                    raise LinkBroken(f"the master answered {response.status} {where}".strip())
-                await self._read(response, leader)
-            finally:
-                response.close()
+                read = await stack.enter_async_context(self._dial(leader, body()))
+            await self._read(read, leader)
 
-    async def _read(self, response: aiohttp.ClientResponse, leader: str) -> None:
+    async def _read(self, read: Read, leader: str) -> None:
         decoder = Decoder()
         silence_s = FIRST_ANSWER_S
         while True:
             try:
                 async with asyncio.timeout(silence_s):
-                    data = await response.content.readany()
+                    data = await read()
             except TimeoutError:
                 raise LinkBroken(f"the master was silent for {silence_s:g} s") from None
             if not data:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -57,15 +57,23 @@ class Stream:
         response.content_type = content_type
         response.enable_chunked_encoding()
         await response.prepare(request)
+        await self.pump(response.write, heartbeat=heartbeat, every_s=every_s)
+        await response.write_eof()
+        return response
+
+    async def pump(
+        self, write: Callable[[bytes], Awaitable[None]], *, heartbeat: bytes | None = None, every_s: float = 15.0
+    ) -> None:
+        """Write everything queued, until closed.   Errors: those of ``write`` when the peer is gone."""
         loop = asyncio.get_running_loop()
         next_beat = loop.time() + every_s
         while True:
             if self._waiting:
                 waiting, self._waiting, self._size = self._waiting, [], 0
-                await response.write(b"".join(waiting))
+                await write(b"".join(waiting))
                 continue
             if self.closed:
-                break
+                return
             self._wake.clear()
             if heartbeat is None:
                 await self._wake.wait()
@@ -76,5 +84,3 @@ class Stream:
             except TimeoutError:
                 next_beat = loop.time() + every_s
                 self.send(heartbeat)
-        await response.write_eof()
-        return response

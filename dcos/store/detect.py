@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar
 
 from dcos.model.v1.types import MasterInfo
@@ -95,19 +95,35 @@ async def follow(
 ) -> AsyncIterator[T]:
     """What ``watch`` yields, over as many sessions as it takes. Between sessions the last value stands; each new one's
     first value is yielded only if it differs."""
+
+    async def connect() -> Store:
+        return await connect_url(url, session_timeout_s=session_timeout_s)
+
+    async for value in follow_sessions(connect, watch, rng=rng, name=str(url)):
+        yield value
+
+
+async def follow_sessions(
+    connect: Callable[[], Awaitable[Store]],
+    watch: Callable[[Store], AsyncIterator[T]],
+    *,
+    rng: random.Random,
+    name: str,
+) -> AsyncIterator[T]:
+    """As ``follow``, over the sessions that ``connect`` makes."""
     before: T | None = None
     first = True
     while True:
-        store = await connect_url(url, session_timeout_s=session_timeout_s)
+        store = await connect()
         try:
             async for value in watch(store):
                 if first or value != before:
                     before, first = value, False
                     yield value
         except SessionLost:
-            _log.info("session_renewed", url=str(url))
+            _log.info("session_renewed", url=name)
         except StoreError as error:
-            _log.warning("watch_failed", url=str(url), error=f"{type(error).__name__} {error}")
+            _log.warning("watch_failed", url=name, error=f"{type(error).__name__} {error}")
         finally:
             await store.close()
         await asyncio.sleep(rng.uniform(0.1, 1.0))

@@ -55,7 +55,7 @@ class MemoryEnsemble:
         self._entries = {"/": _Entry(b"", 0)}
         self._transaction = 0
         self._sessions = 0
-        self._watchers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._watchers: defaultdict[str, dict[asyncio.Event, None]] = defaultdict(dict)
         self.writes = 0
         """Successful writing requests so far (a transaction counts once)."""
 
@@ -102,11 +102,11 @@ class MemoryEnsemble:
     def watching(self, path: str) -> Iterator[asyncio.Event]:
         """An event set whenever the node or its children change."""
         event = asyncio.Event()
-        self._watchers[path].add(event)
+        self._watchers[path][event] = None
         try:
             yield event
         finally:
-            self._watchers[path].discard(event)
+            del self._watchers[path][event]
             if not self._watchers[path]:
                 del self._watchers[path]
 
@@ -128,7 +128,7 @@ class MemoryEnsemble:
             raise
         self.writes += 1
         for path in touched:
-            for event in self._watchers.get(path, ()):
+            for event in tuple(self._watchers.get(path, ())):
                 event.set()
         return paths
 
@@ -196,7 +196,7 @@ class MemoryStore:
         self._connected = asyncio.Event()
         self._connected.set()
         self._lost = asyncio.Event()
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, None] = {}
         self._fault: bool | None = None
 
     # ---- what a test does to it ----
@@ -313,11 +313,11 @@ class MemoryStore:
         return paths
 
     async def _wait(self, changed: asyncio.Event) -> None:
-        self._waiting.add(changed)
+        self._waiting[changed] = None
         try:
             if not self._lost.is_set():
                 await changed.wait()
             if self._lost.is_set():
                 raise SessionLost
         finally:
-            self._waiting.discard(changed)
+            self._waiting.pop(changed, None)
