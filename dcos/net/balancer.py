@@ -34,6 +34,8 @@ class Balancer:
         self._found: dict[int, Table | None] = {}
         self._wanted: Mapping[Service, tuple[Target, ...]] | None = None
         self._hosts: frozenset[str] = frozenset()
+        self._routed: set[str] | None = None
+        """Destinations that were given routes; None: look at the kernel's."""
         self._lock = asyncio.Lock()
         self._log = get_logger("l4lb")
 
@@ -43,7 +45,7 @@ class Balancer:
             self._wanted = wanted
             self._hosts = frozenset(hosts)
             try:
-                await asyncio.to_thread(self._routes)
+                await self._routes()
                 for version in self._versions:
                     await self._apply(version)
             except (NftError, links.LinkError) as error:
@@ -76,7 +78,8 @@ class Balancer:
             if self._wanted is None:
                 return
             try:
-                await asyncio.to_thread(self._routes)
+                self._routed = None
+                await self._routes()
                 for version in self._versions:
                     believed = self._found.get(version)
                     found = await self._read(version)
@@ -90,10 +93,9 @@ class Balancer:
                 self._found.clear()
                 self._log.error("repair_failed", error=str(error))
 
-    def _routes(self) -> None:
+    async def _routes(self) -> None:
         """Every virtual address needs a route, or this node's own processes could not even send to it."""
         wanted = self._wanted or {}
-        links.ensure_device(DEVICE)
         networks = _networks(self._ranges.min4, self._ranges.max4)
         if any(":" in one.ip for one in wanted):
             networks |= _networks(self._ranges.min6, self._ranges.max6)
@@ -102,10 +104,15 @@ class Balancer:
             for one in wanted
             if one.ip not in self._hosts and not _within(one.ip, networks)
         }
-        held = links.routes(DEVICE)
         goal = networks | singles
+        if goal == self._routed:
+            return
+        self._routed = None
+        await links.ensure_device(DEVICE)
+        held = await links.routes(DEVICE)
         if goal != held:
-            links.change_routes(DEVICE, add=goal - held, remove=held - goal, source=self._node_ip)
+            await links.change_routes(DEVICE, add=goal - held, remove=held - goal, source=self._node_ip)
+        self._routed = goal
 
     async def keep_repaired(self, every_s: float) -> None:
         """Compare for ever."""
@@ -129,4 +136,4 @@ async def remove(nft: Nft) -> None:
     """Take everything of the balancer out of the kernel.   Errors: NftError, LinkError."""
     for version in ruleset.FAMILIES:
         await nft.apply(ruleset.removal(version))
-    await asyncio.to_thread(links.remove_device, DEVICE)
+    await links.remove_device(DEVICE)

@@ -161,10 +161,12 @@ async def _follow(app: App[Config], follower: ClusterFollower, net: Net) -> None
         await asyncio.sleep(min(app.clock.monotonic() - before, 0.5))  # at most half of a core, however much changes
 
 
-def _prepare_network(app: App[Config]) -> None:
+async def _prepare_network(app: App[Config]) -> None:
     config = app.config
     try:
-        links.ensure_device(DEVICE, [host for host, _ in config.dns_bind if host not in local_addresses(loopback=True)])
+        await links.ensure_device(
+            DEVICE, [host for host, _ in config.dns_bind if host not in local_addresses(loopback=True)]
+        )
         if config.enable_lb and links.enable_forwarding():
             app.log.info("forwarding_enabled")
     except links.LinkError as error:
@@ -192,7 +194,7 @@ async def run(app: App[Config]) -> None:
     ip = detect_ip(config.ip, config.ip_discovery_command)
     node = Node(ip=ip, public_ips=config.public_ips, masters=masters)
     if config.manage_network:
-        await asyncio.to_thread(_prepare_network, app)
+        await _prepare_network(app)
     forwarder = Forwarder(_groups(config, masters), timeout_s=config.upstream_timeout)
     ranges = Ranges(
         min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
@@ -228,7 +230,7 @@ async def run(app: App[Config]) -> None:
 async def _cleanup() -> int:
     try:
         await balancer.remove(Nft())
-        await asyncio.to_thread(links.remove_device, DEVICE)
+        await links.remove_device(DEVICE)
     except (NftError, links.LinkError) as error:
         print(f"dcos-net cleanup: {error}", file=sys.stderr)
         return 1

@@ -1,113 +1,78 @@
-"""Devices without hardware, their addresses and routes, by netlink.
+"""Devices without hardware, their addresses and routes, by the ``ip`` program.
 
 The device of choice for addresses of our own is a bridge without ports: dummy devices are missing from some kernels, a bridge
-from none that runs containers. The netlink library runs an event loop of its own: call these functions in a thread.
+from none that runs containers. Needed rarely, so no netlink library stays in memory for it.
 Errors: LinkError naming the device and what was refused.
 """
 
 from __future__ import annotations
 
-import errno
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pyroute2
-from pyroute2.netlink.exceptions import NetlinkError
+import msgspec
 
-IPRoute: Any = pyroute2.IPRoute  # type: ignore[attr-defined]
+from dcos.runtime.process import ProcessError, run
+
+_PROTOCOL = "13"
+"""Marks our routes, so that those the kernel or others made stay alone."""
+_TIMEOUT_S = 30.0
 
 
 class LinkError(Exception):
     """The kernel refused a change of a device, address or route."""
 
 
-def ensure_device(name: str, addresses: Iterable[str] = ()) -> bool:
+async def ensure_device(name: str, addresses: Iterable[str] = ()) -> bool:
     """A bridge without ports, up, with at least ``addresses`` (as /32 or /128); tells whether anything was changed."""
     changed = False
-    try:
-        with IPRoute() as route:
-            index = _index(route, name)
-            if index is None:
-                try:
-                    route.link("add", ifname=name, kind="bridge")
-                except NetlinkError as error:
-                    if error.code != errno.EEXIST:
-                        raise
-                index = _index(route, name)
-                changed = True
-            assert index is not None
-            if not route.get_links(index)[0]["flags"] & 1:
-                route.link("set", index=index, state="up")
-                changed = True
-            held = {str(message.get_attr("IFA_ADDRESS")) for message in route.get_addr(index=index)}
-            for address in addresses:
-                if address not in held:
-                    route.addr("add", index=index, address=address, prefixlen=128 if ":" in address else 32)
-                    changed = True
-    except (NetlinkError, OSError) as error:
-        raise LinkError(f"device {name}: {error}") from error
-    return changed
+    device = await _device(name)
+    if device is None:
+        await _change(f"link add name {name} type bridge", but="File exists", about=f"device {name}")
+        device = await _device(name) or {}
+        changed = True
+    held = {address["local"] for address in device.get("addr_info", ())}
+    commands = [f"addr add {address}/{_full(address)} dev {name}" for address in addresses if address not in held]
+    if "UP" not in device.get("flags", ()):
+        commands.append(f"link set dev {name} up")
+    await _change(*commands, about=f"device {name}")
+    return changed or bool(commands)
 
 
-def remove_device(name: str) -> bool:
+async def remove_device(name: str) -> bool:
     """Remove it with its addresses and routes; False where there is none."""
-    try:
-        with IPRoute() as route:
-            index = _index(route, name)
-            if index is None:
-                return False
-            route.link("del", index=index)
-    except (NetlinkError, OSError) as error:
-        raise LinkError(f"device {name}: {error}") from error
+    if await _device(name) is None:
+        return False
+    await _change(f"link del dev {name}", about=f"device {name}")
     return True
 
 
-def routes(device: str) -> set[str]:
-    """Destinations (``network/length``) of the unicast routes in the main table that lead to ``device``."""
+async def routes(device: str) -> set[str]:
+    """Destinations (``network/length``) of the unicast routes in the main table that lead to ``device`` and are ours."""
     found = set()
-    with IPRoute() as route:
-        index = _index(route, device)
-        if index is None:
-            return set()
-        for family, full in ((socket.AF_INET, 32), (socket.AF_INET6, 128)):
-            for message in route.get_routes(family=family, table=254):
-                if message.get_attr("RTA_OIF") == index and message["proto"] == _PROTOCOL:
-                    length = message["dst_len"]
-                    found.add(f"{message.get_attr('RTA_DST')}/{full if length is None else length}")
+    for family in ("-4", "-6"):
+        shown = await _show(family, "route", "show", "table", "main", "dev", device, "proto", _PROTOCOL)
+        for route in shown or ():
+            destination = str(route["dst"])
+            found.add(destination if "/" in destination else f"{destination}/{_full(destination)}")
     return found
 
 
-_PROTOCOL = 0x0D
-"""Marks our routes, so that those the kernel or others made stay alone."""
-
-
-def change_routes(
+async def change_routes(
     device: str, *, add: Iterable[str] = (), remove: Iterable[str] = (), source: str | None = None
 ) -> None:
     """Routes to ``device``; ``source`` is the address that this node's own packets to IPv4 destinations get."""
-    try:
-        with IPRoute() as route:
-            index = _index(route, device)
-            if index is None:
-                raise LinkError(f"device {device}: not there")
-            for destination in remove:
-                try:
-                    route.route("del", dst=destination, oif=index, proto=_PROTOCOL)
-                except NetlinkError as error:
-                    if error.code != errno.ESRCH:
-                        raise
-            for destination in add:
-                options = {"prefsrc": source} if source and ":" not in destination else {}
-                route.route("replace", dst=destination, oif=index, proto=_PROTOCOL, **options)
-    except (NetlinkError, OSError) as error:
-        raise LinkError(f"routes of {device}: {error}") from error
-
-
-def _index(route: Any, name: str) -> int | None:
-    found = route.link_lookup(ifname=name)
-    return int(found[0]) if found else None
+    about = f"routes of {device}"
+    tail = f"dev {device} proto {_PROTOCOL}"
+    await _change(*(f"route del {destination} {tail}" for destination in remove), but="No such process", about=about)
+    await _change(
+        *(
+            f"route replace {destination} {tail}" + (f" src {source}" if source and ":" not in destination else "")
+            for destination in add
+        ),
+        about=about,
+    )
 
 
 def enable_forwarding() -> bool:
@@ -117,3 +82,41 @@ def enable_forwarding() -> bool:
         return False
     switch.write_text("1\n")
     return True
+
+
+def _full(address: str) -> int:
+    return 128 if ":" in address else 32
+
+
+async def _device(name: str) -> dict[str, Any] | None:
+    found = await _show("addr", "show", "dev", name)
+    return found[0] if found else None
+
+
+async def _show(*words: str) -> list[dict[str, Any]] | None:
+    """What ``ip`` lists; None where there is no such device."""
+    try:
+        result = await run(["ip", "-j", *words], timeout_s=_TIMEOUT_S)
+    except (ProcessError, TimeoutError) as error:
+        raise LinkError(str(error) or "ip took too long") from error
+    if result.ok:
+        return msgspec.json.decode(result.stdout or b"[]", type=list[dict[str, Any]])
+    said = result.stderr.decode(errors="replace").strip()
+    if "does not exist" in said or "Cannot find device" in said:
+        return None
+    raise LinkError(f"ip {' '.join(words)}: {said}")
+
+
+async def _change(*commands: str, about: str, but: str = "") -> None:
+    """Run ``commands`` in one go, all of them; ``but`` is the one refusal that does not matter."""
+    if not commands:
+        return
+    try:
+        lines = "".join(f"{command}\n" for command in commands).encode()
+        result = await run(["ip", "-force", "-batch", "-"], input=lines, timeout_s=_TIMEOUT_S)
+    except (ProcessError, TimeoutError) as error:
+        raise LinkError(f"{about}: {error or 'ip took too long'}") from error
+    said = [line for line in result.stderr.decode(errors="replace").splitlines() if "Command failed" not in line]
+    refused = [line for line in said if not but or but not in line]
+    if refused:
+        raise LinkError(f"{about}: {'; '.join(refused)[-1000:]}")
