@@ -5,7 +5,9 @@ Source: order of checks, codes and texts of Mesos 1.11 (recorded answers in test
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -13,6 +15,7 @@ from dcos.master.api import Api, forms
 from dcos.master.core.call_validation import call_problem
 from dcos.master.core.events import SchedulerCall, StreamClosed, Subscribe
 from dcos.master.streams import Stream
+from dcos.master.writer import Writer
 from dcos.model.v1.scheduler import Call, CallType, Event, EventType
 from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, text_response
 
@@ -52,16 +55,23 @@ class SchedulerApi:
         if "Mesos-Stream-Id" in request.headers:
             return text_response(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
         stream = Stream(str(uuid.uuid4()), codec)
-        self._writer.schedulers[stream.id] = stream
-        self._writer.put(Subscribe(self._writer.now(), stream.id, call))
-        try:
+        with subscribed(self._writer, stream, call):
             return await stream.answer(
                 request,
                 codec.content_type,
                 headers={"Mesos-Stream-Id": stream.id},
                 heartbeat=codec.encode(_HEARTBEAT, Event),
             )
-        finally:
-            stream.close()
-            del self._writer.schedulers[stream.id]
-            self._writer.put(StreamClosed(self._writer.now(), stream.id))
+
+
+@contextlib.contextmanager
+def subscribed(writer: Writer, stream: Stream, call: Call) -> Iterator[None]:
+    """``stream`` carries the answer to a SUBSCRIBE while this is held."""
+    writer.schedulers[stream.id] = stream
+    writer.put(Subscribe(writer.now(), stream.id, call))
+    try:
+        yield
+    finally:
+        stream.close()
+        del writer.schedulers[stream.id]
+        writer.put(StreamClosed(writer.now(), stream.id))
