@@ -326,6 +326,15 @@ class Resources:
                 out.setdefault(kind.role, {})[kind] = amount
         return {role: Resources._made(amounts) for role, amounts in out.items()}
 
+    def exclusive(self) -> Resources:
+        """All but shared volumes; this very bag if there are none."""
+        if any(kind.shared for kind in self._amounts):
+            return self.filter(lambda kind: not kind.shared)
+        return self
+
+    def shared(self) -> Resources:
+        return self.filter(lambda kind: kind.shared)
+
     def revocable(self) -> Resources:
         return self.filter(lambda kind: kind.revocable)
 

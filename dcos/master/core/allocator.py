@@ -15,7 +15,7 @@ its cycle where this one offers at once.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from dcos.master.core.sorter import Sorter, Totals
@@ -78,10 +78,13 @@ class _Slot:
     id: str
     total: Resources
     free: Resources
+    """Total less ``used``; shared volumes are always here."""
     active: bool
     remote: bool
     multi_role: bool
     has_gpus: bool = False
+    used: Resources = EMPTY
+    """What somebody holds, shared volumes aside."""
     special: bool = False
     """Whether anything of it is reserved, revocable or shared, so that not everybody may have everything."""
     filters: dict[tuple[str, str], list[tuple[float, Resources]]] = field(default_factory=dict)
@@ -273,12 +276,31 @@ class Allocator:
 
     def update_agent(self, agent: str, total: Resources) -> None:
         slot = self._slots[agent]
-        used = slot.total - slot.free
+        self._set_total(slot, total)
+        self._pending[agent] = None
+
+    def _set_total(self, slot: _Slot, total: Resources) -> None:
         self.totals.add(slot.total, -1)
         self.totals.add(total)
         slot.total = total
-        slot.free = total - used
+        slot.free = total - slot.used
         self._look(slot)
+
+    def convert(self, framework: str, role: str, agent: str, consumed: Resources, converted: Resources) -> None:
+        """An operation of ``framework`` turned ``consumed``, which it holds, into ``converted``, which it then holds."""
+        slot = self._slots[agent]
+        key = (framework, role, agent)
+        held = self._allocations[key]
+        after = held - consumed + converted
+        self._allocations[key] = after
+        slot.used = slot.used - consumed.exclusive() + converted.exclusive()
+        self._set_total(slot, slot.total - consumed + converted)
+        self._weigh(framework, role, held, after)
+
+    def convert_free(self, agent: str, consumed: Resources, converted: Resources) -> None:
+        """An operator's operation turned ``consumed``, which nobody holds, into ``converted``."""
+        slot = self._slots[agent]
+        self._set_total(slot, slot.total - consumed + converted)
         self._pending[agent] = None
 
     def remove_agent(self, agent: str) -> None:
@@ -311,7 +333,9 @@ class Allocator:
         if not resources:
             return
         slot = self._slots[agent]
-        slot.free -= resources
+        own = resources.exclusive()
+        slot.used += own
+        slot.free -= own
         key = (framework, role, agent)
         held = self._allocations.get(key)
         if held is None:
@@ -320,9 +344,17 @@ class Allocator:
             self._allocations[key] = resources
         else:
             self._allocations[key] = held + resources
-        amounts = resources.scalar_quantities()
+        amounts = resources.scalar_quantities() if own is resources else _more(self._allocations[key], held or EMPTY)
         self._roles_sorter.allocated(role, amounts)
         self._roles[role].sorter.allocated(framework, amounts)
+
+    def _weigh(self, framework: str, role: str, before: Resources, after: Resources) -> None:
+        """What is held has another weight in the shares (it rarely has: operations keep quantities)."""
+        for sorter, client in ((self._roles_sorter, role), (self._roles[role].sorter, framework)):
+            if less := _more(before, after):
+                sorter.unallocated(client, less)
+            if more := _more(after, before):
+                sorter.allocated(client, more)
 
     def recover(
         self,
@@ -344,11 +376,14 @@ class Allocator:
             return
         key = (framework, role, agent)
         slot = self._slots[agent]
-        slot.free += resources
-        amounts = resources.scalar_quantities()
+        own = resources.exclusive()
+        slot.used -= own
+        slot.free = slot.total - slot.used
+        held = self._allocations[key]
+        left = held - resources
+        amounts = resources.scalar_quantities() if own is resources else _more(held, left)
         self._roles_sorter.unallocated(role, amounts)
         self._roles[role].sorter.unallocated(framework, amounts)
-        left = self._allocations[key] - resources
         if left:
             self._allocations[key] = left
         else:
@@ -429,6 +464,8 @@ class Allocator:
         """Offer what is free on one agent to everybody (or ``only``) in fair order, and note when to look again."""
         wake = 0.0
         quantities = slot.free.quantities()
+        given: set[Kind] = set()
+        """Shared volumes in this run's offers: one offer each."""
         for role in list(self._roles_sorter.order()):
             for framework in list(self._roles[role].sorter.order()):
                 if only is not None and framework not in only:
@@ -445,8 +482,8 @@ class Allocator:
                     continue
                 enough = traits.enough.get(role, self._enough)
                 if slot.special:
-                    resources = slot.free.filter(_takes(traits, role))
-                    if not resources or not _suffices(resources.quantities(), enough):
+                    resources = slot.free.filter(_takes(traits, role, given))
+                    if not resources.exclusive() or not _suffices(resources.quantities(), enough):
                         continue
                 else:
                     resources = slot.free
@@ -458,6 +495,8 @@ class Allocator:
                         wake = min(wake, until) if wake else until
                         continue
                 self.charge(framework, role, slot.id, resources)
+                if slot.special:
+                    given.update(kind for kind, _ in resources if kind.shared)
                 grants.append(Grant(framework, role, slot.id, resources))
                 if not slot.free:
                     return
@@ -499,12 +538,20 @@ def _suffices(have: Quantities, alternatives: tuple[Quantities, ...]) -> bool:
     return any(all(have.get(name, 0) >= amount for name, amount in wanted.items()) for wanted in alternatives)
 
 
-def _takes(traits: Traits, role: str) -> Callable[[Kind], bool]:
+def _more(left: Resources, right: Resources) -> dict[str, int]:
+    """By how much ``left`` weighs more than ``right``; names where it does not are left out."""
+    have, other = left.scalar_quantities(), right.scalar_quantities()
+    return {name: amount - other.get(name, 0) for name, amount in have.items() if amount > other.get(name, 0)}
+
+
+def _takes(traits: Traits, role: str, given: Set[Kind]) -> Callable[[Kind], bool]:
+    """``given``: shared volumes that are in another offer of this run."""
+
     def takes(kind: Kind) -> bool:
         return (
             may_use(kind.role, role)
             and (traits.revocable or not kind.revocable)
-            and (traits.shared or not kind.shared)
+            and (not kind.shared or (traits.shared and kind not in given))
             and (traits.refined or len(kind.reservations) <= 1)
         )
 
