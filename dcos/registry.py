@@ -96,6 +96,19 @@ class Service:
     """Resident memory expected when idle; bench/up.py prints it beside what it measures."""
 
 
+_AGENT_ENVIRONMENT: Mapping[str, str] = {
+    "MESOS_MASTER": "zk://{zk_servers}/mesos",
+    "MESOS_WORK_DIR": "{mesos_work}",
+    "MESOS_HOSTNAME_LOOKUP": "false",
+    "MESOS_CONTAINERIZERS": "mesos",
+    "MESOS_IMAGE_PROVIDERS": "docker",
+    "MESOS_GC_DELAY": "{gc_delay}",
+    "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",
+    "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
+    "MESOS_RECONFIGURATION_POLICY": "additive",
+}
+"""What private and public agents have in common."""
+
 SERVICES: tuple[Service, ...] = (
     Service(
         name="dcos-exhibitor",
@@ -181,16 +194,8 @@ SERVICES: tuple[Service, ...] = (
         writes=("/var/lib/mesos", "/var/log/mesos", "/var/run/mesos"),
         env_file="mesos-slave",
         environment={
-            "MESOS_MASTER": "zk://{zk_servers}/mesos",
-            "MESOS_WORK_DIR": "{mesos_work}",
-            "MESOS_HOSTNAME_LOOKUP": "false",
+            **_AGENT_ENVIRONMENT,
             "MESOS_RESOURCES": "ports:[1025-2180,2182-3887,3889-5049,5052-8079,8082-8180,8182-32000]",
-            "MESOS_CONTAINERIZERS": "mesos",
-            "MESOS_IMAGE_PROVIDERS": "docker",
-            "MESOS_GC_DELAY": "{gc_delay}",
-            "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",
-            "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
-            "MESOS_RECONFIGURATION_POLICY": "additive",
         },
     ),
     Service(
@@ -206,18 +211,10 @@ SERVICES: tuple[Service, ...] = (
         writes=("/var/lib/mesos", "/var/log/mesos", "/var/run/mesos"),
         env_file="mesos-slave-public",
         environment={
-            "MESOS_MASTER": "zk://{zk_servers}/mesos",
-            "MESOS_WORK_DIR": "{mesos_work}",
-            "MESOS_HOSTNAME_LOOKUP": "false",
+            **_AGENT_ENVIRONMENT,
             "MESOS_RESOURCES": "ports:[1-21,23-5050,5052-32000]",
             "MESOS_DEFAULT_ROLE": "slave_public",
             "MESOS_ATTRIBUTES": "public_ip:true",
-            "MESOS_CONTAINERIZERS": "mesos",
-            "MESOS_IMAGE_PROVIDERS": "docker",
-            "MESOS_GC_DELAY": "{gc_delay}",
-            "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",
-            "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
-            "MESOS_RECONFIGURATION_POLICY": "additive",
         },
     ),
     Service(
@@ -374,7 +371,7 @@ SERVICES: tuple[Service, ...] = (
         state=("adminrouter",),
         env_file="adminrouter-agent.env",
         environment={"ADMINROUTER_WORKERS": "1"},
-        memory_mb=50,
+        memory_mb=20,
     ),
     Service(
         name="dcos-diagnostics",

@@ -8,6 +8,7 @@ from typing import Any
 from dcos.client.adminrouter.health import Health
 from dcos.client.adminrouter.mesos import Mesos
 from dcos.client.adminrouter.transport import ClientError
+from dcos.wire.pid import pid_address
 
 Json = dict[str, Any]
 
@@ -112,8 +113,8 @@ def _status(agent: Json) -> str:
 
 def address_of(agent: Json) -> str:
     """The address in ``slave(1)@10.0.0.2:5051``."""
-    address = str(agent.get("pid", "")).rpartition("@")[2].rpartition(":")[0]
-    return address.strip("[]") or str(agent.get("hostname", ""))
+    address, _ = pid_address(str(agent.get("pid", ""))) or (str(agent.get("hostname", "")), 0)
+    return address
 
 
 def _place(domain: Any) -> tuple[str, str]:

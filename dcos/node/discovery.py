@@ -19,6 +19,7 @@ from dcos.store.base import Store
 from dcos.store.election import ranked
 from dcos.store.tree import join
 from dcos.wire.errors import WireError
+from dcos.wire.pid import pid_address
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -126,6 +127,6 @@ class Directory:
 
 def _target(agent: _Agent) -> Target:
     """The address is that of ``slave(1)@10.0.0.5:5051``; the attribute ``public_ip:true`` marks a public agent."""
-    ip = agent.pid.partition("@")[2].rpartition(":")[0].strip("[]") or agent.hostname
+    ip, _ = pid_address(agent.pid) or (agent.hostname, 0)
     public = str(agent.attributes.get("public_ip", "")).lower() == "true"
     return Target(ip, NodeRole.PUBLIC_AGENT if public else NodeRole.AGENT, agent.id)

@@ -21,6 +21,7 @@ from dcos.model.cluster import (
 )
 from dcos.model.v1.types import TaskState
 from dcos.wire.errors import WireError
+from dcos.wire.pid import pid_address
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -393,7 +394,7 @@ def _state(text: str) -> TaskState:
 
 def _agent(agent: _Agent) -> ClusterAgent:
     info = agent.agent_info
-    ip, port = _pid_address(agent.pid, info.hostname, info.port)
+    ip, port = pid_address(agent.pid) or (info.hostname, info.port)
     return ClusterAgent(id=info.id.value, hostname=info.hostname, ip=ip, port=port, active=agent.active)
 
 
@@ -402,13 +403,6 @@ def _framework(framework: _Framework) -> ClusterFramework:
     return ClusterFramework(
         id=info.id.value, name=info.name, hostname=info.hostname, webui_url=info.webui_url, active=framework.active
     )
-
-
-def _pid_address(pid: str, host: str, port: int) -> tuple[str, int]:
-    """``slave(1)@10.0.0.2:5051`` -> address and port; the given ones where it is not such a text."""
-    at = pid.rpartition("@")[2]
-    ip, colon, number = at.rpartition(":")
-    return (ip.strip("[]"), int(number)) if colon and ip and number.isdigit() else (host, port)
 
 
 # ---- v0 /state -------------------------------------------------------------------------------------------------------
@@ -466,7 +460,7 @@ class _OldState(msgspec.Struct, frozen=True):
 def decode_state(raw: bytes) -> Everything:
     """The body of ``GET /state``."""
     state = _decode(raw, _OldState)
-    ip, port = _pid_address(state.leader, "", 5050)
+    ip, port = pid_address(state.leader) or ("", 5050)
     leader = Leader(ip=ip, port=port, hostname=state.leader_info.hostname, id=state.leader_info.id) if ip else None
     return Everything(
         leader=leader,
@@ -481,12 +475,12 @@ def decode_state(raw: bytes) -> Everything:
 
 
 def _old_agent(agent: _OldAgent) -> ClusterAgent:
-    ip, port = _pid_address(agent.pid, agent.hostname, agent.port)
+    ip, port = pid_address(agent.pid) or (agent.hostname, agent.port)
     return ClusterAgent(id=agent.id, hostname=agent.hostname, ip=ip, port=port, active=agent.active)
 
 
 def _old_framework(one: _OldFramework) -> ClusterFramework:
-    host, port = _pid_address(one.pid, one.hostname, 0)
+    host, port = pid_address(one.pid) or (one.hostname, 0)
     return ClusterFramework(
         id=one.id,
         name=one.name,
@@ -521,9 +515,3 @@ def _decode(raw: bytes, kind: type[S]) -> S:
     except msgspec.DecodeError as error:
         raise WireError("", f"not valid JSON: {error}") from error
     return message
-
-
-def pid_address(pid: str) -> tuple[str, int] | None:
-    """Address and port of a libprocess id such as ``master@10.0.0.1:5050``; None where it is no such text."""
-    ip, port = _pid_address(pid, "", 0)
-    return (ip, port) if ip and port else None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dcos.master.core import views
 from dcos.master.core.allocator import Grant, refuse_seconds
 from dcos.master.core.records import AgentRecord, FrameworkRecord, OfferRecord
 from dcos.master.core.state import Deadline, State
@@ -25,6 +24,7 @@ from dcos.model.v1.types import (
     OfferID,
     ResourceAllocationInfo,
 )
+from dcos.wire.pid import pid_address
 
 
 def allocate(state: State, now: float) -> None:
@@ -46,7 +46,7 @@ def _make(state: State, grant: Grant, now: float) -> OfferRecord:
     offer_id = f"{state.info.id}-O{state.number('offer')}"
     multi_role = FrameworkInfoCapabilityType.MULTI_ROLE in framework.capabilities
     refined = FrameworkInfoCapabilityType.RESERVATION_REFINEMENT in framework.capabilities
-    address = views.address_of(agent.pid)
+    ip, port = pid_address(agent.pid) or (agent.info.hostname, agent.info.port)
     message = Offer(
         id=OfferID(value=offer_id),
         framework_id=FrameworkID(value=framework.id),
@@ -54,7 +54,7 @@ def _make(state: State, grant: Grant, now: float) -> OfferRecord:
         hostname=agent.info.hostname,
         url=URL(
             scheme="http",
-            address=Address(hostname=agent.info.hostname, ip=address[0], port=address[1]),
+            address=Address(hostname=agent.info.hostname, ip=ip, port=port),
             path="/slave(1)",
         ),
         domain=agent.info.domain,

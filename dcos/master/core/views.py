@@ -8,12 +8,6 @@ from dcos.model.v1 import master
 from dcos.model.v1.types import AgentInfoCapability, Resource, TimeInfo
 
 
-def address_of(pid: str) -> tuple[str, int]:
-    """``slave(1)@10.0.0.1:5051`` to ip and port."""
-    host, _, port = pid.rpartition("@")[2].rpartition(":")
-    return host.strip("[]"), int(port) if port.isdigit() else 0
-
-
 def time_info(seconds: float) -> TimeInfo:
     return TimeInfo(nanoseconds=int(seconds * 1e9))
 
