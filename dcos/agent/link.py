@@ -97,8 +97,8 @@ class AgentLink:
         return False
 
     def lead(self, leader: str | None) -> None:
-        """Another leader (``host:port``), or none."""
-        if leader != self._leader:
+        """An election's result: ``host:port``, or none. The same address again is a new master there: try it at once."""
+        if leader != self._leader or not self.connected:
             self._leader = leader
             self._leader_changed.set()
 

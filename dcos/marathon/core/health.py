@@ -51,6 +51,13 @@ def after(
     )
 
 
+def remembered(alive: bool, since: float) -> Health:
+    """What the agent last said of a task, read back from the store: it tells us of changes only."""
+    if alive:
+        return Health(first_success=since, last_success=since, alive=True)
+    return Health(last_failure=since, consecutive_failures=1)
+
+
 def must_kill(check: HealthCheck, health: Health) -> bool:
     return 0 < check.max_consecutive_failures <= health.consecutive_failures
 

@@ -216,6 +216,9 @@ class Scheduler:
         tasks.tick(turn)
         launch.tick(turn)
         state = self.state
-        if state.subscribed and turn.now >= state.next_reconcile:
+        if not state.subscribed:
+            return
+        tasks.ask_again(turn)
+        if turn.now >= state.next_reconcile:
             state.next_reconcile = turn.now + self.settings.reconcile_interval_s
             tasks.reconcile(turn, everything=False)

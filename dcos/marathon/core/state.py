@@ -14,11 +14,11 @@ from typing import Any
 from dcos.marathon.core import effects
 from dcos.marathon.core.backoff import Delay
 from dcos.marathon.core.build import TaskSettings
-from dcos.marathon.core.health import Health, overall
+from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.match import Policy, Reason
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.validate import Rules
-from dcos.model.marathon import App
+from dcos.model.marathon import MARATHON_CHECKS, App
 from dcos.model.marathon_state import Condition, Deployment, Group, Instance, TaskFailure, iso
 from dcos.model.v1.scheduler import Call
 from dcos.model.v1.types import Offer
@@ -112,6 +112,11 @@ class State:
     last_revive: float | None = None
     wants_revive: bool = False
     next_reconcile: float = 0.0
+    unheard: set[str] = field(default_factory=set)
+    """Tasks that nobody told of since the subscription: their agent may not have come back to a new master yet."""
+    ask_again: float = 0.0
+    """When to ask about those, and after how long the next time."""
+    ask_again_after_s: float = 0.0
     last_version: str = ""
 
     def index(self) -> None:
@@ -119,6 +124,12 @@ class State:
         self.by_app = {}
         for instance in self.instances.values():
             self.by_app.setdefault(instance.app_id, {})[instance.id] = instance
+            spec = self.spec_of(instance)
+            if spec is not None and instance.task.healthy is not None:
+                self.health[instance.id] = tuple(
+                    Health() if check.protocol in MARATHON_CHECKS else remembered(instance.task.healthy, instance.since)
+                    for check in spec.health_checks
+                )
         self.dirty = set(self.apps) | set(self.by_app)
         for deployment in self.deployments.values():
             self.dirty |= deployment.affected

@@ -43,6 +43,8 @@ _MAY_RETURN = frozenset(
         TaskStatusReason.REASON_AGENT_REMOVED,
     }
 )
+ASK_AGAIN_FIRST_S = 1.0
+ASK_AGAIN_MOST_S = 60.0
 _FAILURES = frozenset({Condition.FAILED, Condition.ERROR, Condition.DROPPED, Condition.GONE, Condition.UNKNOWN})
 """Ends that are remembered as the app's last failure and slow down its launches."""
 
@@ -57,6 +59,7 @@ def condition_of(status: TaskStatus) -> Condition:
 
 
 def status_update(turn: Turn, status: TaskStatus) -> None:
+    turn.state.unheard.discard(status.task_id.value)
     instance_id = ids.instance_of(status.task_id.value)
     instance = turn.state.instances.get(instance_id) if instance_id else None
     if instance is None or all(task.id != status.task_id.value for task in instance.tasks):
@@ -351,14 +354,46 @@ def tick(turn: Turn) -> None:
 def reconcile(turn: Turn, *, everything: bool) -> None:
     """Ask the master about all instances; those just provisioned only after a new subscription (``everything``)."""
     asked = [
-        scheduler.CallReconcileTask(task_id=TaskID(value=task.id), agent_id=AgentID(value=instance.agent.agent_id))
+        (task.id, instance)
         for instance in turn.state.instances.values()
         if everything or instance.condition is not Condition.PROVISIONED or turn.now - instance.since > 60
         for task in instance.tasks
     ]
-    for chunk in _chunks(asked, 5000):
-        turn.send(Call(type=CallType.RECONCILE, reconcile=scheduler.CallReconcile(tasks=tuple(chunk))))
+    if everything:
+        turn.state.unheard = {task_id for task_id, _ in asked}
+        turn.state.ask_again_after_s = ASK_AGAIN_FIRST_S
+        turn.state.ask_again = turn.now + ASK_AGAIN_FIRST_S
+    _ask_about(turn, asked)
     turn.send(Call(type=CallType.RECONCILE, reconcile=scheduler.CallReconcile()))
+
+
+def ask_again(turn: Turn) -> None:
+    """A new master says nothing of tasks whose agent has not come back to it: ask until something is said of each.
+
+    Source: the reconciliation chapter of Mesos' guide for frameworks, with its growing pauses.
+    """
+    state = turn.state
+    if not state.unheard or turn.now < state.ask_again:
+        return
+    state.ask_again_after_s = min(2 * state.ask_again_after_s, ASK_AGAIN_MOST_S)
+    state.ask_again = turn.now + state.ask_again_after_s
+    asked = [
+        (task.id, instance)
+        for instance in state.instances.values()
+        for task in instance.tasks
+        if task.id in state.unheard
+    ]
+    state.unheard = {task_id for task_id, _ in asked}
+    _ask_about(turn, asked)
+
+
+def _ask_about(turn: Turn, asked: list[tuple[str, Instance]]) -> None:
+    wanted = [
+        scheduler.CallReconcileTask(task_id=TaskID(value=task_id), agent_id=AgentID(value=instance.agent.agent_id))
+        for task_id, instance in asked
+    ]
+    for chunk in _chunks(wanted, 5000):
+        turn.send(Call(type=CallType.RECONCILE, reconcile=scheduler.CallReconcile(tasks=tuple(chunk))))
 
 
 def _chunks(items: list[scheduler.CallReconcileTask], size: int) -> Iterable[list[scheduler.CallReconcileTask]]:

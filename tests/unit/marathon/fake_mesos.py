@@ -26,6 +26,8 @@ class FakeAgent:
     free: Resources
     attributes: tuple[t.Attribute, ...] = ()
     reachable: bool = True
+    transitioning: bool = False
+    """A new master leads and this agent has not come back to it: nothing is said of its tasks."""
     filtered: bool = False
 
 
@@ -201,6 +203,8 @@ class FakeMesos:
     def _reconcile(self, task_ids: list[str]) -> None:
         for task_id in task_ids:
             task = self.tasks.get(task_id)
+            if task is not None and task.agent.transitioning:
+                continue
             if task is not None:
                 self._status(task, task.state, reason=t.TaskStatusReason.REASON_RECONCILIATION)
                 continue

@@ -155,6 +155,49 @@ async def test_a_new_leader_keeps_the_tasks_and_goes_on(house: House) -> None:
         assert house.mesos.highest == 4
 
 
+async def test_a_new_leader_remembers_what_agents_said_of_health(house: House) -> None:
+    check = {"protocol": "MESOS_HTTP", "path": "/"}
+    async with house.marathon() as first:
+        await first.ask("POST", "/v2/apps", {**SLEEP, "instances": 1, "healthChecks": [check]}, 201)
+        await first.until("runs", lambda: first.running() == 1)
+        [task_id] = house.mesos.tasks
+        house.mesos.update(task_id, TaskState.TASK_RUNNING, healthy=True)
+        await first.settled()
+        assert (await first.ask("GET", "/v2/apps/web"))["app"]["tasksHealthy"] == 1
+    house.mesos.tasks[task_id].agent.transitioning = True
+    async with house.marathon() as second:
+        assert (await second.ask("GET", "/v2/apps/web"))["app"]["tasksHealthy"] == 1
+
+
+async def test_tasks_that_a_new_master_does_not_know_yet_are_asked_about_until_it_does(house: House) -> None:
+    async with house.marathon() as first:
+        await first.ask("POST", "/v2/apps", {**SLEEP, "instances": 1}, 201)
+        await first.settled()
+    [(task_id, task)] = house.mesos.tasks.items()
+    task.agent.transitioning = True
+
+    def asked() -> int:
+        return sum(
+            any(one.task_id.value == task_id for one in call.reconcile.tasks)
+            for call in house.mesos.calls
+            if call.reconcile
+        )
+
+    async with house.marathon() as second:
+        await second.until("asked at once", lambda: asked() > 0)
+        for more in (1, 2, 4, 8, 16):
+            before = asked()
+            await second.tick(more)
+            await second.until(f"asked again after {more} s", lambda: asked() > before)  # noqa: B023
+        task.agent.transitioning = False
+        await second.tick(32)
+        await second.until("told", lambda: not second.leader.state.unheard)
+        before = asked()
+        await second.tick(64)
+        await second.ask("GET", "/v2/apps/web")
+        assert asked() == before, "nothing left to ask about"
+
+
 async def test_a_task_that_ended_while_nobody_led_is_replaced(house: House) -> None:
     async with house.marathon() as first:
         await first.ask("POST", "/v2/apps", SLEEP, 201)
