@@ -26,6 +26,7 @@ from dcos.model.v1.types import (
     KillPolicy,
     OfferOperation,
     Operation,
+    OperationStatus,
     Resource,
     Task,
     TaskGroupInfo,
@@ -80,8 +81,10 @@ class Reregister(LinkMessage, frozen=True, kw_only=True, tag="REREGISTER"):
     link_version: int = VERSION
     capabilities: tuple[AgentInfoCapability, ...] = ()
     checkpointed_resources: tuple[Resource, ...] = ()
+    """Those that differ from what ``agent.resources`` says: dynamically reserved ones and persistent volumes."""
     frameworks: tuple[AgentFramework, ...] = ()
     operations: tuple[Operation, ...] = ()
+    """Applied or being applied, their last status not acknowledged yet."""
     boot_id: str = ""
 
 
@@ -119,6 +122,15 @@ class ExecutorMessage(LinkMessage, frozen=True, kw_only=True, tag="EXECUTOR_MESS
     data: bytes
 
 
+class UpdateOperationStatus(LinkMessage, frozen=True, kw_only=True, tag="UPDATE_OPERATION_STATUS"):
+    """An operation came to its end. Sent again, as ``StatusUpdate`` is, until ``AcknowledgeOperation`` with the status's
+    uuid comes: from the master itself for an operation without id or without framework, else when its scheduler did."""
+
+    operation_uuid: bytes
+    status: OperationStatus
+    framework_id: FrameworkID | None = None
+
+
 class UpdateResources(LinkMessage, frozen=True, kw_only=True, tag="UPDATE_RESOURCES"):
     """The agent's total changed (operation applied, oversubscription)."""
 
@@ -127,7 +139,15 @@ class UpdateResources(LinkMessage, frozen=True, kw_only=True, tag="UPDATE_RESOUR
 
 
 AgentMessage = (
-    Register | Reregister | Unregister | Pong | StatusUpdate | ExitedExecutor | ExecutorMessage | UpdateResources
+    Register
+    | Reregister
+    | Unregister
+    | Pong
+    | StatusUpdate
+    | ExitedExecutor
+    | ExecutorMessage
+    | UpdateOperationStatus
+    | UpdateResources
 )
 
 # ---- master to agent -------------------------------------------------------------------------------------------------
@@ -212,11 +232,21 @@ class FrameworkMessage(LinkMessage, frozen=True, kw_only=True, tag="FRAMEWORK_ME
 
 
 class ApplyOperation(LinkMessage, frozen=True, kw_only=True, tag="APPLY_OPERATION"):
-    """Checkpoint the result of an offer operation (RESERVE, CREATE ...)."""
+    """Checkpoint the result of an offer operation (RESERVE, CREATE ...).
+
+    Sent again after a re-registration that did not name ``operation_uuid``; an agent that knows it does nothing.
+    """
 
     operation_uuid: bytes
     info: OfferOperation
     framework_id: FrameworkID | None = None
+
+
+class AcknowledgeOperation(LinkMessage, frozen=True, kw_only=True, tag="ACKNOWLEDGE_OPERATION"):
+    """The operation's end is known where it must be: the agent forgets the operation."""
+
+    operation_uuid: bytes
+    status_uuid: bytes
 
 
 class Shutdown(LinkMessage, frozen=True, kw_only=True, tag="SHUTDOWN"):
@@ -237,6 +267,7 @@ MasterMessage = (
     | UpdateFramework
     | FrameworkMessage
     | ApplyOperation
+    | AcknowledgeOperation
     | Shutdown
 )
 
