@@ -76,7 +76,7 @@ def user_words(user: str | None) -> list[str]:
         return []
     if os.geteuid() != 0:
         raise LaunchError(f"user {user!r}: only root can run tasks as another user (see --switch_user)")
-    return [_tool("setpriv"), f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups", "--"]
+    return [tool("setpriv"), f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups", "--"]
 
 
 def account(user: str) -> pwd.struct_passwd:
@@ -91,7 +91,7 @@ def rlimit_words(info: RLimitInfo | None) -> list[str]:
     """``prlimit`` with the asked limits; unset soft and hard mean unlimited."""
     if info is None or not info.rlimits:
         return []
-    words = [_tool("prlimit")]
+    words = [tool("prlimit")]
     for one in info.rlimits:
         name = _RLIMITS.get(str(one.type))
         if name is None:
@@ -102,7 +102,8 @@ def rlimit_words(info: RLimitInfo | None) -> list[str]:
     return words
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
+    """Where a program is.   Errors: LaunchError."""
     found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
     if found is None:
         raise LaunchError(f"{name} is missing on this machine (package util-linux)")

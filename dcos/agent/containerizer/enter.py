@@ -1,0 +1,91 @@
+"""The way into a running container: its control groups and its namespaces, then the user, then the command.
+
+For containers on the machine's own files. (Those with an image are entered by runc.)
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from dcos.agent.containerizer.script import rlimit_words, tool, user_words
+from dcos.model.v1.types import RLimitInfo
+
+_GROUPS = Path("/sys/fs/cgroup")
+_KINDS = {"mnt": "--mount", "uts": "--uts", "ipc": "--ipc", "net": "--net", "pid": "--pid", "cgroup": "--cgroup"}
+
+
+def group_files(pid: int) -> list[Path]:
+    """Every ``cgroup.procs`` of the control groups that ``pid`` is in and we are not.
+
+    On cgroup v1 one for each hierarchy (systemd's own among them), on v2 one.
+    """
+    ours = dict(_groups("self"))
+    found = []
+    for controllers, path in _groups(str(pid)):
+        if ours.get(controllers) == path:
+            continue
+        file = _folder(controllers) / path.lstrip("/") / "cgroup.procs"
+        if file.exists():
+            found.append(file)
+    return found
+
+
+def _groups(process: str) -> list[tuple[str, str]]:
+    """(controllers, path) of each hierarchy; controllers are empty for v2."""
+    try:
+        lines = Path("/proc", process, "cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    parts = [line.split(":", 2) for line in lines]
+    return [(one[1], one[2]) for one in parts if len(one) == 3]
+
+
+def _folder(controllers: str) -> Path:
+    if controllers:
+        return _GROUPS / controllers.removeprefix("name=")
+    unified = _GROUPS / "unified"
+    return unified if unified.is_dir() else _GROUPS
+
+
+def namespace_words(pid: int) -> list[str]:
+    """``nsenter`` into those namespaces of ``pid`` that are not ours; nothing when all are the same."""
+    flags = []
+    for kind, flag in _KINDS.items():
+        try:
+            if os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"):
+                flags.append(flag)
+        except OSError:
+            continue
+    if not flags:
+        return []
+    # a mount namespace comes with its own root
+    root = [f"--root=/proc/{pid}/root"] if "--mount" in flags else []
+    return [tool("nsenter"), f"--target={pid}", *flags, *root, "--"]
+
+
+def entry_script(
+    task: Path,
+    *,
+    pid: int | None,
+    user: str | None,
+    rlimits: RLimitInfo | None,
+    groups: list[Path],
+    tty: str | None,
+) -> str:
+    """What the agent's user runs to get ``task`` (a script) going beside process ``pid``.   Errors: LaunchError."""
+    words = [] if pid is None else namespace_words(pid)
+    words += [*rlimit_words(rlimits), *user_words(user), "/bin/sh", str(task)]
+    return start_script(words, groups=groups, tty=tty)
+
+
+def start_script(words: list[str], *, groups: list[Path], tty: str | None) -> str:
+    """``words`` in control groups, with a terminal (its path) as the session's own, where there is one."""
+    lines = ["#!/bin/sh"]
+    lines += [f"echo $$ >{shlex.quote(str(one))} || exit 125" for one in groups]
+    if tty is not None:
+        # the leader of a session without a terminal opens one: that is then its terminal
+        lines.append(f"exec <{tty} >{tty} 2>&1 || exit 125")
+    lines.append(f"cd / && exec {shlex.join(words)}")
+    return "\n".join(lines) + "\n"

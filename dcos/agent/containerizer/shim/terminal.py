@@ -1,0 +1,78 @@
+"""Gives a task a terminal, and is gone into it: no process of ours stays but two ``cat``.
+
+    python3 -I -S terminal.py BOX OUTPUT ROWS COLUMNS UID COMMAND...
+
+Runs as the leader of a session without a terminal. One ``cat`` appends what the terminal shows to the file OUTPUT (which
+is there already); the other types into it what comes out of the FIFO ``BOX/stdin``. ``BOX/tty`` names the terminal,
+``BOX/reader`` the first one's process. Both end with the container, whoever else comes and goes.
+"""
+
+import fcntl
+import os
+import signal
+import struct
+import sys
+import termios
+
+QUIET = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+
+def put(box: str, name: str, value: str) -> None:
+    temporary = os.path.join(box, "." + name)
+    with open(temporary, "w") as file:
+        file.write(value + "\n")
+    os.rename(temporary, os.path.join(box, name))
+
+
+def cat(source: int, sink: int) -> int:
+    """Start one that no polite signal ends; it is not our child, so that the task never waits for it."""
+    end, begin = os.pipe()
+    child = os.fork()
+    if child == 0:
+        pid = os.fork()
+        if pid:
+            os.write(begin, b"%d" % pid)
+            os._exit(0)
+        for number in QUIET:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        nothing = os.open("/dev/null", os.O_WRONLY)
+        for place, descriptor in enumerate((source, sink, nothing)):
+            os.dup2(descriptor, place)
+        os.closerange(3, 256)
+        os.execv("/bin/cat", ["cat"])
+    os.waitpid(child, 0)
+    pid = int(os.read(end, 32))
+    os.close(end)
+    os.close(begin)
+    return pid
+
+
+def main() -> None:
+    box, output, rows, columns, owner = sys.argv[1:6]
+    master, slave = os.openpty()
+    # above 2, so that dup2 in the children cannot overwrite one before its use
+    master, slave = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 10) for one in (master, slave))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", int(rows), int(columns), 0, 0))
+    name = os.ttyname(slave)
+    if os.geteuid() == 0:
+        os.chown(name, int(owner), -1)
+    fifo = os.path.join(box, "stdin")
+    if not os.path.exists(fifo):
+        os.mkfifo(fifo, 0o600)
+    typed = fcntl.fcntl(os.open(fifo, os.O_RDWR), fcntl.F_DUPFD_CLOEXEC, 10)
+    shown = fcntl.fcntl(os.open(output, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), fcntl.F_DUPFD_CLOEXEC, 10)
+    reader = cat(master, shown)
+    cat(typed, master)
+    put(box, "reader", str(reader))
+    put(box, "tty", name)
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    for place in range(3):
+        os.dup2(slave, place)
+    os.closerange(3, 256)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.execv(sys.argv[6], sys.argv[6:])
+
+
+if __name__ == "__main__":
+    main()
