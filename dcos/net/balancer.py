@@ -2,6 +2,7 @@
 
 Between changes the tables are read back now and then and repaired. At the end of the process they stay, so that restarting this
 service disturbs no new connection either; ``remove`` is for when the service goes for good.
+Where several share a place, those whose turn it is not only remember what is wanted.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from collections.abc import Iterable, Mapping
 from dcos.net.core import ruleset
 from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Ranges, Service, Target
+from dcos.net.place import USUAL, Place, Turn
 from dcos.runtime import links
 from dcos.runtime.log import get_logger
 from dcos.runtime.nft import Nft, NftError
-
-DEVICE = "minuteman"
 
 
 class Balancer:
     """One writer of the tables; ``versions``: IP versions in use."""
 
-    def __init__(self, nft: Nft, ranges: Ranges, *, node_ip: str, versions: tuple[int, ...] = (4, 6)) -> None:
+    def __init__(
+        self, nft: Nft, ranges: Ranges, *, node_ip: str, versions: tuple[int, ...] = (4, 6), place: Place = USUAL
+    ) -> None:
         self.changes = 0
         self.repairs = 0
         self.failures = 0
@@ -31,6 +33,8 @@ class Balancer:
         self._ranges = ranges
         self._node_ip = node_ip
         self._versions = versions
+        self._place = place
+        self._turn = Turn(place.table) if place.shared else None
         self._found: dict[int, Table | None] = {}
         self._wanted: Mapping[Service, tuple[Target, ...]] | None = None
         self._hosts: frozenset[str] = frozenset()
@@ -44,6 +48,8 @@ class Balancer:
         async with self._lock:
             self._wanted = wanted
             self._hosts = frozenset(hosts)
+            if self._turn is not None and not self._turn.is_mine():
+                return
             try:
                 await self._routes()
                 for version in self._versions:
@@ -61,7 +67,7 @@ class Balancer:
         wanted = ruleset.of_version(self._wanted, version)
         if version == 6 and not wanted and not found.sound:
             return  # no table where nobody uses IPv6
-        commands, after = await asyncio.to_thread(ruleset.transaction, wanted, found, version)
+        commands, after = await asyncio.to_thread(ruleset.transaction, wanted, found, version, self._place.table)
         if commands:
             await self._nft.apply(commands)
             self.changes += 1
@@ -69,13 +75,13 @@ class Balancer:
         self._found[version] = after
 
     async def _read(self, version: int) -> Table:
-        objects = await self._nft.objects(ruleset.FAMILIES[version], ruleset.TABLE)
+        objects = await self._nft.objects(ruleset.FAMILIES[version], self._place.table)
         return await asyncio.to_thread(ruleset.read_table, objects) if objects is not None else Table()
 
     async def repair(self) -> None:
         """Compare with the kernel's own tables, put right what somebody else changed."""
         async with self._lock:
-            if self._wanted is None:
+            if self._wanted is None or (self._turn is not None and not self._turn.is_mine()):
                 return
             try:
                 self._routed = None
@@ -108,11 +114,20 @@ class Balancer:
         if goal == self._routed:
             return
         self._routed = None
-        await links.ensure_device(DEVICE)
-        held = await links.routes(DEVICE)
+        device, protocol = self._place.device, self._place.protocol
+        if not self._place.shared:
+            await links.ensure_device(device)
+        held = await links.routes(device, protocol=protocol)
         if goal != held:
-            await links.change_routes(DEVICE, add=goal - held, remove=held - goal, source=self._node_ip)
+            await links.change_routes(
+                device, add=goal - held, remove=held - goal, source=self._node_ip, protocol=protocol
+            )
         self._routed = goal
+
+    def end(self) -> None:
+        """Let another write; what is in the kernel stays."""
+        if self._turn is not None:
+            self._turn.end()
 
     async def keep_repaired(self, every_s: float) -> None:
         """Compare for ever."""
@@ -132,8 +147,12 @@ def _within(ip: str, networks: Iterable[str]) -> bool:
     return any(address in ipaddress.ip_network(network) for network in networks)
 
 
-async def remove(nft: Nft) -> None:
+async def remove(nft: Nft, place: Place) -> None:
     """Take everything of the balancer out of the kernel.   Errors: NftError, LinkError."""
     for version in ruleset.FAMILIES:
-        await nft.apply(ruleset.removal(version))
-    await links.remove_device(DEVICE)
+        await nft.apply(ruleset.removal(version, place.table))
+    if place.shared:
+        routes = await links.routes(place.device, protocol=place.protocol)
+        await links.change_routes(place.device, remove=routes, protocol=place.protocol)
+    else:
+        await links.remove_device(place.device)

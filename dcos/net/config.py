@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dcos.net.core.names import FORWARDERS
+from dcos.runtime import links
 from dcos.runtime.dns import Server, parse_server
 from dcos.runtime.settings import comma_list, setting
 from dcos.runtime.settings import port as parse_port
@@ -62,6 +63,13 @@ def binds(text: str) -> tuple[tuple[str, int], ...]:
     return tuple((server.host, server.port) for server in servers(text))
 
 
+def loopback_number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 255 or number == links.PROTOCOL:
+        raise ValueError(f"must be from 0 to 255 and not {links.PROTOCOL}")
+    return number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     zk: str = setting("", "Where the masters elect their leader, zk://host:port,.../mesos.")
@@ -98,6 +106,12 @@ class Config:
     rest_port: int = setting(62080, "Port of the REST API; 0: none.", parse=parse_port)
     enable_lb: bool = setting(True, "Balance virtual IPs.")
     enable_ipv6: bool = setting(True, "Virtual IPs over IPv6 too.")
+    loopback_cluster: int = setting(
+        0,
+        "Number of a local cluster whose nodes are loopback addresses of this machine: one dcos-net at a time writes virtual IPs "
+        "for all, in a table of the cluster's own, also with --no-manage_network; 0: this node is a machine.",
+        parse=loopback_number,
+    )
     min_named_ip: str = setting("11.0.0.0", "First address for named virtual IPs.", parse=_ip)
     max_named_ip: str = setting("11.255.255.255", "Last address for named virtual IPs.", parse=_ip)
     min_named_ip6: str = setting("fd01:c::", "First IPv6 address for named virtual IPs.", parse=_ip)

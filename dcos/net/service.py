@@ -20,6 +20,7 @@ from dcos.net.core import names, vips
 from dcos.net.core.names import Node
 from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
+from dcos.net.place import Place, place_of
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
 from dcos.runtime import http, links, log
@@ -28,6 +29,7 @@ from dcos.runtime.app import App, Exit
 from dcos.runtime.dns import Server
 from dcos.runtime.net import detect_ip
 from dcos.runtime.nft import Nft, NftError, why_not
+from dcos.runtime.settings import load_or_exit
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
 
@@ -177,13 +179,19 @@ async def _prepare_network(app: App[Config]) -> None:
 
 def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None:
     config = app.config
-    if not config.manage_network or not config.enable_lb:
+    if not config.enable_lb or not (config.manage_network or config.loopback_cluster):
         app.log.info("no_virtual_ips", manage_network=config.manage_network, enable_lb=config.enable_lb)
         return None
     missing = why_not()
     if missing:
         raise Exit(1, f"{missing}; or --no-enable_lb")
-    return Balancer(Nft(), ranges, node_ip=node_ip, versions=(4, 6) if config.enable_ipv6 else (4,))
+    return Balancer(
+        Nft(),
+        ranges,
+        node_ip=node_ip,
+        versions=(4, 6) if config.enable_ipv6 else (4,),
+        place=place_of(config.loopback_cluster),
+    )
 
 
 async def run(app: App[Config]) -> None:
@@ -208,6 +216,8 @@ async def run(app: App[Config]) -> None:
         else redirecting([_host_port(text) for text in config.master_list])
     )
     async with contextlib.AsyncExitStack() as stack:
+        if balance is not None:
+            stack.callback(balance.end)
         for host, port in config.dns_bind:
             await stack.enter_async_context(sockets.serve(forwarder.answer, host, port))
         if config.rest_port:
@@ -227,10 +237,11 @@ async def run(app: App[Config]) -> None:
         await asyncio.get_running_loop().create_future()  # until cancelled
 
 
-async def _cleanup() -> int:
+async def _cleanup(place: Place) -> int:
     try:
-        await balancer.remove(Nft())
-        await links.remove_device(DEVICE)
+        await balancer.remove(Nft(), place)
+        if not place.shared:
+            await links.remove_device(DEVICE)
     except (NftError, links.LinkError) as error:
         print(f"dcos-net cleanup: {error}", file=sys.stderr)
         return 1
@@ -238,7 +249,7 @@ async def _cleanup() -> int:
 
 
 def main() -> int:
-    """``dcos-net [flags]``, ``dcos-net gen-resolvconf [flags]``, ``dcos-net cleanup``."""
+    """``dcos-net [flags]``, ``dcos-net gen-resolvconf [flags]``, ``dcos-net cleanup [flags]``."""
     argv = sys.argv[1:]
     file = Layout.from_environ(os.environ).etc / "dcos-dns.json"
     if file.exists():
@@ -252,5 +263,6 @@ def main() -> int:
         return resolvconf.main(argv[1:])
     if argv[:1] == ["cleanup"]:
         log.configure()
-        return asyncio.run(_cleanup())
+        config = load_or_exit(Config, argv[1:], os.environ, prefix=PREFIX, prog="dcos-net cleanup")
+        return asyncio.run(_cleanup(place_of(config.loopback_cluster)))
     return shell.main("dcos-net", Config, run, prefix=PREFIX, argv=argv)

@@ -15,7 +15,7 @@ import msgspec
 
 from dcos.runtime.process import ProcessError, run
 
-_PROTOCOL = "13"
+PROTOCOL = 13
 """Marks our routes, so that those the kernel or others made stay alone."""
 _TIMEOUT_S = 30.0
 
@@ -48,11 +48,11 @@ async def remove_device(name: str) -> bool:
     return True
 
 
-async def routes(device: str) -> set[str]:
-    """Destinations (``network/length``) of the unicast routes in the main table that lead to ``device`` and are ours."""
+async def routes(device: str, *, protocol: int = PROTOCOL) -> set[str]:
+    """Destinations (``network/length``) of the routes in the main table that lead to ``device`` and are marked ``protocol``."""
     found = set()
     for family in ("-4", "-6"):
-        shown = await _show(family, "route", "show", "table", "main", "dev", device, "proto", _PROTOCOL)
+        shown = await _show(family, "route", "show", "table", "main", "dev", device, "proto", str(protocol))
         for route in shown or ():
             destination = str(route["dst"])
             found.add(destination if "/" in destination else f"{destination}/{_full(destination)}")
@@ -60,11 +60,16 @@ async def routes(device: str) -> set[str]:
 
 
 async def change_routes(
-    device: str, *, add: Iterable[str] = (), remove: Iterable[str] = (), source: str | None = None
+    device: str,
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    source: str | None = None,
+    protocol: int = PROTOCOL,
 ) -> None:
     """Routes to ``device``; ``source`` is the address that this node's own packets to IPv4 destinations get."""
     about = f"routes of {device}"
-    tail = f"dev {device} proto {_PROTOCOL}"
+    tail = f"dev {device} proto {protocol}"
     await _change(*(f"route del {destination} {tail}" for destination in remove), but="No such process", about=about)
     await _change(
         *(

@@ -102,66 +102,70 @@ def of_version(wanted: Mapping[Service, tuple[Target, ...]], version: int) -> di
     return {one: targets for one, targets in wanted.items() if ipaddress.ip_address(one.ip).version == version}
 
 
-def transaction(wanted: Mapping[Service, tuple[Target, ...]], found: Table, version: int) -> tuple[str, Table]:
-    """Commands for ``nft -f`` (empty: nothing to do) and the table after them."""
+def transaction(
+    wanted: Mapping[Service, tuple[Target, ...]], found: Table, version: int, name: str = TABLE
+) -> tuple[str, Table]:
+    """Commands for ``nft -f`` (empty: nothing to do) and the table after them, which is called ``name``."""
     family = FAMILIES[version]
+    at = f"{family} {name}"
     if not found.sound:
         after = table_of(wanted, Table())
-        return _whole(after, family), after
+        return _whole(after, family, name), after
     after = table_of(wanted, found)
-    lines = [_class(family, count) for count in sorted(after.classes - found.classes)]
+    lines = [_class(at, family, count) for count in sorted(after.classes - found.classes)]
     gone = [one for one, count in found.vips.items() if after.vips.get(one) != count]
     old = [slot for slot, target in found.targets.items() if after.targets.get(slot) != target]
-    lines += _elements("delete", family, "vips", [_service(one) for one in gone])
-    lines += _elements("delete", family, "targets", [_slot(slot) for slot in old])
-    lines += _elements("delete", family, "known", [_service(one) for one in found.known - after.known])
-    lines += _elements("add", family, "known", [_service(one) for one in after.known - found.known])
+    lines += _elements("delete", at, "vips", [_service(one) for one in gone])
+    lines += _elements("delete", at, "targets", [_slot(slot) for slot in old])
+    lines += _elements("delete", at, "known", [_service(one) for one in found.known - after.known])
+    lines += _elements("add", at, "known", [_service(one) for one in after.known - found.known])
     new = {slot: target for slot, target in after.targets.items() if found.targets.get(slot) != target}
-    lines += _elements("add", family, "targets", [f"{_slot(slot)} : {_target(target)}" for slot, target in new.items()])
+    lines += _elements("add", at, "targets", [f"{_slot(slot)} : {_target(target)}" for slot, target in new.items()])
     fresh = {one: count for one, count in after.vips.items() if found.vips.get(one) != count}
-    lines += _elements("add", family, "vips", [f"{_service(one)} : goto n{count}" for one, count in fresh.items()])
+    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{count}" for one, count in fresh.items()])
     return "".join(line + "\n" for line in lines), after
 
 
-def removal(version: int) -> str:
+def removal(version: int, name: str = TABLE) -> str:
     """Commands that remove the table, whether it is there or not."""
-    family = FAMILIES[version]
-    return f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n"
+    at = f"{FAMILIES[version]} {name}"
+    return f"add table {at}\ndelete table {at}\n"
 
 
-def _whole(after: Table, family: str) -> str:
+def _whole(after: Table, family: str, name: str) -> str:
     ip = family
+    at = f"{family} {name}"
     base = _BASE.format(
         family=family,
-        table=TABLE,
+        table=name,
         kind="ipv4_addr" if family == "ip" else "ipv6_addr",
         match=_MATCH.format(ip=ip),
         ours=f"ct status dnat meta mark & 0xffff0000 == {MARK:#x}",
     )
-    lines = [_class(family, count) for count in sorted(after.classes)]
-    lines += _elements("add", family, "known", [_service(one) for one in after.known])
+    lines = [_class(at, family, count) for count in sorted(after.classes)]
+    lines += _elements("add", at, "known", [_service(one) for one in after.known])
     lines += _elements(
-        "add", family, "targets", [f"{_slot(slot)} : {_target(target)}" for slot, target in after.targets.items()]
+        "add", at, "targets", [f"{_slot(slot)} : {_target(target)}" for slot, target in after.targets.items()]
     )
-    lines += _elements("add", family, "vips", [f"{_service(one)} : goto n{count}" for one, count in after.vips.items()])
-    start = f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n"
+    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{count}" for one, count in after.vips.items()])
+    start = f"add table {at}\ndelete table {at}\n"
     return start + base + "".join(line + "\n" for line in lines)
 
 
-def _class(family: str, count: int) -> str:
+def _class(at: str, family: str, count: int) -> str:
     match = f"meta l4proto . {family} daddr . th dport . meta mark"
     return (
-        f"add chain {family} {TABLE} n{count}\n"
-        f"add rule {family} {TABLE} n{count} meta mark set numgen random mod {count} offset {MARK:#x} "
+        f"add chain {at} n{count}\n"
+        f"add rule {at} n{count} meta mark set numgen random mod {count} offset {MARK:#x} "
         f"meta l4proto {{ tcp, udp }} dnat {family} to {match} map @targets"
     )
 
 
-def _elements(verb: str, family: str, name: str, elements: Iterable[str]) -> list[str]:
+def _elements(verb: str, at: str, name: str, elements: Iterable[str]) -> list[str]:
     listed = sorted(elements)
     return [
-        f"{verb} element {family} {TABLE} {name} {{ {', '.join(listed[at : at + _BATCH])} }}"
-        for at in range(0, len(listed), _BATCH)
+        f"{verb} element {at} {name} {{ {', '.join(listed[first : first + _BATCH])} }}"
+        for first in range(0, len(listed), _BATCH)
     ]
 
 
