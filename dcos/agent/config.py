@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from dcos.agent.core.durations import text as duration_text
+from dcos.model.durations import text as duration_text
 from dcos.runtime.settings import REQUIRED, comma_list, duration, integer, setting
 from dcos.runtime.settings import port as port_number
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from dcos.master.core.state import Rules
+from dcos.model.acls import Acls
+from dcos.model.durations import text as duration_text
+from dcos.model.v1.types import DomainInfo
 from dcos.model.values import thousandths
-from dcos.runtime.settings import REQUIRED, comma_list, duration, duration_text, setting
+from dcos.runtime.credentials import CredentialsFile, read_many
+from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, setting
 from dcos.runtime.settings import port as port_number
 from dcos.store.url import ZkUrl
+from dcos.wire import mesos_json
+from dcos.wire.acls import parse as parse_acls
+from dcos.wire.firewall import disabled_endpoints
 
 PREFIX = "MESOS_"
 
@@ -46,6 +55,87 @@ def _count(text: str) -> int:
     return value
 
 
+def _quantities_text(value: tuple[dict[str, int], ...]) -> str:
+    return "|".join(";".join(f"{key}:{amount / 1000:g}" for key, amount in one.items()) for one in value)
+
+
+def _weights_text(value: tuple[tuple[str, float], ...]) -> str:
+    return ",".join(f"{role}={weight:g}" for role, weight in value)
+
+
+def acls(text: str) -> Acls:
+    """JSON, or the path of a file of it."""
+    return parse_acls(contents(text))
+
+
+def firewall(text: str) -> frozenset[str]:
+    return disabled_endpoints(contents(text))
+
+
+def domain(text: str) -> DomainInfo:
+    """Errors: ValueError."""
+    found = mesos_json.decode(contents(text).encode(), DomainInfo)
+    if found.fault_domain is None:
+        raise ValueError("`domain` must define `fault_domain`")
+    return found
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """A parser that takes only these words."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def whitelist(text: str) -> Path | None:
+    """``/path`` or ``file:///path``; ``*`` is none."""
+    path = Path(text.removeprefix("file://"))
+    if text == "*":
+        return None
+    if not path.is_absolute():
+        raise ValueError("must be a file: /path or file:///path")
+    return path
+
+
+def percentage(text: str) -> float:
+    """``50%`` to 0.5."""
+    value = float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
+    if not 0.0 <= value <= 1.0:
+        raise ValueError("must be a percentage, 0% to 100%")
+    return value
+
+
+def rate(text: str) -> tuple[int, float]:
+    """``1/10mins`` to (1, 600.0)."""
+    count, slash, span = text.partition("/")
+    if not slash or not count.isdigit() or int(count) < 1 or duration(span) <= 0:
+        raise ValueError("must look like 1/10mins: a number of agents, a slash, a duration")
+    return int(count), duration(span)
+
+
+def one_basic(text: str) -> str:
+    if text != "basic":
+        raise ValueError(f"HTTP authenticator '{text}' not found: there is basic")
+    return text
+
+
+def one_local(text: str) -> str:
+    if text != "local":
+        raise ValueError(f"authorizer '{text}' not found: there is local")
+    return text
+
+
+def ping_timeout(text: str) -> float:
+    value = duration(text)
+    if not 1.0 <= value <= 900.0:
+        raise ValueError("must be between 1secs and 15mins")
+    return value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     zk: ZkUrl = setting(
@@ -62,26 +152,50 @@ class Config:
     hostname_lookup: bool = setting(True, "Look the host name up by the address; otherwise the address is advertised.")
     ip_discovery_command: str | None = setting(None, "Program that prints the address to listen on.")
     cluster: str | None = setting(None, "Human readable name of the cluster.")
-    quorum: int | None = setting(None, "Accepted for compatibility: the ensemble of ZooKeeper keeps the registry.")
+    domain: DomainInfo | None = setting(
+        None,
+        "Fault domain of this master, as JSON or the path of a file of it.",
+        parse=domain,
+        raw=True,
+        text=lambda value: mesos_json.encode(value).decode(),
+    )
     work_dir: Path = setting(Path("/var/lib/dcos/mesos/master"), "Folder of this master. Holds nothing that matters.")
     zk_session_timeout: float = setting(10.0, "ZooKeeper session timeout.", parse=duration)
     offer_timeout: float | None = setting(
         None, "Offers are rescinded after this time (default: never).", parse=duration
     )
     allocation_interval: float = setting(1.0, "Cycle after which returned offers may be made again.", parse=duration)
-    agent_ping_timeout: float = setting(15.0, "An agent has to answer each ping within this time.", parse=duration)
-    max_agent_ping_timeouts: int = setting(5, "Missed pings after which an agent is unreachable.", parse=_count)
+    agent_ping_timeout: float = setting(
+        15.0,
+        "An agent has to answer each ping within this time, 1secs to 15mins.",
+        parse=ping_timeout,
+        shown="15secs",
+        text=duration_text,
+        flags=("slave_ping_timeout",),
+    )
+    max_agent_ping_timeouts: int = setting(
+        5,
+        "Missed pings after which an agent is unreachable.",
+        parse=_count,
+        flags=("max_slave_ping_timeouts",),
+    )
     agent_reregister_timeout: float = setting(
-        600.0, "Time that agents have to come back after a lost connection or a change of leader.", parse=duration
+        600.0,
+        "Time that agents have to come back after a lost connection or a change of leader.",
+        parse=duration,
+        flags=("slave_reregister_timeout",),
     )
     min_allocatable_resources: tuple[dict[str, int], ...] = setting(
         ({"cpus": 10}, {"mem": 32_000}),
         "What an offer must have at least: alternatives by |, their parts by ; (cpus:0.01|mem:32).",
         parse=_quantities,
         shown="cpus:0.01|mem:32",
+        text=_quantities_text,
     )
     roles: tuple[str, ...] = setting((), "Roles that frameworks may have (default: any).", parse=comma_list)
-    weights: tuple[tuple[str, float], ...] = setting((), "Weights of roles, role=weight,...", parse=_weights)
+    weights: tuple[tuple[str, float], ...] = setting(
+        (), "Weights of roles, role=weight,...", parse=_weights, text=_weights_text
+    )
     root_submissions: bool = setting(True, "Whether frameworks of user root are accepted.")
     filter_gpu_resources: bool = setting(
         True, "Whether agents with GPUs are offered only to frameworks with the GPU_RESOURCES capability."
@@ -99,6 +213,124 @@ class Config:
     registry_gc_interval: float = setting(900.0, "How often old agents leave the registry.", parse=duration)
     registry_max_agent_age: float = setting(14 * 86400.0, "How long lost agents are remembered.", parse=duration)
     registry_max_agent_count: int = setting(102_400, "How many lost agents are remembered.")
+
+    role_sorter: str = setting(
+        "drf",
+        "How roles take turns: drf, or random (by weight).",
+        parse=one_of("drf", "random"),
+        flags=("user_sorter",),
+    )
+    framework_sorter: str = setting(
+        "drf", "How the frameworks of a role take turns: drf or random.", parse=one_of("drf", "random")
+    )
+    whitelist: Path | None = setting(
+        None,
+        "File of host names, one a line, looked at again and again: others get no offers.",
+        parse=whitelist,
+        raw=True,
+    )
+    agent_removal_rate_limit: tuple[int, float] | None = setting(
+        None,
+        "How many agents may be marked unreachable in what time, 1/10mins (default: no limit).",
+        parse=rate,
+        text=lambda value: f"{value[0]}/{duration_text(value[1])}",
+        flags=("slave_removal_rate_limit",),
+    )
+    recovery_agent_removal_limit: float = setting(
+        1.0,
+        "Share of the agents that may be missing after a change of leader; more end the master.",
+        parse=percentage,
+        shown="100%",
+        text=lambda value: f"{value * 100:g}%",
+        flags=("recovery_slave_removal_limit",),
+    )
+    require_agent_domain: bool = setting(False, "Whether agents without a fault domain are refused.")
+    publish_per_framework_metrics: bool = setting(True, "Whether metrics show every framework by itself.")
+
+    # ---- who may do what ---------------------------------------------------------------------------------------------
+
+    credentials: CredentialsFile | None = setting(
+        None,
+        "File of principals and secrets, JSON or text: /path or file:///path.",
+        parse=read_many,
+        raw=True,
+    )
+    authenticate_http_readonly: bool = setting(False, "Whether readers of endpoints have to name themselves.")
+    authenticate_http_readwrite: bool = setting(
+        False,
+        "Whether callers of endpoints that change something have to name themselves.",
+        flags=("authenticate_http",),
+    )
+    authenticate_http_frameworks: bool = setting(False, "Whether schedulers have to name themselves.")
+    authenticate_agents: bool = setting(
+        False,
+        "Whether agents have to prove a principal (their --credential) to register.",
+        flags=("authenticate_slaves",),
+    )
+    http_authenticators: str = setting("basic", "How callers of endpoints name themselves: basic.", parse=one_basic)
+    http_framework_authenticators: str | None = setting(
+        None, "How schedulers name themselves: basic; needed for --authenticate_http_frameworks.", parse=one_basic
+    )
+    acls: Acls | None = setting(
+        None,
+        "Who may do what: JSON, or the path of a file of it.",
+        parse=acls,
+        raw=True,
+        text=lambda value: f"{sum(len(one) for one in value.acls.values())} entries",
+    )
+    authorizers: str = setting("local", "Who decides what is allowed: local.", parse=one_local)
+    firewall_rules: frozenset[str] | None = setting(
+        None,
+        "Endpoints that nobody may call, as JSON or the path of a file of it.",
+        parse=firewall,
+        raw=True,
+        text=lambda value: ",".join(sorted(value)),
+    )
+
+    # ---- logs --------------------------------------------------------------------------------------------------------
+
+    log_dir: Path | None = setting(None, "Folder shown as the master's log, where it holds mesos-master.INFO.")
+    external_log_file: Path | None = setting(None, "File shown as the master's log.")
+
+    # ---- taken, so that existing command lines work; without effect here ---------------------------------------------
+
+    quorum: int | None = setting(None, "The ensemble of ZooKeeper keeps the registry.", inert=True)
+    registry: str = setting("replicated_log", "The registry is in ZooKeeper.", inert=True)
+    registry_strict: bool = setting(False, "Gone upstream too.", inert=True)
+    registry_fetch_timeout: float = setting(60.0, "A registry read has 60 s.", parse=duration, inert=True)
+    log_auto_initialize: bool = setting(True, "There is no replicated log.", inert=True)
+    authenticate_frameworks: bool = setting(
+        False,
+        "There is no libprocess driver to authenticate; see --authenticate_http_frameworks.",
+        flags=("authenticate",),
+        inert=True,
+    )
+    authenticators: str = setting("crammd5", "As --authenticate_frameworks.", inert=True)
+    authentication_v0_timeout: float = setting(15.0, "As --authenticate_frameworks.", parse=duration, inert=True)
+    allocator: str = setting("hierarchical", "There is one allocator.", inert=True)
+    allocator_agent_recovery_factor: float = setting(
+        0.8, "Offers begin as soon as the first agent is back.", inert=True
+    )
+    allocator_recovery_timeout: float = setting(
+        600.0, "As --allocator_agent_recovery_factor.", parse=duration, inert=True
+    )
+    offer_constraints_re2_max_mem: str = setting("4KB", "Constraints are bounded otherwise.", inert=True)
+    offer_constraints_re2_max_program_size: int = setting(100, "Constraints are bounded otherwise.", inert=True)
+    rate_limits: str | None = setting(None, "Frameworks are not limited by rate.", inert=True)
+    modules: str | None = setting(None, "There are no modules.", inert=True)
+    modules_dir: str | None = setting(None, "There are no modules.", inert=True)
+    hooks: str | None = setting(None, "There are no modules.", inert=True)
+    master_contender: str | None = setting(None, "The election is ZooKeeper's.", inert=True)
+    master_detector: str | None = setting(None, "The election is ZooKeeper's.", inert=True)
+    max_executors_per_agent: int | None = setting(
+        None, "Belongs to an isolator that is not here.", flags=("max_executors_per_slave",), inert=True
+    )
+    memory_profiling: bool = setting(False, "There is no jemalloc.", inert=True)
+    webui_dir: str = setting("/usr/share/mesos/webui", "The GUI is served by Admin Router.", inert=True)
+    logbufsecs: int = setting(0, "Logs are not buffered.", inert=True)
+    logging_level: str = setting("INFO", "DCOS_LOG_LEVEL sets the level.", inert=True)
+    initialize_driver_logging: bool = setting(True, "There is no driver.", inert=True)
+    quiet: bool = setting(False, "Logs go to the journal.", inert=True)
 
     def rules(self) -> Rules:
         """What of this the core needs."""
@@ -122,34 +354,28 @@ class Config:
             registry_gc_s=self.registry_gc_interval,
         )
 
+    def problems(self) -> list[str]:
+        """Settings that contradict each other, in upstream's words."""
+        out = []
+        wanted = {
+            "mesos-master-readonly": self.authenticate_http_readonly,
+            "mesos-master-readwrite": self.authenticate_http_readwrite,
+            "mesos-master-scheduler": self.authenticate_http_frameworks,
+        }
+        out += [
+            f"No credentials provided for the default 'basic' HTTP authenticator for realm '{realm}'"
+            for realm, needed in wanted.items()
+            if needed and self.credentials is None
+        ]
+        if self.authenticate_http_frameworks and self.http_framework_authenticators is None:
+            out.append(
+                "Missing `--http_framework_authenticators` flag. This must be used in conjunction with"
+                " `--authenticate_http_frameworks`"
+            )
+        if self.authenticate_agents and self.credentials is None:
+            out.append("Agent authentication requires credentials (see --credentials flag)")
+        return out
+
     def flags(self) -> dict[str, str]:
         """As ``/flags`` shows them: every value a text, unset ones left out, never credentials."""
-        return {
-            row.name: _text(row.name, value) for row in fields(self) if (value := getattr(self, row.name)) is not None
-        }
-
-
-_DURATIONS = frozenset(
-    {
-        "zk_session_timeout",
-        "offer_timeout",
-        "allocation_interval",
-        "agent_ping_timeout",
-        "agent_reregister_timeout",
-        "registry_store_timeout",
-        "registry_gc_interval",
-        "registry_max_agent_age",
-    }
-)
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if name in _DURATIONS and isinstance(value, float):
-        return duration_text(value)
-    if name == "min_allocatable_resources" and isinstance(value, tuple):
-        return "|".join(";".join(f"{key}:{amount / 1000:g}" for key, amount in one.items()) for one in value)
-    if name == "weights" and isinstance(value, tuple):
-        return ",".join(f"{role}={weight:g}" for role, weight in value)
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+        return {**flag_texts(self), "help": "false", "version": "false"}

@@ -25,6 +25,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from dcos.model.durations import text as duration_text
+
 C = TypeVar("C")
 T = TypeVar("T")
 
@@ -58,11 +60,16 @@ def setting(
     environ: str | None = None,
     flags: tuple[str, ...] = (),
     shown: str | None = None,
+    raw: bool = False,
+    inert: bool = False,
+    text: Callable[[Any], str] | None = None,
 ) -> Any:
     """One row. ``parse`` turns text into the value (derived from the annotation otherwise); a ``secret`` is never shown
     and cannot be given on the command line (processes' arguments are public): only by environment or ``file://``.
     ``environ`` is a full variable name beside the prefixed one; ``flags`` are further names without dashes; ``shown`` is the
-    default as text, where it does not follow from the value."""
+    default as text, where it does not follow from the value; ``raw``: ``parse`` itself reads ``file://``; ``inert``: taken so
+    that existing command lines work, without effect (see ``without_effect``); ``text`` turns a value into what ``flag_texts``
+    shows, where ``str`` does not."""
     metadata = {
         "help": help,
         "parse": parse,
@@ -71,6 +78,9 @@ def setting(
         "environ": environ,
         "flags": flags,
         "shown": shown,
+        "raw": raw,
+        "inert": inert,
+        "text": text,
         "required": default is REQUIRED,
     }
     if default is REQUIRED:
@@ -139,14 +149,6 @@ def duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def duration_text(seconds: float) -> str:
-    """The shortest text that ``duration`` reads back."""
-    for unit, size in (("weeks", 604800), ("days", 86400), ("hrs", 3600), ("mins", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}secs"
-
-
 def milliseconds(text: str) -> float:
     """A plain count of milliseconds (Marathon's flags) to seconds."""
     return integer(text) / 1000.0
@@ -160,6 +162,14 @@ def path(text: str) -> Path:
     if not text:
         raise ValueError("must be a path")
     return Path(text)
+
+
+def contents(text: str) -> str:
+    """What a flag says, or the file that it names as ``file:///path`` or ``/path``.   Errors: ValueError, OSError."""
+    name = text.removeprefix("file://")
+    if not name.startswith("/"):
+        return text
+    return Path(name).read_text(encoding="utf-8")
 
 
 _PARSERS: Mapping[type, Callable[[str], Any]] = {bool: boolean, int: integer, float: number, str: str, Path: path}
@@ -180,14 +190,15 @@ def load(config: type[C], argv: Sequence[str], environ: Mapping[str, str], *, pr
         row = rows[name]
         parse = row.metadata["parse"] or _parser_of(kinds[name])
         try:
-            if text.startswith("file://"):
+            if text.startswith("file://") and not row.metadata["raw"]:
                 text = Path(text.removeprefix("file://")).read_text(encoding="utf-8").strip()
             given[name] = parse(text)
         except (ValueError, OSError) as error:
             problems.append(f"{said}: {error}")
 
     for row in rows.values():
-        for variable in (prefix + row.name.upper(), row.metadata["environ"]):
+        aliases = (*row.metadata["flags"], row.name)
+        for variable in (*(prefix + alias.upper() for alias in aliases), row.metadata["environ"]):
             if variable and variable in environ:
                 take(row.name, environ[variable], variable)
 
@@ -236,6 +247,33 @@ def load(config: type[C], argv: Sequence[str], environ: Mapping[str, str], *, pr
     if problems:
         raise SettingsError(problems)
     return config(**given)
+
+
+def flag_texts(config: Any) -> dict[str, str]:
+    """All settings as texts, by name; unset and secret ones left out.   Source: the ``/flags`` of Mesos."""
+    out = {}
+    for row in sorted(dataclasses.fields(config), key=lambda one: one.name):
+        value = getattr(config, row.name)
+        if value is None or value == () or row.metadata["secret"]:
+            continue
+        if row.metadata["text"] is not None:
+            out[row.name] = row.metadata["text"](value)
+        elif isinstance(value, bool):
+            out[row.name] = str(value).lower()
+        elif row.metadata["parse"] is duration:
+            out[row.name] = duration_text(value)
+        else:
+            out[row.name] = ",".join(value) if isinstance(value, tuple) else str(value)
+    return out
+
+
+def without_effect(config: Any) -> list[str]:
+    """Names of settings that were given another value than the default, and do nothing here."""
+    return [
+        row.name
+        for row in dataclasses.fields(config)
+        if row.metadata["inert"] and getattr(config, row.name) != row.default
+    ]
 
 
 def usage(config: type[Any], *, prefix: str, prog: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dcos.agent.core.durations import text as duration_text
+from dcos.model.durations import text as duration_text
 from dcos.model.v1.types import CommandInfo, EnvironmentVariableType
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

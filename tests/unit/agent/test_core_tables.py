@@ -11,7 +11,7 @@ from dcos.agent.containerizer.limits import cpu_shares, cpu_weight, cpus_hard, m
 from dcos.agent.core.ageing import allowed_age_s, due
 from dcos.agent.core.argv import NoCommand, command_argv, image_argv
 from dcos.agent.core.compatibility import difference
-from dcos.agent.core.durations import text as duration_text
+from dcos.model.durations import text as duration_text
 from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, environment
 from dcos.agent.core.executors import command_executor, limits_of
 from dcos.agent.core.exits import Exit, describe, judge

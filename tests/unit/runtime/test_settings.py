@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dcos.model.durations import text as duration_text
 from dcos.runtime.settings import (
     REQUIRED,
     HelpWanted,
     SettingsError,
     duration,
-    duration_text,
     load,
     milliseconds,
     setting,
