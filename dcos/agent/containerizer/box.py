@@ -60,6 +60,17 @@ class Box:
     def sandbox(self) -> Path:
         return Path(self.mark.sandbox)
 
+    @property
+    def pid(self) -> int | None:
+        """The main process, once it was started."""
+        try:
+            return int((self.directory / "pid").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def save_pid(self, pid: int) -> None:
+        write_atomic(self.directory / "pid", f"{pid}\n")
+
     def save(self) -> None:
         """Make the folder (others may pass through it, not list it) and write the mark."""
         self.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o711)

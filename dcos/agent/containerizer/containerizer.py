@@ -13,8 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from dcos.agent.containerizer import terminal
 from dcos.agent.containerizer.base import Backend, ContainerError, Ended, Found, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box, Mark, boxes
+from dcos.agent.containerizer.guest import Host
 from dcos.agent.containerizer.limits import cpus_hard, mem_hard
 from dcos.agent.containerizer.oci import OciBackend
 from dcos.agent.containerizer.script import account
@@ -124,7 +126,10 @@ class Containerizer:
         )
         box.save()
         await self._backend(box).prepare(plan, box, variables)
-        return await self._supervisor(box).start(box)
+        pid = await self._supervisor(box).start(box)
+        if box.pid is None:
+            box.save_pid(pid)
+        return pid
 
     # ---- while it runs -----------------------------------------------------------------------------------------------
 
@@ -132,6 +137,7 @@ class Containerizer:
         """Its end, after everything of it is gone."""
         box = self._box(container_id)
         end = await self._supervisor(box).wait(box)
+        await terminal.drained(box)
         await self.destroy(container_id)
         return end
 
@@ -220,6 +226,16 @@ class Containerizer:
             box.remove()
         if self._oci is not None:
             self._oci.wipe()
+
+    def box(self, container_id: str) -> Box | None:
+        """A container's folder, None where there is none."""
+        box = self._box(container_id)
+        return box if self.mark(container_id) is not None else None
+
+    def host(self, box: Box) -> Host | None:
+        """The backend to enter a container by, None where its kind takes no guests."""
+        backend = self._backends.get(box.mark.backend)
+        return backend if isinstance(backend, Host) else None
 
     def mark(self, container_id: str) -> Mark | None:
         with contextlib.suppress(OSError, msgspec.DecodeError):

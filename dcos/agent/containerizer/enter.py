@@ -80,12 +80,18 @@ def entry_script(
     return start_script(words, groups=groups, tty=tty)
 
 
-def start_script(words: list[str], *, groups: list[Path], tty: str | None) -> str:
-    """``words`` in control groups, with a terminal (its path) as the session's own, where there is one."""
+def start_script(words: list[str], *, groups: list[Path], tty: str | None, output: Path | None = None) -> str:
+    """``words`` in control groups, with a terminal (its path) as the session's own, where there is one.
+
+    ``output``: folder of the files that it writes to instead of what it inherits.
+    """
     lines = ["#!/bin/sh"]
     lines += [f"echo $$ >{shlex.quote(str(one))} || exit 125" for one in groups]
     if tty is not None:
         # the leader of a session without a terminal opens one: that is then its terminal
         lines.append(f"exec <{tty} >{tty} 2>&1 || exit 125")
+    if output is not None:
+        names = [shlex.quote(str(output / name)) for name in ("stdout", "stderr")]
+        lines.append(f"exec >>{names[0]} 2>>{names[1]} || exit 125")
     lines.append(f"cd / && exec {shlex.join(words)}")
     return "\n".join(lines) + "\n"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import msgspec
 from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.base import ContainerError, LaunchError
 from dcos.agent.containerizer.box import Box
-from dcos.agent.containerizer.script import account, launch_script, task_script, user_words
+from dcos.agent.containerizer.enter import entry_script, group_files
+from dcos.agent.containerizer.guest import Entry, Guest, Host
+from dcos.agent.containerizer.script import account, launch_script, task_script
 from dcos.agent.core.argv import NoCommand, command_argv
 from dcos.agent.core.environment import BadEnvironment, command_variables
 from dcos.agent.core.events import Plan
@@ -44,15 +48,43 @@ class HostBackend:
     async def cleanup(self, box: Box) -> None:
         """The launcher killed everything; nothing else was made."""
 
-    async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
-        environment = task_environment(box)
+    async def enter(self, box: Box, guest: Guest) -> Entry:
         try:
-            environment.update(command_variables(command))
-            program, argv = command_argv(command)
-        except (BadEnvironment, NoCommand) as error:
+            program, argv = command_argv(guest.command)
+        except NoCommand as error:
             raise ContainerError(str(error)) from error
-        words = [*user_words(box.mark.user), program, *argv[1:]]
-        return await run_quietly(words, environment, box.sandbox, timeout_s)
+        user = guest.user or box.mark.user
+        folder = guest.folder
+        task, script = folder / "task", folder / "launch"
+        directory = guest.directory or box.sandbox
+        output = guest.output is not None and not guest.has_tty
+        text = task_script(argv, program=program, environment=guest.environment, directory=directory, output=output)
+        write_private(task, text, user)
+        groups = group_files(box.pid) if guest.join and box.pid is not None else []
+        entry = entry_script(task, pid=box.pid, user=user, rlimits=guest.rlimits, groups=groups, tty=guest.tty)
+        write_atomic(script, entry, mode=0o700)
+        return Entry(script)
+
+    async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
+        return await execute(self, box, command, timeout_s)
+
+
+async def execute(backend: Host, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
+    """Run ``command`` as a guest that nobody hears.   Errors: ContainerError, TimeoutError."""
+    environment = task_environment(box)
+    try:
+        environment.update(command_variables(command))
+    except BadEnvironment as error:
+        raise ContainerError(str(error)) from error
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="guest-", dir=box.directory))
+    try:
+        folder.chmod(0o711)
+        entry = await backend.enter(box, Guest(folder, command, environment, user=command.user))
+        return await run_quietly(["/bin/sh", str(entry.script)], entry.inner_pid, timeout_s)
+    except (OSError, LaunchError) as error:
+        raise ContainerError(str(error)) from error
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def task_environment(box: Box) -> dict[str, str]:
@@ -71,9 +103,7 @@ def write_private(path: Path, content: str | bytes, user: str | None) -> None:
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
-async def run_quietly(
-    words: Sequence[str], environment: Mapping[str, str], directory: Path, timeout_s: float | None
-) -> int:
+async def run_quietly(words: Sequence[str], inner_pid: Path | None, timeout_s: float | None) -> int:
     """Run to the end in a session of its own, output thrown away; all of it is killed at the timeout.
 
     Errors: ContainerError, TimeoutError.
@@ -84,8 +114,7 @@ async def run_quietly(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            env=dict(environment),
-            cwd=directory,
+            env={"PATH": os.environ.get("PATH", os.defpath)},
             start_new_session=True,
         )
     except OSError as error:
@@ -95,7 +124,16 @@ async def run_quietly(
             return await child.wait()
     finally:
         if child.returncode is None:
-            processes.signal_all(processes.tree(child.pid), signal.SIGKILL)
+            kill_guest(child.pid, inner_pid, signal.SIGKILL)
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+
+
+def kill_guest(pid: int, inner_pid: Path | None, number: int) -> None:
+    """Signal a guest's processes, the messenger's included."""
+    members = processes.tree(pid)
+    if inner_pid is not None:
+        with contextlib.suppress(OSError, ValueError):
+            members |= processes.tree(int(inner_pid.read_text()))
+    processes.signal_all(members, number)

@@ -18,12 +18,13 @@ import msgspec
 
 from dcos.agent.containerizer.base import ContainerError, LaunchError
 from dcos.agent.containerizer.box import Box
-from dcos.agent.containerizer.host import run_quietly, task_environment, write_private
+from dcos.agent.containerizer.enter import start_script
+from dcos.agent.containerizer.guest import Entry, Guest
+from dcos.agent.containerizer.host import execute, write_private
 from dcos.agent.containerizer.images import ImageStore, Unpacked
 from dcos.agent.containerizer.runc_spec import Mount, User, account_in, runtime_spec
 from dcos.agent.containerizer.script import account
 from dcos.agent.core.argv import NoCommand, image_argv
-from dcos.agent.core.environment import BadEnvironment, command_variables
 from dcos.agent.core.events import Plan
 from dcos.agent.sandbox import plain_file
 from dcos.model.v1.types import CommandInfo, Image, ImageType, Volume, VolumeMode
@@ -205,24 +206,31 @@ class OciBackend:
         for folder in (self._state, self._provisioner):
             shutil.rmtree(folder, ignore_errors=True)
 
-    async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
+    async def enter(self, box: Box, guest: Guest) -> Entry:
         """By ``runc exec``; the process is described in a file, so that no variable shows in arguments."""
-        environment = task_environment(box)
         try:
-            environment.update(command_variables(command))
-            argv = image_argv(command, (), ())
-        except (BadEnvironment, NoCommand) as error:
+            argv = image_argv(guest.command, (), ())
+        except NoCommand as error:
             raise ContainerError(str(error)) from error
         spec = msgspec.json.decode((box.bundle / "config.json").read_bytes())["process"]
         spec["args"] = list(argv)
-        spec["env"] = [f"{name}={value}" for name, value in environment.items()]
-        path = box.directory / f"exec-{id(spec):x}.json"
-        write_private(path, msgspec.json.encode(spec), None)
-        try:
-            words = [*self._runc(), "exec", "--process", str(path), box.container_id]
-            return await run_quietly(words, {"PATH": os.environ.get("PATH", os.defpath)}, box.directory, timeout_s)
-        finally:
-            path.unlink(missing_ok=True)
+        spec["env"] = [f"{name}={value}" for name, value in guest.environment.items()]
+        spec["terminal"] = guest.has_tty
+        spec.pop("consoleSize", None)
+        if guest.user is not None:
+            entry = account(guest.user)
+            spec["user"] = {"uid": entry.pw_uid, "gid": entry.pw_gid}
+        if guest.directory is not None and guest.directory.is_relative_to(box.sandbox):
+            spec["cwd"] = str(Path(self._sandbox_directory) / guest.directory.relative_to(box.sandbox))
+        described, script, pid = guest.folder / "process.json", guest.folder / "launch", guest.folder / "inner"
+        write_private(described, msgspec.json.encode(spec), None)
+        words = [*self._runc(), "exec", "--process", str(described), "--pid-file", str(pid), box.container_id]
+        text = start_script(words, groups=[], tty=guest.tty, output=guest.output if not guest.has_tty else None)
+        write_atomic(script, text, mode=0o700)
+        return Entry(script, pid)
+
+    async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
+        return await execute(self, box, command, timeout_s)
 
 
 def _owner(user: str | None) -> tuple[int, int] | None:

@@ -1,0 +1,51 @@
+"""A command that runs inside a running container, beside what runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from dcos.agent.containerizer.box import Box
+from dcos.model.v1.types import CommandInfo, RLimitInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """``folder`` is the guest's own; what is needed to start it is written there."""
+
+    folder: Path
+    command: CommandInfo
+    environment: Mapping[str, str] = field(hash=False)
+    user: str | None = None
+    """None: the container's."""
+    directory: Path | None = None
+    """On the machine; None: the container's own working directory."""
+    tty: str | None = None
+    """Path of the terminal that becomes the session's; None: it inherits what its starter has."""
+    has_tty: bool = False
+    """Its starter gives it a terminal (as ``tty`` does)."""
+    output: Path | None = None
+    """Folder whose ``stdout`` and ``stderr`` it appends to; None: it inherits."""
+    rlimits: RLimitInfo | None = None
+    join: bool = True
+    """Its script puts itself into the container's control groups; False: its starter does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``script`` is for /bin/sh as the agent's user, in a session of its own, with an empty environment."""
+
+    script: Path
+    inner_pid: Path | None = None
+    """File that tells the guest's own pid, where the script's process is only its messenger."""
+
+
+@runtime_checkable
+class Host(Protocol):
+    """A backend whose containers take guests."""
+
+    async def enter(self, box: Box, guest: Guest) -> Entry:
+        """Write the guest's files.   Errors: ContainerError."""
+        ...
