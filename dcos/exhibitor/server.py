@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from dcos.runtime.files import write_atomic
+from dcos.runtime.pids import start_time
 
 MAIN_CLASS = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 
@@ -89,7 +90,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             cwd=launch.folder,
         )
-        mark = _Mark(child.pid, _start_time(child.pid) or 0, launch.digest)
+        mark = _Mark(child.pid, start_time(child.pid) or 0, launch.digest)
         write_atomic(pid_file, msgspec.json.encode(mark), mode=0o600)
         return cls(child.pid, child)
 
@@ -100,7 +101,7 @@ class Server:
             mark = msgspec.json.decode(pid_file.read_bytes(), type=_Mark)
         except (FileNotFoundError, msgspec.MsgspecError):
             return None, False
-        if _start_time(mark.pid) != mark.started or not _is_zookeeper(mark.pid):
+        if start_time(mark.pid) != mark.started or not _is_zookeeper(mark.pid):
             return None, False
         try:
             return cls(mark.pid, None), mark.digest == launch.digest
@@ -138,15 +139,6 @@ class Server:
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
-
-
-def _start_time(pid: int) -> int | None:
-    """Kernel ticks since boot at which the process began; None if there is none, or a zombie only."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
 
 
 def _is_zookeeper(pid: int) -> bool:
