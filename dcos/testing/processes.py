@@ -61,6 +61,9 @@ class Processes:
                 env={**os.environ, "DCOS_ROOT": str(self.folder)},
             )
 
+    def pid(self, name: str) -> int:
+        return self._children[name].pid
+
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         """The exit status."""
         child = self._children.pop(name)
