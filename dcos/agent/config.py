@@ -84,16 +84,22 @@ class Config:
     image_provisioner_backend: str | None = setting(
         None, "Accepted; overlayfs is used where it can be had, else a copy."
     )
-    docker: str = setting("docker", "Docker's client.")
+    docker: str = setting("docker", "Docker's client: carries the output of docker tasks into their sandboxes.")
     docker_socket: str = setting("/var/run/docker.sock", "Docker's socket.")
     docker_registry: str = setting(
         "https://registry-1.docker.io", "Registry of images without one, or a folder of archives."
     )
     docker_config: str | None = setting(None, "Registry credentials: a docker config.json.", secret=True)
     docker_store_dir: Path | None = setting(None, "Folder of images (work_dir/store unless given).")
-    docker_remove_delay: float = setting(21600.0, "Accepted.", parse=duration)
-    docker_stop_timeout: float = setting(0.0, "Accepted.", parse=duration)
-    docker_kill_orphans: bool = setting(True, "Accepted.")
+    docker_remove_delay: float = setting(
+        21600.0, "How long ended containers of docker are kept to be looked at.", parse=duration
+    )
+    docker_stop_timeout: float = setting(
+        0.0, "Grace of docker tasks that name none in their kill policy (3 secs if 0).", parse=duration
+    )
+    docker_kill_orphans: bool = setting(
+        True, "After a restart, end containers of docker named mesos-* that are no task of this agent."
+    )
     systemd_enable_support: bool = setting(True, "Use systemd for tasks where it is the machine's manager.")
     systemd_runtime_directory: Path = setting(Path("/run/systemd/system"), "Exists where systemd is the manager.")
     cgroups_enable_cfs: bool = setting(False, "Limit cpus hard to what a task asked for.")

@@ -214,14 +214,14 @@ class Daemon:
         )
         log = self._app.log.bind(task=plan.task_id, container=plan.container_id)
         try:
-            pid = await self._containerizer.launch(plan, ids)
+            started = await self._containerizer.launch(plan, ids)
         except LaunchError as error:
             log.warning("launch_failed", error=str(error))
             await self._containerizer.destroy(plan.container_id)
             self.post(LaunchFailed(plan.container_id, str(error), self._app.clock.now()))
             return
-        log.info("started", pid=pid)
-        self.post(ContainerStarted(plan.container_id, pid, self._app.clock.now()))
+        log.info("started", pid=started.pid)
+        self.post(_started(plan.container_id, started, self._app.clock.now()))
         await self._watch(plan.container_id)
 
     async def _watch(self, container_id: str) -> None:
@@ -400,9 +400,9 @@ class Daemon:
     async def _find(self, container_id: str, *, rebooted: bool, now: float) -> None:
         found = None if rebooted else await self._containerizer.remember(container_id)
         match found:
-            case Running(pid):
-                self._app.log.info("found_running", container=container_id, pid=pid)
-                self._perform(self.core.step(ContainerStarted(container_id, pid, now)))
+            case Running():
+                self._app.log.info("found_running", container=container_id, pid=found.pid)
+                self._perform(self.core.step(_started(container_id, found, now)))
                 self._containers[container_id] = self._spawn(self._watch(container_id), f"container-{container_id}")
             case Ended(end):
                 self._app.log.info("found_ended", container=container_id, code=end.code, signal=end.signal)
@@ -420,6 +420,10 @@ class Daemon:
             await asyncio.wait(set(self._containers.values()))
         self._checkpoints.forget_agent()
         raise Exit(0, "cleaned up, as --recover=cleanup asks")
+
+
+def _started(container_id: str, running: Running, now: float) -> ContainerStarted:
+    return ContainerStarted(container_id, running.pid, now, running.network_infos, running.data)
 
 
 def _framework_id(info: FrameworkInfo) -> str:

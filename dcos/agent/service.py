@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
+from typing import Any
 
 from dcos.agent.api import Api
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
 from dcos.agent.containerizer import oci
-from dcos.agent.containerizer.base import Launcher
+from dcos.agent.containerizer.base import Backend, ContainerError, Launcher
 from dcos.agent.containerizer.containerizer import Containerizer, Settings
 from dcos.agent.containerizer.host import HostBackend
 from dcos.agent.containerizer.images import ImageStore
@@ -41,6 +43,7 @@ from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
 EXIT_SETTINGS = 2
+_LOOK_FOR_DOCKER_S = 60.0
 
 
 async def run(app: App[Config]) -> None:
@@ -73,6 +76,7 @@ async def run(app: App[Config]) -> None:
     if systemd_available(config.systemd_runtime_directory):
         launchers["systemd"] = SystemdLauncher(unified=is_unified(config.cgroups_hierarchy))
     images = None if unusable else make_oci(config, work, runtime, systemd=launcher == "systemd")
+    docker = Docker(config, work)
 
     def environment() -> AgentEnvironment:
         return AgentEnvironment(
@@ -92,6 +96,7 @@ async def run(app: App[Config]) -> None:
         host=HostBackend(),
         oci=images,
         oci_unusable=unusable,
+        docker=docker.backend,
         fetcher=fetcher,
         settings=Settings(
             sandbox_directory=config.sandbox_directory,
@@ -107,6 +112,8 @@ async def run(app: App[Config]) -> None:
             launcher_dir=config.launcher_dir,
             shutdown_grace_s=config.executor_shutdown_grace_period,
             switch_user=config.switch_user and os.geteuid() == 0,
+            containerizers=config.containerizers,
+            docker_stop_timeout_s=config.docker_stop_timeout,
             max_completed_executors=config.max_completed_executors_per_framework,
             registration_s=config.executor_registration_timeout,
             reregistration_s=config.executor_reregistration_timeout,
@@ -158,6 +165,8 @@ async def run(app: App[Config]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.run(), name="daemon")
             tasks.create_task(collector.run(), name="gc")
+            if "docker" in config.containerizers:
+                tasks.create_task(docker.care(app, daemon.core.containers), name="docker")
             await daemon.executors_back(config.executor_reregistration_timeout)
             tasks.create_task(link.run(), name="link")
             tasks.create_task(_follow(follow, link), name="detect")
@@ -237,6 +246,55 @@ def choose_launcher(config: Config) -> str:
             )
         return "systemd"
     return "systemd" if usable and config.systemd_enable_support else "posix"
+
+
+class Docker:
+    """The docker containerizer, loaded when it is needed first: most nodes have no Docker Engine."""
+
+    def __init__(self, config: Config, work: WorkDir) -> None:
+        self._config = config
+        self._owner = str(work.root)
+        self._made: Any = None
+
+    def backend(self) -> Backend:
+        if self._made is None:
+            docker = importlib.import_module("dcos.agent.containerizer.docker")
+            engine = importlib.import_module("dcos.agent.containerizer.docker_engine")
+            self._made = docker.DockerBackend(
+                engine.Engine(self._config.docker_socket),
+                client=self._config.docker,
+                owner=self._owner,
+                sandbox_directory=self._config.sandbox_directory,
+                config=self._config.docker_config,
+                remove_delay_s=self._config.docker_remove_delay,
+            )
+        backend: Backend = self._made
+        return backend
+
+    async def care(self, app: App[Config], known: Callable[[], Collection[str]]) -> None:
+        """Once there is an Engine: end orphans, then remove what ended, for ever."""
+        socket = Path(self._config.docker_socket)
+        while True:
+            if socket.exists():
+                await self._care(app, known)
+            await asyncio.sleep(_LOOK_FOR_DOCKER_S)
+
+    async def _care(self, app: App[Config], known: Callable[[], Collection[str]]) -> None:
+        self.backend()
+        cleaner = importlib.import_module("dcos.agent.containerizer.docker_cleaner").DockerCleaner(
+            self._made.engine,
+            owner=self._owner,
+            known=known,
+            remove_delay_s=self._config.docker_remove_delay,
+            clock=app.clock,
+            log=app.log,
+        )
+        if self._config.docker_kill_orphans:
+            try:
+                await cleaner.kill_orphans()
+            except ContainerError as error:
+                app.log.warning("docker_orphans_not_looked_for", error=str(error))
+        await cleaner.run()
 
 
 def images_unusable(config: Config) -> str | None:

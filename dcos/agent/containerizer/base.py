@@ -9,7 +9,7 @@ from typing import Protocol
 from dcos.agent.containerizer.box import Box
 from dcos.agent.core.events import Plan
 from dcos.agent.core.exits import Exit
-from dcos.model.v1.types import CommandInfo
+from dcos.model.v1.types import CommandInfo, NetworkInfo
 
 
 class ContainerError(Exception):
@@ -25,6 +25,10 @@ class Running:
     """Found alive; ``pid`` is the task's main process."""
 
     pid: int
+    network_infos: tuple[NetworkInfo, ...] = ()
+    """Where it is reached; none: at the machine's own address."""
+    data: bytes | None = None
+    """Told along with TASK_RUNNING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,14 @@ class Backend(Protocol):
 
     async def prepare(self, plan: Plan, box: Box, environment: Mapping[str, str]) -> None:
         """Write the scripts; fetch what they need.   Errors: LaunchError."""
+        ...
+
+    def supervisor(self, carrier: Launcher) -> Launcher:
+        """Who keeps the container alive, given who starts its launch script."""
+        ...
+
+    async def started(self, box: Box, pid: int) -> Running:
+        """What is to be told of a container that has just been started.   Errors: ContainerError."""
         ...
 
     async def signal(self, box: Box, number: int) -> bool:

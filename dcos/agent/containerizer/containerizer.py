@@ -16,13 +16,15 @@ import msgspec
 from dcos.agent.containerizer import terminal
 from dcos.agent.containerizer.base import Backend, ContainerError, Ended, Found, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box, Mark, boxes
+from dcos.agent.containerizer.docker_spec import container_name
 from dcos.agent.containerizer.guest import Host
 from dcos.agent.containerizer.limits import cpus_hard, mem_hard
 from dcos.agent.containerizer.oci import OciBackend
 from dcos.agent.containerizer.script import account
-from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, environment
+from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, docker_environment, environment
 from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.exits import Exit
+from dcos.agent.core.memory import in_docker
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.sandbox import WorkDir, make_sandbox
 from dcos.model.v1.types import CommandInfo
@@ -51,6 +53,7 @@ class Containerizer:
         host: Backend,
         oci: OciBackend | None,
         oci_unusable: str | None,
+        docker: Callable[[], Backend],
         fetcher: Fetcher,
         settings: Settings,
         agent_environment: Callable[[], AgentEnvironment],
@@ -65,6 +68,7 @@ class Containerizer:
         if oci is not None:
             self._backends[oci.name] = oci
         self._oci_unusable = oci_unusable
+        self._docker = docker
         self._fetcher = fetcher
         self._settings = settings
         self._agent_environment = agent_environment
@@ -74,8 +78,8 @@ class Containerizer:
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
-    async def launch(self, plan: Plan, ids: Ids) -> int:
-        """Prepare and start; returns the main process's pid.   Errors: LaunchError. Cancel it to give up."""
+    async def launch(self, plan: Plan, ids: Ids) -> Running:
+        """Prepare and start.   Errors: LaunchError. Cancel it to give up."""
         try:
             return await self._launch(plan, ids)
         except OSError as error:
@@ -84,12 +88,18 @@ class Containerizer:
         except LaunchError:
             self.launch_errors += 1
             raise
+        except ContainerError as error:
+            self.launch_errors += 1
+            raise LaunchError(str(error)) from error
 
-    async def _launch(self, plan: Plan, ids: Ids) -> int:
+    async def _launch(self, plan: Plan, ids: Ids) -> Running:
         agent = self._agent_environment()
         user = plan.user if self._settings.switch_user else None
         if user is not None:
             account(user)
+        docker = in_docker(plan.container)
+        if docker and plan.nested:
+            raise LaunchError("a task of a group cannot be a docker container")
         image = plan.container.mesos.image if plan.container is not None and plan.container.mesos is not None else None
         image_environment: dict[str, str] = {}
         if image is not None:
@@ -98,14 +108,25 @@ class Containerizer:
             image_environment = (await self._oci.image(image)).config.environment()
         sandbox = make_sandbox(self._work, agent.agent_id, plan, user)
         try:
-            variables = environment(
-                agent,
-                ids,
-                directory=str(sandbox),
-                sandbox=self._settings.sandbox_directory if image is not None else str(sandbox),
-                image=image_environment,
-                command=plan.command,
-            )
+            if docker:
+                variables = docker_environment(
+                    agent,
+                    ids,
+                    directory=str(sandbox),
+                    sandbox=self._settings.sandbox_directory,
+                    name=container_name(plan.container_id),
+                    command=plan.command,
+                    executor=plan.executor,
+                )
+            else:
+                variables = environment(
+                    agent,
+                    ids,
+                    directory=str(sandbox),
+                    sandbox=self._settings.sandbox_directory if image is not None else str(sandbox),
+                    image=image_environment,
+                    command=plan.command,
+                )
         except BadEnvironment as error:
             raise LaunchError(str(error)) from error
         await self._fetcher.fetch(plan.command.uris, sandbox, user)
@@ -114,7 +135,7 @@ class Containerizer:
             plan.container_id,
             Mark(
                 launcher=self._launcher,
-                backend="oci" if image is not None else "host",
+                backend="docker" if docker else "oci" if image is not None else "host",
                 sandbox=str(sandbox),
                 user=user,
                 description=f"Mesos task {plan.task_id} of framework {plan.framework_id}",
@@ -125,11 +146,12 @@ class Containerizer:
             ),
         )
         box.save()
-        await self._backend(box).prepare(plan, box, variables)
+        backend = self._backend(box)
+        await backend.prepare(plan, box, variables)
         pid = await self._supervisor(box).start(box)
         if box.pid is None:
             box.save_pid(pid)
-        return pid
+        return await backend.started(box, pid)
 
     # ---- while it runs -----------------------------------------------------------------------------------------------
 
@@ -250,9 +272,12 @@ class Containerizer:
         found = self._launchers.get(box.mark.launcher)
         if found is None:
             raise ContainerError(f"container {box.container_id}: launcher {box.mark.launcher!r} is not available")
-        return found
+        return self._backend(box).supervisor(found)
 
     def _backend(self, box: Box) -> Backend:
+        if box.mark.backend == "docker":
+            # loaded when the first such container is seen
+            return self._docker()
         found = self._backends.get(box.mark.backend)
         if found is None:
             raise ContainerError(f"container {box.container_id}: backend {box.mark.backend!r} is not available")

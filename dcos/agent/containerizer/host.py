@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from dcos.agent.containerizer import processes
-from dcos.agent.containerizer.base import ContainerError, LaunchError
+from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import entry_script, group_files
 from dcos.agent.containerizer.guest import Entry, Guest, Host
@@ -41,6 +41,12 @@ class HostBackend:
         rlimits = plan.container.rlimit_info if plan.container is not None else None
         write_atomic(box.launch, launch_script(box.task, user=box.mark.user, rlimits=rlimits), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
+
+    def supervisor(self, carrier: Launcher) -> Launcher:
+        return carrier
+
+    async def started(self, box: Box, pid: int) -> Running:
+        return Running(pid)
 
     async def signal(self, box: Box, number: int) -> bool:
         return False

@@ -38,3 +38,10 @@ def mem_hard(limits: Limits) -> int | None:
     if limits.mem_limit_bytes is not None:
         return None if math.isinf(limits.mem_limit_bytes) else max(limits.mem_bytes, int(limits.mem_limit_bytes))
     return limits.mem_bytes
+
+
+def oom_score_adj(request_bytes: int, total_bytes: int) -> int:
+    """Of a task that may use more than it asked for: the less of the machine it asked for, the earlier it goes."""
+    if total_bytes <= 0:
+        return 0
+    return min(1000, max(0, 1000 - 1000 * request_bytes // total_bytes))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.agent.containerizer.base import ContainerError, LaunchError
+from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import start_script
 from dcos.agent.containerizer.guest import Entry, Guest
@@ -184,6 +184,12 @@ class OciBackend:
     def _runc(self) -> list[str]:
         words = [shutil.which("runc") or "runc", "--root", str(self._state)]
         return [*words, "--systemd-cgroup"] if self._systemd else words
+
+    def supervisor(self, carrier: Launcher) -> Launcher:
+        return carrier
+
+    async def started(self, box: Box, pid: int) -> Running:
+        return Running(pid)
 
     async def signal(self, box: Box, number: int) -> bool:
         """To all of its processes, as upstream signals the whole tree."""

@@ -301,8 +301,8 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
 
 def limit_properties(mark: Mark, *, unified: bool) -> list[tuple[str, Variant]]:
     """Its cgroup's numbers."""
-    if mark.backend == "oci":
-        # runc makes a scope of its own, which has the limits
+    if mark.backend in ("oci", "docker"):
+        # runc and the Docker Engine make a cgroup of their own, which has the limits
         return []
     properties: list[tuple[str, Variant]] = []
     if unified:

@@ -52,7 +52,7 @@ from dcos.agent.core.executor_events import (
 from dcos.agent.core.executor_life import Life
 from dcos.agent.core.executors import OVERHEAD, command_executor, limits_of
 from dcos.agent.core.health import Answer
-from dcos.agent.core.memory import id_of
+from dcos.agent.core.memory import id_of, in_docker
 from dcos.agent.core.state import (
     ExecutorKind,
     ExecutorRun,
@@ -66,7 +66,6 @@ from dcos.model.resources import EMPTY
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import (
     CommandInfo,
-    ContainerInfoType,
     ExecutorInfo,
     ExecutorInfoType,
     FrameworkID,
@@ -295,7 +294,7 @@ class AgentCore(CustomExecutors):
         if task.command is None:
             self._reject(event.framework, task, "A task needs a command or an executor", event.now)
             return
-        if task.container is not None and task.container.type is ContainerInfoType.DOCKER:
+        if not self._has_containerizer_for(task.container):
             self._reject(
                 event.framework, task, "None of the enabled containerizers could create a container", event.now
             )
@@ -368,7 +367,7 @@ class AgentCore(CustomExecutors):
                 ]
             self._out.append(SaveTask(*ids, run.info, run.container_id))
         nested = executor.kind is ExecutorKind.DEFAULT
-        extra = EMPTY if nested else OVERHEAD
+        extra = EMPTY if nested or in_docker(run.info.container) else OVERHEAD
         self._out.append(
             StartContainer(
                 Plan(
@@ -381,6 +380,7 @@ class AgentCore(CustomExecutors):
                     limits=limits_of(run.info, extra),
                     user=run.user or None,
                     container=run.info.container,
+                    resources=run.info.resources,
                     nested=nested,
                 )
             )
@@ -413,7 +413,7 @@ class AgentCore(CustomExecutors):
         framework, executor, run = found
         if run.phase is not Phase.PREPARING:
             return
-        run.phase, run.pid = Phase.RUNNING, event.pid
+        run.phase, run.pid, run.network_infos = Phase.RUNNING, event.pid, event.network_infos
         started = next((one.timestamp for one in run.statuses if one.state is TaskState.TASK_RUNNING), None)
         run.started_at = event.now if started is None else started
         if framework.terminating or executor.silent:
@@ -422,7 +422,7 @@ class AgentCore(CustomExecutors):
         if run.state is TaskState.TASK_STAGING:
             self._update(framework, executor, run, TaskState.TASK_STARTING, event.now)
         if run.state is TaskState.TASK_STARTING:
-            self._update(framework, executor, run, TaskState.TASK_RUNNING, event.now)
+            self._update(framework, executor, run, TaskState.TASK_RUNNING, event.now, data=event.data)
         if run.state is TaskState.TASK_KILLING and run.killing is None:
             # the agent died between asking and ending: ask again
             self._kill(framework, executor, run, KillCause.ASKED, self._grace(run, None), event.now)

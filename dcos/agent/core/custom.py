@@ -52,7 +52,6 @@ from dcos.model.v1.types import (
     AgentID,
     CommandInfo,
     ContainerID,
-    ContainerInfoType,
     ContainerStatus,
     ExecutorInfo,
     FrameworkID,
@@ -128,7 +127,7 @@ class CustomExecutors(Ending):
             failed = TaskState.TASK_FAILED, TaskStatusReason.REASON_CONTAINER_LAUNCH_FAILED
             if wanted.command is None:
                 return *failed, "A custom executor needs a command"
-            if wanted.container is not None and wanted.container.type is ContainerInfoType.DOCKER:
+            if not self._has_containerizer_for(wanted.container):
                 return *failed, "None of the enabled containerizers could create a container"
             return None
         life = executor.life
@@ -173,6 +172,8 @@ class CustomExecutors(Ending):
             limits=_limits(executor),
             user=user or None,
             container=info.container,
+            executor=True,
+            resources=info.resources + tuple(one for run in executor.tasks.values() for one in run.info.resources),
         )
 
     def _deliver(self, framework: FrameworkRun, executor: ExecutorRun) -> None:

@@ -21,6 +21,7 @@ from dcos.agent.core.events import (
     StopChecks,
 )
 from dcos.agent.core.exits import Exit, judge
+from dcos.agent.core.memory import in_docker
 from dcos.agent.core.state import (
     ExecutorKind,
     ExecutorRun,
@@ -232,6 +233,8 @@ class Ending(Telling):
         for one in (policy, run.info.kill_policy):
             if one is not None and one.grace_period is not None:
                 return max(0.0, one.grace_period.nanoseconds / 1e9)
+        if self.rules.docker_stop_timeout_s > 0 and in_docker(run.info.container):
+            return self.rules.docker_stop_timeout_s
         return DEFAULT_GRACE_S
 
     def _on_executor_shutdown(self, event: ExecutorShutdown) -> None:

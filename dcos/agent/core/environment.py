@@ -73,6 +73,33 @@ def environment(
     return out
 
 
+def docker_environment(
+    agent: AgentEnvironment,
+    ids: Ids,
+    *,
+    directory: str,
+    sandbox: str,
+    name: str,
+    command: CommandInfo,
+    executor: bool,
+) -> dict[str, str]:
+    """Of a container of the Docker Engine, beside the image's own (which keeps its PATH).   Errors: BadEnvironment.
+
+    A task gets little; an executor all it needs to find its agent.
+    """
+    out: dict[str, str] = {}
+    if executor:
+        out = environment(agent, ids, directory=directory, sandbox=sandbox, image={}, command=CommandInfo())
+        if "PATH" not in (agent.extra or {}):
+            del out["PATH"]
+    elif ids.role is not None:
+        out["MESOS_ALLOCATION_ROLE"] = ids.role
+    out.update(command_variables(command))
+    out["MESOS_SANDBOX"] = sandbox
+    out["MESOS_CONTAINER_NAME"] = name
+    return out
+
+
 def command_variables(command: CommandInfo) -> dict[str, str]:
     """The command's own variables.   Errors: BadEnvironment for a secret or an impossible name."""
     out: dict[str, str] = {}

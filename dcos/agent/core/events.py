@@ -25,6 +25,8 @@ from dcos.model.v1.types import (
     ExecutorInfo,
     FrameworkInfo,
     KillPolicy,
+    NetworkInfo,
+    Resource,
     TaskInfo,
     TaskStatus,
     TaskStatusReason,
@@ -119,6 +121,10 @@ class ContainerStarted:
     container_id: str
     pid: int
     now: float
+    network_infos: tuple[NetworkInfo, ...] = ()
+    """Where it is reached; none: at the agent's address."""
+    data: bytes | None = None
+    """Goes along with TASK_RUNNING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +290,10 @@ class Plan:
     user: str | None = None
     container: ContainerInfo | None = None
     environment: dict[str, str] = field(default_factory=dict, hash=False)
+    resources: tuple[Resource, ...] = field(default=(), hash=False)
+    """What the task (or executor) was given, named ports and volumes included."""
+    executor: bool = False
+    """A custom executor, not a task."""
     nested: bool = False
     """A task of a group: its sandbox lies inside the executor's."""
 

@@ -46,10 +46,12 @@ def last_words(end: Exit, mem_mb: float) -> Verdict:
     if end.out_of_memory:
         return Verdict(
             TaskState.TASK_FAILED,
-            f"Memory limit exceeded: Requested: {mem_mb:g}MB",
+            end.limitation or f"Memory limit exceeded: Requested: {mem_mb:g}MB",
             TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY,
         )
     text = describe(end) if end.known else "Abnormal executor termination: unknown"
     return Verdict(
-        TaskState.TASK_FAILED, text.replace("Command ", "Executor ", 1), TaskStatusReason.REASON_EXECUTOR_TERMINATED
+        TaskState.TASK_FAILED,
+        text.replace(f"{end.subject} ", "Executor ", 1),
+        TaskStatusReason.REASON_EXECUTOR_TERMINATED,
     )

@@ -19,6 +19,10 @@ class Exit:
     signal: int | None = None
     out_of_memory: bool = False
     core_dumped: bool = False
+    subject: str = "Command"
+    """What ended, as messages name it."""
+    limitation: str | None = None
+    """The words that tell of memory running out."""
 
     @property
     def known(self) -> bool:
@@ -63,9 +67,9 @@ def describe(end: Exit) -> str:
     """``Command exited with status 1`` or ``Command terminated with signal Killed``."""
     if end.signal is not None:
         core = " (core dumped)" if end.core_dumped else ""
-        return f"Command terminated with signal {signal.strsignal(end.signal) or end.signal}{core}"
+        return f"{end.subject} terminated with signal {signal.strsignal(end.signal) or end.signal}{core}"
     if end.code is not None:
-        return f"Command exited with status {end.code}"
+        return f"{end.subject} exited with status {end.code}"
     return "Abnormal executor termination: unknown"
 
 
@@ -78,7 +82,7 @@ def judge(end: Exit, *, killed: bool, timed_out: bool, mem_mb: float) -> Verdict
     if end.out_of_memory:
         return Verdict(
             TaskState.TASK_FAILED,
-            f"Memory limit exceeded: Requested: {mem_mb:g}MB",
+            end.limitation or f"Memory limit exceeded: Requested: {mem_mb:g}MB",
             TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY,
         )
     if not end.known:

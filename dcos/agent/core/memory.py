@@ -22,6 +22,8 @@ from dcos.agent.core.state import (
 from dcos.agent.core.updates import UpdateStream
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
+    ContainerInfo,
+    ContainerInfoType,
     FrameworkInfo,
     TaskInfo,
 )
@@ -35,7 +37,9 @@ class Rules:
     ip: str
     launcher_dir: str = "/opt/mesosphere/libexec/mesos"
     shutdown_grace_s: float = 5.0
-    images: bool = True
+    containerizers: tuple[str, ...] = ("mesos",)
+    docker_stop_timeout_s: float = 0.0
+    """Grace of docker tasks that name none; 0: as other tasks have."""
     switch_user: bool = True
     max_completed_executors: int = 150
     registration_s: float = 60.0
@@ -76,6 +80,11 @@ class Memory:
             return custom[1]
         found = self._by_container.get(container_id)
         return found[1] if found is not None else None
+
+    def containers(self) -> set[str]:
+        """Ids of all containers that live or are being prepared."""
+        live = {key for key, (_, _, run) in self._by_container.items() if run.phase is not Phase.ENDED}
+        return live | set(self._executor_of)
 
     def is_running(self, container_id: str) -> bool:
         """Whether the container was told to have started, and not to have ended."""
@@ -142,8 +151,16 @@ class Memory:
                 return framework, executor, run
         return None
 
+    def _has_containerizer_for(self, container: ContainerInfo | None) -> bool:
+        return ("docker" if in_docker(container) else "mesos") in self.rules.containerizers
+
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
+
+
+def in_docker(container: ContainerInfo | None) -> bool:
+    """Whether the docker containerizer is asked for."""
+    return container is not None and container.type is ContainerInfoType.DOCKER
 
 
 def id_of(framework: FrameworkInfo) -> str:

@@ -22,6 +22,7 @@ from dcos.model.v1.types import (
     ExecutorInfo,
     FrameworkID,
     FrameworkInfo,
+    NetworkInfo,
     Task,
     TaskInfo,
     TaskState,
@@ -67,6 +68,8 @@ class TaskRun:
     statuses: list[TaskStatus] = field(default_factory=list)
     phase: Phase = Phase.PREPARING
     pid: int | None = None
+    network_infos: tuple[NetworkInfo, ...] = ()
+    """Where it is reached; none: at the agent's address."""
     started_at: float | None = None
     killing: Killing | None = None
     health: Health = field(default_factory=Health)

@@ -6,11 +6,13 @@ Source: Mesos status update rules (one in flight for each task; the latest state
 
 from __future__ import annotations
 
+import msgspec
+
 from dcos.agent.core.events import (
     SaveUpdate,
     Send,
 )
-from dcos.agent.core.memory import Memory
+from dcos.agent.core.memory import Memory, in_docker
 from dcos.agent.core.state import (
     ExecutorRun,
     FrameworkRun,
@@ -28,6 +30,8 @@ from dcos.model.v1.types import (
     ContainerStatus,
     ExecutorID,
     FrameworkID,
+    Label,
+    Labels,
     NetworkInfo,
     NetworkInfoIPAddress,
     TaskID,
@@ -54,6 +58,7 @@ class Telling(Memory):
         reason: TaskStatusReason | None = None,
         source: TaskStatusSource = TaskStatusSource.SOURCE_EXECUTOR,
         healthy: bool | None = None,
+        data: bytes | None = None,
     ) -> None:
         if framework.terminating or executor.silent:
             run.state = state
@@ -64,6 +69,8 @@ class Telling(Memory):
             message=message,
             source=source,
             reason=reason,
+            data=data,
+            labels=_address_label(run),
             agent_id=AgentID(value=self.agent_id) if self.agent_id is not None else run.info.agent_id,
             executor_id=executor.info.executor_id,
             timestamp=now,
@@ -72,7 +79,8 @@ class Telling(Memory):
             check_status=self._check_status(run),
             container_status=ContainerStatus(
                 container_id=container_id_of(executor, run),
-                network_infos=(NetworkInfo(ip_addresses=(NetworkInfoIPAddress(ip_address=self.rules.ip),)),),
+                network_infos=_network_infos(run)
+                or (NetworkInfo(ip_addresses=(NetworkInfoIPAddress(ip_address=self.rules.ip),)),),
                 executor_pid=run.pid,
             ),
         )
@@ -163,3 +171,21 @@ class Telling(Memory):
                         )
                     )
                 )
+
+
+def _network_infos(run: TaskRun) -> tuple[NetworkInfo, ...]:
+    """The container's own addresses, in the network that the task asked for."""
+    asked = run.info.container.network_infos if run.info.container is not None else ()
+    if len(asked) != 1 or len(run.network_infos) != 1:
+        return run.network_infos
+    return (msgspec.structs.replace(asked[0], ip_addresses=run.network_infos[0].ip_addresses),)
+
+
+def _address_label(run: TaskRun) -> Labels | None:
+    """Where DNS servers of old look for a docker task's address."""
+    if not run.network_infos or not in_docker(run.info.container):
+        return None
+    first = next(iter(run.network_infos[0].ip_addresses), None)
+    if first is None or first.ip_address is None:
+        return None
+    return Labels(labels=(Label(key="Docker.NetworkSettings.IPAddress", value=first.ip_address),))
