@@ -3,24 +3,53 @@
 Only the leader answers; others redirect (307) to it, or say 503 while there is none or it still recovers. Every path also
 exists under ``/master``; a slash at the end does not matter.
 
-Source: routing, redirects and JSONP of Mesos 1.11.
+Source: routing, redirects, JSONP, realms and authorization of Mesos 1.11.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
 
 from aiohttp import web
 
 from dcos.master import api_v0, metrics
 from dcos.master.config import Config
-from dcos.master.core.events import Teardown
+from dcos.master.core.registry_view import registry_json
+from dcos.master.core.viewer import Viewer
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
+from dcos.model.acls import EVERYTHING, Action
 from dcos.model.v1.types import MasterInfo
-from dcos.runtime.mesos_http import json_body, text_response
+from dcos.runtime.attached import Attached, Files, FilesEndpoints
+from dcos.runtime.http_access import Access, Handler, principal_of
+from dcos.runtime.http_auth import Basic
+from dcos.runtime.mesos_http import json_body, method_not_allowed, text_response
+from dcos.runtime.settings import duration
+from dcos.runtime.verbosity import Verbosity
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+LOG_PATH = "/master/log"
+
+
+class Realm(StrEnum):
+    """Where callers may have to name themselves."""
+
+    READONLY = "mesos-master-readonly"
+    READWRITE = "mesos-master-readwrite"
+    SCHEDULER = "mesos-master-scheduler"
+
+
+def access(config: Config) -> Access:
+    """What the flags say of authentication."""
+    secrets = config.credentials.secrets if config.credentials is not None else {}
+    needed = {
+        Realm.READONLY: config.authenticate_http_readonly,
+        Realm.READWRITE: config.authenticate_http_readwrite,
+        Realm.SCHEDULER: config.authenticate_http_frameworks,
+    }
+    realms = {str(realm): Basic(realm, secrets) for realm, wanted in needed.items() if wanted}
+    return Access(realms, config.firewall_rules or frozenset())
 
 
 class Api:
@@ -31,12 +60,20 @@ class Api:
         self.config = config
         self.state = writer.state
         self.flags = config.flags()
+        self.acls = config.acls or EVERYTHING
+        self.access = access(config)
+        self.verbosity = Verbosity()
+        self.files = Files(self._attached)
         self.leader: MasterInfo | None = None
         """The leading master as the election says, this one included."""
 
     @property
     def leads(self) -> bool:
         return self.writer.registry is not None
+
+    def viewer(self, request: web.Request) -> Viewer:
+        """What the asker may see."""
+        return Viewer(self.acls, principal_of(request))
 
     def not_here(self, request: web.Request) -> web.Response | None:
         """The answer of a master that does not lead (yet)."""
@@ -48,8 +85,8 @@ class Api:
             return text_response(503, "Master has not recovered yet")
         return web.Response(status=307, headers={"Location": _at(self.leader) + request.path_qs})
 
-    def gated(self, handler: Handler) -> Handler:
-        """Only on the leader, and only what is durable."""
+    def gated(self, handler: Handler, realm: Realm | None = Realm.READWRITE) -> Handler:
+        """Only for those who may enter ``realm``, only on the leader, and only what is durable."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             elsewhere = self.not_here(request)
@@ -58,7 +95,25 @@ class Api:
             await self.writer.settled()
             return await handler(request)
 
+        return self.access.guarded(handle, realm)
+
+    def _endpoint(self, path: str, handler: Handler) -> Handler:
+        """Only for principals that ACLs let get ``path``."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if not self.acls.allows(Action.GET_ENDPOINT, principal_of(request), path):
+                return text_response(403)
+            return await handler(request)
+
         return handle
+
+    def _attached(self) -> Iterator[Attached]:
+        """The log, for those who may read it."""
+        file = self.config.external_log_file
+        if file is None and self.config.log_dir is not None:
+            file = self.config.log_dir / "mesos-master.INFO"
+        if file is not None:
+            yield Attached(LOG_PATH, Path(file), lambda name: self.acls.allows(Action.ACCESS_MESOS_LOG, name))
 
     # ---- endpoints that every master answers -------------------------------------------------------------------------
 
@@ -69,10 +124,20 @@ class Api:
         return json_body(request, VERSION_INFO)
 
     async def flags_(self, request: web.Request) -> web.Response:
+        if not self.viewer(request).flags():
+            return text_response(403)
         return json_body(request, {"flags": self.flags})
 
     async def metrics(self, request: web.Request) -> web.Response:
+        """``timeout``: nothing here takes long, so that it is only checked."""
+        try:
+            duration(request.query.get("timeout", "0ns"))
+        except ValueError as error:
+            return text_response(400, f"Invalid timeout '{request.query['timeout']}': {error}.\n")
         return json_body(request, metrics.snapshot(self.writer))
+
+    async def logging_toggle(self, request: web.Request) -> web.Response:
+        return text_response(*self.verbosity.toggle(request.query))
 
     async def redirect(self, _: web.Request) -> web.Response:
         if self.leader is None:
@@ -88,53 +153,59 @@ class Api:
     # ---- endpoints of the leader -------------------------------------------------------------------------------------
 
     async def state_(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.state_json(self.state, self.flags, self.config.cluster))
+        viewer = self.viewer(request)
+        flags = self.flags if viewer.flags() else None
+        return json_body(request, api_v0.state_json(self.state, flags, self.config.cluster, viewer, self._logs()))
+
+    def _logs(self) -> Mapping[str, str]:
+        named = {"log_dir": self.config.log_dir, "external_log_file": self.config.external_log_file}
+        return {name: str(path) for name, path in named.items() if path is not None}
 
     async def summary(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.summary(self.state, self.config.cluster))
+        return json_body(request, api_v0.summary(self.state, self.config.cluster, self.viewer(request)))
 
     async def slaves(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.slaves(self.state, request.query))
+        return json_body(request, api_v0.slaves(self.state, request.query, self.viewer(request)))
 
     async def frameworks(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.frameworks(self.state, request.query))
+        return json_body(request, api_v0.frameworks(self.state, request.query, self.viewer(request)))
 
     async def roles(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.roles(self.state))
+        return json_body(request, api_v0.roles(self.state, self.viewer(request)))
 
     async def tasks(self, request: web.Request) -> web.Response:
         try:
-            return json_body(request, api_v0.tasks(self.state, request.query))
+            return json_body(request, api_v0.tasks(self.state, request.query, self.viewer(request)))
         except ValueError as error:
             return text_response(400, str(error))
 
     async def weights(self, request: web.Request) -> web.Response:
-        known = self.state.allocator.weights
-        return json_body(request, [{"role": role, "weight": weight} for role, weight in sorted(known.items())])
+        known, viewer = self.state.allocator.weights, self.viewer(request)
+        shown = [{"role": role, "weight": weight} for role, weight in sorted(known.items()) if viewer.role(role)]
+        return json_body(request, shown)
 
     async def nothing_set(self, request: web.Request) -> web.Response:
         """Quota and maintenance cannot be set on this master, so there is none."""
         return json_body(request, {})
 
-    async def teardown(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        framework = form.get("frameworkId")
-        if not isinstance(framework, str) or not framework:
-            return text_response(400, "Missing 'frameworkId' query parameter in the request body")
-        number, answer = self.writer.request()
-        self.writer.put(Teardown(self.writer.now(), number, framework))
-        done = await answer
-        return text_response(done.status, done.text)
+    async def registry(self, request: web.Request) -> web.Response:
+        return json_body(request, registry_json(self.state))
 
     def routes(self) -> list[web.RouteDef]:
-        """Without the v1 APIs and the agents' link."""
-        anywhere: dict[str, Handler] = {
-            "/health": self.health,
-            "/version": self.version,
-            "/flags": self.flags_,
-            "/metrics/snapshot": self.metrics,
-            "/redirect": self.redirect,
-            "/system/stats.json": self.system_stats,
+        """Without the v1 APIs, what changes something, and the agents' link."""
+        files = FilesEndpoints(self.files)
+        top: dict[str, tuple[Handler, Realm | None]] = {
+            "/health": (self.health, None),
+            "/version": (self.version, None),
+            "/redirect": (self.redirect, None),
+            "/flags": (self.flags_, Realm.READONLY),
+            "/metrics/snapshot": (self._endpoint("/metrics/snapshot", self.metrics), Realm.READONLY),
+            "/system/stats.json": (self.system_stats, Realm.READONLY),
+            "/logging/toggle": (self._endpoint("/logging/toggle", self.logging_toggle), Realm.READWRITE),
+            "/files/browse": (files.browse, Realm.READONLY),
+            "/files/read": (files.read, Realm.READONLY),
+            "/files/download": (files.download, Realm.READONLY),
+            "/files/debug": (self._endpoint("/files/debug", files.debug), Realm.READONLY),
         }
         leading: dict[str, Handler] = {
             "/state": self.state_,
@@ -143,15 +214,24 @@ class Api:
             "/frameworks": self.frameworks,
             "/roles": self.roles,
             "/tasks": self.tasks,
+            "/registrar(1)/registry": self.registry,
             "/weights": self.weights,
             "/quota": self.nothing_set,
             "/maintenance/schedule": self.nothing_set,
             "/maintenance/status": self.nothing_set,
         }
-        gets = anywhere | {path: self.gated(handler) for path, handler in leading.items()}
-        out = [web.get(form, handler) for path, handler in gets.items() for form in forms(path)]
-        out += [web.post(form, self.gated(self.teardown)) for form in forms("/teardown")]
-        return out
+        gets = {path: self.access.guarded(handler, realm) for path, (handler, realm) in top.items()}
+        gets |= {path: self.gated(handler, Realm.READONLY) for path, handler in leading.items()}
+        return [web.get(form, handler) for path, handler in gets.items() for form in forms(path)]
+
+
+def posting(handler: Handler, *allowed: str) -> Handler:
+    """405 for other methods than these."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await handler(request) if request.method in allowed else method_not_allowed(request, *allowed)
+
+    return handle
 
 
 def forms(path: str) -> tuple[str, ...]:

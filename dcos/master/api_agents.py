@@ -33,7 +33,7 @@ class AgentsApi:
         self._writer = api.writer
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(agent_link.PATH, self._api.gated(self.handle))]
+        return [web.post(agent_link.PATH, self._api.gated(self.handle, None))]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Content-Type") != agent_link.CONTENT_TYPE:

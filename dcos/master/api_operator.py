@@ -7,24 +7,31 @@ Source: Mesos operator API; arrays of GET_STATE and its parts are written even w
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from dcos.master import metrics
-from dcos.master.api import Api
-from dcos.master.calls import Asked, Json, Row, change, reply
+from dcos.master.api import Api, forms, posting
+from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import views
 from dcos.master.core.events import MarkGone, Teardown
+from dcos.master.core.records import FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
+from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.streams import Stream
 from dcos.master.version import VERSION_INFO
 from dcos.model.resources import EMPTY, Resources
-from dcos.model.v1.master import Call, CallType, Event, EventType
+from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventType, ResponseGetAgentsAgent
 from dcos.model.v1.scheduler import OfferConstraints
-from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, text_response
+from dcos.model.v1.types import FrameworkID, Task
+from dcos.runtime.attached import FileRefused
+from dcos.runtime.http_access import principal_of
+from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, form_of, text_response
 
 HEARTBEAT_S = 15.0
 _HEARTBEAT = Event(type=EventType.HEARTBEAT)
@@ -32,30 +39,37 @@ _HEARTBEAT = Event(type=EventType.HEARTBEAT)
 # ---- reads -----------------------------------------------------------------------------------------------------------
 
 
-def get_tasks(state: State) -> Json:
-    frameworks = (*state.frameworks.values(), *state.completed.values())
+def get_tasks(state: State, viewer: Viewer = ALL) -> Json:
+    frameworks = [one for one in (*state.frameworks.values(), *state.completed.values()) if viewer.framework(one.info)]
+
+    def shown(kind: Callable[[FrameworkRecord], Iterable[TaskRecord]]) -> list[Task]:
+        return [task.message for one in frameworks for task in kind(one) if viewer.task(task.message, one.info)]
+
     return {
-        "tasks": [task.message for one in frameworks for task in one.tasks.values()],
-        "unreachable_tasks": [task.message for one in frameworks for task in one.unreachable.values()],
-        "completed_tasks": [task.message for one in frameworks for task in one.completed],
+        "tasks": shown(lambda one: one.tasks.values()),
+        "unreachable_tasks": shown(lambda one: one.unreachable.values()),
+        "completed_tasks": shown(lambda one: one.completed),
     }
 
 
-def get_executors(state: State) -> Json:
+def get_executors(state: State, viewer: Viewer = ALL) -> Json:
     return {
         "executors": [
             {"executor_info": executor.info, "agent_id": {"value": executor.agent}}
             for framework in state.frameworks.values()
+            if viewer.framework(framework.info)
             for executor in framework.executors.values()
+            if viewer.executor(executor.info, framework.info)
         ]
     }
 
 
-def get_frameworks(state: State) -> Json:
-    def shown(given: Any) -> list[Json]:
+def get_frameworks(state: State, viewer: Viewer = ALL) -> Json:
+    def shown(given: Iterable[FrameworkRecord]) -> list[Json]:
         return [
             {**_members(views.framework_view(one)), "offer_constraints": one.constraints or OfferConstraints()}
             for one in given
+            if viewer.framework(one.info)
         ]
 
     return {"frameworks": shown(state.frameworks.values()), "completed_frameworks": shown(state.completed.values())}
@@ -68,23 +82,34 @@ def _members(view: Any) -> Json:
     }
 
 
-def get_agents(state: State) -> Json:
+def agent_seen(view: ResponseGetAgentsAgent, viewer: Viewer) -> ResponseGetAgentsAgent:
+    """Without resources of roles that the viewer may not see."""
+    if not viewer.limited:
+        return view
+    kinds = ("total_resources", "allocated_resources", "offered_resources")
+    seen = {name: tuple(one for one in getattr(view, name) if viewer.resource(one)) for name in kinds}
+    info = view.agent_info
+    info = msgspec.structs.replace(info, resources=tuple(one for one in info.resources if viewer.resource(one)))
+    return msgspec.structs.replace(view, agent_info=info, **seen)
+
+
+def get_agents(state: State, viewer: Viewer = ALL) -> Json:
     return {
-        "agents": [views.agent_view(one) for one in state.agents.values()],
+        "agents": [agent_seen(views.agent_view(one), viewer) for one in state.agents.values()],
         "recovered_agents": [entry.info for entry in state.recovered.values()],
     }
 
 
-def get_state(state: State) -> Json:
+def get_state(state: State, viewer: Viewer = ALL) -> Json:
     return {
-        "get_tasks": get_tasks(state),
-        "get_executors": get_executors(state),
-        "get_frameworks": get_frameworks(state),
-        "get_agents": get_agents(state),
+        "get_tasks": get_tasks(state, viewer),
+        "get_executors": get_executors(state, viewer),
+        "get_frameworks": get_frameworks(state, viewer),
+        "get_agents": get_agents(state, viewer),
     }
 
 
-def get_roles(state: State) -> Json:
+def get_roles(state: State, viewer: Viewer = ALL) -> Json:
     held: dict[str, Resources] = {}
     members: dict[str, list[Json]] = {}
     for framework in state.frameworks.values():
@@ -94,7 +119,7 @@ def get_roles(state: State) -> Json:
             for role, resources in views.held_by_role(framework, offered=offered).items():
                 held[role] = held.get(role, EMPTY) + resources
     roles: list[Json] = []
-    for role in sorted({*held, *members, *state.allocator.weights}):
+    for role in filter(viewer.role, sorted({*held, *members, *state.allocator.weights})):
         scalars = Resources.scalars(
             **{name: amount / 1000 for name, amount in held.get(role, EMPTY).scalar_quantities().items()}
         )
@@ -107,12 +132,13 @@ def get_roles(state: State) -> Json:
     return {"roles": roles} if roles else {}
 
 
-def get_weights(state: State) -> Json:
-    known = [{"weight": weight, "role": role} for role, weight in sorted(state.allocator.weights.items())]
+def get_weights(state: State, viewer: Viewer = ALL) -> Json:
+    weights = sorted(state.allocator.weights.items())
+    known = [{"weight": weight, "role": role} for role, weight in weights if viewer.role(role)]
     return {"weight_infos": known} if known else {}
 
 
-def get_master(state: State) -> Json:
+def get_master(state: State, _: Viewer = ALL) -> Json:
     return {"master_info": state.info, "start_time": state.started, "elected_time": state.elected}
 
 
@@ -125,11 +151,44 @@ async def get_flags(asked: Asked) -> web.StreamResponse:
     return await reply(asked, {"flags": [{"name": name, "value": value} for name, value in asked.api.flags.items()]})
 
 
-def reading(body: Callable[[State], Json]) -> Row:
+async def get_logging_level(asked: Asked) -> web.StreamResponse:
+    return await reply(asked, {"level": asked.api.verbosity.level})
+
+
+async def set_logging_level(asked: Asked) -> web.StreamResponse:
+    wanted = asked.call.set_logging_level
+    assert wanted is not None
+    asked.api.verbosity.set(wanted.level, wanted.duration.nanoseconds / 1e9)
+    return text_response(200)
+
+
+async def list_files(asked: Asked) -> web.StreamResponse:
+    wanted = asked.call.list_files
+    assert wanted is not None
+    try:
+        infos = await asyncio.to_thread(asked.api.files.list, wanted.path, asked.principal)
+    except FileRefused as refused:
+        return text_response(refused.status, refused.text)
+    return await reply(asked, {"file_infos": infos} if infos else {})
+
+
+async def read_file(asked: Asked) -> web.StreamResponse:
+    wanted = asked.call.read_file
+    assert wanted is not None
+    try:
+        size, data = await asyncio.to_thread(
+            asked.api.files.read, wanted.path, wanted.offset, wanted.length, asked.principal
+        )
+    except FileRefused as refused:
+        return text_response(refused.status, refused.text)
+    return await reply(asked, {"size": size, "data": data})
+
+
+def reading(body: Callable[[State, Viewer], Json]) -> Row:
     """A call that shows a part of the state."""
 
     async def handle(asked: Asked) -> web.StreamResponse:
-        return await reply(asked, body(asked.api.state))
+        return await reply(asked, body(asked.api.state, asked.viewer))
 
     return Row(handle)
 
@@ -140,8 +199,11 @@ def reading(body: Callable[[State], Json]) -> Row:
 async def subscribe(asked: Asked) -> web.StreamResponse:
     writer, codec = asked.api.writer, asked.codec
     stream = Stream(str(uuid.uuid4()), codec)
+    if asked.viewer.limited:
+        stream.viewer = asked.viewer
     heartbeat = codec.encode(_HEARTBEAT, Event)
-    first = {"get_state": get_state(asked.api.state), "heartbeat_interval_seconds": HEARTBEAT_S}
+    viewer = asked.viewer
+    first = {"get_state": get_state(asked.api.state, viewer), "heartbeat_interval_seconds": HEARTBEAT_S}
     stream.send(codec.encode({"type": EventType.SUBSCRIBED, "subscribed": first}, Event))
     stream.send(heartbeat)
     writer.subscribe(stream)
@@ -168,8 +230,8 @@ async def mark_agent_gone(asked: Asked) -> web.StreamResponse:
 
 
 CALLS: dict[CallType, Row] = {
-    CallType.GET_HEALTH: reading(lambda _: {"healthy": True}),
-    CallType.GET_VERSION: reading(lambda _: {"version_info": VERSION_INFO}),
+    CallType.GET_HEALTH: reading(lambda _state, _viewer: {"healthy": True}),
+    CallType.GET_VERSION: reading(lambda _state, _viewer: {"version_info": VERSION_INFO}),
     CallType.GET_FLAGS: Row(get_flags),
     CallType.GET_METRICS: Row(get_metrics),
     CallType.GET_STATE: reading(get_state),
@@ -180,16 +242,27 @@ CALLS: dict[CallType, Row] = {
     CallType.GET_ROLES: reading(get_roles),
     CallType.GET_WEIGHTS: reading(get_weights),
     CallType.GET_MASTER: reading(get_master),
-    CallType.GET_OPERATIONS: reading(lambda _: {}),
+    CallType.GET_OPERATIONS: reading(lambda _state, _viewer: {}),
     # Nothing of these can be set here, so there is none:
-    CallType.GET_QUOTA: reading(lambda _: {"status": {}}),
-    CallType.GET_MAINTENANCE_SCHEDULE: reading(lambda _: {"schedule": {}}),
-    CallType.GET_MAINTENANCE_STATUS: reading(lambda _: {"status": {}}),
+    CallType.GET_QUOTA: reading(lambda _state, _viewer: {"status": {}}),
+    CallType.GET_MAINTENANCE_SCHEDULE: reading(lambda _state, _viewer: {"schedule": {}}),
+    CallType.GET_MAINTENANCE_STATUS: reading(lambda _state, _viewer: {"status": {}}),
     CallType.SUBSCRIBE: Row(subscribe),
+    CallType.GET_LOGGING_LEVEL: Row(get_logging_level),
+    CallType.SET_LOGGING_LEVEL: Row(set_logging_level, "set_logging_level"),
+    CallType.LIST_FILES: Row(list_files, "list_files"),
+    CallType.READ_FILE: Row(read_file, "read_file"),
     CallType.TEARDOWN: Row(teardown, "teardown"),
     CallType.MARK_AGENT_GONE: Row(mark_agent_gone, "mark_agent_gone"),
 }
 """Rows of other files are put in here: ``**api_quota.CALLS``."""
+
+
+_HIDDEN: dict[CallType, Json] = {
+    CallType.GET_MAINTENANCE_SCHEDULE: {"schedule": {}},
+    CallType.GET_MAINTENANCE_STATUS: {"status": {}},
+}
+"""What is shown to those who may not see: nothing, rather than a refusal."""
 
 
 class OperatorApi:
@@ -198,11 +271,13 @@ class OperatorApi:
 
     def routes(self) -> list[web.RouteDef]:
         """Any unknown path below ``/api/v1`` is this one too, as upstream's routing by prefix has it."""
-        return [
+        v1 = [
             web.route("*", prefix + path, self._api.gated(self.handle))
             for prefix in ("", "/master")
             for path in ("/api/v1", "/api/v1/{rest:.*}")
         ]
+        teardown = self._api.gated(posting(self.teardown, "POST"))
+        return [*v1, *(web.route("*", form, teardown) for form in forms("/teardown"))]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         codec = body_codec(request)
@@ -221,4 +296,19 @@ class OperatorApi:
             return codec
         if row is None:
             return text_response(501, f"{call.type} is not supported by this master")
-        return await row.handle(Asked(self._api, request, call, codec, None))
+        asked = Asked(self._api, request, call, codec, principal_of(request))
+        refused = refusal(self._api, asked.principal, call)
+        if refused is None:
+            return await row.handle(asked)
+        return await reply(asked, _HIDDEN[call.type]) if call.type in _HIDDEN else refused
+
+    async def teardown(self, request: web.Request) -> web.StreamResponse:
+        """``/teardown``: TEARDOWN with the id in a form."""
+        framework = (await form_of(request)).get("frameworkId")
+        if not framework:
+            return text_response(400, "Missing 'frameworkId' query parameter in the request body")
+        call = Call(type=CallType.TEARDOWN, teardown=CallTeardown(framework_id=FrameworkID(value=framework)))
+        refused = refusal(self._api, principal_of(request), call)
+        if refused is not None:
+            return refused
+        return await decided(self._api, lambda now, number: Teardown(now, number, framework))

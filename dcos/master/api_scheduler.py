@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from dcos.master.api import Api, forms
+from dcos.master.api import Api, Realm, forms
 from dcos.master.core.call_validation import call_problem
 from dcos.master.core.events import SchedulerCall, StreamClosed, Subscribe
 from dcos.master.streams import Stream
@@ -28,7 +28,9 @@ class SchedulerApi:
         self._writer = api.writer
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.route("*", form, self._api.gated(self.handle)) for form in forms("/api/v1/scheduler")]
+        return [
+            web.route("*", form, self._api.gated(self.handle, Realm.SCHEDULER)) for form in forms("/api/v1/scheduler")
+        ]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         codec = body_codec(request)

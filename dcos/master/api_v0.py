@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from dcos.master.core import views
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
 from dcos.master.core.registry import AgentEntry
 from dcos.master.core.state import State
+from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.version import VERSION_INFO
 from dcos.model import attributes, values
 from dcos.model.resources import EMPTY, Form, Resources
@@ -28,6 +30,7 @@ from dcos.model.v1.types import (
     FrameworkInfoCapabilityType,
     Labels,
     NetworkInfo,
+    Resource,
     TaskStatus,
 )
 
@@ -188,7 +191,7 @@ def _offer(record: OfferRecord) -> Json:
 # ---- agents ----------------------------------------------------------------------------------------------------------
 
 
-def agent(record: AgentRecord) -> Json:
+def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
     out: Json = {
         "id": record.id,
         "hostname": record.info.hostname,
@@ -205,7 +208,9 @@ def agent(record: AgentRecord) -> Json:
         "resources": resources(record.total),
         "used_resources": resources(record.used),
         "offered_resources": resources(record.offered),
-        "reserved_resources": {role: resources(one) for role, one in record.total.reserved().items()},
+        "reserved_resources": {
+            role: resources(one) for role, one in record.total.reserved().items() if viewer.role(role)
+        },
         "unreserved_resources": resources(record.total.unreserved()),
         "active": record.active,
         "deactivated": record.deactivated,
@@ -215,14 +220,19 @@ def agent(record: AgentRecord) -> Json:
     return out
 
 
-def _agent_full(record: AgentRecord) -> Json:
-    out = agent(record)
+def _agent_full(record: AgentRecord, viewer: Viewer) -> Json:
+    def seen(given: Iterable[Resource]) -> list[Resource]:
+        return [one for one in given if viewer.resource(one)]
+
+    out = agent(record, viewer)
     out["reserved_resources_full"] = {
-        role: one.messages(form=Form.ENDPOINT) for role, one in record.total.reserved().items()
+        role: seen(one.messages(form=Form.ENDPOINT))
+        for role, one in record.total.reserved().items()
+        if viewer.role(role)
     }
     out["unreserved_resources_full"] = record.total.unreserved().messages(form=Form.ENDPOINT)
-    out["used_resources_full"] = views.held_messages(record, offered=False)
-    out["offered_resources_full"] = views.held_messages(record, offered=True)
+    out["used_resources_full"] = seen(views.held_messages(record, offered=False))
+    out["offered_resources_full"] = seen(views.held_messages(record, offered=True))
     return out
 
 
@@ -242,10 +252,10 @@ def _recovered_all(state: State, only: str | None = None) -> list[Json]:
     return [_recovered(name, entry) for name, entry in state.recovered.items() if only in (None, name)]
 
 
-def slaves(state: State, query: Mapping[str, str]) -> Json:
+def slaves(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
     only = query.get("slave_id")
     return {
-        "slaves": [_agent_full(one) for one in state.agents.values() if only in (None, one.id)],
+        "slaves": [_agent_full(one, viewer) for one in state.agents.values() if only in (None, one.id)],
         "recovered_slaves": _recovered_all(state, only),
     }
 
@@ -268,7 +278,7 @@ def _framework_head(record: FrameworkRecord) -> Json:
     }
 
 
-def framework(record: FrameworkRecord) -> Json:
+def framework(record: FrameworkRecord, viewer: Viewer = ALL) -> Json:
     info = record.info
     out = _framework_head(record)
     out |= {
@@ -287,22 +297,30 @@ def framework(record: FrameworkRecord) -> Json:
         out["roles"] = info.roles
     else:
         out["role"] = info.role or "*"
-    out["tasks"] = [task(one) for one in record.tasks.values()]
-    out["unreachable_tasks"] = [task(one) for one in record.unreachable.values()]
-    out["completed_tasks"] = [task(one) for one in record.completed]
+    groups = {
+        "tasks": record.tasks.values(),
+        "unreachable_tasks": record.unreachable.values(),
+        "completed_tasks": record.completed,
+    }
+    for name, group in groups.items():
+        out[name] = [task(one) for one in group if viewer.task(one.message, info)]
     out["offers"] = [_offer(one) for one in record.offers.values()]
-    out["executors"] = [_executor(one) for one in record.executors.values()]
+    out["executors"] = [_executor(one) for one in record.executors.values() if viewer.executor(one.info, info)]
     if info.labels is not None:
         out["labels"] = labels(info.labels)
     out["offer_constraints"] = record.constraints or OfferConstraints()
     return out
 
 
-def frameworks(state: State, query: Mapping[str, str]) -> Json:
+def frameworks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
     only = query.get("framework_id")
+
+    def shown(given: Iterable[FrameworkRecord]) -> list[Json]:
+        return [framework(one, viewer) for one in given if only in (None, one.id) and viewer.framework(one.info)]
+
     return {
-        "frameworks": [framework(one) for one in state.frameworks.values() if only in (None, one.id)],
-        "completed_frameworks": [framework(one) for one in state.completed.values() if only in (None, one.id)],
+        "frameworks": shown(state.frameworks.values()),
+        "completed_frameworks": shown(state.completed.values()),
         "unregistered_frameworks": [],
     }
 
@@ -310,7 +328,14 @@ def frameworks(state: State, query: Mapping[str, str]) -> Json:
 # ---- the whole -------------------------------------------------------------------------------------------------------
 
 
-def state_json(state: State, flags: Mapping[str, str], cluster: str | None) -> Json:
+def state_json(
+    state: State,
+    flags: Mapping[str, str] | None,
+    cluster: str | None,
+    viewer: Viewer = ALL,
+    logs: Mapping[str, str] = MappingProxyType({}),
+) -> Json:
+    """``flags`` None: hidden from the asker. ``logs``: ``log_dir`` and ``external_log_file`` where they are set."""
     info = state.info
     active = sum(one.active for one in state.agents.values())
     out: Json = dict(VERSION_INFO)
@@ -328,19 +353,24 @@ def state_json(state: State, flags: Mapping[str, str], cluster: str | None) -> J
         "leader": info.pid,
         "leader_info": {"id": info.id, "pid": info.pid, "port": info.port, "hostname": info.hostname},
     }
+    if info.domain is not None:
+        out["domain"] = info.domain
+        out["leader_info"]["domain"] = info.domain
     if cluster is not None:
         out["cluster"] = cluster
-    out["flags"] = flags
-    out["slaves"] = [agent(one) for one in state.agents.values()]
+    out |= logs
+    if flags is not None:
+        out["flags"] = flags
+    out["slaves"] = [agent(one, viewer) for one in state.agents.values()]
     out["recovered_slaves"] = _recovered_all(state)
-    out["frameworks"] = [framework(one) for one in state.frameworks.values()]
-    out["completed_frameworks"] = [framework(one) for one in state.completed.values()]
+    for name, given in (("frameworks", state.frameworks), ("completed_frameworks", state.completed)):
+        out[name] = [framework(one, viewer) for one in given.values() if viewer.framework(one.info)]
     out["orphan_tasks"] = []
     out["unregistered_frameworks"] = []
     return out
 
 
-def summary(state: State, cluster: str | None) -> Json:
+def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Json:
     by_agent: dict[str, Counter[str]] = {name: Counter() for name in state.agents}
     frameworks_on: dict[str, dict[str, None]] = {name: {} for name in state.agents}
     shown: list[Json] = []
@@ -354,13 +384,15 @@ def summary(state: State, cluster: str | None) -> Json:
                 if one.agent in by_agent:
                     by_agent[one.agent][one.message.state] += 1
                     frameworks_on[one.agent][record.id] = None
+        if not viewer.framework(record.info):
+            continue
         head = _framework_head(record)
         head.update((name, counts[name]) for name in COUNTED)
         head["slave_ids"] = list(agents)
         shown.append(head)
     slaves_shown = []
     for machine in state.agents.values():
-        one_agent = agent(machine)
+        one_agent = agent(machine, viewer)
         one_agent.update((name, by_agent[machine.id][name]) for name in COUNTED)
         one_agent["framework_ids"] = list(frameworks_on[machine.id])
         slaves_shown.append(one_agent)
@@ -370,7 +402,7 @@ def summary(state: State, cluster: str | None) -> Json:
     return out | {"slaves": slaves_shown, "frameworks": shown}
 
 
-def tasks(state: State, query: Mapping[str, str]) -> Json:
+def tasks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
     """Running, unreachable and completed ones, by the time of their first status.   Errors: ValueError."""
     limit, offset = int(query.get("limit", "100")), int(query.get("offset", "0"))
     order, framework_id, task_id = query.get("order", "des"), query.get("framework_id"), query.get("task_id")
@@ -379,10 +411,10 @@ def tasks(state: State, query: Mapping[str, str]) -> Json:
     found = [
         one
         for record in (*state.frameworks.values(), *state.completed.values())
-        if framework_id in (None, record.id)
+        if framework_id in (None, record.id) and viewer.framework(record.info)
         for group in (record.tasks.values(), record.unreachable.values(), record.completed)
         for one in group
-        if task_id in (None, one.id)
+        if task_id in (None, one.id) and viewer.task(one.message, record.info)
     ]
     found.sort(key=_first_time, reverse=order == "des")
     return {"tasks": [task(one) for one in found[offset : offset + limit]]}
@@ -397,7 +429,7 @@ def _quantities(have: Resources) -> Json:
     return {name: amount / 1000 for name, amount in have.quantities().items()}
 
 
-def roles(state: State) -> Json:
+def roles(state: State, viewer: Viewer = ALL) -> Json:
     """Roles with frameworks, allocations, reservations or a weight."""
     used: dict[str, Resources] = {}
     offered: dict[str, Resources] = {}
@@ -415,7 +447,7 @@ def roles(state: State) -> Json:
         for role, one in machine.total.reserved().items():
             reserved[role] = reserved.get(role, EMPTY) + one
     out = []
-    for role in sorted(names | set(members) | set(reserved)):
+    for role in filter(viewer.role, sorted(names | set(members) | set(reserved))):
         allocated = used.get(role, EMPTY)
         out.append(
             {

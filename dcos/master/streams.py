@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from dcos.master.core.viewer import Viewer
 from dcos.wire import recordio
 from dcos.wire.mesos_codec import JSON, Codec
 
@@ -21,6 +22,8 @@ class Stream:
         self.id = stream_id
         self.codec = codec
         """What its reader asked for."""
+        self.viewer: Viewer | None = None
+        """Set where its reader may not see everything."""
         self._waiting: list[bytes] = []
         self._size = 0
         self._wake = asyncio.Event()

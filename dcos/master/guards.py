@@ -1,0 +1,135 @@
+"""Which v1 operator calls which principal may make: one row per call that can be refused (403).
+
+Calls that only show something are not here: they leave out what the asker may not see (``core/viewer.py``).
+Source: Mesos 1.11, authorization of the master's operator API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from dcos.master.core.state import State
+from dcos.model.acls import Acls, Action
+from dcos.model.v1.master import Call, CallType
+from dcos.model.v1.types import Resource
+
+Wanted = Iterable[tuple[Action, str | None]]
+"""Every pair must be allowed."""
+
+
+def allowed(acls: Acls, principal: str | None, call: Call, state: State) -> bool:
+    guard = _GUARDS.get(call.type) if call.type is not None else None
+    return guard is None or all(acls.allows(action, principal, what) for action, what in guard(call, state))
+
+
+def reservation_role(resource: Resource) -> str:
+    """Of the last reservation; ``*`` for what is not reserved."""
+    if resource.reservations:
+        return resource.reservations[-1].role or "*"
+    return resource.role or "*"
+
+
+def _whole(action: Action) -> Callable[[Call, State], Wanted]:
+    return lambda _call, _state: ((action, None),)
+
+
+def _by_roles(action: Action, resources: Iterable[Resource]) -> Wanted:
+    roles = sorted({reservation_role(one) for one in resources})
+    return [(action, role) for role in roles] or [(action, None)]
+
+
+def reservers(resources: Iterable[Resource]) -> Wanted:
+    """UNRESERVE: by the principal of what is given up."""
+    out: list[tuple[Action, str | None]] = []
+    for one in resources:
+        last = one.reservations[-1] if one.reservations else one.reservation
+        out.append((Action.UNRESERVE_RESOURCES, last.principal if last is not None else None))
+    return out
+
+
+def creators(volumes: Iterable[Resource]) -> Wanted:
+    """DESTROY: by the principal that made the volume."""
+    out: list[tuple[Action, str | None]] = [
+        (Action.DESTROY_VOLUME, one.disk.persistence.principal or "")
+        for one in volumes
+        if one.disk is not None and one.disk.persistence is not None
+    ]
+    return out or [(Action.DESTROY_VOLUME, None)]
+
+
+def _teardown(call: Call, state: State) -> Wanted:
+    name = call.teardown.framework_id.value if call.teardown is not None else ""
+    framework = state.frameworks.get(name)
+    # Who may tear down nothing learns nothing of an id that is not there.
+    return () if framework is None else ((Action.TEARDOWN_FRAMEWORK, framework.info.principal or ""),)
+
+
+def _reserve(call: Call, _: State) -> Wanted:
+    given = call.reserve_resources
+    if given is None:
+        return ()
+    return [*reservers(given.source), *_by_roles(Action.RESERVE_RESOURCES, given.resources)]
+
+
+def _unreserve(call: Call, _: State) -> Wanted:
+    return reservers(call.unreserve_resources.resources) if call.unreserve_resources is not None else ()
+
+
+def _create(call: Call, _: State) -> Wanted:
+    return _by_roles(Action.CREATE_VOLUME, call.create_volumes.volumes) if call.create_volumes is not None else ()
+
+
+def _destroy(call: Call, _: State) -> Wanted:
+    return creators(call.destroy_volumes.volumes) if call.destroy_volumes is not None else ()
+
+
+def _grow(call: Call, _: State) -> Wanted:
+    return _by_roles(Action.RESIZE_VOLUME, (call.grow_volume.volume,)) if call.grow_volume is not None else ()
+
+
+def _shrink(call: Call, _: State) -> Wanted:
+    return _by_roles(Action.RESIZE_VOLUME, (call.shrink_volume.volume,)) if call.shrink_volume is not None else ()
+
+
+def _weights(call: Call, _: State) -> Wanted:
+    given = call.update_weights.weight_infos if call.update_weights is not None else ()
+    return [(Action.UPDATE_WEIGHT, one.role) for one in given]
+
+
+def _quotas(call: Call, _: State) -> Wanted:
+    given = call.update_quota.quota_configs if call.update_quota is not None else ()
+    return [(Action.UPDATE_QUOTA, one.role) for one in given]
+
+
+def _set_quota(call: Call, _: State) -> Wanted:
+    return ((Action.UPDATE_QUOTA, call.set_quota.quota_request.role),) if call.set_quota is not None else ()
+
+
+def _remove_quota(call: Call, _: State) -> Wanted:
+    return ((Action.UPDATE_QUOTA, call.remove_quota.role),) if call.remove_quota is not None else ()
+
+
+_GUARDS: dict[CallType, Callable[[Call, State], Wanted]] = {
+    CallType.GET_FLAGS: _whole(Action.VIEW_FLAGS),
+    CallType.SET_LOGGING_LEVEL: _whole(Action.SET_LOG_LEVEL),
+    CallType.TEARDOWN: _teardown,
+    CallType.MARK_AGENT_GONE: _whole(Action.MARK_AGENT_GONE),
+    CallType.DRAIN_AGENT: _whole(Action.DRAIN_AGENT),
+    CallType.DEACTIVATE_AGENT: _whole(Action.DEACTIVATE_AGENT),
+    CallType.REACTIVATE_AGENT: _whole(Action.REACTIVATE_AGENT),
+    CallType.GET_MAINTENANCE_SCHEDULE: _whole(Action.GET_MAINTENANCE_SCHEDULE),
+    CallType.GET_MAINTENANCE_STATUS: _whole(Action.GET_MAINTENANCE_STATUS),
+    CallType.UPDATE_MAINTENANCE_SCHEDULE: _whole(Action.UPDATE_MAINTENANCE_SCHEDULE),
+    CallType.START_MAINTENANCE: _whole(Action.START_MAINTENANCE),
+    CallType.STOP_MAINTENANCE: _whole(Action.STOP_MAINTENANCE),
+    CallType.UPDATE_WEIGHTS: _weights,
+    CallType.UPDATE_QUOTA: _quotas,
+    CallType.SET_QUOTA: _set_quota,
+    CallType.REMOVE_QUOTA: _remove_quota,
+    CallType.RESERVE_RESOURCES: _reserve,
+    CallType.UNRESERVE_RESOURCES: _unreserve,
+    CallType.CREATE_VOLUMES: _create,
+    CallType.DESTROY_VOLUMES: _destroy,
+    CallType.GROW_VOLUME: _grow,
+    CallType.SHRINK_VOLUME: _shrink,
+}
