@@ -44,6 +44,8 @@ class Views:
         self._work = work
         self._config = config
         self._clock = clock
+        self._look: processes.Look | None = None
+        self._looked = 0.0
         self.start_time = clock.now()
         self.flags = shown(config)
 
@@ -125,12 +127,19 @@ class Views:
     def executor_statistics(self, executor: ExecutorRun) -> ResourceStatistics:
         """Sum over its tasks' processes; limits are requests, and hard limits where there are any."""
         used = executor.used()
-        usages = [processes.usage(pid) for pid in executor.pids]
+        usages = [self._usage(pid) for pid in executor.pids]
         return self._statistics(used, usages, executor.run_id)
 
     def task_statistics(self, run: TaskRun) -> ResourceStatistics:
-        usages = [processes.usage(run.pid)] if run.phase is Phase.RUNNING and run.pid is not None else []
+        usages = [self._usage(run.pid)] if run.phase is Phase.RUNNING and run.pid is not None else []
         return self._statistics(Resources.of(run.info.resources), usages, run.container_id)
+
+    def _usage(self, pid: int) -> processes.Usage:
+        """As of at most a second ago: one look at all processes serves a whole answer."""
+        now = self._clock.monotonic()
+        if self._look is None or now - self._looked > 1.0 or pid not in self._look.members:
+            self._look, self._looked = processes.look(), now
+        return processes.usage(pid, self._look)
 
     def _statistics(self, resources: Resources, usages: list[processes.Usage], container_id: str) -> ResourceStatistics:
         mark = self._containerizer.mark(container_id)

@@ -25,6 +25,9 @@ class PosixLauncher:
 
     name = "posix"
 
+    def __init__(self) -> None:
+        self._looks = processes.Looks()
+
     async def start(self, box: Box) -> int:
         try:
             await run(["/bin/sh", SHIM, box.directory], timeout_s=_START_S, env=_ENVIRONMENT, check=True)
@@ -63,11 +66,11 @@ class PosixLauncher:
 
     async def signal(self, box: Box, number: int) -> None:
         if (pid := _number(box, "pid")) is not None:
-            processes.signal_all(processes.tree(pid), number)
+            processes.signal_all((await self._looks.fresh()).tree(pid), number)
 
     async def kill(self, box: Box) -> None:
         pid = _number(box, "pid")
-        if pid is not None and not await processes.kill_tree(pid):
+        if pid is not None and not await processes.kill_tree(pid, self._looks):
             raise ContainerError(f"container {box.container_id}: processes survive SIGKILL")
 
     async def forget(self, box: Box) -> None:

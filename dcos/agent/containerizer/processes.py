@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def alive(pid: int) -> bool:
     return (stat := _stat(pid)) is not None and stat[0] not in ("Z", "X")
 
 
+def born(pid: int) -> int | None:
+    """When it started, in the kernel's ticks since boot; None where there is no such process."""
+    return None if (fields := _fields(pid)) is None else int(fields[19])
+
+
 def command_line(pid: int) -> list[str]:
     try:
         return (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
@@ -35,30 +41,70 @@ def command_line(pid: int) -> list[str]:
         return []
 
 
-def tree(root: int) -> set[int]:
-    """Live processes in ``root``'s session or process group, and all descendants of those.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All live processes of one moment."""
 
-    ``root`` itself leads its session, so that a number used again by somebody else is not taken for it.
-    """
+    children: Mapping[int, list[int]]
+    members: Mapping[int, list[int]]
+    """By session, and by process group where that is another."""
+
+    def tree(self, root: int) -> set[int]:
+        """Processes in ``root``'s session or process group, and all descendants of those.
+
+        ``root`` itself leads its session, so that a number used again by somebody else is not taken for it.
+        """
+        open_ = list(self.members.get(root, ()))
+        found = set(open_)
+        while open_:
+            for child in self.children.get(open_.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    open_.append(child)
+        return found
+
+
+def look() -> Look:
     children: dict[int, list[int]] = {}
-    found: set[int] = set()
-    states: dict[int, str] = {}
-    for entry in PROC.iterdir():
-        if not entry.name.isdigit() or (stat := _stat(int(entry.name))) is None:
+    members: dict[int, list[int]] = {}
+    for name in os.listdir(PROC):
+        if not name.isdigit() or (stat := _stat(pid := int(name))) is None or stat[0] in ("Z", "X"):
             continue
-        state, parent, group, session = stat
-        pid = int(entry.name)
-        states[pid] = state
+        _, parent, group, session = stat
         children.setdefault(parent, []).append(pid)
-        if root in (session, group):
-            found.add(pid)
-    open_ = list(found)
-    while open_:
-        for child in children.get(open_.pop(), ()):
-            if child not in found:
-                found.add(child)
-                open_.append(child)
-    return {pid for pid in found if states.get(pid) not in ("Z", "X", None)}
+        members.setdefault(session, []).append(pid)
+        if group != session:
+            members.setdefault(group, []).append(pid)
+    return Look(children, members)
+
+
+def tree(root: int) -> set[int]:
+    """``Look.tree`` of now."""
+    return look().tree(root)
+
+
+class Looks:
+    """Looks shared by whoever asks at the same time: a hundred ends at once cost few scans of ``/proc``."""
+
+    def __init__(self) -> None:
+        self._coming: asyncio.Task[Look] | None = None
+        self._took_s = 0.0
+
+    async def fresh(self) -> Look:
+        """A look that begins after this call."""
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._soon())
+        return await asyncio.shield(self._coming)
+
+    async def _soon(self) -> Look:
+        """After a pause as long as the last look took: looking never takes more than half of the time."""
+        await asyncio.sleep(self._took_s)
+        self._coming = None
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        found = look()
+        self._took_s = loop.time() - begin
+        return found
 
 
 def signal_all(pids: set[int], number: int) -> None:
@@ -67,11 +113,11 @@ def signal_all(pids: set[int], number: int) -> None:
             os.kill(pid, number)
 
 
-async def kill_tree(root: int, *, patience_s: float = 10.0) -> bool:
-    """SIGKILL ``tree(root)`` until it is empty; False when something would not die."""
+async def kill_tree(root: int, looks: Looks, *, patience_s: float = 10.0) -> bool:
+    """SIGKILL the tree of ``root`` until it is empty; False when something would not die."""
     deadline = asyncio.get_running_loop().time() + patience_s
     pause = 0.005
-    while members := tree(root):
+    while members := (await looks.fresh()).tree(root):
         signal_all(members, signal.SIGKILL)
         if asyncio.get_running_loop().time() > deadline:
             return False
@@ -98,24 +144,33 @@ async def ended(pid: int) -> None:
 
 def _stat(pid: int) -> tuple[str, int, int, int] | None:
     """State, parent, process group, session."""
+    if (fields := _fields(pid)) is None:
+        return None
+    return fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3])
+
+
+def _fields(pid: int) -> list[bytes] | None:
+    """``/proc/<pid>/stat`` from the state on; None where there is no such process."""
     try:
-        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+        handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
         return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return fields[0], int(fields[1]), int(fields[2]), int(fields[3])
+    try:
+        text = os.read(handle, 4096)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return text[text.rindex(b")") + 2 :].split()
 
 
-def usage(root: int) -> Usage:
-    """Sum over ``tree(root)``; time of ended and reaped children included."""
+def usage(root: int, seen: Look | None = None) -> Usage:
+    """Sum over the tree of ``root`` (as ``seen``, or now); time of ended and reaped children included."""
     tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     user = system = rss = threads = count = 0
-    for pid in tree(root):
-        try:
-            text = (PROC / str(pid) / "stat").read_text(errors="replace")
-        except OSError:
+    for pid in (seen or look()).tree(root):
+        if (fields := _fields(pid)) is None:
             continue
-        fields = text[text.rindex(")") + 2 :].split()
         user += int(fields[11]) + int(fields[13])
         system += int(fields[12]) + int(fields[14])
         threads += int(fields[17])
