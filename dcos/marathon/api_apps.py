@@ -8,12 +8,13 @@ from aiohttp import web
 
 from dcos.marathon import selector, views
 from dcos.marathon.api import body_of, deployed, flag, leader_of, published, state_of
-from dcos.marathon.core import events, ids
+from dcos.marathon.core import events
 from dcos.marathon.core.errors import app_unknown
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Instance
 from dcos.runtime.http import json_response
+from dcos.scheduling import ids
 from dcos.wire import marathon as wire
 
 ALWAYS = frozenset({"counts", "deployments"})

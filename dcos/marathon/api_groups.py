@@ -9,9 +9,10 @@ from aiohttp import web
 from dcos.marathon import views
 from dcos.marathon.api import body_of, deployed, flag, leader_of, state_of
 from dcos.marathon.api_apps import fields_of
-from dcos.marathon.core import deployments, events, ids
+from dcos.marathon.core import deployments, events
 from dcos.model.marathon_state import Deployment
 from dcos.runtime.http import json_response
+from dcos.scheduling import ids
 from dcos.wire import marathon as wire
 
 _LISTS = ("groups", "apps", "pods")

@@ -24,10 +24,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from dcos.marathon.core import effects, ids
+from dcos.marathon.core import effects
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Group, Instance, TaskFailure
+from dcos.scheduling import ids
 from dcos.store.base import BadVersion, Create, Delete, Disconnected, NodeExists, NoNode, Operation, Set, Store
 from dcos.store.election import Epoch
 from dcos.store.tree import join

@@ -15,8 +15,6 @@ from dcos.marathon import api, api_apps, api_groups, api_tasks
 from dcos.marathon.api import Service
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
 from dcos.marathon.core import events
-from dcos.marathon.core.build import TaskSettings
-from dcos.marathon.core.match import Policy
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
@@ -39,6 +37,8 @@ from dcos.runtime import app as shell
 from dcos.runtime.app import App, Exit
 from dcos.runtime.http import listen, session
 from dcos.runtime.net import detect_ip
+from dcos.scheduling.build import TaskSettings
+from dcos.scheduling.match import Policy
 from dcos.store.base import SessionLost, Store
 from dcos.store.detect import MARATHON_LABEL, follow_leading_master
 from dcos.store.election import Candidate, Epoch

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
-from dcos.marathon.core import backoff, deploy, deployments, health, ids, normalize
-from dcos.marathon.core.match import Reason
+from dcos.marathon.core import backoff, deploy, deployments, health, normalize
 from dcos.marathon.core.state import QueueEntry, State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Condition, Deployment, Instance, TaskFailure, iso
 from dcos.model.v1.types import CheckStatusInfo, Offer
+from dcos.scheduling import ids
+from dcos.scheduling.match import Reason
 from dcos.wire.marathon import app_json
 
 Json = dict[str, Any]

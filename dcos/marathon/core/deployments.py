@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deploy, ids, launch, root, tasks
+from dcos.marathon.core import deploy, launch, root, tasks
 from dcos.marathon.core.deploy import Crew, Decision
 from dcos.marathon.core.errors import Locked, TooMany, Unknown
 from dcos.marathon.core.plan import is_upgrade, steps
@@ -17,6 +17,7 @@ from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import App, VersionInfo
 from dcos.model.marathon_state import Action, ActionKind, Deployment, Step
+from dcos.scheduling import ids
 
 # ---- making ----------------------------------------------------------------------------------------------------------
 

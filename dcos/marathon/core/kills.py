@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from dcos.marathon.core.constraints import field_value
 from dcos.model.marathon import App, KillSelection
 from dcos.model.marathon_state import Condition, Instance
+from dcos.scheduling.constraints import field_value
 
 _WEIGHT = {
     Condition.UNREACHABLE: 0,

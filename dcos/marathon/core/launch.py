@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dcos.marathon.core import backoff, build, ids
-from dcos.marathon.core.match import Match, Place, Reason, match, place_of
+from dcos.marathon.core import backoff
 from dcos.marathon.core.state import QueueEntry, Refusal, Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Instance, InstanceTask
@@ -24,6 +23,8 @@ from dcos.model.v1.types import (
     OfferOperationType,
     TaskInfo,
 )
+from dcos.scheduling import build, ids
+from dcos.scheduling.match import Match, Place, Reason, match, place_of
 
 MAX_REFUSALS = 100
 """Agents whose last refusal is kept per waiting app."""

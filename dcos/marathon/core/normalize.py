@@ -13,7 +13,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import ids
 from dcos.model.marathon import (
     App,
     Container,
@@ -29,6 +28,7 @@ from dcos.model.marathon import (
     UnreachableStrategy,
     UpgradeStrategy,
 )
+from dcos.scheduling import ids
 
 SINGLE_INSTANCE = "MARATHON_SINGLE_INSTANCE_APP"
 _ARCHIVE = re.compile(r".*\.(tar|tar\.gz|tar\.bz2|tar\.xz|gz|tgz|tbz2|txz|zip)$")

@@ -11,9 +11,9 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import ids
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Action, ActionKind, Group, Step
+from dcos.scheduling import ids
 
 
 def is_upgrade(before: App, after: App) -> bool:

@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dcos.marathon.core import ids, normalize, validate
+from dcos.marathon.core import normalize, validate
 from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown
 from dcos.marathon.core.plan import Cycle, depths
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Group
+from dcos.scheduling import ids
 
 Fields = Mapping[str, Any]
 """Members of a request body that fit the document's shape, under their JSON names."""

@@ -13,13 +13,14 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deployments, events, ids, launch, root, tasks
+from dcos.marathon.core import deployments, events, launch, root, tasks
 from dcos.marathon.core.effects import Effect
 from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import CoreSettings, State, Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Goal, Group, Instance
+from dcos.scheduling import ids
 
 Result = Deployment | tuple[Instance, ...] | None
 """What a request answers: its deployment, or the killed instances."""

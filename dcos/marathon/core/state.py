@@ -13,15 +13,15 @@ from typing import Any
 
 from dcos.marathon.core import effects
 from dcos.marathon.core.backoff import Delay
-from dcos.marathon.core.build import TaskSettings
 from dcos.marathon.core.health import Health, overall, remembered
-from dcos.marathon.core.match import Policy, Reason
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import MARATHON_CHECKS, App
 from dcos.model.marathon_state import Condition, Deployment, Group, Instance, TaskFailure, iso
 from dcos.model.v1.scheduler import Call
 from dcos.model.v1.types import Offer
+from dcos.scheduling.build import TaskSettings
+from dcos.scheduling.match import Policy, Reason
 
 
 @dataclass(frozen=True, slots=True)

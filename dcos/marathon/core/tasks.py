@@ -11,8 +11,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import backoff, health, ids
-from dcos.marathon.core.build import kill_policy
+from dcos.marathon.core import backoff, health
 from dcos.marathon.core.health import Health
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import MARATHON_CHECKS, App
@@ -20,6 +19,8 @@ from dcos.model.marathon_state import TERMINAL, Condition, Goal, Instance, Insta
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import AgentID, TaskID, TaskState, TaskStatus, TaskStatusReason
+from dcos.scheduling import ids
+from dcos.scheduling.build import kill_policy
 
 _CONDITIONS = {
     TaskState.TASK_STAGING: Condition.STAGING,

@@ -6,8 +6,6 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from dcos.marathon.core import ids
-from dcos.marathon.core.constraints import constraint_fault
 from dcos.marathon.core.normalize import SINGLE_INSTANCE
 from dcos.model.marathon import (
     MARATHON_CHECKS,
@@ -20,6 +18,8 @@ from dcos.model.marathon import (
     NetworkMode,
     Volume,
 )
+from dcos.scheduling import ids
+from dcos.scheduling.constraints import constraint_fault
 
 Fault = tuple[str, str]
 

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from dcos.marathon import selector
-from dcos.marathon.core import ids, normalize, validate
+from dcos.marathon.core import normalize, validate
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import App
+from dcos.scheduling import ids
 from dcos.wire import marathon as wire
 
 BASE: dict[str, Any] = {"id": "/a", "cmd": "run"}

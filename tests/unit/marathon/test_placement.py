@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from dcos.marathon.core import build, constraints, normalize
-from dcos.marathon.core.build import TaskSettings
-from dcos.marathon.core.match import Match, Place, Policy, Reason, match
+from dcos.marathon.core import normalize
 from dcos.model.marathon import App
 from dcos.model.marathon_state import AgentRef, Instance, InstanceTask
 from dcos.model.resources import Resources
 from dcos.model.v1 import types as v1
+from dcos.scheduling import build, constraints
+from dcos.scheduling.build import TaskSettings
+from dcos.scheduling.match import Match, Place, Policy, Reason, match
 from dcos.wire import marathon as wire
 
 OFFER = "cpus:2;mem:1024;disk:1000;ports:[31000-31009]"

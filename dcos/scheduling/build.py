@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dcos.marathon.core import environment, ids
-from dcos.marathon.core.match import Match, Place
 from dcos.model import marathon as nouns
 from dcos.model.marathon import MARATHON_CHECKS, App, CheckProtocol, EngineType, EnvSecret, NetworkMode
 from dcos.model.resources import Resources
 from dcos.model.v1 import types as v1
+from dcos.scheduling import environment, ids
+from dcos.scheduling.match import Match, Place
 
 MESOS_BRIDGE = "mesos-bridge"
 

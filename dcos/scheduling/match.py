@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dcos.marathon.core.constraints import allows
 from dcos.model import values
 from dcos.model.marathon import App, NetworkMode
 from dcos.model.marathon_state import AgentRef, Instance
 from dcos.model.resources import EMPTY, UNRESERVED, Kind, Resources
 from dcos.model.v1.types import Offer
 from dcos.model.values import Amount
+from dcos.scheduling.constraints import allows
 
 
 class Reason(StrEnum):

@@ -1,0 +1,1 @@
+"""What every scheduler of ours does: name, build and place tasks. Pure."""
