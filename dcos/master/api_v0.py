@@ -217,6 +217,10 @@ def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
         "version": record.version,
         "capabilities": sorted(record.capabilities),
     }
+    if record.drain is not None:
+        out["drain_info"] = record.drain
+    if record.drain_started is not None:
+        out["estimated_drain_start_time_seconds"] = record.drain_started
     return out
 
 

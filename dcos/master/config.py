@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcos.master.core.state import Rules
-from dcos.model.acls import Acls
+from dcos.model.acls import EVERYTHING, Acls
 from dcos.model.durations import text as duration_text
 from dcos.model.v1.types import DomainInfo
 from dcos.model.values import thousandths
@@ -309,10 +309,10 @@ class Config:
     authentication_v0_timeout: float = setting(15.0, "As --authenticate_frameworks.", parse=duration, inert=True)
     allocator: str = setting("hierarchical", "There is one allocator.", inert=True)
     allocator_agent_recovery_factor: float = setting(
-        0.8, "Offers begin as soon as the first agent is back.", inert=True
+        0.8, "Where there is quota, a new leader offers nothing before this part of the agents is back."
     )
     allocator_recovery_timeout: float = setting(
-        600.0, "As --allocator_agent_recovery_factor.", parse=duration, inert=True
+        600.0, "Time after which a new leader waits for agents no more and offers.", parse=duration
     )
     offer_constraints_re2_max_mem: str = setting("4KB", "Constraints are bounded otherwise.", inert=True)
     offer_constraints_re2_max_program_size: int = setting(100, "Constraints are bounded otherwise.", inert=True)
@@ -352,6 +352,18 @@ class Config:
             registry_max_age_s=self.registry_max_agent_age,
             registry_max_count=self.registry_max_agent_count,
             registry_gc_s=self.registry_gc_interval,
+            acls=self.acls or EVERYTHING,
+            random_roles=self.role_sorter == "random",
+            random_frameworks=self.framework_sorter == "random",
+            removal_interval_s=(
+                self.agent_removal_rate_limit[1] / self.agent_removal_rate_limit[0]
+                if self.agent_removal_rate_limit is not None
+                else 0.0
+            ),
+            recovery_removal_limit=self.recovery_agent_removal_limit,
+            allocator_recovery_factor=self.allocator_agent_recovery_factor,
+            allocator_recovery_s=self.allocator_recovery_timeout,
+            require_domain=self.require_agent_domain,
         )
 
     def problems(self) -> list[str]:

@@ -2,6 +2,9 @@
 
     <zk path>-registry/epoch               whose version the leader holds; every transaction checks it first
     <zk path>-registry/agents/<xx>/<id>    one agent: {"schema": 1, "entry": AgentEntry}, in one of 256 folders by its id
+    <zk path>-registry/quota/<role>        {"schema": 1, "entry": QuotaConfig}, names percent-encoded
+    <zk path>-registry/weights/<role>      WeightEntry
+    <zk path>-registry/machines/<machine>  MachineEntry
 
 One node per agent and 256 folders, so that no node and no listing grows towards ZooKeeper's 1 MB. Upgrades: ``read`` takes
 any schema it knows and gives the newest.
@@ -12,13 +15,26 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
-from dcos.master.core.effects import Write
-from dcos.master.core.registry import AgentEntry
+from dcos.master.core.effects import Keep, Write
+from dcos.master.core.registry import (
+    ENTRY_TYPES,
+    AgentEntry,
+    Entry,
+    MachineEntry,
+    Settings,
+    Shelf,
+    WeightEntry,
+)
+from dcos.model.v1.quota import QuotaConfig
 from dcos.store.base import Create, Delete, Disconnected, NodeExists, NoNode, Operation, Set, Store
 from dcos.store.election import Epoch
+
+E = TypeVar("E")
 
 SCHEMA = 1
 FOLDERS = 256
@@ -49,16 +65,20 @@ def epoch_path(zk_path: str) -> str:
     return registry_path(zk_path) + "/epoch"
 
 
-def write(entry: AgentEntry) -> bytes:
+def write(entry: AgentEntry | Entry) -> bytes:
     return _encode({"schema": SCHEMA, "entry": entry})
 
 
 def read(data: bytes) -> AgentEntry:
     """Errors: msgspec.MsgspecError; RegistryError for a schema newer than ours."""
+    return _decode_entry(_entry(data))
+
+
+def _entry(data: bytes) -> msgspec.Raw:
     stored = _decode_stored(data)
     if stored.schema != SCHEMA:
         raise RegistryError(f"schema {stored.schema} is not known to this version (knows {SCHEMA})")
-    return _decode_entry(stored.entry)
+    return stored.entry
 
 
 class Registry:
@@ -66,14 +86,20 @@ class Registry:
 
     def __init__(self, store: Store, zk_path: str, epoch: Epoch) -> None:
         self._store = store
-        self._root = registry_path(zk_path) + "/agents"
+        self._base = registry_path(zk_path)
+        self._root = self._base + "/agents"
         self._epoch = epoch
         self._known: set[str] = set()
         self.writes = 0
         """Transactions so far."""
+        self.size_bytes = 0
+        """Of what the last transaction wrote."""
 
     def path_of(self, agent: str) -> str:
         return f"{self._root}/{zlib.crc32(agent.encode()) % FOLDERS:02x}/{agent}"
+
+    def shelf_path(self, shelf: Shelf, key: str) -> str:
+        return f"{self._base}/{shelf}/{quote(key, safe='')}"
 
     async def recover(self) -> tuple[tuple[str, AgentEntry], ...]:
         """Everything stored.   Errors: StoreError; RegistryError."""
@@ -87,9 +113,40 @@ class Registry:
         self._known = {self.path_of(agent) for agent, _ in found}
         return found
 
+    async def recover_settings(self) -> Settings:
+        """What operators have set.   Errors: StoreError; RegistryError."""
+        return Settings(
+            quotas=await self._recover_shelf(Shelf.QUOTA, QuotaConfig),
+            weights=await self._recover_shelf(Shelf.WEIGHTS, WeightEntry),
+            machines=await self._recover_shelf(Shelf.MACHINES, MachineEntry),
+        )
+
+    async def _recover_shelf(self, shelf: Shelf, kind: type[E]) -> tuple[E, ...]:
+        assert ENTRY_TYPES[shelf] is kind
+        folder = f"{self._base}/{shelf}"
+        names = await self._store.children(folder)
+        if names is None:
+            await self._make(folder)
+            return ()
+        paths = [f"{folder}/{name}" for name in sorted(names)]
+        nodes = await asyncio.gather(*(self._store.get(path) for path in paths))
+        found = []
+        for path, node in zip(paths, nodes, strict=True):
+            if node is None:
+                continue
+            try:
+                found.append(msgspec.json.decode(_entry(node.data), type=kind))
+            except (msgspec.MsgspecError, RegistryError) as error:
+                raise RegistryError(f"{path}: {error}") from error
+            self._known.add(path)
+        return tuple(found)
+
     async def _folder(self, name: str) -> None:
+        await self._make(f"{self._root}/{name}")
+
+    async def _make(self, path: str) -> None:
         try:
-            await self._store.create(f"{self._root}/{name}", parents=True)
+            await self._store.create(path, parents=True)
         except NodeExists:
             return
 
@@ -105,13 +162,16 @@ class Registry:
         except (msgspec.MsgspecError, RegistryError) as error:
             raise RegistryError(f"{path}: {error}") from error
 
-    async def write(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[Write | Keep]) -> None:
         """Make ``writes`` durable, in one transaction unless it would be too big.
 
         Errors: BadVersion when another master took the epoch; SessionLost.
         """
-        last = {one.agent: one.entry for one in writes}
-        wanted = {self.path_of(agent): None if entry is None else write(entry) for agent, entry in last.items()}
+        last: dict[str, AgentEntry | Entry | None] = {
+            self.path_of(one.agent) if isinstance(one, Write) else self.shelf_path(one.shelf, one.key): one.entry
+            for one in writes
+        }
+        wanted = {path: None if entry is None else write(entry) for path, entry in last.items()}
         for part in _parts(wanted):
             await self._commit(part)
 

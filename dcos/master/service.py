@@ -1,7 +1,7 @@
 """The shell of the master: ZooKeeper session, election, recovery, HTTP.
 
 Exit codes beside the common ones (``dcos.runtime.app``): 3 leadership or the ZooKeeper session was lost (a restart contends
-again), 4 the registry could not be read or written.
+again), 4 the registry could not be read or written, 5 too many agents did not return after a change of leader.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ def make_application(api: Api) -> web.Application:
     application.add_routes(AgentsApi(api).routes())
     application.add_routes(api.routes())
     application.add_routes(OperatorApi(api).routes())
+
+    async def end_streams(_: web.Application) -> None:
+        api.writer.close_all()
+
+    application.on_shutdown.append(end_streams)
     return application
 
 
@@ -104,12 +109,13 @@ async def contend(app: App[Config], store: Store, api: Api) -> None:
         try:
             async with asyncio.timeout(60.0):
                 entries = await registry.recover()
+                settings = await registry.recover_settings()
         except SessionLost:
             raise
         except (StoreError, RegistryError, TimeoutError) as error:
             raise Exit(EXIT_REGISTRY, f"the registry could not be read: {error or type(error).__name__}") from error
         api.writer.registry = registry
-        api.writer.put(Recovered(api.writer.now(), entries))
+        api.writer.put(Recovered(api.writer.now(), entries, settings))
         app.log.info(
             "leading", epoch=standing.epoch.number, agents=len(entries), recovery_s=round(api.writer.now() - started, 3)
         )

@@ -11,6 +11,7 @@ from dcos.master.core import effects
 from dcos.master.core.events import Event, Tick
 from dcos.master.core.state import State
 from dcos.master.core.step import settle, step
+from dcos.master.core.viewer import seen
 from dcos.master.persist import Registry
 from dcos.master.streams import Stream
 from dcos.model.v1 import master, scheduler
@@ -26,6 +27,8 @@ EXIT_LEADERSHIP = 3
 """Leadership or the ZooKeeper session was lost."""
 EXIT_REGISTRY = 4
 """The registry could not be read or written in time."""
+EXIT_REMOVALS = 5
+"""More agents would have to be given up after a change of leader than ``--recovery_agent_removal_limit`` allows."""
 
 
 class Writer:
@@ -90,7 +93,7 @@ class Writer:
                 step(self.state, event)
             settle(self.state, now)
             made = self.state.take_effects()
-            writes = [effect for effect in made if isinstance(effect, effects.Write)]
+            writes = [effect for effect in made if isinstance(effect, effects.Write | effects.Keep)]
             if writes:
                 await self._persist(writes)
             for effect in made:
@@ -108,7 +111,7 @@ class Writer:
         except TimeoutError:
             return
 
-    async def _persist(self, writes: list[effects.Write]) -> None:
+    async def _persist(self, writes: list[effects.Write | effects.Keep]) -> None:
         assert self.registry is not None
         self._persisted.clear()
         try:
@@ -122,8 +125,10 @@ class Writer:
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
-            case effects.Write():
+            case effects.Write() | effects.Keep():
                 pass
+            case effects.Abort(why):
+                raise Exit(EXIT_REMOVALS, why)
             case effects.ToScheduler(stream, event):
                 self._tell(self.schedulers.get(stream), event)
             case effects.ToAgent(link, message):
@@ -152,13 +157,19 @@ class Writer:
                 stream.send(payload)
 
     def _publish(self, event: master.Event) -> None:
-        """Tell every operator; each encoding is made once."""
+        """Tell every operator what he may see; each encoding of the whole is made once."""
         made: dict[Codec, bytes | None] = {}
         for subscriber in self.subscribers.values():
             codec = subscriber.codec
-            if codec not in made:
-                made[codec] = self._payload(codec, event)
-            payload = made[codec]
+            if subscriber.viewer is not None:
+                shown = seen(subscriber.viewer, event, self.state)
+                if shown is None:
+                    continue
+                payload = self._payload(codec, shown)
+            else:
+                if codec not in made:
+                    made[codec] = self._payload(codec, event)
+                payload = made[codec]
             if payload is None:
                 subscriber.close()
             else:
@@ -182,6 +193,11 @@ class Writer:
     def _close(streams: dict[str, Stream], stream_id: str) -> None:
         stream = streams.get(stream_id)
         if stream is not None:
+            stream.close()
+
+    def close_all(self) -> None:
+        """End every endless answer: this process stops."""
+        for stream in (*self.schedulers.values(), *self.links.values(), *self.subscribers.values()):
             stream.close()
 
     def subscribe(self, stream: Stream) -> None:

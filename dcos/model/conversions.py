@@ -220,5 +220,9 @@ def with_checkpointed(by_flags: Resources, checkpointed: Iterable[Resource]) -> 
     return total
 
 
+def has_volumes(resources: Iterable[Resource]) -> bool:
+    return any(one.disk is not None and one.disk.persistence is not None for one in resources)
+
+
 def checkpointed(total: Resources) -> Resources:
     return total.filter(is_checkpointed)

@@ -19,6 +19,7 @@ import msgspec
 from dcos.model.v1.types import (
     AgentInfo,
     AgentInfoCapability,
+    DrainConfig,
     ExecutorID,
     ExecutorInfo,
     FrameworkID,
@@ -249,6 +250,12 @@ class AcknowledgeOperation(LinkMessage, frozen=True, kw_only=True, tag="ACKNOWLE
     status_uuid: bytes
 
 
+class DrainAgent(LinkMessage, frozen=True, kw_only=True, tag="DRAIN_AGENT"):
+    """The agent ends all its tasks and takes no new ones until it has none; sent again after each re-registration."""
+
+    config: DrainConfig
+
+
 class Shutdown(LinkMessage, frozen=True, kw_only=True, tag="SHUTDOWN"):
     """The agent is refused or removed: it ends its tasks, forgets its id and exits."""
 
@@ -268,6 +275,7 @@ MasterMessage = (
     | FrameworkMessage
     | ApplyOperation
     | AcknowledgeOperation
+    | DrainAgent
     | Shutdown
 )
 

@@ -1,34 +1,36 @@
-"""ACCEPT: offers become tasks.
+"""ACCEPT: offers become tasks, reservations and volumes.
 
-The offers of one call are one pool; operations are applied to it in order, each alone; what is left is declined with the
-call's filter. Tasks that cannot be launched get TASK_ERROR (or TASK_LOST/TASK_DROPPED when the offers are no more).
-Reservation and volume operations are not offered by this master yet: they are answered OPERATION_ERROR where they carry an
-id, dropped and logged where not.
+The offers of one call are one pool; operations are applied to it in order, each alone; what is left of the offers is
+declined with the call's filter, what operations made of them is free without one. Tasks that cannot be launched get
+TASK_ERROR (or TASK_LOST/TASK_DROPPED when the offers are no more), operations OPERATION_ERROR where they carry an id.
 
 Source: Mesos master ``accept`` (order of checks, states and reasons).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
-from dcos.master.core import offers, task_validation, tasks
+from dcos.master.core import offers, operations, task_validation, tasks
 from dcos.master.core.allocator import refuse_seconds
+from dcos.master.core.authorization import operation_problem as operation_refused
+from dcos.master.core.authorization import task_problem
+from dcos.master.core.operation_validation import feedback_problem, operation_problem
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
-from dcos.master.core.resource_validation import resources_problem
+from dcos.master.core.resource_validation import resource_problem, resources_problem
 from dcos.master.core.state import State
+from dcos.model.conversions import RESIZING, Conversion, ConversionError, conversion, resources_of, stacked
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (
-    AgentID,
     ExecutorInfo,
     FrameworkID,
     HealthCheck,
     HealthCheckType,
     OfferOperation,
     OfferOperationType,
-    OperationState,
-    OperationStatus,
     Resource,
     ResourceAllocationInfo,
     Task,
@@ -54,14 +56,29 @@ def accept(state: State, framework: FrameworkRecord, call: scheduler.CallAccept,
             _refuse(state, framework, operation, f"Task launched with invalid offers: {problem}", now)
         return
     agent, role = state.agents[found[0].agent], found[0].role
-    pool = EMPTY
+    given = EMPTY
+    framework.counts["offers/accepted" if call.operations else "offers/declined"] += len(found)
     for offer in found:
         offers.take(state, offer)
-        pool += offer.resources
+        given += offer.resources
+    left = Left(given)
     for operation in call.operations:
-        pool = _apply(state, framework, agent, role, operation, pool, now)
+        framework.counts[f"operations/{operation.type}"] += 1
+        _apply(state, framework, agent, role, operation, left, now)
+    pool = left.pool + left.resized
+    made = pool - given
     refuse_s = refuse_seconds(call.filters.refuse_seconds if call.filters is not None else None)
-    state.allocator.recover(framework.id, role, agent.id, pool, refuse_s=refuse_s, now=now, offered=True)
+    state.allocator.recover(framework.id, role, agent.id, made)
+    state.allocator.recover(framework.id, role, agent.id, pool - made, refuse_s=refuse_s, now=now, offered=True)
+
+
+@dataclass(slots=True)
+class Left:
+    """What is left of the offers of one call."""
+
+    pool: Resources
+    resized: Resources = EMPTY
+    """Made by GROW_VOLUME and SHRINK_VOLUME: later operations of the call cannot use it."""
 
 
 def _offers_problem(state: State, framework: FrameworkRecord, call: scheduler.CallAccept) -> str | None:
@@ -92,7 +109,7 @@ def _refuse(state: State, framework: FrameworkRecord, operation: OfferOperation,
     elif operation.type is OfferOperationType.LAUNCH_GROUP and operation.launch_group is not None:
         infos = operation.launch_group.task_group.tasks
     else:
-        _operation_error(state, framework, operation, None, why)
+        operations.refused(state, framework, operation, None, why)
         return
     lost = TaskState.TASK_DROPPED if framework.partition_aware else TaskState.TASK_LOST
     for info in infos:
@@ -119,40 +136,81 @@ def _apply(
     agent: AgentRecord,
     role: str,
     operation: OfferOperation,
-    pool: Resources,
+    left: Left,
     now: float,
-) -> Resources:
-    """Returns what is left of the pool."""
+) -> None:
     match operation.type:
         case OfferOperationType.LAUNCH if operation.launch is not None:
             for info in operation.launch.task_infos:
-                pool = _launch(state, framework, agent, role, operation, info, pool, now)
+                left.pool = _launch(state, framework, agent, role, operation, info, left.pool, now)
         case OfferOperationType.LAUNCH_GROUP if operation.launch_group is not None:
-            pool = _launch_group(state, framework, agent, role, operation, pool, now)
+            left.pool = _launch_group(state, framework, agent, role, operation, left.pool, now)
         case _:
-            _operation_error(
-                state, framework, operation, agent, f"Operation {operation.type} is not supported by this master"
-            )
-    return pool
+            problem = _convert(state, framework, agent, role, operation, left, now)
+            if problem is not None:
+                operations.refused(state, framework, operation, agent, problem)
 
 
-def _operation_error(
-    state: State, framework: FrameworkRecord, operation: OfferOperation, agent: AgentRecord | None, why: str
-) -> None:
-    state.note("operation_refused", framework=framework.id, type=str(operation.type), why=why)
-    if operation.id is None:
-        return
-    status = OperationStatus(
-        operation_id=operation.id,
-        state=OperationState.OPERATION_ERROR,
-        message=why,
-        agent_id=AgentID(value=agent.id) if agent is not None else None,
+def _convert(
+    state: State,
+    framework: FrameworkRecord,
+    agent: AgentRecord,
+    role: str,
+    given: OfferOperation,
+    left: Left,
+    now: float,
+) -> str | None:
+    """Apply an operation on resources to the books and send it to the agent; or say what forbids it."""
+    problem = (
+        operation_refused(state.rules.acls, given, framework.info)
+        or _named_problem(given, framework, role)
+        or feedback_problem(given, agent)
     )
-    update = scheduler.EventUpdateOperationStatus(status=status)
-    state.tell(
-        framework,
-        scheduler.Event(type=scheduler.EventType.UPDATE_OPERATION_STATUS, update_operation_status=update),
-    )
+    if problem is not None:
+        return problem
+    operation = stacked(given, role)
+    problem = operation_problem(operation, agent, framework, framework.info.principal)
+    if problem is not None:
+        return f"Invalid {operation.type} operation on agent {agent.id}: {problem}"
+    change = conversion(operation)
+    try:
+        pool = change.apply(left.pool)
+    except ConversionError as error:
+        return f"Failed to apply {operation.type} operation on agent {agent.id}: {error}"
+    if operation.type is OfferOperationType.DESTROY:
+        more = _copies(change.consumed, left.pool)
+        pool -= more
+        change = Conversion(change.consumed + more, change.converted)
+        for offer in list(agent.offers.values()):
+            if any(offer.resources.get(kind) is not None for kind, _ in change.consumed):
+                offers.rescind(state, offer, now)
+    if operation.type in RESIZING:
+        pool -= change.converted
+        left.resized += change.converted
+    left.pool = pool
+    state.allocator.convert(framework.id, role, agent.id, change.consumed, change.converted)
+    agent.total = agent.total - change.consumed + change.converted
+    operations.begin(state, framework, agent, operation)
+    return None
+
+
+def _copies(volumes: Resources, pool: Resources) -> Resources:
+    """Shared volumes that the pool holds more than once, being of several offers: all of them but one."""
+    shared = volumes.shared()
+    return pool.filter(lambda kind: shared.get(kind) is not None) - shared if shared else EMPTY
+
+
+def _named_problem(operation: OfferOperation, framework: FrameworkRecord, role: str) -> str | None:
+    if operation.id is not None and operation.id.value in framework.operations:
+        return f"Operation has duplicate ID: {operation.id.value}"
+    every = resources_of(operation)
+    for one in every:
+        problem = resource_problem(one)
+        if problem is not None:
+            return f"Resource '{one.name}' is invalid: {problem}"
+        if one.allocation_info is not None and one.allocation_info.role not in (None, role):
+            return f"Resource '{one.name}' is allocated to role '{one.allocation_info.role}', the offer to '{role}'"
+    return None
 
 
 # ---- launching -------------------------------------------------------------------------------------------------------
@@ -173,8 +231,10 @@ def _launch(
     if problem is None:
         info = _complete(given, framework, role)
         problem = task_validation.launch_problem(info, framework, agent, pool)
-    if problem is not None:
-        reason = TaskStatusReason.REASON_TASK_INVALID
+    refused = task_problem(state.rules.acls, given, given.executor, framework.info)
+    if refused is not None or problem is not None:
+        reason = TaskStatusReason.REASON_TASK_UNAUTHORIZED if refused else TaskStatusReason.REASON_TASK_INVALID
+        problem = refused or problem or ""
         _tell(state, framework, given, TaskState.TASK_ERROR, reason, problem, now, agent.id)
         return pool
     first = info.executor is not None and not task_validation.runs(info.executor, framework, agent)
@@ -183,7 +243,17 @@ def _launch(
         agent,
         agent_link.RunTask(framework=framework.info, task=info, launch_executor=first or info.executor is None),
     )
-    return pool - taken
+    return _taken(state, framework, agent, role, pool, taken)
+
+
+def _taken(
+    state: State, framework: FrameworkRecord, agent: AgentRecord, role: str, pool: Resources, taken: Resources
+) -> Resources:
+    """The pool without what a task took of it. Of a shared volume it took a copy: the volume stays in the pool."""
+    copies = taken.shared()
+    if copies:
+        state.allocator.charge(framework.id, role, agent.id, copies)
+    return pool - taken.exclusive()
 
 
 def _launch_group(
@@ -207,14 +277,19 @@ def _launch_group(
     group = TaskGroupInfo(tasks=tuple(infos))
     if problem is None:
         problem = task_validation.group_problem(group, executor, framework, agent, pool)
-    if problem is not None:
-        reason = TaskStatusReason.REASON_TASK_GROUP_INVALID
+    refusals = [task_problem(state.rules.acls, info, info.executor, framework.info) for info in infos]
+    refused = next(filter(None, refusals), None)
+    if refused is not None or problem is not None:
+        kinds = TaskStatusReason
+        reason = kinds.REASON_TASK_GROUP_UNAUTHORIZED if refused else kinds.REASON_TASK_GROUP_INVALID
+        problem = refused or problem or ""
         for info in infos:
             _tell(state, framework, info, TaskState.TASK_ERROR, reason, problem, now, agent.id)
         return pool
     first = not task_validation.runs(executor, framework, agent)
     for position, info in enumerate(infos):
-        pool -= _enter(state, framework, agent, role, info, executor if first and position == 0 else None)
+        taken = _enter(state, framework, agent, role, info, executor if first and position == 0 else None)
+        pool = _taken(state, framework, agent, role, pool, taken)
     state.send(
         agent,
         agent_link.RunTaskGroup(framework=framework.info, executor=executor, task_group=group, launch_executor=first),

@@ -11,21 +11,23 @@ from __future__ import annotations
 
 import msgspec
 
-from dcos.master.core import offers, tasks, views
-from dcos.master.core.effects import Answer, CloseLink, ToAgent, Write
+from dcos.master.core import inverse_offers, machines, offers, operations, tasks, views
+from dcos.master.core.effects import Abort, Answer, CloseLink, ToAgent, Write
+from dcos.master.core.ledger import Abilities
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.registry import AgentEntry, Standing
 from dcos.master.core.state import Deadline, State
+from dcos.model.conversions import ConversionError, with_checkpointed
 from dcos.model.resources import UNRESERVED, Resources, allocation_role
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import master, scheduler
 from dcos.model.v1.types import (
     AgentID,
-    AgentInfo,
     AgentInfoCapability,
     AgentInfoCapabilityType,
     FrameworkID,
     FrameworkInfo,
+    OperationState,
     Resource,
     TaskID,
     TaskState,
@@ -47,6 +49,7 @@ def recovered(state: State, entries: tuple[tuple[str, AgentEntry], ...], now: fl
             Standing.GONE: state.gone,
         }[entry.standing]
         home[agent_id] = entry
+    state.awaited = len(state.recovered)
     if state.recovered:
         state.schedule(now + state.rules.agent_reregister_s, Deadline.RECOVERY)
     state.schedule(now + state.rules.allocation_interval_s, Deadline.CYCLE)
@@ -54,14 +57,73 @@ def recovered(state: State, entries: tuple[tuple[str, AgentEntry], ...], now: fl
 
 
 def recovery_over(state: State, now: float) -> None:
-    """Whoever did not come back after the change of leader is unreachable."""
-    for agent_id, entry in list(state.recovered.items()):
-        del state.recovered[agent_id]
+    """Whoever did not come back after the change of leader is unreachable; if those are too many, something is wrong."""
+    missing = len(state.recovered)
+    if not missing:
+        return
+    part = missing / state.awaited
+    if part > state.rules.recovery_removal_limit:
+        state.emit(
+            Abort(
+                f"Post-recovery agent removal limit exceeded! After {state.rules.agent_reregister_s:g} s {missing} "
+                f"({part:.0%}) of {state.awaited} agents recovered from the registry did not re-register: "
+                f"{', '.join(list(state.recovered)[:20])}. The limit is {state.rules.recovery_removal_limit:.0%}"
+            )
+        )
+        return
+    for agent_id in list(state.recovered):
+        _suspect(state, agent_id, "Agent did not re-register after the master failed over", now)
+
+
+def _suspect(state: State, agent_id: str, why: str, now: float) -> None:
+    """The agent is to be given up, as fast as ``--agent_removal_rate_limit`` allows."""
+    if agent_id in state.removals.waiting:
+        return
+    state.counters["slave_unreachable_scheduled"] += 1
+    if state.removals.ask(agent_id, why, now, state.rules.removal_interval_s):
+        _give_up(state, agent_id, why, now)
+    elif len(state.removals.waiting) == 1:
+        state.schedule(state.removals.next_at, Deadline.REMOVAL)
+
+
+def remove_next(state: State, now: float) -> None:
+    taken = state.removals.take(now, state.rules.removal_interval_s)
+    if taken is not None:
+        _give_up(state, *taken, now)
+    if state.removals.waiting:
+        state.schedule(state.removals.next_at, Deadline.REMOVAL)
+
+
+def _give_up(state: State, agent_id: str, why: str, now: float) -> None:
+    state.counters["slave_unreachable_completed"] += 1
+    agent = state.agents.get(agent_id)
+    if agent is not None:
+        mark_unreachable(state, agent, now, why)
+    elif agent_id in state.recovered:
+        known = state.recovered.pop(agent_id)
         state.counters["recovery_slave_removals"] += 1
-        lost = AgentEntry(info=entry.info, standing=Standing.UNREACHABLE, since=now)
+        lost = msgspec.structs.replace(known, standing=Standing.UNREACHABLE, since=now)
         state.unreachable[agent_id] = lost
         state.emit(Write(agent_id, lost))
         _tell_lost(state, agent_id)
+        state.note("agent_unreachable", agent=agent_id, hostname=known.info.hostname, why=why)
+
+
+def _trusted(state: State, agent_id: str) -> None:
+    """The agent is well: it is not to be given up any more."""
+    if state.removals.cancel(agent_id):
+        state.counters["slave_unreachable_canceled"] += 1
+
+
+def entry_of(agent: AgentRecord) -> AgentEntry:
+    """A registered agent in the registry."""
+    return AgentEntry(
+        info=agent.info,
+        standing=Standing.ADMITTED,
+        since=agent.registered,
+        deactivated=agent.deactivated,
+        drain=agent.drain,
+    )
 
 
 def collect_registry(state: State, now: float) -> None:
@@ -103,9 +165,13 @@ def said(state: State, link: str, message: agent_link.AgentMessage, now: float) 
             tasks.executor_exited(state, agent, message)
         case agent_link.ExecutorMessage():
             _executor_message(state, agent, message)
+        case agent_link.UpdateOperationStatus():
+            operations.updated(state, agent, message)
         case agent_link.UpdateResources():
             state.counters["messages_update_slave"] += 1
-            _set_total(state, agent, Resources.of(message.total))
+            if agent.total != Resources.of(message.total):
+                offers.rescind_all(state, agent, now)
+                _set_total(state, agent, Resources.of(message.total))
         case agent_link.Pong():
             pass
 
@@ -136,6 +202,7 @@ def link_closed(state: State, link: str, now: float) -> None:
     state.note("agent_disconnected", agent=agent.id)
     state.allocator.deactivate_agent(agent.id)
     offers.rescind_all(state, agent, now)
+    inverse_offers.rescind_all(state, agent)
     for task in list(agent.tasks.values()):
         framework = state.frameworks[task.framework]
         if not framework.info.checkpoint and not task.is_terminal:
@@ -159,7 +226,7 @@ def link_closed(state: State, link: str, now: float) -> None:
 def not_returned(state: State, agent_id: str, disconnections: int, now: float) -> None:
     agent = state.agents.get(agent_id)
     if agent is not None and not agent.connected and agent.disconnections == disconnections:
-        mark_unreachable(state, agent, now, "Agent did not re-register in time")
+        _suspect(state, agent_id, "Agent did not re-register in time", now)
 
 
 def ping(state: State, agent_id: str, generation: int, now: float) -> None:
@@ -167,11 +234,15 @@ def ping(state: State, agent_id: str, generation: int, now: float) -> None:
     agent = state.agents.get(agent_id)
     if agent is None or generation != _ping_generation(agent):
         return
-    agent.missed = 0 if agent.heard and agent.connected else agent.missed + 1
+    if agent.heard and agent.connected:
+        agent.missed = 0
+        _trusted(state, agent_id)
+    else:
+        agent.missed += 1
     if agent.missed >= state.rules.max_missed_pings:
-        state.counters["slave_unreachable_completed"] += 1
-        mark_unreachable(state, agent, now, "Agent did not answer pings")
-        return
+        _suspect(state, agent_id, "Agent did not answer pings", now)
+        if agent_id not in state.agents:
+            return
     agent.heard = False
     state.send(agent, agent_link.Ping())
     state.schedule(now + state.rules.ping_s, Deadline.PING, agent_id, generation)
@@ -187,10 +258,15 @@ def _ping_generation(agent: AgentRecord) -> int:
 
 def _register(state: State, link: str, message: agent_link.Register, now: float) -> None:
     state.counters["messages_register_slave"] += 1
+    if _refused(state, link, message):
+        return
     old = state.agents.get(state.by_pid.get(message.pid, ""))
     if old is not None:
         state.counters["slave_removals/reason_registered"] += 1
         remove(state, old, "A new agent registered at the same address", now)
+    total = _total(state, link, message)
+    if total is None:
+        return
     agent_id = f"{state.info.id}-S{state.number('agent')}"
     info = msgspec.structs.replace(message.agent, id=AgentID(value=agent_id))
     state.emit(Write(agent_id, AgentEntry(info=info, standing=Standing.ADMITTED, since=now)))
@@ -200,7 +276,7 @@ def _register(state: State, link: str, message: agent_link.Register, now: float)
         pid=message.pid,
         version=message.version,
         registered=now,
-        total=_total(info, message.checkpointed_resources),
+        total=total,
         capabilities=_capabilities(message.capabilities),
     )
     state.counters["slave_registrations"] += 1
@@ -219,14 +295,17 @@ def _reregister(state: State, link: str, message: agent_link.Reregister, now: fl
         state.emit(ToAgent(link, agent_link.Shutdown(message=_GONE)))
         state.emit(CloseLink(link))
         return
+    if _refused(state, link, message):
+        return
+    total = _total(state, link, message)
+    if total is None:
+        return
     known = state.agents.get(agent_id)
     if known is not None:
-        _return_known(state, known, link, message, now)
+        _return_known(state, known, link, message, total, now)
         return
     before = state.recovered.pop(agent_id, None) or state.unreachable.pop(agent_id, None)
-    entry = AgentEntry(info=message.agent, standing=Standing.ADMITTED, since=now)
-    if before is None or before.standing is not Standing.ADMITTED or before.info != message.agent:
-        state.emit(Write(agent_id, entry))
+    _trusted(state, agent_id)
     same_address = state.agents.get(state.by_pid.get(message.pid, ""))
     if same_address is not None:
         remove(state, same_address, "Another agent re-registered at the same address", now)
@@ -237,13 +316,19 @@ def _reregister(state: State, link: str, message: agent_link.Reregister, now: fl
         version=message.version,
         registered=now,
         reregistered=now,
-        total=_total(message.agent, message.checkpointed_resources),
+        total=total,
         capabilities=_capabilities(message.capabilities),
+        deactivated=before is not None and before.deactivated,
+        drain=before.drain if before is not None else None,
     )
+    if before is None or before.standing is not Standing.ADMITTED or before.info != message.agent:
+        state.emit(Write(agent_id, entry_of(agent)))
+    operations.returned(state, agent, message.operations, total)
     state.counters["slave_reregistrations"] += 1
     _enter(state, agent, link, now)
     _adopt(state, agent, message, now, tell=before is None or before.standing is Standing.UNREACHABLE)
     _welcome(state, agent, ())
+    tell_draining(state, agent, now)
 
 
 def _enter(state: State, agent: AgentRecord, link: str, now: float) -> None:
@@ -254,8 +339,11 @@ def _enter(state: State, agent: AgentRecord, link: str, now: float) -> None:
     state.allocator.add_agent(
         agent.id,
         agent.total,
-        multi_role=AgentInfoCapabilityType.MULTI_ROLE in agent.capabilities or not agent.capabilities,
+        active=not agent.deactivated,
+        hostname=agent.info.hostname,
+        **_abilities(state, agent),
     )
+    machines.attach(state, agent)
     state.schedule(now + state.rules.ping_s, Deadline.PING, agent.id, _ping_generation(agent))
     state.note("agent_registered", agent=agent.id, hostname=agent.info.hostname, pid=agent.pid)
     state.publish(
@@ -263,6 +351,39 @@ def _enter(state: State, agent: AgentRecord, link: str, now: float) -> None:
             type=master.EventType.AGENT_ADDED, agent_added=master.EventAgentAdded(agent=views.agent_view(agent))
         )
     )
+
+
+def _abilities(state: State, agent: AgentRecord) -> Abilities:
+    kinds = AgentInfoCapabilityType
+    here, there = state.info.domain, agent.info.domain
+    ours = here.fault_domain.region.name if here is not None and here.fault_domain is not None else None
+    theirs = there.fault_domain.region.name if there is not None and there.fault_domain is not None else None
+    return Abilities(
+        remote=ours is not None and theirs is not None and ours != theirs,
+        multi_role=kinds.MULTI_ROLE in agent.capabilities or not agent.capabilities,
+        hierarchical=kinds.HIERARCHICAL_ROLE in agent.capabilities or not agent.capabilities,
+    )
+
+
+def _refused(state: State, link: str, message: agent_link.Register | agent_link.Reregister) -> bool:
+    """Its machine is down for maintenance (then it ends), or it has no domain where one is required (it may try again)."""
+    if machines.is_down(state, message.agent.hostname, message.pid):
+        state.emit(ToAgent(link, agent_link.Shutdown(message="Machine is `DOWN`")))
+        state.emit(CloseLink(link))
+        return True
+    if state.rules.require_domain and message.agent.domain is None:
+        state.note("agent_refused", pid=message.pid, why="it has no domain, and --require_agent_domain is set")
+        state.emit(CloseLink(link))
+        return True
+    return False
+
+
+def tell_draining(state: State, agent: AgentRecord, now: float) -> None:
+    """Tell a draining agent so; each time it comes back."""
+    if agent.drain is not None and agent.draining:
+        state.send(agent, agent_link.DrainAgent(config=agent.drain.config))
+        agent.drain_started = now
+        state.drained.add(agent.id)
 
 
 def _attach(state: State, agent: AgentRecord, link: str) -> None:
@@ -273,6 +394,7 @@ def _attach(state: State, agent: AgentRecord, link: str) -> None:
     agent.heard = True
     agent.missed = 0
     state.links[link] = agent.id
+    _trusted(state, agent.id)
 
 
 def _welcome(state: State, agent: AgentRecord, missing: tuple[agent_link.ReconcileTask, ...]) -> None:
@@ -287,14 +409,17 @@ def _welcome(state: State, agent: AgentRecord, missing: tuple[agent_link.Reconci
     )
 
 
-def _return_known(state: State, agent: AgentRecord, link: str, message: agent_link.Reregister, now: float) -> None:
+def _return_known(
+    state: State, agent: AgentRecord, link: str, message: agent_link.Reregister, total: Resources, now: float
+) -> None:
     """A registered agent comes back on a new link: it and we compare what it runs."""
     if agent.info.hostname != message.agent.hostname:
         state.emit(ToAgent(link, agent_link.Shutdown(message="Agent re-registered with another hostname")))
         state.emit(CloseLink(link))
         return
     if agent.info != message.agent:
-        state.emit(Write(agent.id, AgentEntry(info=message.agent, standing=Standing.ADMITTED, since=agent.registered)))
+        changed = msgspec.structs.replace(entry_of(agent), info=message.agent)
+        state.emit(Write(agent.id, changed))
         if agent.info.attributes != message.agent.attributes:
             state.allocator.unfilter_agent(agent.id)
     if agent.pid != message.pid:
@@ -305,8 +430,11 @@ def _return_known(state: State, agent: AgentRecord, link: str, message: agent_li
     agent.reregistered = now
     offers.rescind_all(state, agent, now)
     _attach(state, agent, link)
-    _set_total(state, agent, _total(message.agent, message.checkpointed_resources))
-    state.allocator.activate_agent(agent.id)
+    _set_total(state, agent, operations.returned(state, agent, message.operations, total))
+    state.allocator.describe_agent(agent.id, **_abilities(state, agent))
+    if not agent.deactivated:
+        state.allocator.activate_agent(agent.id)
+    machines.attach(state, agent)
     state.schedule(now + state.rules.ping_s, Deadline.PING, agent.id, _ping_generation(agent))
     state.counters["slave_reregistrations"] += 1
     state.note("agent_reregistered", agent=agent.id)
@@ -330,9 +458,11 @@ def _return_known(state: State, agent: AgentRecord, link: str, message: agent_li
             tasks.remove(state, state.frameworks[framework_id], agent, task)
     _adopt(state, agent, message, now, tell=False)
     _welcome(state, agent, missing)
+    operations.resend(state, agent)
     for (framework_id, task_id), policy in list(agent.kills.items()):
         tasks.send_kill(state, agent, framework_id, task_id, policy)
     agent.kills.clear()
+    tell_draining(state, agent, now)
 
 
 def _adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now: float, *, tell: bool) -> None:
@@ -400,6 +530,7 @@ def _recover_framework(state: State, info: FrameworkInfo) -> FrameworkRecord:
     from_agents = state.new_framework(info, 0.0)
     from_agents.recovered = True
     from_agents.active = False
+    operations.framework_added(state, from_agents)
     state.allocator.add_framework(from_agents.id, from_agents.roles, traits=state.traits(from_agents), active=False)
     state.publish(
         master.Event(
@@ -410,17 +541,16 @@ def _recover_framework(state: State, info: FrameworkInfo) -> FrameworkRecord:
     return from_agents
 
 
-def _total(info: AgentInfo, checkpointed: tuple[Resource, ...]) -> Resources:
-    """The agent's resources with its dynamic reservations and volumes taking their place."""
-    total = Resources.of(info.resources)
-    for one in checkpointed:
-        changed = Resources.of((one,))
-        plain = Resources.of(
-            (msgspec.structs.replace(one, reservations=(), role=None, reservation=None, disk=None, shared=None),)
-        )
-        if not total.contains(changed):
-            total = total - plain + changed
-    return total
+def _total(state: State, link: str, message: agent_link.Register | agent_link.Reregister) -> Resources | None:
+    """The agent's resources with its dynamic reservations and volumes in their place; None (and the link ended) if they
+    do not fit.
+    """
+    try:
+        return with_checkpointed(Resources.of(message.agent.resources), message.checkpointed_resources)
+    except ConversionError as error:
+        state.note("agent_refused", pid=message.pid, why=str(error))
+        state.emit(CloseLink(link))
+        return None
 
 
 def _capabilities(given: tuple[AgentInfoCapability, ...]) -> frozenset[AgentInfoCapabilityType]:
@@ -431,7 +561,7 @@ def _capabilities(given: tuple[AgentInfoCapability, ...]) -> frozenset[AgentInfo
 
 
 def mark_unreachable(state: State, agent: AgentRecord, now: float, why: str) -> None:
-    entry = AgentEntry(info=agent.info, standing=Standing.UNREACHABLE, since=now)
+    entry = msgspec.structs.replace(entry_of(agent), standing=Standing.UNREACHABLE, since=now)
     state.emit(Write(agent.id, entry))
     state.counters["slave_removals"] += 1
     state.counters["slave_removals/reason_unhealthy"] += 1
@@ -458,6 +588,7 @@ def mark_unreachable(state: State, agent: AgentRecord, now: float, why: str) -> 
             del framework.unreachable[next(iter(framework.unreachable))]
         tasks.tell_status(state, framework, status)
     agent.tasks.clear()
+    operations.lost(state, agent, OperationState.OPERATION_UNREACHABLE, "Agent was marked unreachable")
     state.unreachable[agent.id] = entry
     _leave(state, agent, now)
     _tell_lost(state, agent.id)
@@ -469,6 +600,7 @@ def remove(state: State, agent: AgentRecord, why: str, now: float) -> None:
     state.emit(Write(agent.id, None))
     state.counters["slave_removals"] += 1
     _end_tasks(state, agent, now, TaskState.TASK_LOST, TaskStatusReason.REASON_AGENT_REMOVED, why)
+    operations.lost(state, agent, OperationState.OPERATION_UNKNOWN, why)
     state.send(agent, agent_link.Shutdown(message=why))
     _leave(state, agent, now)
     _tell_lost(state, agent.id)
@@ -482,11 +614,18 @@ def mark_gone(state: State, request: int, agent_id: str, now: float) -> None:
     if agent_id in state.gone:
         state.emit(Answer(request, 200))
         return
+    if not gone(state, agent_id, now):
+        state.emit(Answer(request, 404, f"Agent '{agent_id}' not found"))
+        return
+    state.emit(Answer(request, 200))
+
+
+def gone(state: State, agent_id: str, now: float) -> bool:
+    """For ever; whether the agent is known."""
     agent = state.agents.get(agent_id)
     known = state.recovered.pop(agent_id, None) or state.unreachable.pop(agent_id, None)
     if agent is None and known is None:
-        state.emit(Answer(request, 404, "Agent not found"))
-        return
+        return False
     info = agent.info if agent is not None else known.info if known is not None else None
     assert info is not None
     entry = AgentEntry(info=info, standing=Standing.GONE, since=now)
@@ -502,11 +641,13 @@ def mark_gone(state: State, request: int, agent_id: str, now: float) -> None:
             TaskStatusReason.REASON_AGENT_REMOVED_BY_OPERATOR,
             _GONE,
         )
+        operations.lost(state, agent, OperationState.OPERATION_GONE_BY_OPERATOR, _GONE)
         state.send(agent, agent_link.Shutdown(message=_GONE))
         _leave(state, agent, now)
     _tell_lost(state, agent_id)
+    _trusted(state, agent_id)
     state.note("agent_gone", agent=agent_id)
-    state.emit(Answer(request, 200))
+    return True
 
 
 def _end_tasks(state: State, agent: AgentRecord, now: float, to: TaskState, reason: TaskStatusReason, why: str) -> None:
@@ -532,6 +673,8 @@ def _leave(state: State, agent: AgentRecord, now: float) -> None:
     """The agent is registered no more; its tasks were dealt with."""
     state.allocator.deactivate_agent(agent.id)
     offers.rescind_all(state, agent, now)
+    inverse_offers.rescind_all(state, agent)
+    state.removals.cancel(agent.id)
     for framework_id, executor_id in list(agent.executors):
         tasks.remove_executor(state, state.frameworks[framework_id], agent, executor_id)
     state.allocator.remove_agent(agent.id)

@@ -5,11 +5,16 @@ role its frameworks in fair order; the first that can use what is free there and
 fits its role. An agent that a whole run left alone is *settled*: it is looked at again when something of it changes, when
 a filter ends, or, for one framework only, when that framework comes or asks again.
 
+Where roles have quota, a first pass over the marked agents serves roles whose guarantee is not met yet; in the second pass
+what is neither reserved nor revocable is cut to the role's limit and to what no guarantee needs. An agent of which
+something was *withheld* that way is looked at again when resources come back anywhere: a few at once, all at the next
+cycle.
+
 What a framework returned without a filter is kept from it, but from nobody else, until the next cycle (1 s): upstream's
 cycle has the same effect, and without it two sides could throw an offer to and fro as fast as they can.
 
-Source: hierarchical DRF of Mesos 1.11 (filters, min_allocatable_resources, reservations, capabilities); upstream waits for
-its cycle where this one offers at once.
+Source: hierarchical DRF of Mesos 1.11 (quota, filters, min_allocatable_resources, reservations, capabilities); upstream
+waits for its cycle where this one offers at once.
 """
 
 from __future__ import annotations
@@ -17,15 +22,18 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import islice
 
-from dcos.master.core.sorter import Sorter, Totals
+from dcos.master.core.ledger import Ledger, Quantities, Slot
+from dcos.master.core.quota_account import Quota, chop, is_open, open_quantities
 from dcos.model.resources import EMPTY, Kind, Resources, may_use
+from dcos.model.v1.types import ValueType
 
 DEFAULT_REFUSE_S = 5.0
 MAX_REFUSE_S = 365 * 86400.0
-
-Quantities = Mapping[str, int]
-"""Thousandths by name."""
+_NONE: frozenset[Kind] = frozenset()
+_STIRRED = 64
+"""Agents with something withheld that are looked at again at once when resources come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +72,8 @@ class _Client:
     """Subscribed roles."""
 
 
-@dataclass(slots=True)
-class _Role:
-    sorter: Sorter
-    """Its frameworks."""
-    subscribed: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Slot:
-    """An agent."""
-
-    id: str
-    total: Resources
-    free: Resources
-    """Total less ``used``; shared volumes are always here."""
-    active: bool
-    remote: bool
-    multi_role: bool
-    has_gpus: bool = False
-    used: Resources = EMPTY
-    """What somebody holds, shared volumes aside."""
-    special: bool = False
-    """Whether anything of it is reserved, revocable or shared, so that not everybody may have everything."""
-    filters: dict[tuple[str, str], list[tuple[float, Resources]]] = field(default_factory=dict)
-    """By (framework, role): until when which resources are refused."""
-    cooling: set[tuple[str, str]] = field(default_factory=set)
-    wake_at: float = 0.0
-    """The earliest entry that the heap holds for it."""
-
-
-class Allocator:
-    """The account of what is free, and the decisions on it."""
+class Allocator(Ledger):
+    """The decisions on what is free."""
 
     def __init__(
         self,
@@ -106,17 +84,23 @@ class Allocator:
         excluded: frozenset[str] = frozenset(),
         hide_gpus: bool = True,
         shuffle: Callable[[list[str]], None] = lambda _: None,
+        random_roles: bool = False,
+        random_frameworks: bool = False,
+        draw: Callable[[], float] = lambda: 0.5,
     ) -> None:
+        super().__init__(
+            weights=weights,
+            excluded=excluded,
+            random_roles=random_roles,
+            random_frameworks=random_frameworks,
+            draw=draw,
+        )
         self._enough = enough
         self._interval_s = interval_s
         self._hide_gpus = hide_gpus
         self._shuffle = shuffle
-        self.totals = Totals(excluded)
-        self._roles_sorter = Sorter(self.totals, weights)
         self.weights: dict[str, float] = dict(weights or {})
-        self._roles: dict[str, _Role] = {}
         self._clients: dict[str, _Client] = {}
-        self._slots: dict[str, _Slot] = {}
         self._pending: dict[str, set[str] | None] = {}
         """Agents to look at; the frameworks that may have become able to take something there (None: all)."""
         self._cooling: set[str] = set()
@@ -124,10 +108,15 @@ class Allocator:
         """Heap of when a filter on a settled agent ends."""
         self._filtered: dict[tuple[str, str], set[str]] = {}
         """Agents on which (framework, role) has filters."""
-        self._held: dict[tuple[str, str], int] = {}
-        """How many agents hold something for (framework, role)."""
-        self._allocations: dict[tuple[str, str, str], Resources] = {}
-        """By (framework, role, agent)."""
+        self._withheld: dict[str, None] = {}
+        """Agents of which quota withheld something, the longest waiting first."""
+        self._whitelist: frozenset[str] | None = None
+        self._awaited: int | None = None
+        """No decisions before so many agents are there."""
+        self._grants: dict[tuple[str, str, str], Resources] = {}
+        """Of the current run."""
+        self._given: dict[str, set[Kind]] = {}
+        """By agent, shared volumes in offers of the current run: each goes into one."""
         self.runs = 0
 
     # ---- frameworks --------------------------------------------------------------------------------------------------
@@ -214,26 +203,27 @@ class Allocator:
         self.weights[role] = weight
         self._roles_sorter.set_weight(role, weight)
 
+    def replace_weights(self, weights: Mapping[str, float]) -> None:
+        """These, and 1 for every other role."""
+        for role in list(self.weights):
+            if role not in weights:
+                self._roles_sorter.set_weight(role, 1.0)
+        self.weights = dict(weights)
+        for role, weight in weights.items():
+            self._roles_sorter.set_weight(role, weight)
+
+    def set_quotas(self, quotas: Mapping[str, Quota]) -> None:
+        """All there are, by top-level role."""
+        self._replace_quotas(quotas)
+        self._withheld.clear()
+        self._look_everywhere()
+
     def suppressed_roles(self, framework: str) -> frozenset[str]:
         return frozenset(role for role, hushed in self._clients[framework].suppressed.items() if hushed)
 
-    def roles(self) -> tuple[str, ...]:
-        """Roles with frameworks or allocations."""
-        return tuple(self._roles)
-
     def _subscribe(self, client: _Client, role: str) -> None:
-        self._track(client.id, role)
-        self._roles[role].subscribed.add(client.id)
+        self._track(client.id, role).subscribed.add(client.id)
         self._activate(client, role)
-
-    def _track(self, framework: str, role: str) -> None:
-        known = self._roles.get(role)
-        if known is None:
-            known = self._roles[role] = _Role(Sorter(self.totals))
-            self._roles_sorter.add(role)
-            self._roles_sorter.activate(role)
-        if framework not in known.sorter:
-            known.sorter.add(framework)
 
     def _activate(self, client: _Client, role: str) -> None:
         sorter = self._roles[role].sorter
@@ -241,17 +231,6 @@ class Allocator:
             sorter.activate(client.id)
         else:
             sorter.deactivate(client.id)
-
-    def _forget_role(self, framework: str, role: str) -> None:
-        """Let go of what no longer is subscribed nor holds anything."""
-        known = self._roles.get(role)
-        if known is None or framework in known.subscribed or self._held.get((framework, role)):
-            return
-        if framework in known.sorter:
-            known.sorter.remove(framework)
-        if not len(known.sorter):
-            del self._roles[role]
-            self._roles_sorter.remove(role)
 
     # ---- agents ------------------------------------------------------------------------------------------------------
 
@@ -264,52 +243,32 @@ class Allocator:
         active: bool = True,
         remote: bool = False,
         multi_role: bool = True,
+        hierarchical: bool = True,
+        hostname: str = "",
     ) -> None:
         """``used``: (framework, role, resources) already running there; the frameworks must be known."""
-        slot = _Slot(agent, total, total, active, remote, multi_role)
-        self._slots[agent] = slot
-        self._look(slot)
-        self.totals.add(total)
+        slot = Slot(agent, hostname, total, active, remote, multi_role, hierarchical)
+        slot.listed = self._whitelist is None or hostname in self._whitelist
+        self._add_slot(slot)
         for framework, role, resources in used:
             self.charge(framework, role, agent, resources)
         self._pending[agent] = None
+        self._stir()
+        if self._awaited is not None and len(self._slots) >= self._awaited:
+            self.resume()
 
     def update_agent(self, agent: str, total: Resources) -> None:
-        slot = self._slots[agent]
-        self._set_total(slot, total)
+        self._set_total(self._slots[agent], total)
         self._pending[agent] = None
-
-    def _set_total(self, slot: _Slot, total: Resources) -> None:
-        self.totals.add(slot.total, -1)
-        self.totals.add(total)
-        slot.total = total
-        slot.free = total - slot.used
-        self._look(slot)
-
-    def convert(self, framework: str, role: str, agent: str, consumed: Resources, converted: Resources) -> None:
-        """An operation of ``framework`` turned ``consumed``, which it holds, into ``converted``, which it then holds."""
-        slot = self._slots[agent]
-        key = (framework, role, agent)
-        held = self._allocations[key]
-        after = held - consumed + converted
-        self._allocations[key] = after
-        slot.used = slot.used - consumed.exclusive() + converted.exclusive()
-        self._set_total(slot, slot.total - consumed + converted)
-        self._weigh(framework, role, held, after)
-
-    def convert_free(self, agent: str, consumed: Resources, converted: Resources) -> None:
-        """An operator's operation turned ``consumed``, which nobody holds, into ``converted``."""
-        slot = self._slots[agent]
-        self._set_total(slot, slot.total - consumed + converted)
-        self._pending[agent] = None
+        self._stir()
 
     def remove_agent(self, agent: str) -> None:
         """Everything on it must have been recovered before."""
-        slot = self._slots.pop(agent)
-        self.totals.add(slot.total, -1)
+        slot = self._remove_slot(agent)
         for key in slot.filters:
             self._filtered[key].discard(agent)
         self._pending.pop(agent, None)
+        self._withheld.pop(agent, None)
         self._cooling.discard(agent)
 
     def activate_agent(self, agent: str) -> None:
@@ -319,42 +278,30 @@ class Allocator:
     def deactivate_agent(self, agent: str) -> None:
         self._slots[agent].active = False
 
-    def free(self, agent: str) -> Resources:
-        return self._slots[agent].free
-
-    def _look(self, slot: _Slot) -> None:
-        slot.has_gpus = slot.total.scalar("gpus") > 0
-        slot.special = any(kind.reservations or kind.revocable or kind.shared for kind, _ in slot.total)
-
-    # ---- the account -------------------------------------------------------------------------------------------------
-
-    def charge(self, framework: str, role: str, agent: str, resources: Resources) -> None:
-        """Count ``resources`` as held, without an offer (tasks that an agent brings along)."""
-        if not resources:
-            return
+    def describe_agent(self, agent: str, *, remote: bool, multi_role: bool, hierarchical: bool) -> None:
+        """The agent came back with another domain or other capabilities."""
         slot = self._slots[agent]
-        own = resources.exclusive()
-        slot.used += own
-        slot.free -= own
-        key = (framework, role, agent)
-        held = self._allocations.get(key)
-        if held is None:
-            self._track(framework, role)
-            self._held[framework, role] = self._held.get((framework, role), 0) + 1
-            self._allocations[key] = resources
-        else:
-            self._allocations[key] = held + resources
-        amounts = resources.scalar_quantities() if own is resources else _more(self._allocations[key], held or EMPTY)
-        self._roles_sorter.allocated(role, amounts)
-        self._roles[role].sorter.allocated(framework, amounts)
+        if (slot.remote, slot.multi_role, slot.hierarchical) != (remote, multi_role, hierarchical):
+            slot.remote, slot.multi_role, slot.hierarchical = remote, multi_role, hierarchical
+            self._pending[agent] = None
 
-    def _weigh(self, framework: str, role: str, before: Resources, after: Resources) -> None:
-        """What is held has another weight in the shares (it rarely has: operations keep quantities)."""
-        for sorter, client in ((self._roles_sorter, role), (self._roles[role].sorter, framework)):
-            if less := _more(before, after):
-                sorter.unallocated(client, less)
-            if more := _more(after, before):
-                sorter.allocated(client, more)
+    def set_whitelist(self, hosts: frozenset[str] | None) -> None:
+        """Only agents of ``hosts`` are offered; None for all."""
+        self._whitelist = hosts
+        for slot in self._slots.values():
+            listed = hosts is None or slot.hostname in hosts
+            if listed and not slot.listed:
+                self._pending[slot.id] = None
+            slot.listed = listed
+
+    def pause(self, awaited: int) -> None:
+        """Decide nothing before ``awaited`` agents are there, or ``resume``."""
+        self._awaited = awaited
+
+    def resume(self) -> None:
+        self._awaited = None
+
+    # ---- give and take -----------------------------------------------------------------------------------------------
 
     def recover(
         self,
@@ -374,29 +321,10 @@ class Allocator:
         """
         if not resources:
             return
-        key = (framework, role, agent)
-        slot = self._slots[agent]
-        own = resources.exclusive()
-        slot.used -= own
-        slot.free = slot.total - slot.used
-        held = self._allocations[key]
-        left = held - resources
-        amounts = resources.scalar_quantities() if own is resources else _more(held, left)
-        self._roles_sorter.unallocated(role, amounts)
-        self._roles[role].sorter.unallocated(framework, amounts)
-        if left:
-            self._allocations[key] = left
-        else:
-            del self._allocations[key]
-            count = self._held[framework, role] - 1
-            if count:
-                self._held[framework, role] = count
-            else:
-                del self._held[framework, role]
-                client = self._clients.get(framework)
-                if client is None or role not in client.suppressed:
-                    self._forget_role(framework, role)
+        self._uncharge(framework, role, agent, resources)
         self._pending[agent] = None
+        self._stir()
+        slot = self._slots[agent]
         where = (framework, role)
         if refuse_s is not None and refuse_s > 0 and framework in self._clients:
             until = now + max(refuse_s, self._interval_s)
@@ -428,6 +356,17 @@ class Allocator:
                 elif (some := self._pending[agent]) is not None:
                     some.add(framework)
 
+    def _look_everywhere(self) -> None:
+        for agent, slot in self._slots.items():
+            if slot.free and slot.active:
+                self._pending[agent] = None
+
+    def _stir(self) -> None:
+        """Something came back, so that what quota withheld may be given now."""
+        for agent in list(islice(self._withheld, _STIRRED)):
+            del self._withheld[agent]
+            self._pending[agent] = None
+
     # ---- decisions ---------------------------------------------------------------------------------------------------
 
     def cycle(self, now: float) -> None:
@@ -440,72 +379,160 @@ class Allocator:
             _, agent = heapq.heappop(self._wake)
             if agent in self._slots:
                 self._pending[agent] = None
+        for agent in self._withheld:
+            self._pending[agent] = None
+        self._withheld.clear()
 
     @property
     def has_work(self) -> bool:
-        return bool(self._pending)
+        return bool(self._pending) and self._awaited is None
 
     def run(self, now: float) -> list[Grant]:
         """Decide over everything marked; the grants are accounted for already."""
-        if not self._pending:
+        if not self.has_work:
             return []
         self.runs += 1
         pending, self._pending = self._pending, {}
-        agents = list(pending)
+        agents = [agent for agent in pending if self._slots[agent].active and self._slots[agent].listed]
         self._shuffle(agents)
-        grants: list[Grant] = []
+        self._grants, self._given = {}, {}
+        if self.account.missing:
+            for agent in agents:
+                self._guarantee(self._slots[agent], pending[agent], now)
+            self._shuffle(agents)
         for agent in agents:
             slot = self._slots[agent]
-            if slot.active and slot.free:
-                self._carve(slot, pending[agent], now, grants)
-        return grants
+            if slot.free:
+                self._carve(slot, pending[agent], now)
+        return [Grant(*key, resources) for key, resources in self._grants.items()]
 
-    def _carve(self, slot: _Slot, only: set[str] | None, now: float, grants: list[Grant]) -> None:
+    def _guarantee(self, slot: Slot, only: set[str] | None, now: float) -> None:
+        """First pass: to roles whose guarantee is not met, what it lacks, and what goes with it."""
+        account = self.account
+        for role in list(self._roles_sorter.order()):
+            if role not in account.missing:
+                continue
+            for framework in list(self._roles[role].sorter.order()):
+                missing = account.missing.get(role)
+                if missing is None or not slot.free:
+                    break
+                if only is not None and framework not in only:
+                    continue
+                traits = self._clients[framework].traits
+                if not self._fits(slot, framework, role, traits):
+                    continue
+                enough = traits.enough.get(role, self._enough)
+                resources = self._usable(slot, traits, role)
+                if not _suffices(resources.quantities(), enough):
+                    continue
+                free = resources.filter(_is_open_scalar)
+                guaranteed = chop(free, missing, others=False)
+                if not guaranteed:
+                    continue
+                whole = resources.filter(lambda kind, role=role: _goes_along(kind, role))  # type: ignore[misc]
+                extra = self._allowed(role, free - guaranteed, given=guaranteed)
+                resources = whole + guaranteed + extra
+                if not _suffices(resources.quantities(), enough):
+                    continue
+                where = (framework, role)
+                until = self._refused_until(slot, where, resources, now) if where in slot.filters else 0.0
+                if until:
+                    self._wake_up(slot, until, now)
+                    continue
+                self._give(slot, framework, role, resources)
+
+    def _carve(self, slot: Slot, only: set[str] | None, now: float) -> None:
         """Offer what is free on one agent to everybody (or ``only``) in fair order, and note when to look again."""
         wake = 0.0
+        withheld = False
+        quotas = bool(self.account.quotas)
         quantities = slot.free.quantities()
-        given: set[Kind] = set()
-        """Shared volumes in this run's offers: one offer each."""
         for role in list(self._roles_sorter.order()):
             for framework in list(self._roles[role].sorter.order()):
                 if only is not None and framework not in only:
                     continue
                 traits = self._clients[framework].traits
-                if (
-                    (slot.has_gpus and self._hide_gpus and not traits.gpus)
-                    or (slot.remote and not traits.region_aware)
-                    or (traits.multi_role and not slot.multi_role)
-                ):
-                    continue
-                where = (framework, role)
-                if where in slot.cooling or (traits.wants is not None and not traits.wants(role, slot.id)):
+                if not self._fits(slot, framework, role, traits):
                     continue
                 enough = traits.enough.get(role, self._enough)
                 if slot.special:
-                    resources = slot.free.filter(_takes(traits, role, given))
+                    resources = self._usable(slot, traits, role)
                     if not resources.exclusive() or not _suffices(resources.quantities(), enough):
                         continue
                 else:
                     resources = slot.free
                     if not _suffices(quantities, enough):
                         continue
+                if quotas:
+                    free = resources.filter(_is_open_scalar)
+                    allowed = self._allowed(role, free)
+                    if allowed is not free:
+                        withheld = True
+                        resources = resources.filter(_not_open_scalar) + allowed
+                        if not resources.exclusive() or not _suffices(resources.quantities(), enough):
+                            continue
+                where = (framework, role)
                 if where in slot.filters:
                     until = self._refused_until(slot, where, resources, now)
                     if until:
                         wake = min(wake, until) if wake else until
                         continue
-                self.charge(framework, role, slot.id, resources)
-                if slot.special:
-                    given.update(kind for kind, _ in resources if kind.shared)
-                grants.append(Grant(framework, role, slot.id, resources))
+                self._give(slot, framework, role, resources)
                 if not slot.free:
                     return
                 quantities = slot.free.quantities()
-        if wake and (slot.wake_at <= now or wake < slot.wake_at):
-            slot.wake_at = wake
-            heapq.heappush(self._wake, (wake, slot.id))
+        if withheld:
+            self._withheld[slot.id] = None
+        if wake:
+            self._wake_up(slot, wake, now)
 
-    def _refused_until(self, slot: _Slot, where: tuple[str, str], resources: Resources, now: float) -> float:
+    def _fits(self, slot: Slot, framework: str, role: str, traits: Traits) -> bool:
+        """Whether the framework may have anything of this agent now."""
+        if (
+            (slot.has_gpus and self._hide_gpus and not traits.gpus)
+            or (slot.remote and not traits.region_aware)
+            or (traits.multi_role and not slot.multi_role)
+            or (not slot.hierarchical and "/" in role)
+            or (framework, role) in slot.cooling
+        ):
+            return False
+        return traits.wants is None or traits.wants(role, slot.id)
+
+    def _usable(self, slot: Slot, traits: Traits, role: str) -> Resources:
+        """What of the free resources the framework could have."""
+        return slot.free.filter(_takes(traits, role, self._given.get(slot.id, _NONE))) if slot.special else slot.free
+
+    def _allowed(self, role: str, free: Resources, *, given: Resources = EMPTY) -> Resources:
+        """What of ``free`` limits and the guarantees of others let ``role`` have; ``free`` itself when all of it.
+
+        ``given``: what it gets for its own guarantee in the same offer.
+        """
+        account = self.account
+        room = account.room(role)
+        if room and given:
+            taken = open_quantities(given)
+            room = {name: max(0, left - taken.get(name, 0)) for name, left in room.items()}
+        have = open_quantities(free)
+        most = {name: left for name, left in room.items() if have.get(name, 0) > left}
+        for name, left in account.surplus().items():
+            if have.get(name, 0) > left:
+                most[name] = min(left, most.get(name, left))
+        return chop(free, most, others=True) if most else free
+
+    def _give(self, slot: Slot, framework: str, role: str, resources: Resources) -> None:
+        self.charge(framework, role, slot.id, resources)
+        key = (framework, role, slot.id)
+        before = self._grants.get(key)
+        self._grants[key] = resources if before is None else before + resources
+        if slot.special:
+            self._given.setdefault(slot.id, set()).update(kind for kind, _ in resources if kind.shared)
+
+    def _wake_up(self, slot: Slot, at: float, now: float) -> None:
+        if slot.wake_at <= now or at < slot.wake_at:
+            slot.wake_at = at
+            heapq.heappush(self._wake, (at, slot.id))
+
+    def _refused_until(self, slot: Slot, where: tuple[str, str], resources: Resources, now: float) -> float:
         """When the filters of ``where`` that refuse ``resources`` end; 0 when none does."""
         alive = [entry for entry in slot.filters[where] if entry[0] > now]
         if alive:
@@ -517,18 +544,12 @@ class Allocator:
 
     # ---- views -------------------------------------------------------------------------------------------------------
 
-    def allocation(self, framework: str, role: str, agent: str) -> Resources:
-        return self._allocations.get((framework, role, agent), EMPTY)
-
     def filters_active(self) -> dict[str, int]:
         """By role: how many agents some framework has filters on."""
         out: dict[str, int] = {}
         for (_, role), agents in self._filtered.items():
             out[role] = out.get(role, 0) + len(agents)
         return out
-
-    def share_of(self, role: str) -> float:
-        return self._roles_sorter.share(role)
 
 
 def _suffices(have: Quantities, alternatives: tuple[Quantities, ...]) -> bool:
@@ -538,10 +559,17 @@ def _suffices(have: Quantities, alternatives: tuple[Quantities, ...]) -> bool:
     return any(all(have.get(name, 0) >= amount for name, amount in wanted.items()) for wanted in alternatives)
 
 
-def _more(left: Resources, right: Resources) -> dict[str, int]:
-    """By how much ``left`` weighs more than ``right``; names where it does not are left out."""
-    have, other = left.scalar_quantities(), right.scalar_quantities()
-    return {name: amount - other.get(name, 0) for name, amount in have.items() if amount > other.get(name, 0)}
+def _is_open_scalar(kind: Kind) -> bool:
+    return kind.type is ValueType.SCALAR and is_open(kind)
+
+
+def _not_open_scalar(kind: Kind) -> bool:
+    return not _is_open_scalar(kind)
+
+
+def _goes_along(kind: Kind, role: str) -> bool:
+    """Whether it is offered whole together with something for the role's guarantee."""
+    return kind.type is not ValueType.SCALAR or kind.revocable or (bool(kind.reservations) and kind.role == role)
 
 
 def _takes(traits: Traits, role: str, given: Set[Kind]) -> Callable[[Kind], bool]:

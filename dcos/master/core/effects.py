@@ -1,10 +1,12 @@
-"""What the core wants done. The shell first makes all ``Write``s durable in one transaction, then does the rest in order."""
+"""What the core wants done. The shell first makes all ``Write``s and ``Keep``s durable in one transaction, then does the
+rest in order.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dcos.master.core.registry import AgentEntry
+from dcos.master.core.registry import AgentEntry, Entry, Shelf
 from dcos.model.v1 import master, scheduler
 from dcos.wire.agent_link import MasterMessage
 
@@ -15,6 +17,16 @@ class Write:
 
     agent: str
     entry: AgentEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Put (or, with None, delete) what an operator has set; as durable as a ``Write``, in the same transaction."""
+
+    shelf: Shelf
+    key: str
+    """Role, or machine."""
+    entry: Entry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +79,11 @@ class Note:
     about: tuple[tuple[str, str], ...] = ()
 
 
-Effect = Write | ToScheduler | CloseStream | ToAgent | CloseLink | Publish | Answer | Note
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """This master must not go on; an operator has to look."""
+
+    why: str
+
+
+Effect = Write | Keep | Abort | ToScheduler | CloseStream | ToAgent | CloseLink | Publish | Answer | Note

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dcos.master.core.registry import AgentEntry
+from dcos.master.core.registry import AgentEntry, Settings
+from dcos.model.v1 import master
 from dcos.model.v1.scheduler import Call
+from dcos.model.v1.types import OfferOperation
 from dcos.wire.agent_link import AgentMessage
+
+_NOTHING_SET = Settings()
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """This master leads and has read the registry: (agent id, entry)."""
+    """This master leads and has read the registry: (agent id, entry), and what operators have set."""
 
     now: float
     agents: tuple[tuple[str, AgentEntry], ...]
+    settings: Settings = _NOTHING_SET
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,52 @@ class MarkGone:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorCall:
+    """A valid and authorized call of the operators' API that changes quota, weights, maintenance or an agent's standing."""
+
+    now: float
+    request: int
+    call: master.Call
+    principal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whitelist:
+    """Host names whose agents are offered; None for all."""
+
+    now: float
+    hosts: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """An operator's operation on an agent's resources, well formed. Answered 202, 400 or 409."""
+
+    now: float
+    request: int
+    agent: str
+    operation: OfferOperation
+    principal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A deadline came."""
 
     now: float
 
 
-Event = Recovered | Subscribe | SchedulerCall | StreamClosed | AgentSaid | LinkClosed | Teardown | MarkGone | Tick
+Event = (
+    Recovered
+    | Subscribe
+    | SchedulerCall
+    | StreamClosed
+    | AgentSaid
+    | LinkClosed
+    | Teardown
+    | MarkGone
+    | Operate
+    | OperatorCall
+    | Whitelist
+    | Tick
+)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import msgspec
 
-from dcos.master.core import offers, tasks, views
+from dcos.master.core import inverse_offers, offers, operations, tasks, views
+from dcos.master.core.authorization import registration_problem
 from dcos.master.core.effects import Answer, CloseStream, ToScheduler
 from dcos.master.core.framework_validation import framework_problem, update_problem
 from dcos.master.core.records import FrameworkRecord
@@ -29,6 +30,8 @@ def subscribe(state: State, stream: str, call: scheduler.CallSubscribe, now: flo
     problem = framework_problem(
         info, call.suppressed_roles, call.offer_constraints, state.rules, completed=state.completed
     )
+    if problem is None:
+        problem = registration_problem(state.rules.acls, info)
     if problem is None and known is not None and known.info.principal != info.principal and not known.recovered:
         problem = "Changing framework's principal is not allowed"
     if problem is not None:
@@ -54,6 +57,7 @@ def _enter(state: State, stream: str, call: scheduler.CallSubscribe, now: float)
     framework = state.new_framework(info, now)
     framework.reregistered = now
     framework.constraints = call.offer_constraints
+    operations.framework_added(state, framework)
     state.allocator.add_framework(
         framework.id, framework.roles, suppressed=call.suppressed_roles, traits=state.traits(framework)
     )
@@ -75,6 +79,7 @@ def _return(state: State, framework: FrameworkRecord, stream: str, call: schedul
         del state.streams[framework.stream]
         for offer in list(framework.offers.values()):
             offers.discard(state, offer, now)
+        inverse_offers.discard_all(state, framework)
     info = call.framework_info
     if not framework.recovered:
         info = msgspec.structs.replace(info, user=framework.info.user, checkpoint=framework.info.checkpoint)
@@ -86,11 +91,13 @@ def _return(state: State, framework: FrameworkRecord, stream: str, call: schedul
     _connect(state, framework, stream)
     _change(state, framework, info, call.suppressed_roles, call.offer_constraints, now)
     state.allocator.activate_framework(framework.id)
+    inverse_offers.ask_again(state, framework)
     state.note("framework_returned", framework=framework.id, name=info.name)
 
 
 def _connect(state: State, framework: FrameworkRecord, stream: str) -> None:
     framework.stream = stream
+    framework.counts["calls/SUBSCRIBE"] += 1
     state.streams[stream] = framework.id
     subscribed = scheduler.EventSubscribed(
         framework_id=FrameworkID(value=framework.id), heartbeat_interval_seconds=HEARTBEAT_S, master_info=state.info
@@ -141,6 +148,10 @@ def update(
     if problem is not None:
         state.emit(Answer(request, 400, problem))
         return
+    problem = registration_problem(state.rules.acls, call.framework_info)
+    if problem is not None:
+        state.emit(Answer(request, 403, problem))
+        return
     _change(state, framework, call.framework_info, call.suppressed_roles, call.offer_constraints, now)
     state.emit(Answer(request, 200))
 
@@ -155,6 +166,7 @@ def stream_closed(state: State, stream: str, now: float) -> None:
     framework.disconnections += 1
     state.allocator.deactivate_framework(framework.id)
     offers.rescind_all(state, framework, now)
+    inverse_offers.discard_all(state, framework)
     state.note("framework_disconnected", framework=framework.id)
     state.schedule(
         now + max(0.0, framework.info.failover_timeout), Deadline.FAILOVER, framework.id, framework.disconnections
@@ -183,6 +195,7 @@ def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> No
     state.allocator.deactivate_framework(framework.id)
     for offer in list(framework.offers.values()):
         offers.discard(state, offer, now)
+    inverse_offers.forget(state, framework)
     for agent_id in framework.agents():
         agent = state.agents[agent_id]
         state.send(agent, agent_link.ShutdownFramework(framework_id=FrameworkID(value=framework.id)))
@@ -211,6 +224,7 @@ def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> No
         framework.stream = None
     framework.active = False
     framework.unregistered = now
+    operations.framework_removed(state, framework)
     state.allocator.remove_framework(framework.id)
     del state.frameworks[framework.id]
     state.completed[framework.id] = framework
@@ -230,6 +244,7 @@ def _own_roles(framework: FrameworkRecord, asked: tuple[str, ...]) -> tuple[str,
 
 def revive(state: State, framework: FrameworkRecord, call: scheduler.CallRevive | None) -> None:
     state.counters["messages_revive_offers"] += 1
+    inverse_offers.ask_again(state, framework)
     state.allocator.revive(framework.id, _own_roles(framework, call.roles if call is not None else ()))
 
 

@@ -61,13 +61,16 @@ def _make(state: State, grant: Grant, now: float) -> OfferRecord:
         resources=grant.resources.messages(grant.role if multi_role else None, Form.STACK if refined else Form.LEGACY),
         attributes=agent.info.attributes,
         executor_ids=tuple(ExecutorID(value=executor) for owner, executor in agent.executors if owner == framework.id),
+        unavailability=agent.unavailability,
         allocation_info=ResourceAllocationInfo(role=grant.role) if multi_role else None,
     )
+    if agent.unavailability is not None:
+        state.leaving[agent.id] = None
     offer = OfferRecord(message, framework.id, grant.role, agent.id, grant.resources)
     state.offers[offer_id] = framework.offers[offer_id] = agent.offers[offer_id] = offer
     framework.offered += grant.resources
     agent.offered += grant.resources
-    state.counters["offers_sent"] += 1
+    framework.counts["offers/sent"] += 1
     if state.rules.offer_timeout_s is not None:
         state.schedule(now + state.rules.offer_timeout_s, Deadline.OFFER, offer_id)
     return offer
@@ -92,11 +95,11 @@ def discard(state: State, offer: OfferRecord, now: float, *, refuse_s: float | N
     )
 
 
-def rescind(state: State, offer: OfferRecord, now: float) -> None:
-    """End an offer, free its resources and tell its scheduler."""
+def rescind(state: State, offer: OfferRecord, now: float, *, refuse_s: float | None = None) -> None:
+    """End an offer, free its resources (for others than its framework, for ``refuse_s``) and tell its scheduler."""
     framework = state.frameworks[offer.framework]
-    discard(state, offer, now)
-    state.counters["offers_rescinded"] += 1
+    discard(state, offer, now, refuse_s=refuse_s)
+    framework.counts["offers/rescinded"] += 1
     state.tell(
         framework,
         scheduler.Event(type=scheduler.EventType.RESCIND, rescind=scheduler.EventRescind(offer_id=offer.message.id)),
@@ -117,4 +120,5 @@ def decline(
     for offer_id in offer_ids:
         offer = framework.offers.get(offer_id.value)
         if offer is not None:
+            framework.counts["offers/declined"] += 1
             discard(state, offer, now, refuse_s=refuse_s)

@@ -10,8 +10,6 @@ from dcos.master.core.state import State
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (
     AgentID,
-    OperationState,
-    OperationStatus,
     TaskID,
     TaskState,
     TaskStatus,
@@ -31,32 +29,6 @@ def reconcile(state: State, framework: FrameworkRecord, call: scheduler.CallReco
         return
     for task in list(framework.tasks.values()):
         _tell(state, framework, latest(task, now))
-
-
-def operations(state: State, framework: FrameworkRecord, call: scheduler.CallReconcileOperations) -> None:
-    """This master keeps no operations yet: each is answered by what is known of its agent."""
-    state.counters["messages_reconcile_operations"] += 1
-    for asked in call.operations:
-        agent = asked.agent_id.value if asked.agent_id is not None else None
-        found = OperationState.OPERATION_UNKNOWN
-        if agent in state.recovered:
-            found = OperationState.OPERATION_RECOVERING
-        elif agent in state.unreachable:
-            found = OperationState.OPERATION_UNREACHABLE
-        elif agent in state.gone:
-            found = OperationState.OPERATION_GONE_BY_OPERATOR
-        status = OperationStatus(
-            operation_id=asked.operation_id,
-            state=found,
-            message="Reconciliation: Operation is not known to this master",
-            agent_id=asked.agent_id,
-            resource_provider_id=asked.resource_provider_id,
-        )
-        update = scheduler.EventUpdateOperationStatus(status=status)
-        state.tell(
-            framework,
-            scheduler.Event(type=scheduler.EventType.UPDATE_OPERATION_STATUS, update_operation_status=update),
-        )
 
 
 def explicit(

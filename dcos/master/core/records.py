@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from dcos.model.operation_states import TERMINAL_OPERATIONS
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.task_states import TERMINAL
+from dcos.model.v1.allocator import InverseOfferStatus
 from dcos.model.v1.scheduler import OfferConstraints
 from dcos.model.v1.types import (
     AgentInfo,
     AgentInfoCapabilityType,
+    DrainInfo,
+    DrainState,
     ExecutorInfo,
     FrameworkInfo,
     FrameworkInfoCapabilityType,
+    InverseOffer,
     KillPolicy,
     Offer,
+    OfferOperation,
+    OperationStatus,
     Task,
+    Unavailability,
 )
 
 
@@ -64,6 +72,44 @@ class OfferRecord:
 
 
 @dataclass(slots=True, eq=False)
+class OperationRecord:
+    """An operation on an agent's resources, until its end was acknowledged."""
+
+    uuid: bytes
+    info: OfferOperation
+    framework: str | None
+    """None: an operator's."""
+    agent: str
+    latest: OperationStatus
+    statuses: tuple[OperationStatus, ...]
+    orphan: bool = False
+    """Its framework was removed."""
+    unsent: bool = False
+    """The agent came back without knowing it."""
+
+    @property
+    def id(self) -> str | None:
+        return self.info.id.value if self.info.id is not None else None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.latest.state in TERMINAL_OPERATIONS
+
+
+@dataclass(slots=True, eq=False)
+class InverseOfferRecord:
+    """A framework is asked whether it can let an agent go."""
+
+    message: InverseOffer
+    framework: str
+    agent: str
+
+    @property
+    def id(self) -> str:
+        return self.message.id.value
+
+
+@dataclass(slots=True, eq=False)
 class FrameworkRecord:
     id: str
     info: FrameworkInfo
@@ -84,9 +130,16 @@ class FrameworkRecord:
     executors: dict[tuple[str, str], ExecutorRecord] = field(default_factory=dict)
     """By (agent, executor)."""
     offers: dict[str, OfferRecord] = field(default_factory=dict)
+    operations: dict[str, OperationRecord] = field(default_factory=dict)
+    """Those with an id, by it."""
+    inverse_offers: dict[str, InverseOfferRecord] = field(default_factory=dict)
+    inverse_filters: dict[str, float] = field(default_factory=dict)
+    """By agent: until when it does not want to be asked."""
     used: Resources = EMPTY
     offered: Resources = EMPTY
     capabilities: frozenset[FrameworkInfoCapabilityType] = frozenset()
+    counts: Counter[str] = field(default_factory=Counter)
+    """Its metrics: ``calls/KILL``, ``events/OFFERS``, ``offers/sent``, ``operations/LAUNCH``, ``ended/TASK_FINISHED``."""
 
     @property
     def connected(self) -> bool:
@@ -122,6 +175,14 @@ class AgentRecord:
     link: str | None = None
     """Of the connected agent."""
     deactivated: bool = False
+    drain: DrainInfo | None = None
+    drain_started: float | None = None
+    unavailability: Unavailability | None = None
+    """Of its machine, in the maintenance schedule."""
+    answers: dict[str, InverseOfferStatus] = field(default_factory=dict)
+    """To inverse offers, by framework."""
+    inverse_offers: dict[str, InverseOfferRecord] = field(default_factory=dict)
+    """Outstanding, by framework."""
     used: Resources = EMPTY
     offered: Resources = EMPTY
     tasks: dict[tuple[str, str], TaskRecord] = field(default_factory=dict)
@@ -129,6 +190,8 @@ class AgentRecord:
     executors: dict[tuple[str, str], ExecutorRecord] = field(default_factory=dict)
     """By (framework, executor)."""
     offers: dict[str, OfferRecord] = field(default_factory=dict)
+    operations: dict[bytes, OperationRecord] = field(default_factory=dict)
+    """In the order in which they were begun."""
     kills: dict[tuple[str, str], KillPolicy | None] = field(default_factory=dict)
     """Wanted while it was disconnected."""
     heard: bool = True
@@ -143,3 +206,8 @@ class AgentRecord:
     @property
     def active(self) -> bool:
         return self.connected and not self.deactivated
+
+    @property
+    def draining(self) -> bool:
+        """Told to end its tasks, and not done."""
+        return self.drain is not None and self.drain.state is DrainState.DRAINING

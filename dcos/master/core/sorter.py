@@ -13,8 +13,9 @@ Source: Ghodsi et al., "Dominant Resource Fairness" (NSDI 2011); order and ties 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from dcos.model.resources import Resources
 
@@ -98,6 +99,10 @@ class Sorter:
 
     def __len__(self) -> int:
         return len(self._leaves)
+
+    def clients(self) -> Iterable[str]:
+        """All of them, in no order."""
+        return self._leaves
 
     def add(self, client: str) -> None:
         """A new, inactive client."""
@@ -197,6 +202,7 @@ class Sorter:
                 return
             node = found
         node.weight = weight
+        self._order = None
         self._place(node)
 
     def share(self, client: str) -> float:
@@ -243,3 +249,46 @@ class Sorter:
             child.key = self._key(child)
             self._sort_all(child)
         node.children = sorted((*child.key, child) for child in node.by_name.values())
+
+
+class RandomSorter(Sorter):
+    """Clients in an order drawn anew each time: the next is drawn from those left with the chance of its weight.
+
+    In a tree the weight of a leaf is the product along its path of the node's part among those siblings that have active
+    leaves. What clients hold does not matter.   ``draw``: uniform numbers in [0, 1).
+
+    Source: Mesos ``--role_sorter=random``.
+    """
+
+    def __init__(
+        self, totals: Totals, weights: Mapping[str, float] | None = None, *, draw: Callable[[], float]
+    ) -> None:
+        super().__init__(totals, weights)
+        self._draw = draw
+        self._parts: list[tuple[str, float]] | None = None
+
+    def order(self) -> list[str]:
+        if self._order is None or self._parts is None:
+            self._parts, self._order = [], []
+            self._divide(self._root, 1.0, self._parts)
+        # Each arrives after an exponential time with its part as rate (Efraimidis and Spirakis).
+        keyed = [(-math.log1p(-self._draw()) / part, client) for client, part in self._parts]
+        keyed.sort()
+        return [client for _, client in keyed]
+
+    def _divide(self, node: _Node, part: float, out: list[tuple[str, float]]) -> None:
+        """Add the active leaves below ``node``."""
+        alive = [child for child in node.by_name.values() if self._alive(child)]
+        total = sum(child.weight for child in alive)
+        for child in alive:
+            share = part * child.weight / total
+            if child.leaf:
+                out.append((child.client, share))
+            else:
+                self._divide(child, share, out)
+
+    def _alive(self, node: _Node) -> bool:
+        return node.active if node.leaf else any(self._alive(child) for child in node.by_name.values())
+
+    def _place(self, node: _Node) -> None:
+        """Shares do not order anything here."""

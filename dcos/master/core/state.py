@@ -11,12 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from dcos.master.core.allocator import Allocator, Quantities, Traits
+from dcos.master.core.allocator import Allocator, Traits
 from dcos.master.core.constraints import allows
 from dcos.master.core.effects import Effect, Note, Publish, ToAgent, ToScheduler
-from dcos.master.core.records import AgentRecord, FrameworkRecord, OfferRecord
-from dcos.master.core.registry import AgentEntry
+from dcos.master.core.ledger import Quantities
+from dcos.master.core.records import AgentRecord, FrameworkRecord, InverseOfferRecord, OfferRecord
+from dcos.master.core.registry import AgentEntry, MachineEntry, MachineKey
+from dcos.master.core.removals import Removals
+from dcos.model.acls import EVERYTHING, Acls
 from dcos.model.v1 import master, scheduler
+from dcos.model.v1.quota import QuotaConfig
 from dcos.model.v1.types import FrameworkInfo, FrameworkInfoCapabilityType, MasterInfo
 from dcos.model.values import thousandths
 from dcos.wire.agent_link import MasterMessage
@@ -44,6 +48,17 @@ class Rules:
     registry_max_age_s: float = 14 * 86400.0
     registry_max_count: int = 102_400
     registry_gc_s: float = 900.0
+    acls: Acls = EVERYTHING
+    random_roles: bool = False
+    random_frameworks: bool = False
+    removal_interval_s: float = 0.0
+    """At most one agent is given up in this time."""
+    recovery_removal_limit: float = 1.0
+    """Part of the recovered agents that may be missing when the time to return is over."""
+    allocator_recovery_factor: float = 0.8
+    allocator_recovery_s: float = 600.0
+    """Where there is quota, a new leader offers nothing until this part of the agents is back or this time is over."""
+    require_domain: bool = False
 
 
 class Deadline(Enum):
@@ -54,6 +69,10 @@ class Deadline(Enum):
     RECOVERY = "recovery"
     OFFER = "offer"
     REGISTRY = "registry"
+    REMOVAL = "removal"
+    ALLOCATOR = "allocator"
+    INVERSE_OFFER = "inverse_offer"
+    INVERSE_FILTER = "inverse_filter"
 
 
 @dataclass(slots=True)
@@ -62,6 +81,8 @@ class State:
     info: MasterInfo
     started: float
     shuffle: Callable[[list[str]], None] = lambda _: None
+    draw: Callable[[], float] = lambda: 0.5
+    """Uniform in [0, 1)."""
     elected: float | None = None
     recovered_at: float | None = None
     frameworks: dict[str, FrameworkRecord] = field(default_factory=dict)
@@ -70,9 +91,20 @@ class State:
     by_pid: dict[str, str] = field(default_factory=dict)
     recovered: dict[str, AgentEntry] = field(default_factory=dict)
     """In the registry, not back yet after the leader changed."""
+    awaited: int = 0
+    """How many those were at first."""
     unreachable: dict[str, AgentEntry] = field(default_factory=dict)
     gone: dict[str, AgentEntry] = field(default_factory=dict)
     offers: dict[str, OfferRecord] = field(default_factory=dict)
+    quotas: dict[str, QuotaConfig] = field(default_factory=dict)
+    machines: dict[MachineKey, MachineEntry] = field(default_factory=dict)
+    """In the maintenance schedule, in its order."""
+    inverse_offers: dict[str, InverseOfferRecord] = field(default_factory=dict)
+    leaving: dict[str, None] = field(default_factory=dict)
+    """Agents of machines in the schedule whose frameworks may have to be asked."""
+    drained: set[str] = field(default_factory=set)
+    """Draining agents that lost a task or an operation in this batch."""
+    removals: Removals = field(default_factory=Removals)
     streams: dict[str, str] = field(default_factory=dict)
     """Scheduler stream to framework."""
     links: dict[str, str] = field(default_factory=dict)
@@ -92,6 +124,9 @@ class State:
             excluded=self.rules.excluded_from_shares,
             hide_gpus=self.rules.hide_gpus,
             shuffle=self.shuffle,
+            random_roles=self.rules.random_roles,
+            random_frameworks=self.rules.random_frameworks,
+            draw=self.draw,
         )
 
     # ---- effects -----------------------------------------------------------------------------------------------------
@@ -112,6 +147,7 @@ class State:
     def tell(self, framework: FrameworkRecord, event: scheduler.Event) -> None:
         """Dropped when its scheduler is not connected."""
         if framework.stream is not None:
+            framework.counts[f"events/{event.type}"] += 1
             self.effects.append(ToScheduler(framework.stream, event))
 
     def send(self, agent: AgentRecord, message: MasterMessage) -> None:

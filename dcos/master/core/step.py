@@ -8,19 +8,37 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from dcos.master.core import accept, agents, frameworks, offers, reconcile, tasks
+from dcos.master.core import (
+    accept,
+    agents,
+    draining,
+    frameworks,
+    inverse_offers,
+    maintenance,
+    offers,
+    operate,
+    operations,
+    operators,
+    quota,
+    reconcile,
+    tasks,
+    weights,
+)
 from dcos.master.core.effects import Answer, CloseStream
 from dcos.master.core.events import (
     AgentSaid,
     Event,
     LinkClosed,
     MarkGone,
+    Operate,
+    OperatorCall,
     Recovered,
     SchedulerCall,
     StreamClosed,
     Subscribe,
     Teardown,
     Tick,
+    Whitelist,
 )
 from dcos.master.core.records import FrameworkRecord
 from dcos.master.core.state import Deadline, State
@@ -49,17 +67,28 @@ def step(state: State, event: Event) -> None:
             agents.link_closed(state, link, now)
         case Teardown(now, request, framework):
             frameworks.teardown(state, request, framework, now)
+        case Operate():
+            operate.operate(state, event)
         case MarkGone(now, request, agent):
             agents.mark_gone(state, request, agent, now)
-        case Recovered(now, entries):
+        case OperatorCall(now, request, call):
+            operators.call(state, request, call, now)
+        case Whitelist(_, hosts):
+            state.allocator.set_whitelist(hosts)
+        case Recovered(now, entries, settings):
+            weights.recovered(state, settings.weights)
+            maintenance.recovered(state, settings.machines)
             agents.recovered(state, entries, now)
+            quota.recovered(state, settings.quotas, now)
         case _:
             assert_never(event)
 
 
 def settle(state: State, now: float) -> None:
-    """After a batch: what became free is offered."""
+    """After a batch: agents that are empty now are drained, what became free is offered, inverse offers are made."""
+    draining.settle(state, now)
     offers.allocate(state, now)
+    inverse_offers.make(state, now)
 
 
 def _tick(state: State, now: float) -> None:
@@ -76,6 +105,14 @@ def _tick(state: State, now: float) -> None:
                 agents.recovery_over(state, now)
             case Deadline.REGISTRY:
                 agents.collect_registry(state, now)
+            case Deadline.REMOVAL:
+                agents.remove_next(state, now)
+            case Deadline.ALLOCATOR:
+                state.allocator.resume()
+            case Deadline.INVERSE_OFFER:
+                inverse_offers.expired(state, key)
+            case Deadline.INVERSE_FILTER:
+                state.leaving[key] = None
             case Deadline.FAILOVER:
                 frameworks.failover_over(state, key, generation, now)
             case Deadline.OFFER:
@@ -95,6 +132,7 @@ def _call(state: State, event: SchedulerCall) -> None:
     if framework is None:
         state.emit(Answer(event.request, 400, "Framework cannot be found"))
         return
+    framework.counts[f"calls/{call.type}"] += 1
     if framework.stream is None:
         state.emit(Answer(event.request, 403, "Framework is not subscribed"))
         return
@@ -118,6 +156,12 @@ def _dispatch(state: State, framework: FrameworkRecord, call: scheduler.Call, no
             accept.accept(state, framework, call.accept, now)
         case CallType.DECLINE if call.decline is not None:
             offers.decline(state, framework, call.decline.offer_ids, call.decline.filters, now)
+        case CallType.ACCEPT_INVERSE_OFFERS if call.accept_inverse_offers is not None:
+            accepted = call.accept_inverse_offers
+            inverse_offers.answer(state, framework, accepted.inverse_offer_ids, accepted.filters, now, yes=True)
+        case CallType.DECLINE_INVERSE_OFFERS if call.decline_inverse_offers is not None:
+            declined = call.decline_inverse_offers
+            inverse_offers.answer(state, framework, declined.inverse_offer_ids, declined.filters, now, yes=False)
         case CallType.REVIVE:
             frameworks.revive(state, framework, call.revive)
         case CallType.SUPPRESS:
@@ -133,7 +177,9 @@ def _dispatch(state: State, framework: FrameworkRecord, call: scheduler.Call, no
         case CallType.MESSAGE if call.message is not None:
             _message(state, framework, call.message)
         case CallType.RECONCILE_OPERATIONS if call.reconcile_operations is not None:
-            reconcile.operations(state, framework, call.reconcile_operations)
+            operations.reconcile(state, framework, call.reconcile_operations)
+        case CallType.ACKNOWLEDGE_OPERATION_STATUS if call.acknowledge_operation_status is not None:
+            operations.acknowledge(state, framework, call.acknowledge_operation_status)
         case CallType.REQUEST:
             state.counters["messages_resource_request"] += 1
         case CallType.TEARDOWN:

@@ -66,6 +66,8 @@ def status_of_master(
 def tell_status(state: State, framework: FrameworkRecord, status: TaskStatus) -> None:
     """Send an update to the scheduler and count it."""
     _count(state, status)
+    if status.state in TERMINAL and status.source is TaskStatusSource.SOURCE_MASTER:
+        framework.counts[f"ended/{status.state}"] += 1
     state.tell(framework, scheduler.Event(type=scheduler.EventType.UPDATE, update=scheduler.EventUpdate(status=status)))
 
 
@@ -89,6 +91,8 @@ def add(
     framework.tasks[task.id] = task
     agent.tasks[framework.id, task.id] = task
     task.holds = not task.is_terminal
+    if agent.unavailability is not None:
+        state.leaving[agent.id] = None
     if task.holds:
         framework.used += task.resources
         agent.used += task.resources
@@ -116,6 +120,8 @@ def remove(state: State, framework: FrameworkRecord, agent: AgentRecord | None, 
     if agent is not None:
         agent.tasks.pop((framework.id, task.id), None)
         agent.kills.pop((framework.id, task.id), None)
+        if agent.draining:
+            state.drained.add(agent.id)
 
 
 def add_executor(
@@ -163,6 +169,7 @@ def record(state: State, framework: FrameworkRecord, task: TaskRecord, status: T
         state.publish(master.Event(type=master.EventType.TASK_UPDATED, task_updated=updated))
     if latest in TERMINAL and not was_terminal and status.source is not TaskStatusSource.SOURCE_MASTER:
         state.counters["tasks_" + latest.removeprefix("TASK_").lower()] += 1
+        framework.counts[f"ended/{latest}"] += 1
 
 
 def end(

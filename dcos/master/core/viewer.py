@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
+from dcos.master.core.state import State
 from dcos.model.acls import EVERYTHING, Acls, Action
+from dcos.model.v1.master import Event, EventAgentAdded, ResponseGetAgentsAgent
 from dcos.model.v1.types import ExecutorInfo, FrameworkInfo, Resource, Task
 
 _FILTERS: Final = (
@@ -68,3 +72,44 @@ class Viewer:
 
 
 ALL: Final = Viewer(EVERYTHING, None)
+
+
+def seen(viewer: Viewer, event: Event, state: State) -> Event | None:
+    """An event of the operators' stream as ``viewer`` gets it; None: not at all."""
+    if event.task_added is not None:
+        task = event.task_added.task
+        return event if _task_seen(viewer, task.framework_id.value, task, state) else None
+    if event.task_updated is not None:
+        update = event.task_updated
+        framework = state.frameworks.get(update.framework_id.value) or state.completed.get(update.framework_id.value)
+        record = framework.tasks.get(update.status.task_id.value) if framework is not None else None
+        task_ = record.message if record is not None else None
+        return event if _task_seen(viewer, update.framework_id.value, task_, state) else None
+    if event.framework_added is not None:
+        return event if viewer.framework(event.framework_added.framework.framework_info) else None
+    if event.framework_updated is not None:
+        return event if viewer.framework(event.framework_updated.framework.framework_info) else None
+    if event.framework_removed is not None:
+        return event if viewer.framework(event.framework_removed.framework_info) else None
+    if event.agent_added is not None:
+        agent = agent_seen(event.agent_added.agent, viewer)
+        return msgspec.structs.replace(event, agent_added=EventAgentAdded(agent=agent))
+    return event
+
+
+def _task_seen(viewer: Viewer, framework_id: str, task: Task | None, state: State) -> bool:
+    framework = state.frameworks.get(framework_id) or state.completed.get(framework_id)
+    if framework is None or not viewer.framework(framework.info):
+        return False
+    return viewer.task(task, framework.info) if task is not None else viewer.may(Action.VIEW_TASK, framework.info.user)
+
+
+def agent_seen(view: ResponseGetAgentsAgent, viewer: Viewer) -> ResponseGetAgentsAgent:
+    """An agent without resources of roles that the viewer may not see."""
+    if not viewer.limited:
+        return view
+    kinds = ("total_resources", "allocated_resources", "offered_resources")
+    parts = {name: tuple(one for one in getattr(view, name) if viewer.resource(one)) for name in kinds}
+    info = view.agent_info
+    info = msgspec.structs.replace(info, resources=tuple(one for one in info.resources if viewer.resource(one)))
+    return msgspec.structs.replace(view, agent_info=info, **parts)

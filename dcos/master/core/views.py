@@ -49,6 +49,8 @@ def agent_view(agent: AgentRecord) -> master.ResponseGetAgentsAgent:
         allocated_resources=held_messages(agent, offered=False),
         offered_resources=held_messages(agent, offered=True),
         capabilities=tuple(AgentInfoCapability(type=one) for one in sorted(agent.capabilities)),
+        drain_info=agent.drain,
+        estimated_drain_start_time=time_info(agent.drain_started) if agent.drain_started is not None else None,
     )
 
 
@@ -63,6 +65,7 @@ def framework_view(framework: FrameworkRecord, *, whole: bool = True) -> master.
         reregistered_time=time_info(framework.reregistered) if framework.reregistered else None,
         unregistered_time=time_info(framework.unregistered) if framework.unregistered else None,
         offers=tuple(offer.message for offer in framework.offers.values()) if whole else (),
+        inverse_offers=tuple(one.message for one in framework.inverse_offers.values()) if whole else (),
         allocated_resources=held_messages(framework, offered=False) if whole else (),
         offered_resources=held_messages(framework, offered=True) if whole else (),
         offer_constraints=framework.constraints,

@@ -541,7 +541,7 @@ def test_a_gone_agent_is_refused_for_ever() -> None:
     assert stage.sent(link, agent_link.Shutdown) == [agent_link.Shutdown(message="Agent has been marked gone")]
     assert effects.CloseLink(link) in stage.effects
     stage.do(MarkGone(stage.now, 8, "who"))
-    assert effects.Answer(8, 404, "Agent not found") in stage.effects
+    assert effects.Answer(8, 404, "Agent 'who' not found") in stage.effects
 
 
 def test_a_new_agent_at_the_same_address_replaces_the_old() -> None:

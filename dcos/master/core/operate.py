@@ -1,0 +1,64 @@
+"""Operations on resources by operators: reservations and volumes without a framework.
+
+Unused resources are taken first. If they do not suffice, outstanding offers of the agent that can help are rescinded one by
+one (their frameworks do not want the resources back for 5 s) until the operation can be applied.
+
+Source: Mesos operator API (RESERVE_RESOURCES, ..., /reserve, ...) and the master's ``_operation``.
+"""
+
+from __future__ import annotations
+
+from dcos.master.core import offers, operations
+from dcos.master.core.allocator import DEFAULT_REFUSE_S
+from dcos.master.core.effects import Answer
+from dcos.master.core.events import Operate
+from dcos.master.core.operation_validation import operation_problem
+from dcos.master.core.records import AgentRecord
+from dcos.master.core.state import State
+from dcos.model.conversions import ConversionError, conversion, stacked
+from dcos.model.resources import Resources
+from dcos.model.v1.types import OfferOperationType
+
+
+def operate(state: State, event: Operate) -> None:
+    agent = state.agents.get(event.agent)
+    if agent is None:
+        state.emit(Answer(event.request, 400, "No agent found with specified ID"))
+        return
+    operation = stacked(event.operation)
+    problem = operation_problem(operation, agent, None, event.principal)
+    if problem is not None:
+        what = f"Invalid {operation.type} operation on agent {agent.id}: {problem}"
+        state.emit(Answer(event.request, 400, what))
+        return
+    change = conversion(operation)
+    if operation.type is OfferOperationType.DESTROY:
+        _rescind_holders(state, agent, change.consumed, event.now)
+    _make_room(state, agent, change.consumed, event.now)
+    try:
+        change.apply(state.allocator.free(agent.id))
+    except ConversionError as error:
+        state.emit(Answer(event.request, 409, str(error)))
+        return
+    state.allocator.convert_free(agent.id, change.consumed, change.converted)
+    agent.total = agent.total - change.consumed + change.converted
+    operations.begin(state, None, agent, operation)
+    state.emit(Answer(event.request, 202))
+
+
+def _rescind_holders(state: State, agent: AgentRecord, volumes: Resources, now: float) -> None:
+    """Shared volumes are free and offered at once."""
+    for offer in list(agent.offers.values()):
+        if any(kind.shared and offer.resources.get(kind) is not None for kind, _ in volumes):
+            offers.rescind(state, offer, now, refuse_s=DEFAULT_REFUSE_S)
+
+
+def _make_room(state: State, agent: AgentRecord, wanted: Resources, now: float) -> None:
+    missing = wanted - state.allocator.free(agent.id)
+    for offer in list(agent.offers.values()):
+        if state.allocator.free(agent.id).contains(wanted):
+            return
+        if missing - offer.resources == missing:
+            continue
+        missing -= offer.resources
+        offers.rescind(state, offer, now, refuse_s=DEFAULT_REFUSE_S)

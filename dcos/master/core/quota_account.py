@@ -1,0 +1,167 @@
+"""What roles with a quota have consumed, and what must stay free so that every guarantee can still be met.
+
+Consumed is what is reserved to the role or below it (allocated or not) and what is allocated there unreserved; revocable
+resources never count. ``required`` is the sum over roles of guarantee minus consumed, ``available`` what is free, unreserved
+and not revocable in the whole cluster: only their difference may go to who has no claim to it.   Units: thousandths by name.
+
+Nothing is counted while no role has a quota; the first one counts everything once.
+
+Source: Mesos docs/quota.md; headroom as its hierarchical allocator has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from dcos.model.resources import Kind, Resources, quantity
+
+Quantities = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """A name that is not in ``limits`` is not limited."""
+
+    guarantees: Quantities = field(default_factory=dict)
+    limits: Quantities = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.guarantees or self.limits)
+
+
+def top_of(role: str) -> str:
+    return role.partition("/")[0]
+
+
+def is_open(kind: Kind) -> bool:
+    """Whether it counts against quota when allocated."""
+    return not kind.reservations and not kind.revocable
+
+
+def open_quantities(resources: Resources) -> dict[str, int]:
+    """Scalars that are neither reserved nor revocable."""
+    out: dict[str, int] = {}
+    for kind, amount in resources:
+        if isinstance(amount, int) and is_open(kind):
+            out[kind.name] = out.get(kind.name, 0) + quantity(kind, amount)
+    return out
+
+
+def chop(resources: Resources, most: Quantities, *, others: bool) -> Resources:
+    """Of scalars, at most ``most`` of each name. ``others``: names that it does not have are kept, or left out.
+
+    What cannot be divided and is too big is left out whole.
+    """
+    left = dict(most)
+    out: dict[Kind, int] = {}
+    for kind, amount in resources:
+        assert isinstance(amount, int)
+        if kind.name not in left:
+            if others:
+                out[kind] = amount
+            continue
+        room = left[kind.name]
+        taken = min(amount, room // kind.size) if kind.indivisible else min(amount, room)
+        if taken > 0:
+            out[kind] = taken
+            left[kind.name] = room - quantity(kind, taken)
+    return Resources(out)
+
+
+class QuotaAccount:
+    __slots__ = ("available", "consumed", "missing", "quotas", "required")
+
+    def __init__(self) -> None:
+        self.quotas: dict[str, Quota] = {}
+        """By top-level role."""
+        self.consumed: dict[str, dict[str, int]] = {}
+        self.missing: dict[str, dict[str, int]] = {}
+        """By role, what its guarantee still lacks; only roles that lack something."""
+        self.required: dict[str, int] = {}
+        self.available: dict[str, int] = {}
+
+    def start(
+        self,
+        quotas: Mapping[str, Quota],
+        totals: Iterable[Resources],
+        allocated: Iterable[tuple[str, Resources]],
+    ) -> None:
+        """Count everything anew: totals of agents, and what roles hold."""
+        self.quotas = {role: quota for role, quota in quotas.items() if quota}
+        self.consumed = {role: {} for role in self.quotas}
+        self.missing, self.required, self.available = {}, {}, {}
+        if not self.quotas:
+            return
+        for role in self.quotas:
+            self._weigh(role)
+        for total in totals:
+            self.total(total, 1)
+        for role, resources in allocated:
+            self.allocated(role, resources, 1)
+
+    def total(self, resources: Resources, sign: int) -> None:
+        """An agent came (1) or went (-1)."""
+        touched: set[str] = set()
+        for kind, amount in resources:
+            if not isinstance(amount, int) or kind.revocable:
+                continue
+            many = sign * quantity(kind, amount)
+            if not kind.reservations:
+                _add(self.available, kind.name, many)
+            elif (role := top_of(kind.role)) in self.consumed:
+                _add(self.consumed[role], kind.name, many)
+                touched.add(role)
+        for role in touched:
+            self._weigh(role)
+
+    def allocated(self, role: str, resources: Resources, sign: int) -> None:
+        """``role`` got (1) or gave back (-1)."""
+        amounts = open_quantities(resources)
+        if not amounts:
+            return
+        top = top_of(role)
+        consumed = self.consumed.get(top)
+        for name, amount in amounts.items():
+            _add(self.available, name, -sign * amount)
+            if consumed is not None:
+                _add(consumed, name, sign * amount)
+        if consumed is not None:
+            self._weigh(top)
+
+    def _weigh(self, role: str) -> None:
+        """Bring ``missing`` and ``required`` up to date."""
+        for name, amount in self.missing.pop(role, {}).items():
+            _add(self.required, name, -amount)
+        consumed = self.consumed[role]
+        lacks = {
+            name: lack
+            for name, guarantee in self.quotas[role].guarantees.items()
+            if (lack := guarantee - consumed.get(name, 0)) > 0
+        }
+        if lacks:
+            self.missing[role] = lacks
+            for name, amount in lacks.items():
+                _add(self.required, name, amount)
+
+    # ---- what may still be given -------------------------------------------------------------------------------------
+
+    def room(self, role: str) -> dict[str, int]:
+        """Up to the limits of ``role``, for limited names. A role below another is not bound by that one's limits."""
+        quota = self.quotas.get(role)
+        if quota is None or not quota.limits:
+            return {}
+        consumed = self.consumed[role]
+        return {name: max(0, limit - consumed.get(name, 0)) for name, limit in quota.limits.items()}
+
+    def surplus(self) -> dict[str, int]:
+        """What nobody's guarantee needs, for the names that some guarantee still lacks."""
+        return {name: max(0, self.available.get(name, 0) - lacks) for name, lacks in self.required.items()}
+
+
+def _add(to: dict[str, int], name: str, amount: int) -> None:
+    left = to.get(name, 0) + amount
+    if left:
+        to[name] = left
+    else:
+        to.pop(name, None)
