@@ -1,6 +1,7 @@
 """Checkpoints: what the agent must know again after its own death, as JSON below ``<work_dir>/meta``.
 
     meta/boot_id
+    meta/resources/resources_and_operations.state
     meta/slaves/{latest,<S>/slave.info}
     meta/slaves/<S>/frameworks/<F>/framework.info
     meta/.../executors/<E>/executor.info
@@ -24,7 +25,7 @@ from typing import TypeVar
 import msgspec
 
 from dcos.agent.sandbox import WorkDir, link
-from dcos.model.v1.types import AgentInfo, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus
+from dcos.model.v1.types import AgentInfo, ExecutorInfo, FrameworkInfo, Operation, Resource, TaskInfo, TaskStatus
 from dcos.runtime.files import write_atomic
 
 T = TypeVar("T")
@@ -40,6 +41,13 @@ class SavedTask(msgspec.Struct, frozen=True, kw_only=True):
 
     container_id: str
     task: TaskInfo
+
+
+class SavedResources(msgspec.Struct, frozen=True, kw_only=True):
+    """``resources_and_operations.state``: what differs from the flags, and operations whose end is not acknowledged."""
+
+    resources: tuple[Resource, ...] = ()
+    operations: tuple[Operation, ...] = ()
 
 
 class UpdateLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,6 +115,21 @@ class Checkpoints:
     def forget_agent(self) -> None:
         """The next start asks for a new id."""
         (self._meta / "slaves" / "latest").unlink(missing_ok=True)
+
+    def resources(self) -> SavedResources:
+        """Errors: CheckpointError."""
+        path = self._resources
+        return _read(path, SavedResources) if path.exists() else SavedResources()
+
+    def save_resources(self, resources: tuple[Resource, ...], operations: tuple[Operation, ...]) -> None:
+        """In one write: an operation and its result are there together or not at all."""
+        self._resources.parent.mkdir(parents=True, exist_ok=True)
+        saved = SavedResources(resources=resources, operations=operations)
+        write_atomic(self._resources, _encode(saved), durable=True)
+
+    @property
+    def _resources(self) -> Path:
+        return self._meta / "resources" / "resources_and_operations.state"
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dcos.agent.checkpoint import CheckpointError, Checkpoints, current_boot_id
+from dcos.agent.checkpoint import CheckpointError, Checkpoints, SavedResources, current_boot_id
 from dcos.agent.checks import Checker
 from dcos.agent.containerizer.base import Ended, LaunchError, Running
 from dcos.agent.containerizer.containerizer import Containerizer
@@ -56,12 +56,23 @@ from dcos.agent.core.events import (
     UpdateContainer,
 )
 from dcos.agent.core.executor_events import CloseStream, FrameworkSaid, OpenStream, TellExecutor
+from dcos.agent.core.exits import Exit as ContainerExit
+from dcos.agent.core.operation_events import (
+    ChangeVolumes,
+    LinkVolumes,
+    OperationAcknowledged,
+    OperationAsked,
+    SaveResources,
+    VolumesChanged,
+)
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, Phase
 from dcos.agent.executor_streams import ExecutorStreams
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, MESOS_VERSION
 from dcos.agent.link import AgentLink
+from dcos.agent.nested import NestedContainers
 from dcos.agent.sandbox import WorkDir
+from dcos.model.conversions import ConversionError
 from dcos.model.v1.types import AgentID, AgentInfo, ExecutorInfoType, FrameworkInfo
 from dcos.runtime.app import App, Exit
 from dcos.wire import agent_link
@@ -102,10 +113,12 @@ class Daemon:
         self._containers: dict[str, asyncio.Task[Any]] = {}
         self._checks: dict[str, list[asyncio.Task[Any]]] = {}
         self._cleanups: set[asyncio.Task[Any]] = set()
-        self._checker = Checker(containerizer.execute, self.post, app.clock)
+        self._checker = Checker(containerizer.execute, self.post, app.clock, core.pid_of)
         self.streams = ExecutorStreams()
         self._all_back = asyncio.Event()
         self.link: AgentLink | None = None
+        self.nested: NestedContainers | None = None
+        """Set before the first event."""
         self.recovered = False
         self.recovery_s = 0.0
 
@@ -180,6 +193,12 @@ class Daemon:
                     one.cancel()
             case Leave(message):
                 self._spawn(self._leave(message), "leave")
+            case SaveResources(resources, operations):
+                self._checkpoints.save_resources(resources, operations)
+            case ChangeVolumes(uuid):
+                self._spawn(self._change_volumes(effect), f"volumes-{uuid.hex()}")
+            case LinkVolumes(container_id, resources):
+                self._spawn(self._containerizer.relink(container_id, resources), f"link-{container_id}")
             case OpenStream(framework_id, executor_id, number):
                 self.streams.open(framework_id, executor_id, number)
             case TellExecutor(framework_id, executor_id, event):
@@ -192,11 +211,22 @@ class Daemon:
         return self._app.spawn(work, name=name)
 
     def _close_run(self, agent_id: str, effect: CloseRun) -> None:
+        if self.nested is not None:
+            self._spawn(self.nested.executor_ended(effect.run_id), f"close-{effect.run_id}")
         ids = (agent_id, effect.framework_id, effect.executor_id, effect.run_id)
         if effect.checkpointed:
             self._checkpoints.close_run(*ids)
             self._collector.schedule(self._checkpoints.run_folder(*ids))
         self._collector.schedule(self._work.run(*ids))
+
+    async def _change_volumes(self, effect: ChangeVolumes) -> None:
+        error = None
+        try:
+            await self._containerizer.volumes.change(effect.made, effect.destroyed, effect.uuid.hex())
+        except (OSError, ValueError) as trouble:
+            self._app.log.error("volumes_not_changed", error=str(trouble))
+            error = str(trouble)
+        self.post(VolumesChanged(effect.uuid, error, self._app.clock.now()))
 
     # ---- containers --------------------------------------------------------------------------------------------------
 
@@ -218,6 +248,7 @@ class Daemon:
         except LaunchError as error:
             log.warning("launch_failed", error=str(error))
             await self._containerizer.destroy(plan.container_id)
+            await self._ended(plan.container_id, ContainerExit())
             self.post(LaunchFailed(plan.container_id, str(error), self._app.clock.now()))
             return
         log.info("started", pid=started.pid)
@@ -227,8 +258,14 @@ class Daemon:
     async def _watch(self, container_id: str) -> None:
         end = await self._containerizer.wait(container_id)
         self._app.log.info("ended", container=container_id, code=end.code, signal=end.signal, oom=end.out_of_memory)
+        await self._ended(container_id, end)
         self._containers.pop(container_id, None)
         self.post(ContainerExited(container_id, end, self._app.clock.now()))
+
+    async def _ended(self, container_id: str, end: ContainerExit) -> None:
+        """What is nested in a container ends with it."""
+        if self.nested is not None:
+            await self.nested.container_ended(container_id, end)
 
     def _destroy(self, container_id: str) -> None:
         """Kill what runs (its watcher tells the end); break off what is being prepared."""
@@ -261,10 +298,12 @@ class Daemon:
             "version": MESOS_VERSION,
             "capabilities": CAPABILITIES,
             "boot_id": self._boot_id(),
+            "checkpointed_resources": self.core.operations.checkpointed(),
         }
         if self.info.id is None:
             return agent_link.Register(**common)
-        return agent_link.Reregister(frameworks=self.core.link_frameworks(), **common)
+        operations = self.core.operations.link_operations()
+        return agent_link.Reregister(frameworks=self.core.link_frameworks(), operations=operations, **common)
 
     pid = ""
     """``slave(1)@ip:port``"""
@@ -299,8 +338,10 @@ class Daemon:
                 self.post(FrameworkChanged(message.framework))
             case agent_link.FrameworkMessage():
                 self.post(FrameworkSaid(message.framework_id.value, message.executor_id.value, message.data))
-            case agent_link.ApplyOperation():
-                self._app.log.warning("message_without_receiver", kind=type(message).__name__)
+            case agent_link.ApplyOperation(operation_uuid=number, info=operation, framework_id=owner):
+                self.post(OperationAsked(number, operation, owner.value if owner is not None else None, now))
+            case agent_link.AcknowledgeOperation():
+                self.post(OperationAcknowledged(message.operation_uuid, message.status_uuid))
             case agent_link.Shutdown():
                 self._app.log.warning("shutdown_by_master", message=message.message)
                 self.post(AgentShutdown(message.message, now))
@@ -343,6 +384,7 @@ class Daemon:
                     f"{forbidden}: not allowed by --reconfiguration_policy={policy}; to start as a new agent, remove"
                     f" {self._work.meta / 'slaves' / 'latest'} (running tasks are then killed)",
                 )
+        self._restore_resources(strict=strict)
         if self.agent_id is not None:
             self._restore(self.agent_id, strict=strict, now=now)
         if rebooted:
@@ -358,6 +400,8 @@ class Daemon:
             if self.core.find_executor(container_id) is None or container_id not in self._containers:
                 self._app.log.info("orphan_destroyed", container=container_id)
                 await self._containerizer.destroy(container_id)
+        if self.nested is not None:
+            await self.nested.recover(rebooted=rebooted)
         self._perform(self.core.restored())
         self._collector.sweep_closed(self._work.meta, self._work.root / "slaves", self.agent_id)
         if cleanup:
@@ -365,6 +409,22 @@ class Daemon:
         self.recovered = True
         self.recovery_s = self._app.clock.monotonic() - began
         self._app.log.info("recovered", agent=self.agent_id, tasks=sum(1 for _ in self.core.runs()), rebooted=rebooted)
+
+    def _restore_resources(self, *, strict: bool) -> None:
+        """Reservations, volumes, operations.   Errors: Exit."""
+        try:
+            saved = self._checkpoints.resources()
+        except CheckpointError as error:
+            if strict:
+                raise Exit(EXIT_CHECKPOINTS, f"{error} (see --strict)") from error
+            saved = SavedResources()
+        self.core.operations.agent_id = self.agent_id
+        try:
+            self.core.operations.restore(self.info.resources, saved.resources, saved.operations)
+        except ConversionError as error:
+            raise Exit(
+                EXIT_INCOMPATIBLE, f"--resources do not fit the reservations and volumes here: {error}"
+            ) from error
 
     def _restore(self, agent_id: str, *, strict: bool, now: float) -> None:
         try:
@@ -418,6 +478,8 @@ class Daemon:
                 await self._containerizer.kill(container_id)
         if self._containers:
             await asyncio.wait(set(self._containers.values()))
+        if self.nested is not None:
+            await self.nested.destroy_all()
         self._checkpoints.forget_agent()
         raise Exit(0, "cleaned up, as --recover=cleanup asks")
 

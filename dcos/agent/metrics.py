@@ -54,7 +54,7 @@ def snapshot(
         "slave/frameworks_active": len(core.frameworks),
     }
     out |= _tasks(core) | _executors(core)
-    out |= _resources(Resources.of(daemon.info.resources), core.allocated())
+    out |= _resources(core.operations.total, core.allocated())
     out |= system()
     return {name: float(out[name]) for name in sorted(out)}
 

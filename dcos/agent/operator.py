@@ -11,7 +11,7 @@ from dcos.agent.identity import VERSION_INFO
 from dcos.agent.views import Views
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import agent as v1
-from dcos.model.v1.types import ContainerID, ExecutorInfo, Flag, FrameworkInfo, Metric, Task
+from dcos.model.v1.types import ContainerID, ContainerStatus, ExecutorInfo, Flag, FrameworkInfo, Metric, Task
 
 
 class CallError(Exception):
@@ -69,7 +69,10 @@ class Operator:
             case v1.CallType.GET_CONTAINERS:
                 return self._containers(call.get_containers or v1.CallGetContainers())
             case v1.CallType.GET_OPERATIONS:
-                return {"type": "GET_OPERATIONS", "get_operations": {}}
+                operations = self._views.daemon.core.operations.link_operations()
+                return v1.Response(
+                    type=v1.ResponseType.GET_OPERATIONS, get_operations=v1.ResponseGetOperations(operations=operations)
+                )
             case v1.CallType.GET_RESOURCE_PROVIDERS:
                 return {"type": "GET_RESOURCE_PROVIDERS", "get_resource_providers": {}}
             case v1.CallType.GET_AGENT:
@@ -169,9 +172,26 @@ class Operator:
                     )
                     for run in running
                 ]
+        found += self._asked_containers(wanted)
         return v1.Response(
             type=v1.ResponseType.GET_CONTAINERS, get_containers=v1.ResponseGetContainers(containers=tuple(found))
         )
+
+    def _asked_containers(self, wanted: v1.CallGetContainers) -> Iterator[v1.ResponseGetContainersContainer]:
+        """Those that calls launched."""
+        nested = self._views.daemon.nested
+        if nested is None:
+            return
+        for one in nested.live(nested=bool(wanted.show_nested), standalone=bool(wanted.show_standalone)):
+            owner = nested.of_executor(one.container_id)
+            yield v1.ResponseGetContainersContainer(
+                framework_id=owner[0].info.id if owner is not None else None,
+                executor_id=owner[1].info.executor_id if owner is not None else None,
+                executor_name=(owner[1].info.name or "") if owner is not None else None,
+                container_id=one.container_id,
+                container_status=ContainerStatus(container_id=one.container_id, executor_pid=one.pid),
+                resource_statistics=self._views.process_statistics(one.pid),
+            )
 
     def _all_executors(self) -> Iterator[tuple[FrameworkRun, ExecutorRun]]:
         core = self._views.daemon.core

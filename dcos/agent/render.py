@@ -65,9 +65,8 @@ def labels_json(labels: Labels | None) -> list[dict[str, str]]:
     ]
 
 
-def agent_resources_json(total: tuple[Resource, ...], allocated: Resources) -> dict[str, Any]:
+def agent_resources_json(everything: Resources, allocated: Resources) -> dict[str, Any]:
     """The resource members of ``/state``."""
-    everything = Resources.of(total)
     reserved = everything.reserved()
     return {
         "resources": resources_json(everything),

@@ -18,7 +18,7 @@ from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, version_json
 from dcos.agent.sandbox import WorkDir
-from dcos.model.resources import Resources
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import ContainerID, ContainerStatus, ResourceStatistics
 from dcos.runtime.clock import Clock
 
@@ -77,7 +77,7 @@ class Views:
         tail["flags"] = self.flags
         return render.state_json(
             head=head,
-            resources=render.agent_resources_json(info.resources, daemon.core.allocated()),
+            resources=render.agent_resources_json(daemon.core.operations.total, daemon.core.allocated()),
             tail=tail,
             frameworks=daemon.core.frameworks.values(),
             completed=daemon.core.completed_frameworks,
@@ -156,6 +156,10 @@ class Views:
             mem_soft_limit_bytes=mem,
             mem_rss_bytes=sum(one.rss_bytes for one in usages),
         )
+
+    def process_statistics(self, pid: int | None) -> ResourceStatistics:
+        """Of a container that has no resources of its own."""
+        return self._statistics(EMPTY, [processes.usage(pid)] if pid is not None else [], "")
 
     def executor_status(self, executor: ExecutorRun) -> ContainerStatus:
         """Of a container that is the executor's own."""

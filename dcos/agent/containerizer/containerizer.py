@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,8 @@ from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import in_docker
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.sandbox import WorkDir, make_sandbox
-from dcos.model.v1.types import CommandInfo
+from dcos.agent.volumes import Volumes, link, relink
+from dcos.model.v1.types import CommandInfo, Resource, Volume, VolumeMode
 from dcos.runtime.log import Logger
 
 
@@ -60,6 +63,7 @@ class Containerizer:
         log: Logger,
     ) -> None:
         self._work = work
+        self.volumes = Volumes(work.root)
         self._containers = runtime / "containers"
         self._launchers = launchers
         self._launcher = launcher
@@ -107,6 +111,7 @@ class Containerizer:
                 raise LaunchError(f"Images cannot be run on this agent: {self._oci_unusable}")
             image_environment = (await self._oci.image(image)).config.environment()
         sandbox = make_sandbox(self._work, agent.agent_id, plan, user)
+        plan = await self._with_volumes(plan, sandbox, user, linked=image is None and not docker)
         try:
             if docker:
                 variables = docker_environment(
@@ -152,6 +157,35 @@ class Containerizer:
         if box.pid is None:
             box.save_pid(pid)
         return await backend.started(box, pid)
+
+    async def _with_volumes(self, plan: Plan, sandbox: Path, user: str | None, *, linked: bool) -> Plan:
+        """Persistent volumes are links in the sandbox (``linked``), or mounted as any folder of the host is."""
+        placed = await self.volumes.prepare(plan.resources, _ids_of(user))
+        if linked:
+            link(sandbox, placed)
+        if linked or not placed:
+            return plan
+        mounted = tuple(
+            Volume(
+                mode=VolumeMode.RO if one.read_only else VolumeMode.RW,
+                container_path=one.container_path,
+                host_path=str(one.path),
+            )
+            for one in placed
+        )
+        assert plan.container is not None
+        container = msgspec.structs.replace(plan.container, volumes=(*plan.container.volumes, *mounted))
+        return dataclasses.replace(plan, container=container)
+
+    async def relink(self, container_id: str, resources: tuple[Resource, ...]) -> None:
+        """A running container holds ``resources`` now: show their volumes. Those of an image's show what they began with."""
+        box = self._box(container_id)
+        try:
+            placed = await self.volumes.prepare(resources, _ids_of(box.mark.user))
+            if box.mark.backend == "host":
+                relink(box.sandbox, placed)
+        except (ContainerError, OSError, msgspec.DecodeError) as error:
+            self._log.warning("volumes_not_linked", container=container_id, error=str(error))
 
     # ---- while it runs -----------------------------------------------------------------------------------------------
 
@@ -254,6 +288,10 @@ class Containerizer:
         box = self._box(container_id)
         return box if self.mark(container_id) is not None else None
 
+    def parts(self, box: Box) -> tuple[Launcher, Backend]:
+        """What started a box, and what it was made by.   Errors: ContainerError."""
+        return self._supervisor(box), self._backend(box)
+
     def host(self, box: Box) -> Host | None:
         """The backend to enter a container by, None where its kind takes no guests."""
         backend = self._backends.get(box.mark.backend)
@@ -282,6 +320,14 @@ class Containerizer:
         if found is None:
             raise ContainerError(f"container {box.container_id}: backend {box.mark.backend!r} is not available")
         return found
+
+
+def _ids_of(user: str | None) -> tuple[int, int] | None:
+    """Whom volumes shall belong to; None: nobody in particular."""
+    if user is None or os.geteuid() != 0:
+        return None
+    entry = account(user)
+    return entry.pw_uid, entry.pw_gid
 
 
 __all__ = ["Containerizer", "Ended", "Running", "Settings"]

@@ -36,6 +36,7 @@ from dcos.agent.core.events import (
     SaveExecutor,
     SaveFramework,
     SaveTask,
+    Send,
     StartChecks,
     StartContainer,
     TaskAssigned,
@@ -53,6 +54,7 @@ from dcos.agent.core.executor_life import Life
 from dcos.agent.core.executors import OVERHEAD, command_executor, limits_of
 from dcos.agent.core.health import Answer
 from dcos.agent.core.memory import id_of, in_docker
+from dcos.agent.core.operation_events import OperationAcknowledged, OperationAsked, VolumesChanged
 from dcos.agent.core.state import (
     ExecutorKind,
     ExecutorRun,
@@ -90,7 +92,13 @@ class AgentCore(CustomExecutors):
             case Registered():
                 self._on_registered(event)
             case Disconnected():
-                self.registered = False
+                self.registered = self.operations.registered = False
+            case OperationAsked():
+                self.operations.asked(event)
+            case OperationAcknowledged(uuid, status_uuid):
+                self.operations.acknowledged(uuid, status_uuid)
+            case VolumesChanged():
+                self.operations.volumes_changed(event)
             case TaskAssigned():
                 self._on_task(event)
             case GroupAssigned():
@@ -135,8 +143,17 @@ class AgentCore(CustomExecutors):
                 self._on_executor_said(event)
             case FrameworkSaid():
                 self._on_framework_said(event)
+        self._take_operations()
         out, self._out = self._out, []
         return out
+
+    def _take_operations(self) -> None:
+        """What operations want: saved before it is told."""
+        operations = self.operations
+        if operations.saves or operations.messages:
+            self._out += operations.saves
+            self._out += [Send(message) for message in operations.messages]
+            operations.saves, operations.messages = [], []
 
     def next_deadline(self) -> float | None:
         """When a Tick is wanted, at the latest."""
@@ -150,6 +167,8 @@ class AgentCore(CustomExecutors):
                 times.append(run.stream.due_at)
         if self.registered:
             times += [stream.due_at for stream in self._stray.values() if stream.due_at is not None]
+        if (due := self.operations.next_deadline()) is not None:
+            times.append(due)
         return min(times, default=None)
 
     # ---- recovery ------------------------------------------------------------------------------------------------------
@@ -205,6 +224,7 @@ class AgentCore(CustomExecutors):
             for executor in list(framework.executors.values()):
                 self._close_if_done(framework, executor)
             self._close_framework_if_done(framework)
+        self._take_operations()
         out, self._out = self._out, []
         return out
 
@@ -235,6 +255,7 @@ class AgentCore(CustomExecutors):
         for stream in self._stray.values():
             stream.resend(event.now)
         self._send_due(event.now)
+        self.operations.connected(event.agent_id, event.now)
 
     def _on_acknowledged(self, event: UpdateAcknowledged) -> None:
         stray = self._stray.get((event.framework_id, event.task_id))
@@ -272,7 +293,7 @@ class AgentCore(CustomExecutors):
 
     def _on_task(self, event: TaskAssigned) -> None:
         task, framework_id = event.task, id_of(event.framework)
-        if self._cannot_take(event.framework, task, event.now):
+        if self._cannot_take(event.framework, task, event.now) or self._lacks(event.framework, (task,), event.now):
             return
         if task.executor is not None and task.executor.type is not ExecutorInfoType.DEFAULT:
             self._assign(
@@ -312,6 +333,8 @@ class AgentCore(CustomExecutors):
 
     def _on_group(self, event: GroupAssigned) -> None:
         if any(self._cannot_take(event.framework, task, event.now) for task in event.tasks):
+            return
+        if self._lacks(event.framework, event.tasks, event.now):
             return
         if event.executor.type is ExecutorInfoType.CUSTOM:
             self._assign(
@@ -394,6 +417,19 @@ class AgentCore(CustomExecutors):
         if self.agent_id is not None and task.agent_id.value != self.agent_id:
             return True
         return self._find(id_of(framework), task.task_id.value) is not None
+
+    def _lacks(self, framework: FrameworkInfo, tasks: tuple[TaskInfo, ...], now: float) -> bool:
+        """Whether tasks count on reservations or volumes that are not here; then all of them are dropped."""
+        executors = {task.executor.executor_id: task.executor.resources for task in tasks if task.executor is not None}
+        wanted = [*(task.resources for task in tasks), *executors.values()]
+        missing = self.operations.missing(one for resources in wanted for one in resources)
+        if not missing:
+            return False
+        state = lost_state(framework, TaskState.TASK_DROPPED)
+        reason = TaskStatusReason.REASON_RESOURCES_UNKNOWN
+        for task in tasks:
+            self._refuse(id_of(framework), task.task_id, state, reason, f"The agent does not have {missing}", now)
+        return True
 
     def _reject(self, framework: FrameworkInfo, task: TaskInfo, message: str, now: float) -> None:
         self._refuse(
@@ -502,6 +538,7 @@ class AgentCore(CustomExecutors):
 
     def _on_tick(self, now: float) -> None:
         self._custom_tick(now)
+        self.operations.tick(now)
         for framework, executor, run in list(self.runs()):
             limit = self._completion_deadline(run)
             if limit is not None and limit <= now:

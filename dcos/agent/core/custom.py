@@ -43,8 +43,10 @@ from dcos.agent.core.executor_life import Life, Standing, last_words
 from dcos.agent.core.executors import shared_limits
 from dcos.agent.core.exits import Exit, Verdict
 from dcos.agent.core.memory import id_of
+from dcos.agent.core.operation_events import LinkVolumes
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, KillCause, Phase, TaskRun
 from dcos.agent.core.states import lost_state
+from dcos.model.conversions import has_volumes
 from dcos.model.resources import Resources
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import executor as v1
@@ -184,6 +186,10 @@ class CustomExecutors(Ending):
             return
         life.used = True
         self._out.append(UpdateContainer(executor.run_id, _limits(executor)))
+        if any(has_volumes(run.info.resources) for run in executor.tasks.values()):
+            live = [run.info.resources for run in executor.tasks.values() if run.phase is not Phase.ENDED]
+            every = (*executor.info.resources, *(one for resources in live for one in resources))
+            self._out.append(LinkVolumes(executor.run_id, every))
         while queued:
             first = queued[0]
             together = [first] if not first.group else [run for run in queued if run.group == first.group]

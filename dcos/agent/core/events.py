@@ -18,6 +18,14 @@ from dcos.agent.core.executor_events import (
     TellExecutor,
 )
 from dcos.agent.core.exits import Exit
+from dcos.agent.core.operation_events import (
+    ChangeVolumes,
+    LinkVolumes,
+    OperationAcknowledged,
+    OperationAsked,
+    SaveResources,
+    VolumesChanged,
+)
 from dcos.model.v1.types import (
     CheckStatusInfo,
     CommandInfo,
@@ -194,6 +202,9 @@ Event = (
     | Probed
     | Checked
     | Tick
+    | OperationAsked
+    | OperationAcknowledged
+    | VolumesChanged
     | ExecutorSubscribed
     | ExecutorDisconnected
     | ExecutorUpdated
@@ -360,6 +371,9 @@ Effect = (
     | StartChecks
     | StopChecks
     | Leave
+    | SaveResources
+    | ChangeVolumes
+    | LinkVolumes
     | OpenStream
     | TellExecutor
     | CloseStream

@@ -10,6 +10,7 @@ from dcos.agent.core.events import (
     Effect,
 )
 from dcos.agent.core.executors import role_of
+from dcos.agent.core.operations import Operations
 from dcos.agent.core.state import (
     COMPLETED_FRAMEWORKS,
     ExecutorKind,
@@ -57,6 +58,8 @@ class Memory:
         self.frameworks: dict[str, FrameworkRun] = {}
         self.completed_frameworks: deque[FrameworkRun] = deque(maxlen=COMPLETED_FRAMEWORKS)
         self.registered = False
+        self.operations = Operations(new_uuid)
+        """And what the agent has."""
         self.leaving: str | None = None
         self.counters: dict[str, int] = {}
         self._new_uuid = new_uuid
@@ -85,6 +88,11 @@ class Memory:
         """Ids of all containers that live or are being prepared."""
         live = {key for key, (_, _, run) in self._by_container.items() if run.phase is not Phase.ENDED}
         return live | set(self._executor_of)
+
+    def pid_of(self, container_id: str) -> int | None:
+        """The main process of a task's container."""
+        found = self._by_container.get(container_id)
+        return found[2].pid if found is not None else None
 
     def is_running(self, container_id: str) -> bool:
         """Whether the container was told to have started, and not to have ended."""

@@ -1,0 +1,214 @@
+"""Reservations and persistent volumes on a real agent: kept over restarts, shown in sandboxes, destroyed with their data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from dcos.model.resources import Resources
+from dcos.model.v1.types import (
+    ContainerInfo,
+    ContainerInfoMesosInfo,
+    ContainerInfoType,
+    FrameworkID,
+    Image,
+    ImageDocker,
+    ImageType,
+    OfferOperation,
+    OfferOperationCreate,
+    OfferOperationDestroy,
+    OfferOperationReserve,
+    OfferOperationType,
+    OfferOperationUnreserve,
+    OperationID,
+    Resource,
+    ResourceDiskInfo,
+    ResourceDiskInfoPersistence,
+    ResourceReservationInfo,
+    ResourceReservationInfoType,
+    TaskInfo,
+    Volume,
+    VolumeMode,
+)
+from dcos.wire import agent_link
+
+Make = Callable[..., TaskInfo]
+
+
+def disk(size: float, volume: str | None = None, *, mode: VolumeMode = VolumeMode.RW, role: str = "web") -> Resource:
+    (one,) = Resources.scalars(disk=size).messages()
+    info = None
+    if volume is not None:
+        persistence = ResourceDiskInfoPersistence(id=volume)
+        info = ResourceDiskInfo(persistence=persistence, volume=Volume(container_path="data", mode=mode))
+    stack = (ResourceReservationInfo(type=ResourceReservationInfoType.DYNAMIC, role=role),)
+    return msgspec.structs.replace(one, reservations=stack, disk=info)
+
+
+def reserve(size: float) -> OfferOperation:
+    return OfferOperation(
+        type=OfferOperationType.RESERVE,
+        reserve=OfferOperationReserve(resources=(disk(size),)),
+        id=OperationID(value="r"),
+    )
+
+
+def unreserve(size: float) -> OfferOperation:
+    return OfferOperation(type=OfferOperationType.UNRESERVE, unreserve=OfferOperationUnreserve(resources=(disk(size),)))
+
+
+def create(size: float, volume: str = "v") -> OfferOperation:
+    made = OfferOperationCreate(volumes=(disk(size, volume),))
+    return OfferOperation(type=OfferOperationType.CREATE, create=made)
+
+
+def destroy(size: float, volume: str = "v") -> OfferOperation:
+    gone = OfferOperationDestroy(volumes=(disk(size, volume),))
+    return OfferOperation(type=OfferOperationType.DESTROY, destroy=gone)
+
+
+async def apply(
+    master: Any, operation: OfferOperation, number: int, state: str = "OPERATION_FINISHED", *, acknowledge: bool = True
+) -> agent_link.UpdateOperationStatus:
+    """Order it, wait for its end, acknowledge."""
+    uuid = number.to_bytes(16, "big")
+    await master.send(
+        agent_link.ApplyOperation(operation_uuid=uuid, info=operation, framework_id=FrameworkID(value="m-0000"))
+    )
+    return await ended(master, number, state, acknowledge=acknowledge)
+
+
+async def ended(master: Any, number: int, state: str, *, acknowledge: bool = True) -> agent_link.UpdateOperationStatus:
+    uuid = number.to_bytes(16, "big")
+
+    def told() -> agent_link.UpdateOperationStatus | None:
+        return next(
+            (
+                one
+                for one in reversed(master.messages)
+                if isinstance(one, agent_link.UpdateOperationStatus) and one.operation_uuid == uuid
+            ),
+            None,
+        )
+
+    found: agent_link.UpdateOperationStatus = await master.until(told)
+    assert found.status.state == state, found.status.message
+    assert found.status.uuid is not None
+    if acknowledge:
+        await master.send(agent_link.AcknowledgeOperation(operation_uuid=uuid, status_uuid=found.status.uuid.value))
+    return found
+
+
+def with_volume(task: TaskInfo, size: float, mode: VolumeMode = VolumeMode.RW) -> TaskInfo:
+    return msgspec.structs.replace(task, resources=(*task.resources, disk(size, "v", mode=mode)))
+
+
+async def get(agent: Any, path: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(f"{agent.url}{path}") as answer:
+        return await answer.json()
+
+
+async def test_a_volume_lives_over_tasks_and_restarts(running: Any, master: Any, make_task: Make) -> None:
+    finished = await apply(master, reserve(100), 1)
+    assert finished.status.operation_id == OperationID(value="r")
+    assert Resources.of(finished.status.converted_resources) == Resources.of((disk(100),))
+    await apply(master, create(64), 2)
+    folder = running.work / "volumes/roles/web/v"
+    await master.run(with_volume(make_task("writes", "echo kept > data/file"), 64))
+    await master.state("writes", "TASK_FINISHED")
+    assert (folder / "file").read_text() == "kept\n"
+
+    state = await get(running, "/state")
+    assert state["reserved_resources"]["web"]["disk"] == 100
+    assert state["unreserved_resources"]["disk"] == 924
+    full = state["reserved_resources_full"]["web"]
+    assert sorted(one["scalar"]["value"] for one in full) == [36, 64]
+    assert {one["disk"]["persistence"]["id"] for one in full if "disk" in one} == {"v"}
+
+    await running.kill()
+    await running.start()
+    await master.registered(2)
+    told = Resources.of(master.hellos[-1].checkpointed_resources)
+    assert told == Resources.of((disk(36), disk(64, "v")))
+    await master.run(with_volume(make_task("reads", "cat data/file && test -L data"), 64))
+    await master.state("reads", "TASK_FINISHED")
+    assert (running.sandbox("reads") / "stdout").read_text() == "kept\n"
+
+    await apply(master, destroy(64), 3)
+    assert not folder.exists()
+    await apply(master, unreserve(100), 4)
+    state = await get(running, "/state")
+    assert state["reserved_resources"] == {}
+    await running.kill()
+    await running.start()
+    await master.registered(3)
+    assert master.hellos[-1].checkpointed_resources == ()
+    assert master.hellos[-1].operations == ()
+
+
+async def test_an_operation_is_applied_once_and_told_until_acknowledged(running: Any, master: Any) -> None:
+    first = await apply(master, reserve(100), 1, acknowledge=False)
+    await running.kill()
+    master.messages.clear()
+    await running.start()
+    again = await ended(master, 1, "OPERATION_FINISHED", acknowledge=False)
+    assert again.status.uuid == first.status.uuid
+    (known,) = master.hellos[-1].operations
+    assert known.uuid.value == (1).to_bytes(16, "big")
+    assert known.latest_status.state == "OPERATION_FINISHED"
+    await apply(master, reserve(100), 1)
+    state = await get(running, "/state")
+    assert state["reserved_resources"]["web"]["disk"] == 100
+
+
+async def test_what_is_not_there_is_dropped(running: Any, master: Any, make_task: Make) -> None:
+    dropped = await apply(master, create(64), 1, "OPERATION_DROPPED")
+    assert "does not contain" in str(dropped.status.message)
+    await master.until(lambda: any(isinstance(one, agent_link.UpdateResources) for one in master.messages))
+    await master.run(with_volume(make_task("t"), 64))
+    lost = await master.state("t", "TASK_DROPPED")
+    assert lost.reason == "REASON_RESOURCES_UNKNOWN"
+
+
+async def test_flags_must_hold_what_is_reserved(running: Any, master: Any) -> None:
+    await apply(master, reserve(100), 1)
+    await running.stop()
+    (running.work / "meta/boot_id").write_text("another")  # after a reboot other resources mean another id
+    await running.start("--resources=cpus:1;mem:64;disk:10")
+    assert await asyncio.wait_for(running.process.wait(), 20) == 4
+    assert "do not fit the reservations" in running.log()
+    await running.start("--resources=cpus:8;mem:8192;disk:2048", "--reconfiguration_policy=additive")
+    await master.registered(2)
+    state = await get(running, "/state")
+    assert state["reserved_resources"]["web"]["disk"] == 100
+    assert state["unreserved_resources"]["disk"] == 1948
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or any(shutil.which(tool) is None for tool in ("runc", "skopeo", "umoci")),
+    reason="images need root, runc, skopeo and umoci",
+)
+async def test_a_volume_in_an_image(running: Any, master: Any, make_task: Make, image: str, tmp_path: Path) -> None:
+    await apply(master, reserve(100), 1)
+    await apply(master, create(64), 2)
+    container = ContainerInfo(
+        type=ContainerInfoType.MESOS,
+        mesos=ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image))),
+    )
+    write = make_task("writes", "echo $MESOS_SANDBOX > data/where", container=container)
+    await master.run(with_volume(write, 64))
+    await master.state("writes", "TASK_FINISHED", 60)
+    assert (running.work / "volumes/roles/web/v/where").read_text() == "/mnt/mesos/sandbox\n"
+    spoil = make_task("spoils", "cat data/where; echo no > data/where", container=container)
+    await master.run(with_volume(spoil, 64, VolumeMode.RO))
+    await master.state("spoils", "TASK_FAILED", 60)
+    assert (running.sandbox("spoils") / "stdout").read_text().endswith("/mnt/mesos/sandbox\n")
+    assert (running.work / "volumes/roles/web/v/where").read_text() == "/mnt/mesos/sandbox\n"
