@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from aiohttp import web
 
+from dcos.agent.container_api import CALLS, RECORDIO, ContainerApi
 from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.files import Files, Invalid, NotFound, browse_json
 from dcos.agent.identity import version_json
@@ -36,8 +37,9 @@ _encode = msgspec.json.Encoder().encode
 class Api:
     """Requests to answers."""
 
-    def __init__(self, views: Views, executors: ExecutorApi) -> None:
+    def __init__(self, views: Views, executors: ExecutorApi, containers: ContainerApi) -> None:
         self._views = views
+        self._containers_api = containers
         self._files = Files(views.attached)
         self._operator = Operator(views, self._files)
         self._routes: dict[str, Handler] = {
@@ -174,7 +176,7 @@ class Api:
 
     # ---- v1 ----------------------------------------------------------------------------------------------------------
 
-    async def _call(self, request: web.Request) -> web.Response:
+    async def _call(self, request: web.Request) -> web.StreamResponse:
         if not self._views.ready:
             return _text(503, "Agent has not finished recovery")
         if request.method != "POST":
@@ -186,6 +188,8 @@ class Api:
         kind = request.headers.get("Content-Type")
         if kind is None:
             return _text(400, "Expecting 'Content-Type' to be present")
+        if kind == RECORDIO:
+            return await self._containers_api.handle_stream(request)
         codec = by_content_type(kind)
         if codec is None:
             return _text(415, f"Expecting 'Content-Type' of {_EITHER}")
@@ -196,6 +200,8 @@ class Api:
             return _text(400, f"Failed to parse body into Call protobuf: {error}")
         if call.type is None:
             return _text(400, "Failed to validate agent::Call: Expecting 'type' to be present")
+        if call.type in CALLS:
+            return await self._containers_api.handle(request, call)
         codec = accepted(request.headers.get("Accept"))
         if codec is None:
             return _text(406, f"Expecting 'Accept' to allow {_EITHER}")

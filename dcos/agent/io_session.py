@@ -81,10 +81,20 @@ class SessionIo:
         return stdin, stdout, stderr
 
     def started(self) -> None:
-        """The child has them (or never will)."""
+        """The child has them. (A terminal is held until the child ends, for one that nobody has open seems to end.)"""
+        if not self.tty:
+            self.ended()
+
+    def ended(self) -> None:
+        """The child is gone, or will never come."""
         for descriptor in self._child:
             io_descriptors.close(descriptor)
         self._child = []
+
+    def give_to(self, uid: int) -> None:
+        """Let a user open the terminal by its name."""
+        if self.tty and os.geteuid() == 0:
+            os.fchown(self._child[0], uid, -1)
 
     async def pump(self) -> None:
         """Copy what the child writes, from the first listener on, until all ends are closed."""
@@ -105,7 +115,7 @@ class SessionIo:
 
     def close(self) -> None:
         """The container is gone."""
-        self.started()
+        self.ended()
         self._output.end()
         for descriptor in self._ours.values():
             io_descriptors.close(descriptor)

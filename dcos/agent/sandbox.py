@@ -3,6 +3,7 @@
     slaves/<S>/frameworks/<F>/executors/<E>/runs/{<C>,latest}        sandboxes
     .../runs/<C>/containers/<N>, .../runs/<C>/tasks/<T> -> it         sandboxes of a group's tasks
     meta/...                                                         checkpoints (``checkpoint.py``)
+    containers/<C>                                                   sandboxes of standalone containers
     provisioner/ store/                                              images
 
 Source: Mesos agent path layout (``docs/sandbox.md``).
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +58,10 @@ class WorkDir:
         run = self.run(agent_id, plan.framework_id, plan.executor_id, plan.run_id)
         return run / "containers" / plan.container_id if plan.nested else run
 
+    def standalone(self, container_id: str) -> Path:
+        """The sandbox of a container that no executor is behind."""
+        return self.root / "containers" / container_id
+
 
 def check_id(kind: str, value: str) -> str:
     """An id as a folder's name.   Errors: BadId."""
@@ -75,27 +81,58 @@ def make_sandbox(work: WorkDir, agent_id: str, plan: Plan, user: str | None) -> 
         ("task id", plan.task_id),
     ):
         check_id(kind, value)
-    owner = None
-    if user is not None and os.geteuid() == 0:
-        entry = account(user)
-        owner = (entry.pw_uid, entry.pw_gid)
+    owner = owner_of(user)
     run = work.run(agent_id, plan.framework_id, plan.executor_id, plan.run_id)
     try:
         run.parent.mkdir(parents=True, exist_ok=True)
         _own(run, owner)
         link(run.parent / "latest", run)
-        sandbox = run
-        if plan.nested:
-            sandbox = run / "containers" / plan.container_id
-            _own(sandbox.parent, owner)
-            _own(sandbox, owner)
-            _own(run / "tasks", owner)
-            link(run / "tasks" / plan.task_id, sandbox)
-        for name in ("stdout", "stderr"):
-            _fresh_file(sandbox / name, owner)
+        if not plan.nested:
+            return make_inside(run, (), owner)
+        sandbox = make_inside(run, ("containers", plan.container_id), owner)
+        with _opened(run, ("tasks",), owner) as tasks:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(plan.task_id, dir_fd=tasks)
+            os.symlink(sandbox, plan.task_id, dir_fd=tasks)
     except OSError as error:
         raise LaunchError(f"Failed to create the sandbox: {error}") from error
     return sandbox
+
+
+def owner_of(user: str | None) -> tuple[int, int] | None:
+    """uid and gid to give files to; None: they stay ours.   Errors: LaunchError."""
+    if user is None or os.geteuid() != 0:
+        return None
+    entry = account(user)
+    return entry.pw_uid, entry.pw_gid
+
+
+def make_inside(base: Path, parts: tuple[str, ...], owner: tuple[int, int] | None) -> Path:
+    """A sandbox with its files below ``base``, a folder that tasks write to, maybe this moment.   Errors: OSError."""
+    with _opened(base, parts, owner) as folder:
+        for name in ("stdout", "stderr"):
+            _fresh_file(name, owner, folder)
+    return base.joinpath(*parts)
+
+
+@contextlib.contextmanager
+def _opened(base: Path, parts: tuple[str, ...], owner: tuple[int, int] | None) -> Iterator[int]:
+    """Descriptor of ``base/parts``, made where missing; never through a link, for root must not be led away."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    place = os.open(base, flags)
+    try:
+        for part in parts:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(part, MODE, dir_fd=place)
+            inner = os.open(part, flags, dir_fd=place)
+            os.close(place)
+            place = inner
+            os.fchmod(place, MODE)
+            if owner is not None:
+                os.fchown(place, *owner)
+        yield place
+    finally:
+        os.close(place)
 
 
 def link(path: Path, target: Path) -> None:
@@ -113,8 +150,8 @@ def _own(folder: Path, owner: tuple[int, int] | None) -> None:
         os.chown(folder, *owner)
 
 
-def _fresh_file(path: Path, owner: tuple[int, int] | None) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+def _fresh_file(path: str | Path, owner: tuple[int, int] | None, folder: int | None = None) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
     try:
         os.fchmod(descriptor, 0o644)
         if owner is not None:

@@ -13,6 +13,7 @@ from typing import Any
 from dcos.agent.api import Api
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
+from dcos.agent.container_api import ContainerApi
 from dcos.agent.containerizer import oci
 from dcos.agent.containerizer.base import Backend, ContainerError, Launcher
 from dcos.agent.containerizer.containerizer import Containerizer, Settings
@@ -29,6 +30,7 @@ from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.link import AgentLink
+from dcos.agent.nested import NestedContainers
 from dcos.agent.resources import agent_attributes, agent_resources
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.views import Views
@@ -147,7 +149,25 @@ async def run(app: App[Config]) -> None:
         config=config,
         clock=app.clock,
     )
-    async with http.listen(Api(views, ExecutorApi(daemon, app.clock)).application(), host=ip, port=config.port):
+    nested = NestedContainers(
+        core=core,
+        containerizer=containerizer,
+        inside=launchers["posix"],
+        launcher=launcher,
+        work=work,
+        runtime=runtime,
+        fetcher=fetcher,
+        sandbox_directory=config.sandbox_directory,
+        switch_user=config.switch_user and os.geteuid() == 0,
+        agent_id=lambda: daemon.agent_id or "",
+        ip=config.advertise_ip or ip,
+        spawn=lambda work, name: app.spawn(work, name=name),
+        log=app.log,
+    )
+    daemon.nested = nested
+    containers = ContainerApi(nested, heartbeat_s=config.http_heartbeat_interval)
+    api = Api(views, ExecutorApi(daemon, app.clock), containers)
+    async with http.listen(api.application(), host=ip, port=config.port):
         app.log.info("starting", pid=daemon.pid, launcher=launcher, images=unusable or "runc")
         await daemon.recover(
             policy=config.reconfiguration_policy, strict=config.strict, cleanup=config.recover == "cleanup"

@@ -3,7 +3,8 @@
 #
 #   supervise.sh DIRECTORY
 #
-# DIRECTORY/launch is what to run. Written here, each by rename: supervisor (our pid), pid (the task's), exit (its status
+# DIRECTORY/launch is what to run; DIRECTORY/join, where it is there, names the control groups (their cgroup.procs, one a
+# line) to go into before. Written here, each by rename: supervisor (our pid), pid (the task's), exit (its status
 # as the shell tells it: above 128 means ended by signal status-128). Nobody needs to wait for us: we leave the caller's
 # session at once. A signal to us does not end the task; we only go after it.
 set -u
@@ -18,6 +19,11 @@ put() {
 }
 
 umask 077
+if [ -f "$directory/join" ]; then
+    while read -r group; do
+        echo "$$" >"$group" || exit 1
+    done <"$directory/join"
+fi
 put supervisor "$$"
 trap : HUP INT TERM QUIT
 
