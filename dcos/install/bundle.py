@@ -21,6 +21,7 @@ import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dcos.install import assets
 from dcos.install.command import CommandFailed, run
@@ -81,11 +82,23 @@ def content_id(checkout: Path) -> str:
     return digest.hexdigest()[:40]
 
 
+def version_of(checkout: Path) -> str:
+    return str(_project(checkout)["version"])
+
+
+def scripts_of(checkout: Path) -> dict[str, str]:
+    """Console scripts: name to ``module:function``."""
+    return dict(_project(checkout)["scripts"])
+
+
+def _project(checkout: Path) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    return project
+
+
 def build(checkout: Path, cache: Path, say: Callable[[str], None] = lambda _: None) -> Bundle:
     """The bundle for the sources as they are now. Errors: CommandFailed with what the failing program said."""
-    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
-    version, scripts = str(project["version"]), dict(project["scripts"])
-    bundle_id = content_id(checkout)
+    version, scripts, bundle_id = version_of(checkout), scripts_of(checkout), content_id(checkout)
     folder = cache / "bundles"
     archive = folder / f"{bundle_id}.bootstrap.tar.xz"
     with locked(cache / "bundles.lock"):

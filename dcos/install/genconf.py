@@ -44,9 +44,10 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What was made."""
+    """One configuration of one version: all that an installation follows from."""
 
     folder: Path
+    """Where nodes find it, once ``generate`` filled it."""
     release: Release
     arguments: Mapping[str, str]
     """All, secrets included: never to be shown."""
@@ -55,6 +56,10 @@ class Served:
     user_config: str
     secrets: Secrets
     """For masters."""
+    files: Mapping[str, tuple[str, int]]
+    """The archive for every node: (text, mode) by name."""
+    private: Mapping[str, str]
+    """The archive for masters."""
     warnings: tuple[tuple[str, str], ...]
 
 
@@ -102,6 +107,33 @@ def kept_secrets(path: Path) -> dict[str, str]:
     return made
 
 
+def configure(config: Path, out: Path, *, version: str, bundle_id: str) -> Served:
+    """What follows from a configuration; writes nothing but the cluster's random values. Errors: ConfigError."""
+    user, resolved = validate(config)
+    out.mkdir(parents=True, exist_ok=True)
+    random_values = kept_secrets(out / "secrets.json")
+
+    private = {**random_values, **{key: resolved.arguments[key] for key in ("superuser_username", *resolved.secrets)}}
+    public = {
+        "arguments.json": (json.dumps(resolved.readable(), indent=1), 0o644),
+        "user.config.yaml": (masked(user, resolved.secrets), 0o644),
+    }
+    config_id = hashlib.sha256((bundle_id + json.dumps([public, private], sort_keys=True)).encode()).hexdigest()[:40]
+    release = Release(version, bundle_id, bundle.package_name(version, bundle_id), config_id)
+    fields = {name: getattr(release, name) for name in ("version", "bundle_id", "package", "config_id")}
+    return Served(
+        folder=out / "serve",
+        release=release,
+        arguments=resolved.arguments,
+        public=resolved.readable(),
+        user_config=public["user.config.yaml"][0],
+        secrets=Secrets(**private),
+        files={**public, "release.json": (json.dumps(fields), 0o644)},
+        private=private,
+        warnings=(*resolved.warnings, *_omissions(resolved.arguments)),
+    )
+
+
 def generate(
     config: Path,
     out: Path,
@@ -111,21 +143,10 @@ def generate(
     say: Callable[[str], None] = lambda _: None,
 ) -> Served:
     """Fill ``out/serve``. Errors: ConfigError, CommandFailed."""
-    user, resolved = validate(config)
+    validate(config)  # mistakes are told before anything is fetched
     built = bundle.build(checkout or assets.checkout(), cache or bundle.cache_folder(), say)
-    out.mkdir(parents=True, exist_ok=True)
-    serve = out / "serve"
-    random_values = kept_secrets(out / "secrets.json")
-
-    private = {**random_values, **{key: resolved.arguments[key] for key in ("superuser_username", *resolved.secrets)}}
-    public = {
-        "arguments.json": (json.dumps(resolved.readable(), indent=1), 0o644),
-        "user.config.yaml": (masked(user, resolved.secrets), 0o644),
-    }
-    config_id = hashlib.sha256((built.id + json.dumps([public, private], sort_keys=True)).encode()).hexdigest()[:40]
-    release = Release(built.version, built.id, built.package, config_id)
-    fields = {name: getattr(release, name) for name in ("version", "bundle_id", "package", "config_id")}
-    public["release.json"] = (json.dumps(fields), 0o644)
+    served = configure(config, out, version=built.version, bundle_id=built.id)
+    serve, release, config_id = served.folder, served.release, served.release.config_id
 
     for folder in ("bootstrap", "packages/dcos-config", "packages/dcos-secrets"):
         (serve / folder).mkdir(parents=True, exist_ok=True)
@@ -133,8 +154,8 @@ def generate(
     config_name = f"packages/dcos-config/{release.config_package}.tar.xz"
     secrets_name = f"packages/dcos-secrets/dcos-secrets--setup_{config_id}.tar.xz"
     _place(built.path, serve / bundle_name)
-    config_raw = archive(public)
-    secrets_raw = archive({"secrets.json": (json.dumps(private), 0o600)})
+    config_raw = archive(served.files)
+    secrets_raw = archive({"secrets.json": (json.dumps(served.private), 0o600)})
     write_if_changed(serve / config_name, config_raw)
     write_if_changed(serve / secrets_name, secrets_raw, mode=0o600)
     write_if_changed(serve / f"bootstrap/{built.id}.sha256", f"{built.sha256}  {Path(bundle_name).name}\n")
@@ -143,7 +164,7 @@ def generate(
     for role in ROLES:
         write_if_changed(serve / f"os-packages.{role}", "\n".join(packages(frozenset({role}))) + "\n")
     values = {
-        "bootstrap_url": resolved.arguments["bootstrap_url"],
+        "bootstrap_url": served.arguments["bootstrap_url"],
         "bundle": bundle_name,
         "bundle_sha256": built.sha256,
         "config": config_name,
@@ -165,15 +186,7 @@ def generate(
         for path in (serve / folder).iterdir():
             if keep not in path.name and path.name != "bootstrap.latest":
                 path.unlink()
-    return Served(
-        folder=serve,
-        release=release,
-        arguments=resolved.arguments,
-        public=resolved.readable(),
-        user_config=public["user.config.yaml"][0],
-        secrets=Secrets(**private),
-        warnings=(*resolved.warnings, *_omissions(resolved.arguments)),
-    )
+    return served
 
 
 def _place(source: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcos.install.prereqs import PREREQUISITES, SEARCH_PATH
+from dcos.install.prereqs import PREREQUISITES, find_command
 from dcos.registry import NodeRole, Port, services_on
 
 SYSTEMD_OLDEST = 247  # delegated units with cgroup v2, credentials of PrivateDevices in containers
@@ -40,7 +40,7 @@ class Machine:
 
     root: Path = Path("/")
     is_root: bool = True
-    which: Callable[[str], str | None] = lambda name: shutil.which(name, path=":".join(SEARCH_PATH))
+    which: Callable[[str], str | None] = find_command
     output: Callable[[list[str]], str | None] = lambda argv: _output(argv)
     port_is_free: Callable[[str, int, str], bool] = lambda address, number, protocol: _port_is_free(
         address, number, protocol
@@ -122,8 +122,7 @@ def _packages(role: NodeRole, machine: Machine) -> Iterator[Finding]:
     for row in PREREQUISITES:
         if role.value not in row.roles:
             continue
-        here = machine.which(row.command) if row.command else (machine.root / row.file.lstrip("/")).exists()
-        if not here:
+        if not row.is_here(machine.root, machine.which):
             missing.append(row)
             proof = f"command {row.command}" if row.command else f"file {row.file}"
             yield Finding(f"no {proof} ({row.why})", f"apt-get install {row.package}")

@@ -6,7 +6,10 @@ need it and why. Nothing else in the project lists OS packages.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 MASTER = "master"
 SLAVE = "slave"
@@ -19,6 +22,11 @@ MASTERS = frozenset({MASTER})
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
+def find_command(name: str) -> str | None:
+    """Where a node's services would find it, whatever this process's own search path is."""
+    return shutil.which(name, path=":".join(SEARCH_PATH))
+
+
 @dataclass(frozen=True, slots=True)
 class Prerequisite:
     """One OS package; exactly one of ``command`` and ``file`` proves that it is installed."""
@@ -28,27 +36,37 @@ class Prerequisite:
     command: str = ""
     file: str = ""
     roles: frozenset[str] = EVERYWHERE
+    plain: bool = False
+    """Needed as well where services are plain processes of a local cluster."""
+
+    def is_here(self, root: Path = Path("/"), which: Callable[[str], str | None] = find_command) -> bool:
+        """Whether its proof is found."""
+        return bool(which(self.command)) if self.command else (root / self.file.lstrip("/")).exists()
 
 
 PREREQUISITES = (
     Prerequisite("systemd", "runs every service as a unit", command="systemctl"),
     Prerequisite("python3", "runs every service; 3.11, the version the bundle is built for", command="python3.11"),
     Prerequisite("dbus", "the agent asks systemd for task units over D-Bus", command="dbus-daemon"),
-    Prerequisite("iproute2", "addresses, bridges and overlay devices", command="ip"),
+    Prerequisite("iproute2", "addresses, bridges and overlay devices", command="ip", plain=True),
     Prerequisite("nftables", "virtual IPs", command="nft"),
     Prerequisite("conntrack", "forgets connections to backends that are gone", command="conntrack"),
-    Prerequisite("curl", "fetches the bootstrap bundle", command="curl"),
+    Prerequisite("curl", "fetches the bootstrap bundle", command="curl", plain=True),
     Prerequisite("ca-certificates", "fetches over HTTPS", file="/etc/ssl/certs/ca-certificates.crt"),
-    Prerequisite("tar", "unpacks bundles and artifacts", command="tar"),
-    Prerequisite("xz-utils", "unpacks bundles and artifacts", command="xz"),
-    Prerequisite("unzip", "unpacks artifacts of tasks", command="unzip"),
+    Prerequisite("tar", "unpacks bundles and artifacts", command="tar", plain=True),
+    Prerequisite("xz-utils", "unpacks bundles and artifacts", command="xz", plain=True),
+    Prerequisite("unzip", "unpacks artifacts of tasks", command="unzip", plain=True),
     Prerequisite("iputils-ping", "checks names and nodes", command="ping"),
     Prerequisite("procps", "process lists and kernel settings", command="sysctl"),
     Prerequisite("util-linux", "namespaces and mounts", command="nsenter"),
-    Prerequisite("nginx-light", "carries the traffic of Admin Router", command="nginx"),
-    Prerequisite("default-jre-headless", "runs Apache ZooKeeper", command="java", roles=MASTERS),
-    Prerequisite("libzookeeper-java", "Apache ZooKeeper", file="/usr/share/java/zookeeper.jar", roles=MASTERS),
-    Prerequisite("openssl", "makes the self-signed certificate of Admin Router", command="openssl", roles=MASTERS),
+    Prerequisite("nginx-light", "carries the traffic of Admin Router", command="nginx", plain=True),
+    Prerequisite("default-jre-headless", "runs Apache ZooKeeper", command="java", roles=MASTERS, plain=True),
+    Prerequisite(
+        "libzookeeper-java", "Apache ZooKeeper", file="/usr/share/java/zookeeper.jar", roles=MASTERS, plain=True
+    ),
+    Prerequisite(
+        "openssl", "makes the self-signed certificate of Admin Router", command="openssl", roles=MASTERS, plain=True
+    ),
     Prerequisite("runc", "runs containers from OCI images", command="runc", roles=AGENTS),
     Prerequisite("skopeo", "fetches OCI images", command="skopeo", roles=AGENTS),
     Prerequisite("umoci", "unpacks OCI images", command="umoci", roles=AGENTS),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
+
+from dcos.runtime.files import write_atomic
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -35,3 +38,17 @@ def mark(pid: int) -> Mark | None:
 def lives(one: Mark) -> bool:
     """Whether just this process still runs."""
     return start_time(one.pid) == one.started and _BOOT_ID.read_text().strip() == one.boot
+
+
+def leave_own(path: Path) -> None:
+    """Write this process's own mark to ``path``."""
+    write_atomic(path, msgspec.json.encode(mark(os.getpid())))
+
+
+def living(path: Path) -> int | None:
+    """The pid of the process whose mark stands in ``path``, if it still runs."""
+    try:
+        one = msgspec.json.decode(path.read_bytes(), type=Mark)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return one.pid if lives(one) else None

@@ -19,9 +19,9 @@ import msgspec
 from dcos.install import assets, genconf, passwords
 from dcos.install.command import CommandFailed, run
 from dcos.install.local import network, nspawn, process
-from dcos.install.local.driver import Driver, NodeTrouble
+from dcos.install.local.driver import ON, Driver, NodeTrouble
 from dcos.install.local.progress import Progress
-from dcos.install.local.spec import LOOPBACKS, ClusterSpec, Folders, NodeSpec, plan
+from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec, plan
 from dcos.install.locking import locked
 from dcos.runtime.files import write_atomic
 
@@ -112,7 +112,7 @@ class LocalCluster:
         """The cluster for programs. ``units``: node -> unit -> {active_state, pid}."""
         spec = self.spec()
         driver = self.driver(spec)
-        on = [node for node in spec.nodes if driver.is_running(node)]
+        states = {node.name: driver.state(node) for node in spec.nodes}
         timings = self.folders.cluster / "timings.json"
         return {
             "name": spec.name,
@@ -127,12 +127,14 @@ class LocalCluster:
                     "name": node.name,
                     "role": node.role,
                     "ip": node.ip,
-                    "running": node in on,
+                    "running": states[node.name] == ON,
+                    "state": states[node.name],
                     "memory_bytes": driver.memory_bytes(node),
                 }
                 for node in spec.nodes
             ],
-            "units": {node.name: driver.units(node) for node in on},
+            "units": {node.name: driver.units(node) for node in spec.nodes if states[node.name] == ON},
+            "no_virtual_ips": spec.no_vips,
             "problems": self.problems(spec, driver),
             "steps": json.loads(timings.read_text()) if timings.exists() else {},
         }
@@ -156,24 +158,15 @@ class LocalCluster:
                 driver.prepare()
             with self.progress.step(f"{len(spec.nodes)} nodes"):
                 self._each(spec.nodes, driver.start)
-            new = [
-                node
-                for node in spec.nodes
-                if not (known := driver.is_installed(node)) or self._is_other(node, known, served)
-            ]
-            if new:
+            installed = {node: driver.is_installed(node) for node in spec.nodes}
+            if new := [node for node, bundle_id in installed.items() if not bundle_id]:
                 with self.progress.step(f"installing {', '.join(node.name for node in new)}"):
                     driver.install(new, served)
             with self.progress.step("services"):
                 self._wait_healthy(spec, driver)
+            if other := {bundle_id for bundle_id in installed.values() if bundle_id} - {served.release.bundle_id}:
+                self.progress.say(_other_version(spec, other, served.release.bundle_id))
         return spec
-
-    def _is_other(self, node: NodeSpec, installed: str, served: genconf.Served) -> bool:
-        if installed != served.release.bundle_id:
-            self.progress.say(
-                f"{node.name} runs an older bundle ({installed[:12]}); `make down` first to install the new one"
-            )
-        return False
 
     def _planned(self, wanted: Wanted) -> ClusterSpec:
         counts = {"masters": wanted.masters, "agents": wanted.agents, "public_agents": wanted.public_agents}
@@ -190,10 +183,13 @@ class LocalCluster:
         self.progress.say(f"driver {name}: {reason}")
         taken = {spec.prefix for spec in known_clusters(self.folders.base).values()}
         if name == "nspawn":
-            prefix = network.free_prefix(taken)
+            prefix, no_vips = network.free_prefix(taken), ""
         else:
-            prefix = next(candidate for candidate in LOOPBACKS if candidate not in taken)
-        spec = plan(self.folders.name, name, prefix, **counts)
+            prefix = process.free_prefix(taken)
+            no_vips = process.no_virtual_ips(prefix)
+        if no_vips:
+            self.progress.say(f"virtual IPs are left out: {no_vips}")
+        spec = msgspec.structs.replace(plan(self.folders.name, name, prefix, **counts), no_vips=no_vips)
         self.folders.cluster.mkdir(parents=True, exist_ok=True)
         self.folders.cluster.chmod(0o700)
         write_atomic(self.folders.spec, msgspec.json.encode(spec))
@@ -217,10 +213,10 @@ class LocalCluster:
                 "resolvers": [spec.host_ip],
                 "superuser_username": ADMIN,
                 "superuser_password_hash": passwords.hash_password(self.password()),
-                **({} if spec.driver == "nspawn" else {"enable_lb": False}),
+                "enable_lb": not spec.no_vips,
             }
             write_atomic(config, json.dumps(settings, indent=2) + "\n", mode=0o600)  # JSON is YAML
-        return genconf.generate(config, out, say=self.progress.detail)
+        return driver.configure(config, self.progress.detail)
 
     def _each(self, nodes: Sequence[NodeSpec], work: Callable[[NodeSpec], None]) -> None:
         with ThreadPoolExecutor(max_workers=max(1, min(16, len(nodes)))) as pool:
@@ -242,8 +238,8 @@ class LocalCluster:
         """What is not as it should be; empty means healthy."""
         found = []
         for node in spec.nodes:
-            if not driver.is_running(node):
-                found.append(f"{node.name} (off)")
+            if (state := driver.state(node)) != ON:
+                found.append(f"{node.name} ({state})")
                 continue
             states = unit_states(driver, node)
             found += [f"{unit} on {node.name} ({state})" for unit, state in states.items() if state != "active"]
@@ -287,6 +283,17 @@ class LocalCluster:
             shutil.rmtree(self.folders.cluster)
         (self.folders.base / f"{self.folders.name}.lock").unlink(missing_ok=True)
         return True
+
+
+def _other_version(spec: ClusterSpec, other: set[str], ours: str) -> str:
+    """What to do about nodes that were installed from another state of this checkout."""
+    return (
+        f"NOTE: cluster {spec.name!r} was installed from another version of these sources (bundle "
+        f"{', '.join(sorted(one[:12] for one in other))}; they now make {ours[:12]}) and was left as it is.\n"
+        f"      To run the new version: `dcos-install local down --cluster={spec.name}`, then `up` again; apps and "
+        "packages installed in the cluster go with it.\n"
+        f"      To have both: `dcos-install local up --cluster=OTHER` makes a second cluster of the new version."
+    )
 
 
 def unit_states(driver: Driver, node: NodeSpec) -> dict[str, str]:

@@ -27,7 +27,7 @@ from dcos.install.local.cluster import (
     known_clusters,
     unit_states,
 )
-from dcos.install.local.driver import NodeTrouble
+from dcos.install.local.driver import ON, NodeTrouble
 from dcos.install.local.progress import Progress
 from dcos.install.local.spec import DEFAULT_NAME, SpecError
 
@@ -106,9 +106,11 @@ def status(cluster: str, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2))
         raise SystemExit(1 if facts["problems"] else 0)
     click.echo(f"cluster {spec.name}, driver {spec.driver}, {one.front_door(spec)}")
+    if spec.no_vips:
+        click.echo(f"  no virtual IPs: {spec.no_vips}")
     for node in spec.nodes:
-        if not driver.is_running(node):
-            click.echo(f"  {node.name:<10} {node.ip:<15} {node.role:<13} off")
+        if (state := driver.state(node)) != ON:
+            click.echo(f"  {node.name:<10} {node.ip:<15} {node.role:<13} {state}")
             continue
         states = unit_states(driver, node)
         bad = [f"{unit} {state}" for unit, state in states.items() if state != "active"]

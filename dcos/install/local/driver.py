@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from dcos.install.genconf import Served
 from dcos.install.local.spec import NodeSpec
+
+ON = "on"
+OFF = "off"
 
 
 class NodeTrouble(Exception):
@@ -26,6 +30,10 @@ class Driver(Protocol):
         """Where the nodes fetch the bundle from."""
         ...
 
+    def configure(self, config: Path, say: Callable[[str], None]) -> Served:
+        """What the nodes are installed from, made of this checkout and ``config``. Errors: ConfigError, CommandFailed."""
+        ...
+
     def start(self, node: NodeSpec) -> None:
         """Make the node if it is new, boot it. Returns when it runs. Errors: NodeTrouble."""
         ...
@@ -34,7 +42,9 @@ class Driver(Protocol):
         """Power it off; ``hard`` kills it."""
         ...
 
-    def is_running(self, node: NodeSpec) -> bool: ...
+    def state(self, node: NodeSpec) -> str:
+        """``on``, ``off``, or what is wrong with it: then ``start`` puts it right."""
+        ...
 
     def is_installed(self, node: NodeSpec) -> str:
         """Id of the bundle on the node; empty when there is none."""

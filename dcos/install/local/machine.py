@@ -9,7 +9,6 @@ a line), ``console.log``.
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import signal
@@ -23,6 +22,7 @@ import msgspec
 from dcos.install.command import run
 from dcos.install.local import cgroups, network
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
+from dcos.runtime import pids
 
 REBOOT = 133
 NODE_INIT = "usr/local/sbin/node-init"
@@ -141,7 +141,7 @@ class Machine:
         self.groups = cgroups.make_children(f"dcos-local-{self.spec.name}-{self.node.name}")
         (self.folder / "cgroups").write_text("".join(f"{path}\n" for path in self.groups))
         pid_file = self.folder / "machine.pid"
-        pid_file.write_text(f"{os.getpid()}\n")
+        pids.leave_own(pid_file)
         code = REBOOT
         try:
             while code == REBOOT and not self.stopping:

@@ -27,7 +27,7 @@ def node_namespace(cluster: str, node: str) -> str:
 
 def host_leg(spec: ClusterSpec) -> str:
     """The one interface in the host's own namespace; one subnet is one cluster, so its number makes it unique."""
-    return f"dcoshost{spec.prefix.rsplit('.', 1)[1]}"
+    return f"dcoshost{spec.number}"
 
 
 def namespaces() -> set[str]:

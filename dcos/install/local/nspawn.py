@@ -10,20 +10,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dcos import registry
 from dcos.install import envfile, units
 from dcos.install.command import CommandFailed, run, succeeds
-from dcos.install.genconf import Served
+from dcos.install.genconf import Served, generate
 from dcos.install.local import cgroups, image, machine, network
-from dcos.install.local.driver import NodeTrouble
+from dcos.install.local.driver import OFF, ON, NodeTrouble
 from dcos.install.local.resources import agent_overrides, agent_service, cpu_count, total_mem_mb
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
 from dcos.install.serve import serving
 from dcos.model.layout import Layout
+from dcos.runtime import pids
 
 NODE_PATH = "/opt/mesosphere/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BOOTSTRAP_PORT = 61099  # only on the bridge's own address, only while nodes are installed
@@ -88,9 +89,7 @@ class NspawnDriver:
         units = {node.name: self._unit(node.name) for node in self.spec.nodes}
         for node in self.spec.nodes:
             self._signal_supervisor(node.name, signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and any(self._supervisor(node.name) for node in self.spec.nodes):
-            time.sleep(0.1)
+        _within(20, lambda: not any(self._supervisor(node.name) for node in self.spec.nodes))
         for node in self.spec.nodes:
             groups = self._groups(node.name)
             self._signal_supervisor(node.name, signal.SIGKILL)
@@ -113,6 +112,9 @@ class NspawnDriver:
     def bootstrap_url(self) -> str:
         return f"http://{self.spec.host_ip}:{BOOTSTRAP_PORT}"
 
+    def configure(self, config: Path, say: Callable[[str], None]) -> Served:
+        return generate(config, config.parent, say=say)
+
     # --- one node
 
     def start(self, node: NodeSpec) -> None:
@@ -121,6 +123,8 @@ class NspawnDriver:
         machine.prepare_tree(folder, self.spec, node, Path((self.folders.cluster / "image").read_text().strip()))
         network.make_bridge(self.spec)
         if self._supervisor(node.name) is None:
+            if self.state(node) not in (ON, OFF):
+                self.stop(node)
             self._launch(node)
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
@@ -137,27 +141,31 @@ class NspawnDriver:
         """Power a node off; ``hard`` is pulling the plug: every process is killed at once."""
         supervisor = self._supervisor(node.name)
         groups = self._groups(node.name)
-        if supervisor is None:
-            return
-        if hard:
-            _kill(supervisor, signal.SIGKILL)
-            while left := cgroups.processes(groups):
-                for pid in left:
-                    _kill(pid, signal.SIGKILL)
-                time.sleep(0.02)
-            cgroups.remove(groups)
-            (self.folders.node(node.name) / "machine.pid").unlink(missing_ok=True)
-            network.remove_node_link(self.spec, node)
-            return
-        _kill(supervisor, signal.SIGTERM)
-        deadline = time.monotonic() + 100
-        while self._supervisor(node.name) is not None:
-            if time.monotonic() > deadline:
+        if supervisor is not None and not hard:
+            _kill(supervisor, signal.SIGTERM)
+            if not _within(100, lambda: self._supervisor(node.name) is None):
                 raise NodeTrouble(f"{node.name} did not power off within 100 s:\n{self.tail(node, 30)}")
-            time.sleep(0.1)
+            return
+        if supervisor is not None:
+            _kill(supervisor, signal.SIGKILL)
+        elif not hard and (leader := self._leader(node.name)) is not None:
+            # Its supervisor was killed: systemd itself is asked.
+            _kill(leader, signal.SIGRTMIN + 4)
+            _within(60, lambda: not cgroups.processes(groups))
+        while left := cgroups.processes(groups):
+            for pid in left:
+                _kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+        cgroups.remove(groups)
+        (self.folders.node(node.name) / "machine.pid").unlink(missing_ok=True)
+        network.remove_node_link(self.spec, node)
 
-    def is_running(self, node: NodeSpec) -> bool:
-        return self._leader(node.name) is not None
+    def state(self, node: NodeSpec) -> str:
+        if self._leader(node.name) is None:
+            return OFF
+        if self._supervisor(node.name) is None and not self._starting(node.name):
+            return f"on, but its supervisor is gone; `dcos-install local up --cluster={self.spec.name}` boots it anew"
+        return ON
 
     def enter(self, node: NodeSpec, argv: Sequence[str]) -> list[str]:
         """The command that runs ``argv`` inside the node. Errors: NodeTrouble when it is off."""
@@ -269,12 +277,7 @@ class NspawnDriver:
         return host_has_systemd() or (marker.exists() and time.time() - marker.stat().st_mtime < 5)
 
     def _supervisor(self, node: str) -> int | None:
-        try:
-            pid = int((self.folders.node(node) / "machine.pid").read_text())
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return None
-        return pid if b"dcos.install.local.machine" in words and node.encode() in words else None
+        return pids.living(self.folders.node(node) / "machine.pid")
 
     def _signal_supervisor(self, node: str, number: signal.Signals) -> None:
         pid = self._supervisor(node)
@@ -314,7 +317,17 @@ class NspawnDriver:
         return done.stdout.strip()
 
 
-def _kill(pid: int, number: signal.Signals) -> None:
+def _within(limit_s: float, done: Callable[[], bool]) -> bool:
+    """Wait for it; whether it came."""
+    deadline = time.monotonic() + limit_s
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _kill(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except ProcessLookupError:

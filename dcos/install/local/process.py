@@ -2,7 +2,8 @@
 
 For machines where nodes cannot be booted. The same tree is planned from the same table as on a real node, below ``DCOS_ROOT``;
 what differs is in ``CHANGES``: ports below 1024 are shifted by 10000, services that listen on 127.0.0.1 take the node's own
-loopback address, and the network of this machine is left alone, so there are no virtual IPs.
+loopback address, and of this machine's network nothing is changed but, where that is allowed, one nftables table and routes on
+``lo`` for the cluster's virtual IPs (``VIRTUAL_IPS``).
 """
 
 from __future__ import annotations
@@ -12,32 +13,35 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 import psutil
 
 from dcos import registry
-from dcos.install import apply, assets, envfile
-from dcos.install.genconf import Served
+from dcos.install import apply, assets, bundle, envfile
+from dcos.install.command import CommandFailed, run
+from dcos.install.genconf import Served, configure
 from dcos.install.local import supervise
-from dcos.install.local.driver import NodeTrouble
+from dcos.install.local.driver import OFF, ON, NodeTrouble
 from dcos.install.local.resources import agent_overrides, agent_service, cpu_count, total_mem_mb
-from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
-from dcos.install.prereqs import MASTER
+from dcos.install.local.spec import LOOPBACKS, ClusterSpec, Folders, NodeSpec
+from dcos.install.prereqs import MASTER, PREREQUISITES, Prerequisite
 from dcos.install.tree import Input, plan
 from dcos.install.units import started_by_target
 from dcos.model.layout import Layout
+from dcos.net.core import ruleset, vips
 from dcos.registry import NodeRole
 
 SHIFT = 10000
 
-# Variables that differ from production, over the node's own values: {ip}, {root}, {cluster}.
+# Variables that differ from production, over the node's own values: {ip}, {root}, {number}.
 CHANGES: Mapping[str, Mapping[str, str]] = {
     "dcos-marathon": {"MARATHON_HTTP_ADDRESS": "{ip}", "MARATHON_HOSTNAME": "{ip}"},
     "dcos-bouncer": {"BOUNCER_IP": "{ip}"},
@@ -63,6 +67,66 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
     },
     "dcos-adminrouter-agent": {"ADMINROUTER_IP": "{ip}", "ADMINROUTER_WORKERS": "1"},
 }
+
+
+# Where virtual IPs may be: the range of named ones is the cluster's own, for clusters share this machine.
+VIRTUAL_IPS: Mapping[str, str] = {
+    "DCOS_NET_LOOPBACK_CLUSTER": "{number}",
+    "DCOS_NET_ENABLE_IPV6": "false",
+    "DCOS_NET_MIN_NAMED_IP": "11.{number}.0.0",
+    "DCOS_NET_MAX_NAMED_IP": "11.{number}.255.255",
+    "DCOS_NET_REPAIR_INTERVAL": "5",
+}
+
+
+def no_virtual_ips(prefix: str) -> str:
+    """Why virtual IPs must be left out; empty when this kernel takes a table and a route of ours, tried and removed again."""
+    if os.geteuid() != 0:
+        return "only root may write nftables"
+    missing = [tool for tool in ("nft", "ip") if shutil.which(tool) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    number = prefix.rsplit(".", 1)[1]
+    table = f"dcos_probe_{number}"
+    trial = {vips.Service("tcp", f"11.{number}.0.1", 80): (vips.Target(f"{prefix}.21", 80),)}
+    route = [f"11.{number}.0.0/16", "dev", "lo", "proto", number]
+    try:
+        run(["nft", "-f", "-"], input_text=ruleset.transaction(trial, ruleset.Table(), 4, table)[0], timeout_s=30)
+        run(["nft", "-f", "-"], input_text=ruleset.removal(4, table), timeout_s=30)
+        run(["ip", "route", "add", *route, "src", f"{prefix}.1"], timeout_s=30)
+        run(["ip", "route", "del", *route], timeout_s=30)
+    except CommandFailed as trouble:
+        said = trouble.output.strip().splitlines()
+        return f"{trouble.argv[0]} is refused: {said[0] if said else trouble}"
+    return ""
+
+
+def free_prefix(taken: set[str], candidates: Sequence[str] = LOOPBACKS) -> str:
+    """The first loopback network that no known cluster has and where nobody, of another user say, serves what ours would."""
+    ports = [registry.port_of(*one) for one in (("dcos-mesos-master", "http"), ("dcos-marathon", "http"))]
+    for prefix in candidates:
+        if prefix not in taken and all(_is_free(f"{prefix}.11", port) for port in ports):
+            return prefix
+    numbers = " and ".join(map(str, ports))
+    raise NodeTrouble(
+        f"no loopback network is free for a cluster: others have them, or something listens on ports {numbers} of every "
+        f"address (tried {', '.join(candidates)})"
+    )
+
+
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def missing_programs() -> tuple[Prerequisite, ...]:
+    """What plain processes need of this machine and do not find."""
+    return tuple(row for row in PREREQUISITES if row.plain and not row.is_here())
 
 
 def shifted(number: int) -> int:
@@ -94,20 +158,52 @@ class ProcessDriver:
     # --- what is made once
 
     def prepare(self) -> None:
-        """Nothing is shared but the supervisor, which ``start`` finds or starts."""
+        """Nothing is shared but the supervisor, which ``start`` finds or starts. Errors: NodeTrouble naming what is missing."""
+        if missing := missing_programs():
+            proofs = ", ".join(row.command or row.file for row in missing)
+            packages = " ".join(sorted(row.package for row in missing))
+            raise NodeTrouble(f"not on this machine: {proofs}; as root: apt-get install {packages}")
         self.folders.nodes.mkdir(parents=True, exist_ok=True)
 
     def bootstrap_url(self) -> str:
         return f"file://{self.folders.genconf / 'serve'}"
 
+    def configure(self, config: Path, say: Callable[[str], None]) -> Served:
+        """No bundle is made: the services are the programs of this very environment."""
+        checkout = assets.checkout()
+        return configure(
+            config, config.parent, version=bundle.version_of(checkout), bundle_id=bundle.content_id(checkout)
+        )
+
     def destroy(self) -> None:
         """End the supervisor, then every process that lives below the cluster's folder: tasks outlive their agent."""
-        supervisors = self._supervisors()
-        for process in supervisors:
-            process.terminate()
-        _, stubborn = psutil.wait_procs(supervisors, timeout=30)
-        for process in stubborn:
-            process.kill()
+        with self._without_supervisor():
+            self._end_processes()
+            if not self.spec.no_vips:
+                net = Path(sys.executable).with_name("dcos-net")
+                run([str(net), "cleanup", f"--loopback_cluster={self.spec.number}"], timeout_s=60)
+            shutil.rmtree(self.folders.nodes, ignore_errors=True)
+            alias = self.folders.alias(os.geteuid())
+            if _is_ours(alias):
+                shutil.rmtree(alias, ignore_errors=True)
+
+    @contextmanager
+    def _without_supervisor(self) -> Iterator[None]:
+        """The supervisor is ended and no other can begin. Errors: NodeTrouble."""
+        began = monotonic()
+        while True:
+            with supervise.only_one(self.folders) as alone:
+                if alone:
+                    yield
+                    return
+            if (pid := self._supervisor()) is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM if monotonic() < began + 30 else signal.SIGKILL)
+            if monotonic() > began + 60:
+                raise NodeTrouble(f"the supervisor of cluster {self.spec.name} does not end")
+            sleep(0.2)
+
+    def _end_processes(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = monotonic() + 3
             while (left := self._processes(self.folders.nodes)) and monotonic() < deadline:
@@ -117,10 +213,6 @@ class ProcessDriver:
                     except psutil.Error:
                         continue
                 sleep(0.2)
-        shutil.rmtree(self.folders.nodes, ignore_errors=True)
-        alias = self.folders.alias(os.geteuid())
-        if _is_ours(alias):
-            shutil.rmtree(alias, ignore_errors=True)
 
     # --- one node
 
@@ -154,9 +246,18 @@ class ProcessDriver:
             except psutil.Error:
                 continue
 
-    def is_running(self, node: NodeSpec) -> bool:
+    def state(self, node: NodeSpec) -> str:
         folder = self.folders.node(node.name)
-        return self._supervisor() is not None and folder.is_dir() and not (folder / "off").exists()
+        if not folder.is_dir() or (folder / "off").exists():
+            return OFF
+        if self._supervisor() is not None:
+            return ON
+        if left := supervise.left_running(folder):
+            return (
+                f"{len(left)} services run on without their supervisor; "
+                f"`dcos-install local up --cluster={self.spec.name}` takes over"
+            )
+        return OFF
 
     def is_installed(self, node: NodeSpec) -> str:
         path = self.layout(node).etc / "dcos-version.json"
@@ -179,7 +280,9 @@ class ProcessDriver:
         arguments = dict(served.public)
         for key in ("ip_detect_contents", "ip_detect_public_contents"):
             arguments[key] = f"#!/bin/sh\necho {node.ip}\n"
-        changes = {name: self._changed(name, node) for name in CHANGES}
+        changes = {name: self._filled(CHANGES[name], node) for name in CHANGES}
+        if not self.spec.no_vips:
+            changes["dcos-net"].update(self._filled(VIRTUAL_IPS, node))
         if node.role != MASTER:
             own = changes.setdefault(agent_service(node), {})
             overrides = agent_overrides(
@@ -194,21 +297,20 @@ class ProcessDriver:
             kept = [part for part in overrides["MESOS_RESOURCES"].split(";") if not part.startswith("ports")]
             own["MESOS_RESOURCES"] = ";".join([*kept, agent_ports(self.spec, node)])
         units = assets.root() / "units"
-        scripts = tomllib.loads((assets.checkout() / "pyproject.toml").read_text())["project"]["scripts"]
         return Input(
             role=NodeRole(node.role),
             release=served.release,
             arguments=arguments,
             user_config=served.user_config,
             templates={path.name: path.read_text() for path in units.iterdir()},
-            scripts=(*sorted(scripts), "python3", "python"),
+            scripts=(*sorted(bundle.scripts_of(assets.checkout())), "python3", "python"),
             secrets=served.secrets,
             changes=changes,
         )
 
-    def _changed(self, name: str, node: NodeSpec) -> dict[str, str]:
-        values = {"ip": node.ip, "root": str(self.root(node)), "cluster": self.spec.name}
-        return {key: text.format_map(values) for key, text in CHANGES[name].items()}
+    def _filled(self, texts: Mapping[str, str], node: NodeSpec) -> dict[str, str]:
+        values = {"ip": node.ip, "root": str(self.root(node)), "number": str(self.spec.number)}
+        return {key: text.format_map(values) for key, text in texts.items()}
 
     def _link_programs(self, given: Input, layout: Layout) -> None:
         """A package whose programs are those of this very environment."""
@@ -232,7 +334,7 @@ class ProcessDriver:
         return {name: {key: known.get(name, rest)[key] for key in rest} for name in names}
 
     def enter(self, node: NodeSpec, argv: Sequence[str]) -> list[str]:
-        if not self.is_running(node):
+        if self.state(node) == OFF:
             raise NodeTrouble(f"{node.name} is off; `dcos-install local start {node.name}` starts it")
         layout = self.layout(node)
         common = layout.opt / "environment"
@@ -281,15 +383,6 @@ class ProcessDriver:
 
     def _supervisor(self) -> int | None:
         return supervise.running(self.folders)
-
-    def _supervisors(self) -> list[psutil.Process]:
-        """By their command line: after a crash no pid file may tell."""
-        words = ["dcos.install.local.supervise", str(self.folders.base), self.spec.name]
-        found = []
-        for process in psutil.process_iter(["cmdline"]):
-            if (process.info["cmdline"] or [])[-3:] == words:
-                found.append(process)
-        return found
 
     def _processes(self, folder: Path) -> list[psutil.Process]:
         """Processes that belong below a folder: by their DCOS_ROOT, their working folder or their task's sandbox."""

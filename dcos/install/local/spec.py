@@ -43,13 +43,18 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     driver: str
     prefix: str
     nodes: tuple[NodeSpec, ...]
-    cpus: float = 0
-    mem_mb: int = 0
+    no_vips: str = ""
+    """Why the cluster has no virtual IPs; empty when it has."""
 
     @property
     def host_ip(self) -> str:
         """This machine's own address on the bridge."""
         return f"{self.prefix}.1"
+
+    @property
+    def number(self) -> int:
+        """The third number of all its addresses: no other cluster of the machine has it."""
+        return int(self.prefix.rsplit(".", 1)[1])
 
     @property
     def masters(self) -> tuple[NodeSpec, ...]:

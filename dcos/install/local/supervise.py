@@ -5,6 +5,9 @@
 One process for all nodes of a cluster. A node is on while its folder has no file ``off``. States of a node's units stand in
 ``<DCOS_ROOT>/run/dcos/units.json``, written whenever one changes: unit id -> active_state, sub_state, load_state,
 exec_main_status, description, pid, active_enter_timestamp.   Source of the words: systemd's unit properties.
+
+Every process is on disk (``<node>/processes.json``: unit -> mark) before it begins. Should the supervisor be killed, its services
+run on; the next one ends them by these marks before it starts its own. Tasks, which an agent started, are never touched.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,15 +29,22 @@ import msgspec
 
 from dcos.install import envfile
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
+from dcos.install.prereqs import SEARCH_PATH
 from dcos.install.units import override, started_by_target
 from dcos.model.layout import Layout
 from dcos.registry import NodeRole, Service, services_on
+from dcos.runtime import pids
 from dcos.runtime.files import write_atomic
+from dcos.runtime.pids import Mark
 from dcos.runtime.settings import duration
 
 POLL_S = 0.2
 STOP_S = 15.0
 ONESHOT_RETRY_S = 2.0
+AGENT_UNIT = "agent.service.in"
+LAST = "dcos-exhibitor"  # holds the sessions of all others: whoever can still say goodbye is not waited for at the next start
+# Waits until it is told that its mark is on disk; at the end of the pipe the supervisor is gone, and so is the reason to begin.
+GATE = 'read -r _ || exit 75; exec "$@" </dev/null'
 
 
 @dataclass(slots=True)
@@ -64,12 +74,24 @@ def pid_file(folders: Folders) -> Path:
 
 def running(folders: Folders) -> int | None:
     """The supervisor's pid, if it lives."""
+    return pids.living(pid_file(folders))
+
+
+def marks_file(node: Path) -> Path:
+    return node / "processes.json"
+
+
+def recorded(node: Path) -> dict[str, Mark]:
+    """The processes of a node's services, living or not."""
     try:
-        pid = int(pid_file(folders).read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if b"dcos.install.local.supervise" in words and folders.name.encode() in words else None
+        return msgspec.json.decode(marks_file(node).read_bytes(), type=dict[str, Mark])
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def left_running(node: Path) -> list[str]:
+    """Services of a node that run, whether or not anybody supervises them."""
+    return sorted(name for name, mark in recorded(node).items() if pids.lives(mark))
 
 
 def seconds(text: str) -> float:
@@ -89,6 +111,7 @@ class Node:
         self.layout = Layout(root)
         self.rows = services_on(NodeRole(node.role))
         self.states: dict[str, UnitState] = {}
+        self.marks: dict[str, Mark] = {}
         self.hard = False
 
     @property
@@ -97,6 +120,7 @@ class Node:
 
     async def run(self) -> None:
         """Follow the ``off`` file for ever; ends when cancelled, after the services have ended."""
+        await self.take_over()
         while True:
             while not self.is_wanted:  # noqa: ASYNC110  # another process makes the file
                 await asyncio.sleep(POLL_S)
@@ -107,10 +131,31 @@ class Node:
                     await asyncio.sleep(POLL_S)
                 self.hard = (self.folder / "off").exists() and (self.folder / "off").read_text().strip() == "hard"
             finally:
-                for unit in reversed(units):
-                    unit.cancel()
-                await asyncio.gather(*units, return_exceptions=True)
+                for wave in (False, True):
+                    ending = [unit for unit in units if (unit.get_name() == LAST) is wave]
+                    for unit in ending:
+                        unit.cancel()
+                    await asyncio.gather(*ending, return_exceptions=True)
                 self._write()
+
+    # --- what an earlier supervisor left
+
+    def forget_states(self) -> None:
+        """What the file says is not so any more: nothing is supervised yet."""
+        if self.layout.run.is_dir():
+            self._write()
+
+    async def take_over(self) -> None:
+        """End the services that lost their supervisor."""
+        left = recorded(self.folder)
+        spared = {row.name for row in self.rows if row.unit == AGENT_UNIT}
+        for wave in (False, True):
+            ending = {name: mark for name, mark in left.items() if (name == LAST) is wave}
+            await asyncio.gather(*(_end_left(mark, self.layout.root, name in spared) for name, mark in ending.items()))
+        self._write_marks()
+
+    def _write_marks(self) -> None:
+        write_atomic(marks_file(self.folder), msgspec.json.encode(self.marks))
 
     # --- one unit
 
@@ -135,8 +180,8 @@ class Node:
         for path in files:
             if path.exists():
                 found = envfile.parse(path.read_text())
-                if "PATH" in found:
-                    found["PATH"] = f"{found['PATH']}:{variables.get('PATH', '')}"
+                if "PATH" in found:  # and where only root's own path would lead
+                    found["PATH"] = ":".join((found["PATH"], variables.get("PATH", ""), *SEARCH_PATH))
                 variables.update(found)
         return {**variables, "DCOS_ROOT": str(self.layout.root)}
 
@@ -223,8 +268,8 @@ class Node:
             variables["NOTIFY_SOCKET"] = notify
         with (folder / f"{row.name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
+                *("/bin/sh", "-c", GATE, row.name, *command),
+                stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=variables,
@@ -232,9 +277,18 @@ class Node:
                 start_new_session=True,
             )
         try:
+            if mark := pids.mark(process.pid):
+                self.marks[row.name] = mark
+                self._write_marks()
+            assert process.stdin is not None
+            with suppress(OSError):
+                process.stdin.write(b"\n")
+                process.stdin.close()
             yield process
         finally:
             await self._end(process, row)
+            self.marks.pop(row.name, None)
+            self._write_marks()
 
     async def _end(self, process: asyncio.subprocess.Process, row: Service) -> None:
         if process.returncode is None and not self.hard:
@@ -246,45 +300,90 @@ class Node:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        if row.unit != "agent.service.in":  # what an agent started are tasks: they live on
+        if row.unit != AGENT_UNIT:  # what an agent started are tasks: they live on
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-async def supervise(folders: Folders) -> None:
-    """Run every node of the cluster until asked to stop."""
+async def _end_left(mark: Mark, root: Path, spare_group: bool) -> None:
+    """End a process that is not our child, by its mark, then what is left of its group; ``spare_group``: those are tasks."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_S
+        if pids.lives(mark):
+            with suppress(ProcessLookupError):
+                os.kill(mark.pid, number)
+        while pids.lives(mark) and time.monotonic() < deadline:  # noqa: ASYNC110  # the kernel tells only parents
+            await asyncio.sleep(0.05)
+    if not spare_group:
+        for pid in _group(mark.pid, root):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _group(leader: int, root: Path) -> list[int]:
+    """Members of a process group that work below ``root``: the number alone may be somebody else's by now."""
+    top = os.path.realpath(root)
+    found = []
+    for pid in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        try:
+            place = os.readlink(f"/proc/{pid}/cwd")
+            if os.getpgid(pid) == leader and (place == top or place.startswith(f"{top}/")):
+                found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def plan_nodes(folders: Folders) -> list[Node]:
     spec = msgspec.json.decode(folders.spec.read_bytes(), type=ClusterSpec)
+    uid = os.geteuid()
+    return [Node(node, folders.node(node.name), folders.root(node.name, uid)) for node in spec.nodes]
+
+
+async def supervise(made: list[Node]) -> None:
+    """Run every node of the cluster until asked to stop."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    uid = os.geteuid()
-    made = [Node(node, folders.node(node.name), folders.root(node.name, uid)) for node in spec.nodes]
     nodes = [asyncio.create_task(node.run(), name=node.node.name) for node in made]
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait([stop, *nodes], return_when=asyncio.FIRST_COMPLETED)
     for task in (*nodes, stop):
         task.cancel()
-    for name, result in zip(spec.nodes, await asyncio.gather(*nodes, return_exceptions=True), strict=True):
+    for node, result in zip(made, await asyncio.gather(*nodes, return_exceptions=True), strict=True):
         if isinstance(result, Exception):
-            print(f"{name.name}: {result!r}", file=sys.stderr, flush=True)
+            print(f"{node.node.name}: {result!r}", file=sys.stderr, flush=True)
 
 
 def main(argv: list[str]) -> int:
     base, name = argv
     folders = Folders(Path(base), name)
-    path = pid_file(folders)
-    with path.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with only_one(folders) as alone:
+        if not alone:
             return 0  # nodes that start at the same moment each ask for the one supervisor
-        path.write_text(f"{os.getpid()}\n")
+        made = plan_nodes(folders)
+        for node in made:
+            node.forget_states()
+        path = pid_file(folders)
+        pids.leave_own(path)
         try:
-            asyncio.run(supervise(folders))
+            asyncio.run(supervise(made))
         finally:
             path.unlink(missing_ok=True)
     return 0
+
+
+@contextmanager
+def only_one(folders: Folders) -> Iterator[bool]:
+    """Whether no other supervisor of the cluster lives, and none can begin meanwhile."""
+    with pid_file(folders).with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
+        yield alone
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def test_power(driver: NspawnDriver, hard: bool) -> None:
     sh(driver, "agent1", f"echo kept > /var/lib/kept-{hard}; echo kept > /etc/kept-{hard}; sync")
     before = boot_id(driver, "agent1")
     driver.stop(node, hard=hard)
-    assert not driver.is_running(node)
+    assert driver.state(node) == "off"
     with pytest.raises(NodeTrouble, match="agent1 is off"):
         driver.enter(node, ["true"])
     driver.start(node)

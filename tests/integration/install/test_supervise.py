@@ -7,20 +7,25 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dcos.install.local import supervise
 from dcos.install.local.spec import NodeSpec
 from dcos.registry import MASTERS, Service
+from dcos.runtime import pids
 
 pytestmark = pytest.mark.integration
 
 SERVES = """#!/bin/sh
 [ "$GREETING" = "good day" ] || exit 9
+until [ -e "$DCOS_ROOT/may-serve" ]; do sleep 0.02; done
 python3 -c "
 import os, socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -47,6 +52,7 @@ async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     )
     monkeypatch.setattr(supervise, "services_on", lambda role: rows)
     monkeypatch.setattr(supervise, "ONESHOT_RETRY_S", 0.05)
+    monkeypatch.setattr(supervise, "STOP_S", 3.0)
     made = supervise.Node(NodeSpec(name="n", role="master", ip="127.0.77.11", index=11), tmp_path, tmp_path / "root")
     made.layout.bin.mkdir(parents=True)
     made.layout.etc.mkdir(parents=True)
@@ -78,21 +84,20 @@ def state(node: supervise.Node, unit: str) -> str:
     return f"{known.get('active_state')}/{known.get('sub_state')}"
 
 
+async def serving(node: supervise.Node) -> None:
+    (node.layout.root / "may-serve").touch()
+    await until(lambda: state(node, "dcos-serves.service") == "active/running")
+
+
 async def test_active_only_when_ready_and_restarted_when_killed(node: supervise.Node) -> None:
-    seen: set[str] = set()
-
-    def running() -> bool:
-        seen.add(state(node, "dcos-serves.service"))
-        return state(node, "dcos-serves.service") == "active/running"
-
-    await until(running)
-    assert "activating/start" in seen
+    await until(lambda: state(node, "dcos-serves.service") == "activating/start")
+    await serving(node)
     first = states(node)["dcos-serves.service"]
     assert first["description"] == "dcos-serves: of a test"
     assert first["active_enter_timestamp"] > 0
     os.kill(first["pid"], signal.SIGKILL)
     await until(lambda: states(node)["dcos-serves.service"]["pid"] not in (0, first["pid"]))
-    await until(running)
+    await serving(node)
     assert states(node)["dcos-serves.service"]["exec_main_status"] == -signal.SIGKILL
 
 
@@ -111,7 +116,7 @@ async def test_a_timer_runs_its_service(node: supervise.Node) -> None:
 
 @pytest.mark.parametrize("how", ["soft", "hard"])
 async def test_off_and_on(node: supervise.Node, how: str) -> None:
-    await until(lambda: state(node, "dcos-serves.service") == "active/running")
+    await serving(node)
     pid = states(node)["dcos-serves.service"]["pid"]
     (node.folder / "off").write_text(f"{how}\n")
     await until(lambda: state(node, "dcos-serves.service") == "inactive/dead")
@@ -121,3 +126,41 @@ async def test_off_and_on(node: supervise.Node, how: str) -> None:
     assert ("stopped" in said) == (how == "soft")
     (node.folder / "off").unlink()
     await until(lambda: state(node, "dcos-serves.service") == "active/running")
+
+
+async def test_a_process_is_on_disk_while_it_runs(node: supervise.Node) -> None:
+    await serving(node)
+    mark = supervise.recorded(node.folder)["dcos-serves"]
+    assert mark.pid == states(node)["dcos-serves.service"]["pid"]
+    assert "dcos-serves" in supervise.left_running(node.folder)
+    (node.folder / "off").touch()
+    await until(lambda: "dcos-serves" not in supervise.recorded(node.folder))
+    assert not pids.lives(mark)
+
+
+async def test_what_lost_its_supervisor_is_ended_by_its_mark_and_nothing_else(node: supervise.Node) -> None:
+    (node.folder / "off").touch()
+    root = node.layout.root
+    leave = ["sh", "-c", "sleep 600 & echo $!; trap '' TERM; exec sleep 600"]
+    left = subprocess.Popen(leave, cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        assert left.stdout is not None
+        child = int(left.stdout.readline())
+        own, other = pids.mark(left.pid), pids.mark(stranger.pid)
+        assert own is not None
+        assert other is not None
+        marks = {"dcos-serves": own, "dcos-once": replace(other, started=other.started - 1)}
+        supervise.marks_file(node.folder).write_bytes(msgspec.json.encode(marks))
+        taking = asyncio.create_task(node.take_over())
+        await asyncio.to_thread(left.wait, 60)
+        await taking
+        assert pids.start_time(child) is None
+        assert stranger.poll() is None
+        assert supervise.recorded(node.folder) == {}
+    finally:
+        for process in (left, stranger):
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
+from dcos import registry
 from dcos.install.local import cgroups, cluster, image, process, supervise
+from dcos.install.local.driver import NodeTrouble
 from dcos.install.local.resources import agent_overrides, total_mem_mb
-from dcos.install.local.spec import ClusterSpec, SpecError, plan
+from dcos.install.local.spec import ClusterSpec, Folders, SpecError, plan
+from dcos.install.prereqs import Prerequisite
+from dcos.net.config import PREFIX, Config
 from dcos.registry import SERVICES
+from dcos.runtime.settings import load
+from dcos.testing.ports import free_port
 
 
 def made(**counts: int) -> ClusterSpec:
@@ -126,3 +134,41 @@ def test_every_timer_of_the_table_can_be_read() -> None:
 )
 def test_where_clusters_are_kept(environ: dict[str, str], folder: str) -> None:
     assert cluster.base_folder(environ) == Path(folder)
+
+
+def test_loopback_networks_in_use_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setattr(registry, "port_of", lambda *_: port)
+    first, second, third = (f"127.9.{number}" for number in (1, 2, 3))
+    with socket.create_server((f"{second}.11", port)):
+        assert process.free_prefix({first}, (first, second, third)) == third
+        with pytest.raises(NodeTrouble, match="no loopback network is free"):
+            process.free_prefix({first, third}, (first, second, third))
+
+
+def test_virtual_ips_need_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert process.no_virtual_ips("127.0.77") == "only root may write nftables"
+
+
+def test_missing_programs_are_told_with_their_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = Prerequisite("zoo", "shows animals", command="zebra", plain=True)
+    monkeypatch.setattr(process, "PREREQUISITES", (gone, Prerequisite("z", "not for plain processes", command="zz")))
+    assert process.missing_programs() == (gone,)
+    with pytest.raises(NodeTrouble, match="not on this machine: zebra; as root: apt-get install zoo"):
+        process.ProcessDriver(Folders(tmp_path, "dcos"), made()).prepare()
+
+
+def test_what_plain_processes_are_told_of_virtual_ips(tmp_path: Path) -> None:
+    spec = plan("dcos", "process", "127.0.79", masters=1, agents=1, public_agents=0)
+    driver = process.ProcessDriver(Folders(tmp_path, "dcos"), spec)
+    told = driver._filled(process.VIRTUAL_IPS, spec.nodes[0])
+    assert (told["DCOS_NET_LOOPBACK_CLUSTER"], told["DCOS_NET_MIN_NAMED_IP"]) == ("79", "11.79.0.0")
+    config = load(Config, [], told, prefix=PREFIX)
+    assert (config.loopback_cluster, config.max_named_ip, config.enable_ipv6) == (79, "11.79.255.255", False)
+
+
+def test_another_version_says_what_to_do() -> None:
+    text = cluster._other_version(made(), {"a" * 40}, "b" * 40)
+    assert "bundle aaaaaaaaaaaa; they now make bbbbbbbbbbbb" in text
+    assert "`dcos-install local down --cluster=dcos`, then `up` again" in text
