@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from dcos.master import metrics
@@ -22,11 +21,11 @@ from dcos.master.core import views
 from dcos.master.core.events import MarkGone, Teardown
 from dcos.master.core.records import FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
-from dcos.master.core.viewer import ALL, Viewer
+from dcos.master.core.viewer import ALL, Viewer, agent_seen
 from dcos.master.streams import Stream
 from dcos.master.version import VERSION_INFO
 from dcos.model.resources import EMPTY, Resources
-from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventType, ResponseGetAgentsAgent
+from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventType
 from dcos.model.v1.scheduler import OfferConstraints
 from dcos.model.v1.types import FrameworkID, Task
 from dcos.runtime.attached import FileRefused
@@ -80,17 +79,6 @@ def _members(view: Any) -> Json:
     return {
         name: value for name in view.__struct_fields__ if (value := getattr(view, name)) is not None and value != ()
     }
-
-
-def agent_seen(view: ResponseGetAgentsAgent, viewer: Viewer) -> ResponseGetAgentsAgent:
-    """Without resources of roles that the viewer may not see."""
-    if not viewer.limited:
-        return view
-    kinds = ("total_resources", "allocated_resources", "offered_resources")
-    seen = {name: tuple(one for one in getattr(view, name) if viewer.resource(one)) for name in kinds}
-    info = view.agent_info
-    info = msgspec.structs.replace(info, resources=tuple(one for one in info.resources if viewer.resource(one)))
-    return msgspec.structs.replace(view, agent_info=info, **seen)
 
 
 def get_agents(state: State, viewer: Viewer = ALL) -> Json:

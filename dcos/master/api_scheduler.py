@@ -9,6 +9,7 @@ import contextlib
 import uuid
 from collections.abc import Iterator
 
+import msgspec
 from aiohttp import web
 
 from dcos.master.api import Api, Realm, forms
@@ -17,6 +18,7 @@ from dcos.master.core.events import SchedulerCall, StreamClosed, Subscribe
 from dcos.master.streams import Stream
 from dcos.master.writer import Writer
 from dcos.model.v1.scheduler import Call, CallType, Event, EventType
+from dcos.runtime.http_access import principal_of
 from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, text_response
 
 _HEARTBEAT = Event(type=EventType.HEARTBEAT)
@@ -39,11 +41,15 @@ class SchedulerApi:
         call = await decoded(request, codec, Call, "Call")
         if isinstance(call, web.Response):
             return call
-        wrong = call_problem(call)
+        principal = principal_of(request)
+        wrong = call_problem(call) or _stranger(call, principal)
         if wrong is not None:
             return text_response(400, f"Failed to validate scheduler::Call: {wrong}")
         if call.type is CallType.SUBSCRIBE:
-            return await self._subscribe(request, call)
+            return await self._subscribe(request, _named(call, principal))
+        framework = self._api.state.frameworks.get(call.framework_id.value) if call.framework_id is not None else None
+        if framework is not None and principal is not None and framework.info.principal != principal:
+            return text_response(400, _mismatch(principal, framework.info.principal or ""))
         number, answer = self._writer.request()
         stream = request.headers.get("Mesos-Stream-Id")
         self._writer.put(SchedulerCall(self._writer.now(), number, stream, call))
@@ -75,5 +81,28 @@ def subscribed(writer: Writer, stream: Stream, call: Call) -> Iterator[None]:
         yield
     finally:
         stream.close()
+        framework = writer.state.frameworks.get(writer.state.streams.get(stream.id, ""))
+        if framework is not None:
+            framework.counts["events/HEARTBEAT"] += stream.beats
         del writer.schedulers[stream.id]
         writer.put(StreamClosed(writer.now(), stream.id))
+
+
+def _mismatch(principal: str, named: str) -> str:
+    return f"Authenticated principal '{principal}' does not match principal '{named}' set in `FrameworkInfo`"
+
+
+def _stranger(call: Call, principal: str | None) -> str | None:
+    """A scheduler that names itself another than it proved to be."""
+    if principal is None or call.type is not CallType.SUBSCRIBE or call.subscribe is None:
+        return None
+    named = call.subscribe.framework_info.principal
+    return None if named in (None, principal) else _mismatch(principal, named or "")
+
+
+def _named(call: Call, principal: str | None) -> Call:
+    """A SUBSCRIBE that says whose it is, as far as that was proved."""
+    if principal is None or call.subscribe is None or call.subscribe.framework_info.principal is not None:
+        return call
+    info = msgspec.structs.replace(call.subscribe.framework_info, principal=principal)
+    return msgspec.structs.replace(call, subscribe=msgspec.structs.replace(call.subscribe, framework_info=info))

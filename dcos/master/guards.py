@@ -6,15 +6,12 @@ Source: Mesos 1.11, authorization of the master's operator API.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from dcos.master.core.authorization import Wanted, by_roles, creators, reservers
 from dcos.master.core.state import State
 from dcos.model.acls import Acls, Action
 from dcos.model.v1.master import Call, CallType
-from dcos.model.v1.types import Resource
-
-Wanted = Iterable[tuple[Action, str | None]]
-"""Every pair must be allowed."""
 
 
 def allowed(acls: Acls, principal: str | None, call: Call, state: State) -> bool:
@@ -22,39 +19,8 @@ def allowed(acls: Acls, principal: str | None, call: Call, state: State) -> bool
     return guard is None or all(acls.allows(action, principal, what) for action, what in guard(call, state))
 
 
-def reservation_role(resource: Resource) -> str:
-    """Of the last reservation; ``*`` for what is not reserved."""
-    if resource.reservations:
-        return resource.reservations[-1].role or "*"
-    return resource.role or "*"
-
-
 def _whole(action: Action) -> Callable[[Call, State], Wanted]:
     return lambda _call, _state: ((action, None),)
-
-
-def _by_roles(action: Action, resources: Iterable[Resource]) -> Wanted:
-    roles = sorted({reservation_role(one) for one in resources})
-    return [(action, role) for role in roles] or [(action, None)]
-
-
-def reservers(resources: Iterable[Resource]) -> Wanted:
-    """UNRESERVE: by the principal of what is given up."""
-    out: list[tuple[Action, str | None]] = []
-    for one in resources:
-        last = one.reservations[-1] if one.reservations else one.reservation
-        out.append((Action.UNRESERVE_RESOURCES, last.principal if last is not None else None))
-    return out
-
-
-def creators(volumes: Iterable[Resource]) -> Wanted:
-    """DESTROY: by the principal that made the volume."""
-    out: list[tuple[Action, str | None]] = [
-        (Action.DESTROY_VOLUME, one.disk.persistence.principal or "")
-        for one in volumes
-        if one.disk is not None and one.disk.persistence is not None
-    ]
-    return out or [(Action.DESTROY_VOLUME, None)]
 
 
 def _teardown(call: Call, state: State) -> Wanted:
@@ -68,7 +34,7 @@ def _reserve(call: Call, _: State) -> Wanted:
     given = call.reserve_resources
     if given is None:
         return ()
-    return [*reservers(given.source), *_by_roles(Action.RESERVE_RESOURCES, given.resources)]
+    return [*reservers(given.source), *by_roles(Action.RESERVE_RESOURCES, given.resources)]
 
 
 def _unreserve(call: Call, _: State) -> Wanted:
@@ -76,7 +42,7 @@ def _unreserve(call: Call, _: State) -> Wanted:
 
 
 def _create(call: Call, _: State) -> Wanted:
-    return _by_roles(Action.CREATE_VOLUME, call.create_volumes.volumes) if call.create_volumes is not None else ()
+    return by_roles(Action.CREATE_VOLUME, call.create_volumes.volumes) if call.create_volumes is not None else ()
 
 
 def _destroy(call: Call, _: State) -> Wanted:
@@ -84,11 +50,11 @@ def _destroy(call: Call, _: State) -> Wanted:
 
 
 def _grow(call: Call, _: State) -> Wanted:
-    return _by_roles(Action.RESIZE_VOLUME, (call.grow_volume.volume,)) if call.grow_volume is not None else ()
+    return by_roles(Action.RESIZE_VOLUME, (call.grow_volume.volume,)) if call.grow_volume is not None else ()
 
 
 def _shrink(call: Call, _: State) -> Wanted:
-    return _by_roles(Action.RESIZE_VOLUME, (call.shrink_volume.volume,)) if call.shrink_volume is not None else ()
+    return by_roles(Action.RESIZE_VOLUME, (call.shrink_volume.volume,)) if call.shrink_volume is not None else ()
 
 
 def _weights(call: Call, _: State) -> Wanted:

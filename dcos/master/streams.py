@@ -1,4 +1,8 @@
-"""Answers that never end: RecordIO records queued by the writer and pumped out by the request's own task."""
+"""Answers that never end: RecordIO records queued by the writer and pumped out by the request's own task.
+
+A reader that lets too much wait, or takes nothing for too long, is cut off: its connection is broken, so that it hears of
+it, and nothing more is kept for it. Nobody else notices.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,10 @@ from dcos.wire import recordio
 from dcos.wire.mesos_codec import JSON, Codec
 
 MAX_WAITING = 64 * 1024 * 1024
-"""Bytes that a reader may be behind before its stream is cut."""
+"""Bytes that may wait for a reader; one record may be bigger."""
+STALL_S = 75.0
+"""How long a reader may take nothing while something waits: five heartbeats."""
+_PIECE = 256 * 1024
 
 
 class Stream:
@@ -26,6 +33,10 @@ class Stream:
         """Set where its reader may not see everything."""
         self._waiting: list[bytes] = []
         self._size = 0
+        self._abort: Callable[[], None] | None = None
+        self.stall_s = STALL_S
+        self.beats = 0
+        """Heartbeats sent."""
         self._wake = asyncio.Event()
         self.closed = False
 
@@ -33,13 +44,21 @@ class Stream:
         """Queue one record; a reader too far behind is cut off."""
         if self.closed:
             return
+        if self._size > MAX_WAITING:
+            self.cut()
+            return
         record = recordio.frame(payload)
         self._waiting.append(record)
         self._size += len(record)
-        if self._size > MAX_WAITING:
-            self._waiting.clear()
-            self.closed = True
         self._wake.set()
+
+    def cut(self) -> None:
+        """End at once, whatever waits."""
+        self._waiting.clear()
+        self._size = 0
+        self.close()
+        if self._abort is not None:
+            self._abort()
 
     def close(self) -> None:
         """End after what is queued."""
@@ -60,6 +79,7 @@ class Stream:
         response.content_type = content_type
         response.enable_chunked_encoding()
         await response.prepare(request)
+        self._abort = request.transport.abort if request.transport is not None else None
         await self.pump(response.write, heartbeat=heartbeat, every_s=every_s)
         await response.write_eof()
         return response
@@ -73,7 +93,8 @@ class Stream:
         while True:
             if self._waiting:
                 waiting, self._waiting, self._size = self._waiting, [], 0
-                await write(b"".join(waiting))
+                if not await self._write(write, b"".join(waiting)):
+                    return
                 continue
             if self.closed:
                 return
@@ -86,4 +107,16 @@ class Stream:
                     await self._wake.wait()
             except TimeoutError:
                 next_beat = loop.time() + every_s
+                self.beats += 1
                 self.send(heartbeat)
+
+    async def _write(self, write: Callable[[bytes], Awaitable[None]], data: bytes) -> bool:
+        """False for a reader that stands still."""
+        for start in range(0, len(data), _PIECE):
+            try:
+                async with asyncio.timeout(self.stall_s):
+                    await write(data[start : start + _PIECE])
+            except TimeoutError:
+                self.cut()
+                return False
+        return True
