@@ -16,7 +16,7 @@ from dcos.runtime.mesos_http import text_response
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PRINCIPAL: Final = "mesos_principal"
+_PRINCIPAL: Final = web.RequestKey("principal", str)
 
 
 def principal_of(request: web.Request) -> str | None:

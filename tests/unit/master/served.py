@@ -1,0 +1,90 @@
+"""A leading master on a loopback port, in this process, with the settings that a test gives."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from dcos.master.api import Api
+from dcos.master.config import PREFIX, Config
+from dcos.master.core.events import Recovered
+from dcos.master.core.state import State
+from dcos.master.persist import Registry, epoch_path
+from dcos.master.service import make_application, make_info
+from dcos.master.writer import Writer
+from dcos.runtime import http
+from dcos.runtime.clock import SystemClock
+from dcos.runtime.settings import load
+from dcos.store.election import Epoch
+from dcos.store.memory import MemoryEnsemble
+
+JSON = {"Content-Type": "application/json"}
+
+
+def basic(principal: str, secret: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{principal}:{secret}".encode()).decode()}
+
+
+@dataclass
+class Answer:
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Master:
+    url: str
+    api: Api
+    session: aiohttp.ClientSession
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        sent = {**self.headers, **(headers or {})}
+        async with self.session.get(self.url + path, headers=sent, allow_redirects=False) as answer:
+            return Answer(answer.status, await answer.text(errors="replace"), answer.headers)
+
+    async def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        sent = {**JSON, **self.headers, **(headers or {})}
+        async with self.session.post(self.url + path, data=data, headers=sent) as answer:
+            return Answer(answer.status, await answer.text(errors="replace"), answer.headers)
+
+    async def call(self, kind: str, headers: Mapping[str, str] | None = None, **member: Any) -> Answer:
+        """A v1 operator call; its member goes by the call's name."""
+        body = {"type": kind, kind.lower(): member} if member else {"type": kind}
+        return await self.post("/api/v1", body, headers)
+
+
+@contextlib.asynccontextmanager
+async def serving(*flags: str, lead: bool = True) -> AsyncIterator[Master]:
+    config = load(Config, ["--zk=zk://h/mesos", "--cluster=test", *flags], {}, prefix=PREFIX)
+    state = State(config.rules(), make_info("m", "127.0.0.1", 5050, "localhost"), 1.0)
+    writer = Writer(state, SystemClock(), store_timeout_s=5, max_subscribers=2)
+    api = Api(writer, config)
+    async with http.listen(make_application(api), host="127.0.0.1", port=0, cancel_on_disconnect=True) as (_, port):
+        running = asyncio.create_task(writer.run())
+        async with http.session(headers={"Accept": "*/*"}) as session:
+            if lead:
+                store = MemoryEnsemble().session()
+                await store.create(epoch_path("/mesos"), parents=True)
+                writer.registry = Registry(store, "/mesos", Epoch(epoch_path("/mesos"), 0))
+                api.leader = state.info
+                writer.put(Recovered(writer.now(), await writer.registry.recover()))
+                while state.recovered_at is None:
+                    await asyncio.sleep(0)
+            yield Master(f"http://127.0.0.1:{port}", api, session)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
