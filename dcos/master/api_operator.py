@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dcos.master import metrics
+from dcos.master import api_admin, metrics
 from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import views
@@ -107,7 +107,7 @@ def get_roles(state: State, viewer: Viewer = ALL) -> Json:
             for role, resources in views.held_by_role(framework, offered=offered).items():
                 held[role] = held.get(role, EMPTY) + resources
     roles: list[Json] = []
-    for role in filter(viewer.role, sorted({*held, *members, *state.allocator.weights})):
+    for role in filter(viewer.role, sorted({*held, *members, *state.allocator.weights, *state.quotas})):
         scalars = Resources.scalars(
             **{name: amount / 1000 for name, amount in held.get(role, EMPTY).scalar_quantities().items()}
         )
@@ -231,10 +231,7 @@ CALLS: dict[CallType, Row] = {
     CallType.GET_WEIGHTS: reading(get_weights),
     CallType.GET_MASTER: reading(get_master),
     CallType.GET_OPERATIONS: reading(lambda _state, _viewer: {}),
-    # Nothing of these can be set here, so there is none:
-    CallType.GET_QUOTA: reading(lambda _state, _viewer: {"status": {}}),
-    CallType.GET_MAINTENANCE_SCHEDULE: reading(lambda _state, _viewer: {"schedule": {}}),
-    CallType.GET_MAINTENANCE_STATUS: reading(lambda _state, _viewer: {"status": {}}),
+    **api_admin.CALLS,
     CallType.SUBSCRIBE: Row(subscribe),
     CallType.GET_LOGGING_LEVEL: Row(get_logging_level),
     CallType.SET_LOGGING_LEVEL: Row(set_logging_level, "set_logging_level"),

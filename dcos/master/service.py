@@ -14,6 +14,7 @@ import uuid
 from aiohttp import web
 
 from dcos.master.api import Api
+from dcos.master.api_admin import AdminApi
 from dcos.master.api_agents import AgentsApi
 from dcos.master.api_operator import OperatorApi
 from dcos.master.api_scheduler import SchedulerApi
@@ -57,6 +58,7 @@ def make_application(api: Api) -> web.Application:
     application.add_routes(SchedulerApi(api).routes())
     application.add_routes(AgentsApi(api).routes())
     application.add_routes(api.routes())
+    application.add_routes(AdminApi(api).routes())
     application.add_routes(OperatorApi(api).routes())
 
     async def end_streams(_: web.Application) -> None:
