@@ -100,7 +100,7 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_MASTER": "zk://{zk_servers}/mesos",
     "MESOS_WORK_DIR": "{mesos_work}",
     "MESOS_HOSTNAME_LOOKUP": "false",
-    "MESOS_CONTAINERIZERS": "mesos",
+    "MESOS_CONTAINERIZERS": "docker,mesos",
     "MESOS_IMAGE_PROVIDERS": "docker",
     "MESOS_GC_DELAY": "{gc_delay}",
     "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",

@@ -21,6 +21,7 @@ declare -A serve=(
 )
 declare -A check=(
     [runc]=runc [skopeo]=skopeo [umoci]=umoci [conntrack]=conntrack [dig]=dnsutils [jq]=jq [gcc]=gcc
+    [dockerd]=docker.io [docker-registry]=docker-registry
 )
 
 here() { if [[ $1 == /* ]]; then [[ -e $1 ]]; else PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; fi; }

@@ -1,17 +1,19 @@
 """Runs health checks and checks of tasks; results go to the core, which judges them.
 
-HTTP and TCP go to 127.0.0.1 (or ::1): tasks share the machine's network. Commands run beside the task, with its folder,
-user and environment.   Source: Mesos docs/health-checks.md.
+HTTP and TCP go to 127.0.0.1 (or ::1) in the task's network, be it the machine's or its own. Commands run beside the task,
+with its folder, user and environment.   Source: Mesos docs/health-checks.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
 import aiohttp
 
+from dcos.agent import netns
 from dcos.agent.containerizer.base import ContainerError
 from dcos.agent.core.events import Checked, Event, Probed
 from dcos.model.v1.types import (
@@ -33,10 +35,13 @@ Execute = Callable[[str, CommandInfo, float | None], Awaitable[int]]
 
 
 class Checker:
-    """Probes of one agent. ``execute`` runs a command in a container, ``post`` takes results."""
+    """Probes of one agent. ``execute`` runs a command in a container, ``post`` takes results, ``pid`` tells a process in it."""
 
-    def __init__(self, execute: Execute, post: Callable[[Event], None], clock: Clock) -> None:
+    def __init__(
+        self, execute: Execute, post: Callable[[Event], None], clock: Clock, pid: Callable[[str], int | None]
+    ) -> None:
         self._execute = execute
+        self._pid = pid
         self._post = post
         self._clock = clock
         self._insecure = ssl.create_default_context()
@@ -75,10 +80,12 @@ class Checker:
                         return None if code == 0 else f"command exited with status {code}"
                     case HealthCheckType.HTTP if check.http is not None:
                         http = check.http
-                        code = await self._get(http.scheme or "http", http.port, http.path or "/", http.protocol)
+                        code = await self._get(
+                            container_id, http.scheme or "http", http.port, http.path or "/", http.protocol
+                        )
                         return None if 200 <= code < 400 else f"HTTP answered {code}"
                     case HealthCheckType.TCP if check.tcp is not None:
-                        await self._connect(check.tcp.port, check.tcp.protocol)
+                        await self._connect(container_id, check.tcp.port, check.tcp.protocol)
                         return None
                     case _:
                         return "the health check has no type that is known"
@@ -97,11 +104,13 @@ class Checker:
                     code = await self._execute(container_id, check.command.command, timeout)
                     return CheckStatusInfo(type=kind, command=CheckStatusInfoCommand(exit_code=code))
                 if kind is CheckInfoType.HTTP and check.http is not None:
-                    code = await self._get("http", check.http.port, check.http.path or "/", NetworkInfoProtocol.IPv4)
+                    code = await self._get(
+                        container_id, "http", check.http.port, check.http.path or "/", NetworkInfoProtocol.IPv4
+                    )
                     return CheckStatusInfo(type=kind, http=CheckStatusInfoHttp(status_code=code))
                 if kind is CheckInfoType.TCP and check.tcp is not None:
                     try:
-                        await self._connect(check.tcp.port, NetworkInfoProtocol.IPv4)
+                        await self._connect(container_id, check.tcp.port, NetworkInfoProtocol.IPv4)
                     except OSError:
                         return CheckStatusInfo(type=kind, tcp=CheckStatusInfoTcp(succeeded=False))
                     return CheckStatusInfo(type=kind, tcp=CheckStatusInfoTcp(succeeded=True))
@@ -113,18 +122,28 @@ class Checker:
             return CheckStatusInfo(type=kind, http=CheckStatusInfoHttp())
         return CheckStatusInfo(type=kind, command=CheckStatusInfoCommand())
 
-    async def _get(self, scheme: str, port: int, path: str, protocol: NetworkInfoProtocol) -> int:
+    async def _get(self, container_id: str, scheme: str, port: int, path: str, protocol: NetworkInfoProtocol) -> int:
         url = f"{scheme}://{_bracketed(protocol)}:{port}/{path.lstrip('/')}"
         timeout = aiohttp.ClientTimeout(total=None)
+        pid = self._pid(container_id)
+        make = netns.factory(pid) if pid is not None and netns.is_elsewhere(pid) else None
+        connector = aiohttp.TCPConnector(force_close=True, socket_factory=make)
         async with (
-            aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(force_close=True)) as session,
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
             session.get(url, ssl=self._insecure, allow_redirects=True) as response,
         ):
             return response.status
 
-    async def _connect(self, port: int, protocol: NetworkInfoProtocol) -> None:
-        _, writer = await asyncio.open_connection(_host(protocol), port)
-        writer.close()
+    async def _connect(self, container_id: str, port: int, protocol: NetworkInfoProtocol) -> None:
+        pid = self._pid(container_id)
+        family = socket.AF_INET6 if protocol is NetworkInfoProtocol.IPv6 else socket.AF_INET
+        if pid is not None and netns.is_elsewhere(pid):
+            made = netns.socket_in(pid, family)
+        else:
+            made = socket.socket(family)
+            made.setblocking(False)
+        with made:
+            await asyncio.get_running_loop().sock_connect(made, (_host(protocol), port))
 
 
 def _host(protocol: NetworkInfoProtocol) -> str:

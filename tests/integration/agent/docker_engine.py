@@ -1,0 +1,143 @@
+"""A Docker Engine of the tests' own: private socket, data, bridge and network namespace; gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+IMAGE = "dcos-test:1"
+TOOLS = ("sh", "cat", "ls", "sleep", "env", "id", "mkdir", "touch", "hostname", "head", "kill", "python3")
+
+
+def obstacle() -> str:
+    """Why no Engine can be had here; empty if one can."""
+    if os.geteuid() != 0:
+        return "only root can run a Docker Engine"
+    missing = [name for name in ("dockerd", "containerd", "docker", "nsenter") if shutil.which(name) is None]
+    if missing:
+        return f"missing programs: {', '.join(missing)} (package docker.io)"
+    probe = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True)
+    return "" if probe.returncode == 0 else "network namespaces cannot be made here"
+
+
+class DockerEngine:
+    """``pid`` is of a process that holds the namespaces; its network is the containers' "host"."""
+
+    def __init__(self) -> None:
+        # a short path: the daemon's sockets lie below it
+        self.folder = Path(tempfile.mkdtemp(prefix="dcos-dk-", dir="/var/tmp"))
+        self.socket = self.folder / "docker.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        script = "ip link set lo up; mount --make-rprivate /; echo ready; exec sleep infinity"
+        self._holder = subprocess.Popen(
+            ["unshare", "--net", "--mount", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == b"ready\n"
+        self._holder.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        return self._holder.pid
+
+    def start(self) -> None:
+        words = [
+            *("dockerd", f"--host=unix://{self.socket}", f"--data-root={self.folder}/data"),
+            *(
+                f"--exec-root={self.folder}/exec",
+                f"--pidfile={self.folder}/pid",
+                "--exec-opt=native.cgroupdriver=cgroupfs",
+            ),
+            *("--bip=172.29.77.1/24", "--log-level=warn", "--live-restore", "--userland-proxy=false"),
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["nsenter", f"--target={self.pid}", "--net", "--mount", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 90
+        while self.docker("version", check=False).returncode != 0:
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")[-4000:]
+
+    def docker(self, *words: str, check: bool = True, input: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        env = {**os.environ, "DOCKER_CONFIG": str(self.folder / "client")}
+        return subprocess.run(
+            ["docker", f"--host=unix://{self.socket}", *words], check=check, capture_output=True, input=input, env=env
+        )
+
+    def inside(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command in the Engine's network namespace."""
+        return subprocess.run(
+            ["nsenter", f"--target={self.pid}", "--net", "--", *words], capture_output=True, text=True, timeout=60
+        )
+
+    def names(self) -> list[str]:
+        return self.docker("ps", "--all", "--format={{.Names}}").stdout.decode().split()
+
+    def load(self) -> None:
+        """The small image that all tests use."""
+        self.docker("import", "--change=ENV FROM_IMAGE=1", "-", IMAGE, input=root_files())
+
+    def stop(self, *, hard: bool = False) -> None:
+        """The daemon alone; containers live on."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
+            self._process.wait(60)
+
+    def remove(self) -> None:
+        """Containers, daemon, files."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            if names := self.names():
+                self.docker("rm", "--force", "--volumes", *names)
+        self.stop()
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((self.folder / "exec/containerd/containerd.pid").read_text()), signal.SIGKILL)
+        # shims of containers that an Engine which could not be asked left behind
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if f"{self.folder}/exec/".encode() in entry.read_bytes():
+                    os.kill(int(entry.parent.name), signal.SIGKILL)
+        self._holder.kill()
+        self._holder.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def root_files() -> bytes:
+    """A tree with a shell and a few tools of this machine, as tar."""
+    files: dict[str, Path] = {}
+    for name in TOOLS:
+        found = shutil.which(name)
+        if found is None or name == "python3":
+            continue
+        program = Path(found).resolve()
+        files[f"bin/{name}"] = program
+        for line in subprocess.run(["ldd", program], capture_output=True, text=True).stdout.splitlines():
+            files |= {word.lstrip("/"): Path(word).resolve() for word in line.split() if word.startswith("/")}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for folder in ("tmp", "etc", "proc", "sys", "dev", "mnt"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            archive.addfile(entry)
+        for name, source in files.items():
+            info = archive.gettarinfo(str(source), arcname=name)
+            info.mode = 0o755
+            with source.open("rb") as content:
+                archive.addfile(info, content)
+    return out.getvalue()

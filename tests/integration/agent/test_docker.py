@@ -1,0 +1,358 @@
+"""The docker containerizer on a real Docker Engine."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+
+from dcos.agent.containerizer import processes
+from dcos.model.v1.types import (
+    CommandInfo,
+    CommandInfoURI,
+    ContainerInfo,
+    ContainerInfoDockerInfo,
+    ContainerInfoDockerInfoNetwork,
+    ContainerInfoDockerInfoPortMapping,
+    ContainerInfoType,
+    DurationInfo,
+    Environment,
+    EnvironmentVariable,
+    HealthCheck,
+    HealthCheckHTTPCheckInfo,
+    HealthCheckType,
+    KillPolicy,
+    NetworkInfo,
+    Parameter,
+    Resource,
+    TaskInfo,
+    ValueRange,
+    ValueRanges,
+    ValueType,
+    Volume,
+    VolumeMode,
+)
+
+from .docker_engine import IMAGE, DockerEngine, obstacle
+
+Make = Callable[..., TaskInfo]
+Network = ContainerInfoDockerInfoNetwork
+
+reason = obstacle()
+pytestmark = pytest.mark.skipif(bool(reason), reason=f"no Docker Engine: {reason}")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DockerEngine]:
+    made = DockerEngine()
+    try:
+        made.start()
+        made.load()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+async def docked(agent: Any, master: Any, engine: DockerEngine) -> Any:
+    """An agent with the docker containerizer."""
+    agent.flags = (
+        *("--containerizers=docker,mesos", f"--docker_socket={engine.socket}"),
+        *("--docker_remove_delay=0secs", "--docker_stop_timeout=200ms"),
+    )
+    await agent.start(*agent.flags)
+    await master.registered()
+    return agent
+
+
+def container(
+    image: str = IMAGE, *, volumes: tuple[Volume, ...] = (), hostname: str | None = None, **docker: Any
+) -> Any:
+    networks = docker.pop("network_infos", ())
+    return ContainerInfo(
+        type=ContainerInfoType.DOCKER,
+        docker=ContainerInfoDockerInfo(image=image, **docker),
+        volumes=volumes,
+        hostname=hostname,
+        network_infos=networks,
+    )
+
+
+async def test_command_environment_volumes_and_end(docked: Any, master: Any, make_task: Make, folder: Any) -> None:
+    (folder / "host").mkdir()
+    (folder / "host/seen").write_text("from the host\n")
+    volumes = (
+        Volume(mode=VolumeMode.RO, container_path="/host", host_path=str(folder / "host")),
+        Volume(mode=VolumeMode.RW, container_path="/data", host_path="data"),
+        Volume(mode=VolumeMode.RW, container_path="shared", host_path=str(folder / "host")),
+    )
+    value = (
+        "env; cat /host/seen; touch /host/no || echo read-only; echo kept >/data/file; hostname; id"
+        "; echo in-sandbox >$MESOS_SANDBOX/written; ls /mnt/mesos/sandbox/shared; echo bad >&2; exit 9"
+    )
+    variables = (EnvironmentVariable(name="GIVEN", value="a b=c"),)
+    command = CommandInfo(value=value, environment=Environment(variables=variables))
+    parameters = (Parameter(key="hostname", value="box"), Parameter(key="env", value="PARAMETER=yes"))
+    info = container(network=Network.NONE, parameters=parameters, volumes=volumes)
+    await master.run(make_task("all", command, container=info))
+    last = await master.state("all", "TASK_FAILED")
+    assert last.message == "Container exited with status 9"
+    assert master.states("all") == ["TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"]
+    sandbox = docked.sandbox("all")
+    lines = (sandbox / "stdout").read_text().splitlines()
+    container_id = last.container_status.container_id.value
+    for line in (
+        "GIVEN=a b=c",
+        "PARAMETER=yes",
+        "FROM_IMAGE=1",
+        "MESOS_SANDBOX=/mnt/mesos/sandbox",
+        f"MESOS_CONTAINER_NAME=mesos-{container_id}",
+        "from the host",
+        "read-only",
+        "box",
+        "seen",
+    ):
+        assert line in lines
+    assert "bad\n" in (sandbox / "stderr").read_text()
+    assert (sandbox / "written").read_text() == "in-sandbox\n"
+    assert (sandbox / "data/file").read_text() == "kept\n"
+
+
+async def test_bridge_address_ports_and_network_checks(
+    docked: Any, master: Any, make_task: Make, engine: DockerEngine
+) -> None:
+    """Tasks on a bridge have an address; checks look from inside."""
+    ports = Resource(
+        name="ports", type=ValueType.RANGES, ranges=ValueRanges(range=(ValueRange(begin=31000, end=31001),))
+    )
+    mappings = (
+        ContainerInfoDockerInfoPortMapping(host_port=31000, container_port=80),
+        ContainerInfoDockerInfoPortMapping(host_port=31001, container_port=53, protocol="udp"),
+    )
+    info = container(network=Network.BRIDGE, port_mappings=mappings)
+    check = HealthCheck(
+        type=HealthCheckType.HTTP,
+        http=HealthCheckHTTPCheckInfo(port=80, path="/"),
+        delay_seconds=0,
+        interval_seconds=0.1,
+        grace_period_seconds=1000,
+    )
+    task = make_task("bridge", "sleep 1000", container=info, health_check=check)
+    await master.run(msgspec.structs.replace(task, resources=(*task.resources, ports)))
+    status = await master.state("bridge", "TASK_RUNNING")
+    (network,) = status.container_status.network_infos
+    address = network.ip_addresses[0].ip_address
+    assert address.startswith("172.29.77.")
+    assert status.labels.labels[0].value == address
+    (inspected,) = json.loads(status.data)
+    assert inspected["Name"] == f"/mesos-{status.container_status.container_id.value}"
+    assert inspected["HostConfig"]["PortBindings"] == {
+        "80/tcp": [{"HostIp": "", "HostPort": "31000"}],
+        "53/udp": [{"HostIp": "", "HostPort": "31001"}],
+    }
+    pid = status.container_status.executor_pid
+    assert inspected["State"]["Pid"] == pid
+    # a server in the container's network, not in the machine's
+    server = await asyncio.create_subprocess_exec(
+        *("nsenter", f"--target={pid}", "--net", "--", sys.executable, "-m", "http.server", "80"),
+        cwd=docked.sandbox("bridge"),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await master.until(lambda: any(one.healthy for one in master.updates))
+        found = await asyncio.to_thread(engine.inside, "curl", "--silent", "http://172.29.77.1:31000/")
+        assert "stderr" in found.stdout
+    finally:
+        server.kill()
+        await server.wait()
+    await master.kill("bridge")
+    assert (await master.state("bridge", "TASK_KILLED")).message.startswith("Container exited with status")
+
+
+async def test_kill_waits_for_the_grace(docked: Any, master: Any, make_task: Make) -> None:
+    command = CommandInfo(value="trap 'echo asked' TERM; echo set; while :; do sleep 0.1; done")
+    policy = KillPolicy(grace_period=DurationInfo(nanoseconds=300_000_000))
+    await master.run(make_task("deaf", command, container=container(), kill_policy=policy))
+    await master.state("deaf", "TASK_RUNNING")
+    await until(lambda: "set" in (docked.sandbox("deaf") / "stdout").read_text())
+    await master.kill("deaf")
+    assert (await master.state("deaf", "TASK_KILLED")).message == "Container exited with status 137"
+    assert "TASK_KILLING" in master.states("deaf")
+    assert "asked" in (docked.sandbox("deaf") / "stdout").read_text()
+
+
+async def test_tasks_outlive_agent_and_engine(docked: Any, master: Any, make_task: Make, engine: DockerEngine) -> None:
+    for name, value in (
+        ("stays", "while :; do echo tick; sleep 0.2; done"),
+        ("ends", "while [ ! -e $MESOS_SANDBOX/go ]; do sleep 0.1; done; echo last words; exit 5"),
+    ):
+        await master.run(make_task(name, value, container=container()))
+    pid = (await master.state("stays", "TASK_RUNNING")).container_status.executor_pid
+    await master.state("ends", "TASK_RUNNING")
+    await docked.kill()
+    (docked.sandbox("ends") / "go").touch()
+    engine.docker("run", "--detach", "--name=mesos-orphan", "--net=none", IMAGE, "sleep", "1000")
+    engine.docker("run", "--detach", "--name=other", "--net=none", "--label=dcos.agent=x", IMAGE, "sleep", "1000")
+    await docked.start(*docked.flags)
+    await master.registered(2)
+    ended = await master.state("ends", "TASK_FAILED")
+    assert ended.message == "Container exited with status 5"
+    assert "last words" in (docked.sandbox("ends") / "stdout").read_text()
+    assert processes.alive(pid)
+    await until(lambda: "mesos-orphan" not in engine.names())
+    assert "other" in engine.names()
+    engine.docker("rm", "--force", "other")
+    # the Engine goes and comes back: the task lives, and its output goes on
+    await asyncio.to_thread(engine.stop)
+    await asyncio.to_thread(engine.start)
+    assert processes.alive(pid)
+    before = (docked.sandbox("stays") / "stdout").stat().st_size
+    await until(lambda: (docked.sandbox("stays") / "stdout").stat().st_size > before)
+    assert master.states("stays") == ["TASK_STARTING", "TASK_RUNNING"]
+    await master.kill("stays")
+    await master.state("stays", "TASK_KILLED")
+    await until(lambda: not engine.names())
+    await until(lambda: not list((docked.runtime / "containers").iterdir()))
+
+
+@pytest.mark.parametrize("kind", ["command", "missing"])
+async def test_health_by_command(docked: Any, master: Any, make_task: Make, kind: str) -> None:
+    value = "test $FROM_IMAGE = 1" if kind == "command" else "exit 3"
+    check = HealthCheck(
+        type=HealthCheckType.COMMAND,
+        command=CommandInfo(value=value),
+        delay_seconds=0,
+        interval_seconds=0.1,
+        grace_period_seconds=0,
+        consecutive_failures=2,
+    )
+    await master.run(make_task("checked", "sleep 1000", container=container(), health_check=check))
+    if kind == "command":
+        await master.until(lambda: any(one.healthy for one in master.updates))
+        await master.kill("checked")
+    last = await master.state("checked", "TASK_KILLED")
+    assert last.healthy is (False if kind == "missing" else None)
+
+
+async def test_out_of_memory(docked: Any, master: Any, make_task: Make) -> None:
+    eat = "x=x; while :; do x=$x$x; done"
+    await master.run(
+        make_task("eater", eat, mem=32.0, container=container(parameters=(Parameter(key="memory-swap", value="32m"),)))
+    )
+    last = await master.state("eater", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    assert last.message.startswith("Memory limit exceeded: Requested: ")
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        (container("dcos-test:none"), "Failed to pull docker image"),
+        (
+            container(port_mappings=(ContainerInfoDockerInfoPortMapping(host_port=1, container_port=1),)),
+            "Port mappings are",
+        ),
+        (container(network=Network.USER), "exactly one network_infos"),
+        (container(hostname="x"), "host networking"),
+        (container(parameters=(Parameter(key="name", value="x"),)), "parameter 'name'"),
+        (container(parameters=(Parameter(key="wrong", value="x"),)), "parameter 'wrong'"),
+        (container(network=Network.USER, network_infos=(NetworkInfo(name="nowhere"),)), "nowhere"),
+    ],
+    ids=["image", "ports", "user-network", "hostname", "name", "parameter", "network"],
+)
+async def test_refused(docked: Any, master: Any, make_task: Make, info: Any, words: str, engine: DockerEngine) -> None:
+    await master.run(make_task("bad", "sleep 1", container=info))
+    last = await master.state("bad", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LAUNCH_FAILED"
+    assert words in last.message
+    await until(lambda: not engine.names())
+
+
+class Registry:
+    """Debian's docker-registry in the Engine's network, with one user."""
+
+    ADDRESS = "127.0.0.1:5000"
+    IMAGE = f"{ADDRESS}/private/{IMAGE}"
+    CONFIG: ClassVar[dict[str, Any]] = {
+        "auths": {ADDRESS: {"auth": base64.b64encode(b"ann:pull-me").decode()}},
+    }
+    HASH = "$2b$04$uZRJvZDJqm64tUOZQdgzn.UpQFXGz5OdPC5wQ6cY2fBFWKFn7mG.S"
+
+    def __init__(self, engine: DockerEngine) -> None:
+        folder = engine.folder / "registry"
+        (engine.folder / "client").mkdir()
+        folder.mkdir()
+        (engine.folder / "client/config.json").write_text(json.dumps(self.CONFIG))
+        (folder / "users").write_text(f"ann:{self.HASH}\n")
+        settings = {
+            "version": 0.1,
+            "log": {"level": "error"},
+            "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+            "http": {"addr": self.ADDRESS},
+            "auth": {"htpasswd": {"realm": "test", "path": str(folder / "users")}},
+        }
+        (folder / "config.yml").write_text(json.dumps(settings))
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *("nsenter", f"--target={engine.pid}", "--net", "--"),
+                    *("docker-registry", "serve", folder / "config.yml"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 60
+        while engine.inside("curl", "--silent", f"http://{self.ADDRESS}/v2/").returncode != 0:
+            assert self.process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        engine.docker("tag", IMAGE, self.IMAGE)
+        engine.docker("push", self.IMAGE)
+        engine.docker("rmi", self.IMAGE)
+
+
+@pytest.fixture(scope="module")
+def registry(engine: DockerEngine) -> Iterator[Registry]:
+    if shutil.which("docker-registry") is None:
+        pytest.skip("docker-registry is missing")
+    made = Registry(engine)
+    yield made
+    made.process.kill()
+    made.process.wait()
+
+
+async def test_pull_with_credentials(
+    docked: Any, master: Any, make_task: Make, engine: DockerEngine, registry: Registry, folder: Any
+) -> None:
+    info = container(registry.IMAGE, network=Network.NONE, force_pull_image=True)
+    await master.run(make_task("refused", "true", container=info))
+    assert "basic auth" in (await master.state("refused", "TASK_FAILED")).message
+    secret = folder / ".dockercfg"
+    secret.write_text(json.dumps(registry.CONFIG["auths"]))
+    command = CommandInfo(value="exit 0", uris=(CommandInfoURI(value=str(secret)),))
+    await master.run(make_task("brought", command, container=info))
+    await master.state("brought", "TASK_FINISHED")
+    await docked.stop()
+    # the agent's own credentials, for everybody
+    await docked.start(*docked.flags, env={"MESOS_DOCKER_CONFIG": json.dumps(registry.CONFIG)})
+    await master.registered(2)
+    await master.run(make_task("known", "exit 0", container=info))
+    await master.state("known", "TASK_FINISHED")
+    assert "pull-me" not in docked.log()
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.05)
