@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
+from dcos.client.leader_proxy import LeaderProxy, Trouble
 from dcos.marathon.config import Config
 from dcos.marathon.core.errors import Invalid, Locked, Refused
 from dcos.marathon.core.scheduler import Result
 from dcos.marathon.core.state import State
 from dcos.marathon.leader import Leader
-from dcos.marathon.proxy import LEADER, LeaderProxy
 from dcos.marathon.stream import Bus
 from dcos.model.marathon_state import Deployment
 from dcos.runtime import http
@@ -27,6 +27,8 @@ from dcos.wire import marathon as wire
 VERSION = "1.11.0"
 """The Marathon whose API this is; clients compare it."""
 HEARTBEAT_S = 10.0
+VIA = "X-Marathon-Via"
+LEADER = "X-Marathon-Leader"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -149,6 +151,19 @@ def application(service: Service) -> web.Application:
     app.router.add_get("/v2/events", _events)
     app.router.add_get("/v2/plugins", _plugins)
     return app
+
+
+def leader_proxy(
+    session: ClientSession, leader: Callable[[], str | None], own: str, *, connect_s: float, read_s: float
+) -> LeaderProxy:
+    """How an instance that does not lead passes requests on."""
+
+    def trouble(what: Trouble) -> web.Response:
+        return json_response({"message": what.value}, status=504 if what is Trouble.SLOW else 502)
+
+    return LeaderProxy(
+        session, leader, own, via=VIA, answer=trouble, streams="/v2/events", connect_s=connect_s, read_s=read_s
+    )
 
 
 # ---- system resources ------------------------------------------------------------------------------------------------

@@ -20,9 +20,8 @@ from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
 from dcos.marathon.core.validate import Rules
 from dcos.marathon.leader import Leader
-from dcos.marathon.persist import Deposed, Repository, SchemaTooNew
+from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
-from dcos.marathon.proxy import LeaderProxy
 from dcos.marathon.stream import Bus
 from dcos.model.v1.scheduler import Call, CallType, CallUpdateFramework
 from dcos.model.v1.types import (
@@ -42,6 +41,7 @@ from dcos.scheduling.match import Policy
 from dcos.store.base import SessionLost, Store
 from dcos.store.detect import MARATHON_LABEL, follow_leading_master
 from dcos.store.election import Candidate, Epoch
+from dcos.store.journal import Deposed, SchemaTooNew
 from dcos.store.url import ZkUrl
 from dcos.store.zookeeper import connect_url
 
@@ -226,7 +226,7 @@ async def run(app: App[Config]) -> None:
             config=config,
             own=f"{host}:{config.http_port}",
             bus=Bus(app.clock.now, config.event_stream_max_outstanding_messages),
-            proxy=LeaderProxy(
+            proxy=api.leader_proxy(
                 http,
                 lambda: service.leading,
                 f"{host}:{config.http_port}",

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from dcos.marathon.core import effects, events
 from dcos.marathon.core.errors import Refused
-from dcos.marathon.core.scheduler import Outcome, Scheduler
+from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Condition, Deployment, Group, Instance
 from dcos.model.resources import Resources
+from dcos.model.schedulers import Outcome
 from dcos.model.v1 import types as t
 from dcos.model.v1.scheduler import Call
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Group, Instance, TaskFailure
-from dcos.model.v1.scheduler import Call
+from dcos.model.schedulers import Send as Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,6 @@ class SaveFailure:
 @dataclass(frozen=True, slots=True)
 class SaveFrameworkId:
     framework_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """A call to the master, in order."""
-
-    call: Call
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

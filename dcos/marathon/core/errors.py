@@ -1,38 +1,14 @@
-"""Why a request is refused. Drawn: Refused > Invalid, BadRequest, Unknown, Conflict, Locked, TooMany, OutOfPorts."""
+"""Why a request is refused, beside what every scheduler refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-
-class Refused(Exception):
-    """A request that breaks a rule; the text is for the client."""
-
-    status = 422
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-
-class Invalid(Refused):
-    """Rules of the object are broken: ``faults`` are (path, text)."""
-
-    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        super().__init__("Object is not valid")
-        self.faults = tuple(faults)
-
-
-class BadRequest(Refused):
-    status = 400
-
-
-class Unknown(Refused):
-    status = 404
-
-
-class Conflict(Refused):
-    status = 409
+from dcos.model.schedulers import BadRequest as BadRequest
+from dcos.model.schedulers import Conflict as Conflict
+from dcos.model.schedulers import Invalid as Invalid
+from dcos.model.schedulers import Refused as Refused
+from dcos.model.schedulers import Unknown as Unknown
 
 
 class Locked(Refused):

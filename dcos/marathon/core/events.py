@@ -6,40 +6,12 @@ from dataclasses import dataclass, field
 
 from dcos.marathon.core.root import Fields
 from dcos.model.marathon import App
-from dcos.model.v1.types import Offer, TaskStatus
-
-# ---- from the master ----
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribed:
-    framework_id: str
-    master: str
-
-
-@dataclass(frozen=True, slots=True)
-class OffersReceived:
-    offers: tuple[Offer, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StatusReceived:
-    status: TaskStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnected:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class CallLost:
-    """A call could not be sent or was refused: what it asked for must be asked again."""
-
-    wants_offers: bool = False
-    task_ids: tuple[str, ...] = ()
-    """Tasks that were surely not launched."""
-
+from dcos.model.schedulers import CallLost as CallLost
+from dcos.model.schedulers import Disconnected as Disconnected
+from dcos.model.schedulers import OffersReceived as OffersReceived
+from dcos.model.schedulers import StatusReceived as StatusReceived
+from dcos.model.schedulers import Subscribed as Subscribed
+from dcos.model.schedulers import Tick as Tick
 
 # ---- from clients ----
 
@@ -116,7 +88,7 @@ class ResetDelay:
     app_id: str
 
 
-# ---- from checks and time ----
+# ---- from checks ----
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +107,6 @@ class ReadinessProbed:
     ready: bool
     name: str
     response: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time went on; sent about once a second."""
 
 
 Event = (

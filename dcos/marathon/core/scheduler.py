@@ -8,28 +8,21 @@ asked before, so that a new leader decides the same from what is stored. A refus
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
 from msgspec.structs import replace
 
 from dcos.marathon.core import deployments, events, launch, root, tasks
-from dcos.marathon.core.effects import Effect
 from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import CoreSettings, State, Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Goal, Group, Instance
+from dcos.model.schedulers import Outcome
 from dcos.scheduling import ids
 
 Result = Deployment | tuple[Instance, ...] | None
 """What a request answers: its deployment, or the killed instances."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    effects: tuple[Effect, ...]
-    result: Result = None
 
 
 class Scheduler:
@@ -40,16 +33,16 @@ class Scheduler:
         self.settings = settings
         self._ids = ids
 
-    def start(self, now: float) -> Outcome:
+    def start(self, now: float) -> Outcome[Result]:
         """After loading: the root group, and a look at every app."""
         turn = Turn(self.state, self.settings, now, self._ids)
         self.state.index()
         if ids.ROOT not in self.state.groups:
             turn.save_group(Group(id=ids.ROOT, version=turn.new_version()))
         deployments.settle(turn)
-        return Outcome(tuple(turn.effects))
+        return Outcome(tuple(turn.effects), None)
 
-    def handle(self, event: events.Event, now: float, *, settle: bool = True) -> Outcome:
+    def handle(self, event: events.Event, now: float, *, settle: bool = True) -> Outcome[Result]:
         """Without ``settle`` what follows for the apps waits for ``settle``, once for a batch of events.
 
         Errors: Refused, when a request breaks a rule; nothing changed then.
@@ -60,11 +53,11 @@ class Scheduler:
             self._follow(turn)
         return Outcome(tuple(turn.effects), result)
 
-    def settle(self, now: float) -> Outcome:
+    def settle(self, now: float) -> Outcome[Result]:
         """What follows from the events since the last time."""
         turn = Turn(self.state, self.settings, now, self._ids)
         self._follow(turn)
-        return Outcome(tuple(turn.effects))
+        return Outcome(tuple(turn.effects), None)
 
     def _follow(self, turn: Turn) -> None:
         deployments.settle(turn)

@@ -22,7 +22,6 @@ from dcos.marathon.core.state import CoreSettings
 from dcos.marathon.leader import Leader
 from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
-from dcos.marathon.proxy import LeaderProxy
 from dcos.marathon.service import core_settings, fresh_ids
 from dcos.marathon.stream import Bus
 from dcos.store.election import Candidate
@@ -106,7 +105,13 @@ class House:
         prober = Prober(state, lambda event: leader.tell(event), random.Random(1))
         leader = Leader(core, repository, bus, self.clock, prober.changed)
         async with aiohttp.ClientSession() as http:
-            proxy = LeaderProxy(http, lambda: None, "me:1", connect_s=1, read_s=1)
+            proxy = api.leader_proxy(
+                http,
+                lambda: None,
+                "me:1",
+                connect_s=1,
+                read_s=1,
+            )
             service = Service(config, "me:1", bus, proxy, lambda: None, leader, "me:1")
             application = api.application(service)
             for resources in (api_apps, api_tasks, api_groups):

@@ -67,7 +67,7 @@ class FakeMesos:
         self.agents[made.id] = made
         return made
 
-    # ---- dcos.marathon.leader.Master ----
+    # ---- dcos.client.scheduler_loop.Master ----
 
     def subscribe(self) -> None:
         self._offers.clear()

@@ -307,7 +307,7 @@ async def test_other_refusals(marathon: Running) -> None:
 
 
 async def test_a_lost_epoch_stops_writing(house: House) -> None:
-    from dcos.marathon.persist import Deposed
+    from dcos.store.journal import Deposed
 
     async with house.marathon() as first:
         session = house.ensemble.session()

@@ -12,13 +12,14 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from dcos.marathon import api
 from dcos.marathon.core import health
 from dcos.marathon.core.health import Health
-from dcos.marathon.persist import Repository, SchemaTooNew, decode, encode
-from dcos.marathon.proxy import LeaderProxy
+from dcos.marathon.persist import Repository
 from dcos.model.marathon import App, HealthCheck
 from dcos.model.resources import Resources
 from dcos.store.election import Epoch
+from dcos.store.journal import SchemaTooNew, decode, encode
 from tests.unit.marathon.conftest import House, Running
 
 GOLDEN = Path(__file__).parents[2] / "golden/marathon"
@@ -56,7 +57,7 @@ async def test_a_newer_schema_is_refused(house: House) -> None:
 
 async def test_a_write_whose_answer_was_lost_is_not_repeated(house: House) -> None:
     async with house.marathon() as one:
-        store = one.leader.repository._store
+        store = one.leader.repository._journal._store
         store.fail_next_write(applied=True)  # type: ignore[attr-defined]
         await one.ask("POST", "/v2/apps", APP, 201)
         store.fail_next_write(applied=False)  # type: ignore[attr-defined]
@@ -158,7 +159,13 @@ def test_what_results_mean(results: list[bool], failures: int, alive: bool | Non
 async def test_a_follower_forwards_and_redirects(marathon: Running) -> None:
     leader = f"{marathon.client.host}:{marathon.client.port}"
     async with ClientSession() as session:
-        proxy = LeaderProxy(session, lambda: leader, "follower:1", connect_s=2, read_s=2)
+        proxy = api.leader_proxy(
+            session,
+            lambda: leader,
+            "follower:1",
+            connect_s=2,
+            read_s=2,
+        )
         application = web.Application()
         application.router.add_route("*", "/{rest:.*}", proxy.handle)
         async with TestServer(application) as server:
@@ -176,7 +183,13 @@ async def test_a_follower_forwards_and_redirects(marathon: Running) -> None:
 
 async def test_no_leader_is_a_bad_gateway() -> None:
     async with ClientSession() as session:
-        proxy = LeaderProxy(session, lambda: None, "follower:1", connect_s=1, read_s=1)
+        proxy = api.leader_proxy(
+            session,
+            lambda: None,
+            "follower:1",
+            connect_s=1,
+            read_s=1,
+        )
         application = web.Application()
         application.router.add_route("*", "/{rest:.*}", proxy.handle)
         async with TestServer(application) as server, session.get(server.make_url("/v2/apps")) as answer:

@@ -1,4 +1,4 @@
-"""What an instance does that does not lead: it forwards requests to the leader; event streams are redirected.
+"""What an instance of a scheduler does that does not lead: it forwards requests to the leader; event streams are redirected.
 
 A leader that cannot be determined is asked for again for some seconds.   Source: Marathon's LeaderProxyFilter.
 """
@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import StrEnum
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from dcos.runtime.http import json_response
+
+class Trouble(StrEnum):
+    """Why a request was not passed on; the value is what a client may be told."""
+
+    NO_LEADER = "Could not determine the current leader"
+    LOOP = "Detected proxying loop. Maybe the leader changed meanwhile"
+    SLOW = "The leader did not answer in time"
+    UNREACHABLE = "The leader cannot be reached"
+
 
 RETRIES = 10
 RETRY_S = 0.25
-VIA = "X-Marathon-Via"
-LEADER = "X-Marathon-Leader"
 _HOP = frozenset(
     {
         "connection",
@@ -36,7 +43,11 @@ _HOP = frozenset(
 
 
 class LeaderProxy:
-    """``leader`` tells host:port of the leader that the election knows, ``own`` is ours."""
+    """``leader`` tells host:port of the leader that the election knows, ``own`` is ours.
+
+    ``via`` is the header that names who passed a request on; paths that begin with ``streams`` are redirected; ``answer``
+    makes the response to a request that could not be passed on.
+    """
 
     def __init__(
         self,
@@ -44,12 +55,18 @@ class LeaderProxy:
         leader: Callable[[], str | None],
         own: str,
         *,
+        via: str,
+        answer: Callable[[Trouble], web.Response],
         connect_s: float,
         read_s: float,
+        streams: str | None = None,
     ) -> None:
         self._session = session
         self._leader = leader
         self._own = own
+        self._via = via
+        self._streams = streams
+        self._answer = answer
         self._timeout = aiohttp.ClientTimeout(sock_connect=connect_s, sock_read=read_s)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -61,14 +78,14 @@ class LeaderProxy:
             leader = None
             await asyncio.sleep(RETRY_S)
         if leader is None:
-            return _bad("Could not determine the current leader")
+            return self._answer(Trouble.NO_LEADER)
         target = f"http://{leader}{request.raw_path}"
-        if request.path.startswith("/v2/events"):
+        if self._streams is not None and request.path.startswith(self._streams):
             return web.Response(status=302, headers={"Location": target})
-        if self._own in request.headers.getall(VIA, []):
-            return _bad("Detected proxying loop. Maybe the leader changed meanwhile")
+        if self._own in request.headers.getall(self._via, []):
+            return self._answer(Trouble.LOOP)
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP]
-        headers.append((VIA, self._own))
+        headers.append((self._via, self._own))
         try:
             async with self._session.request(
                 request.method,
@@ -84,10 +101,6 @@ class LeaderProxy:
                         made.headers[name] = value
                 return made
         except TimeoutError:
-            return _bad("The leader did not answer in time", 504)
-        except (aiohttp.ClientError, OSError) as error:
-            return _bad(f"The leader cannot be reached: {type(error).__name__}")
-
-
-def _bad(text: str, status: int = 502) -> web.Response:
-    return json_response({"message": text}, status=status)
+            return self._answer(Trouble.SLOW)
+        except (aiohttp.ClientError, OSError):
+            return self._answer(Trouble.UNREACHABLE)
