@@ -279,7 +279,7 @@ class NestedContainers:
             self._known.pop(name, None)
             record.finish(Termination(state=TaskState.TASK_FAILED))
             await self._clean(record)
-            if isinstance(error, ContainerError | OSError | BadEnvironment):
+            if isinstance(error, ContainerError | OSError | BadEnvironment | TimeoutError):
                 raise NestedError(str(error)) from error
             raise
         self._log.info("nested_started", container=name, pid=record.pid, session=record.session)
@@ -441,19 +441,16 @@ class NestedContainers:
             entry = await host.enter(place.box, guest)
             record.inner_pid = entry.inner_pid
             write_atomic(box.directory / "environment.json", msgspec.json.encode(variables), mode=0o600)
-            if tty is not None:
-                entry.script.rename(box.directory / "inner-launch")
-                text_ = terminal.launch_script(
-                    box.directory / "inner-launch", box.directory, box.sandbox, tty, box.mark.user
-                )
-                write_atomic(box.launch, text_, mode=0o700)
+            write_atomic(box.launch, terminal.wrapped(entry.script.read_text(), box, tty), mode=0o700)
         if place is not None:
             groups = group_files(place.box.pid) if place.box.pid is not None else []
             write_atomic(box.directory / "join", "".join(f"{one}\n" for one in groups))
         record.pid = await launcher.start(box)
         if box.pid is None:
             box.save_pid(record.pid)
-        record.io = TerminalIo(box) if tty is not None else None
+        if tty is not None:
+            await terminal.ready(box, record.pid)
+            record.io = TerminalIo(box)
         self._save(record)
         record.work = self._spawn(self._watch(record), f"nested-{record.name}")
 
@@ -674,7 +671,7 @@ class NestedContainers:
         self._drop_orphans()
 
     async def _recover(self, record: Nested, saved: Saved) -> None:
-        inner = record.box.directory / "inner"
+        inner = record.box.directory / "guest.pid"
         record.inner_pid = inner if inner.exists() else None
         if saved.session:
             if saved.pid is not None and processes.born(saved.pid) == saved.born:

@@ -156,6 +156,7 @@ class Containerizer:
         pid = await self._supervisor(box).start(box)
         if box.pid is None:
             box.save_pid(pid)
+        await terminal.ready(box, pid)
         return await backend.started(box, pid)
 
     async def _with_volumes(self, plan: Plan, sandbox: Path, user: str | None, *, linked: bool) -> Plan:

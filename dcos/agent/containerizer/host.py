@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.agent.containerizer import processes
+from dcos.agent.containerizer import processes, terminal
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import entry_script, group_files
@@ -36,10 +36,12 @@ class HostBackend:
             program, argv = command_argv(plan.command)
         except NoCommand as error:
             raise LaunchError(str(error)) from error
-        script = task_script(argv, program=program, environment=environment, directory=box.sandbox)
+        tty = terminal.wanted(plan.container)
+        script = task_script(argv, program=program, environment=environment, directory=box.sandbox, output=tty is None)
         write_private(box.task, script, box.mark.user)
         rlimits = plan.container.rlimit_info if plan.container is not None else None
-        write_atomic(box.launch, launch_script(box.task, user=box.mark.user, rlimits=rlimits), mode=0o700)
+        launch = launch_script(box.task, user=box.mark.user, rlimits=rlimits)
+        write_atomic(box.launch, terminal.wrapped(launch, box, tty), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
 
     def supervisor(self, carrier: Launcher) -> Launcher:

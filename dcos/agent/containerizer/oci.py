@@ -10,12 +10,14 @@ import asyncio
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from dcos.agent.containerizer import terminal
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import start_script
@@ -97,13 +99,15 @@ class OciBackend:
             pid_namespace=self._wants_pid_namespace(plan),
             rlimits=container.rlimit_info,
         )
+        tty = terminal.wanted(container)
+        spec["process"]["terminal"] = tty is not None
         write_private(box.bundle / "config.json", msgspec.json.encode(spec), None)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
         for name in ("stdout", "stderr"):
             # the launch script opens them as root, after the fetcher ran as the user
             plain_file(box.sandbox / name, _owner(box.mark.user))
-        script = await self._launch_script(box, unpacked, own, rootfs)
-        write_atomic(box.launch, script, mode=0o700)
+        script = await self._launch_script(box, unpacked, own, rootfs, output=tty is None)
+        write_atomic(box.launch, terminal.wrapped(script, box, tty), mode=0o700)
 
     def _user(self, plan: Plan, unpacked: Unpacked) -> User:
         """The command's user by the machine's accounts, as upstream; else the image's own, else root."""
@@ -143,7 +147,7 @@ class OciBackend:
             target = f"{self._sandbox_directory}/{target}"
         return Mount(source, target, volume.mode is VolumeMode.RO)
 
-    async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path) -> str:
+    async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path, *, output: bool) -> str:
         quoted = {name: shlex.quote(str(value)) for name, value in (("root", rootfs), ("bundle", box.bundle))}
         runc = shlex.join([*self._runc(), "run", "--bundle", str(box.bundle), box.container_id])
         lines = [
@@ -151,8 +155,10 @@ class OciBackend:
             "umask 022",
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH",
             f"cd {quoted['bundle']} || exit 125",
-            f"exec >>{shlex.quote(str(box.sandbox / 'stdout'))} 2>>{shlex.quote(str(box.sandbox / 'stderr'))} || exit 125",
         ]
+        if output:
+            files = [shlex.quote(str(box.sandbox / name)) for name in ("stdout", "stderr")]
+            lines.append(f"exec >>{files[0]} 2>>{files[1]} || exit 125")
         if await self._can_overlay():
             for part in ("upper", "work"):
                 await asyncio.to_thread((own / part).mkdir, parents=True, exist_ok=True)
@@ -228,7 +234,7 @@ class OciBackend:
             spec["user"] = {"uid": entry.pw_uid, "gid": entry.pw_gid}
         if guest.directory is not None and guest.directory.is_relative_to(box.sandbox):
             spec["cwd"] = str(Path(self._sandbox_directory) / guest.directory.relative_to(box.sandbox))
-        described, script, pid = guest.folder / "process.json", guest.folder / "launch", guest.folder / "inner"
+        described, script, pid = guest.folder / "process.json", guest.folder / "launch", guest.folder / "guest.pid"
         write_private(described, msgspec.json.encode(spec), None)
         words = [*self._runc(), "exec", "--process", str(described), "--pid-file", str(pid), box.container_id]
         text = start_script(words, groups=[], tty=guest.tty, output=guest.output if not guest.has_tty else None)
@@ -253,4 +259,8 @@ def usable() -> str | None:
         return f"missing programs: {', '.join(missing)}"
     if os.geteuid() != 0:
         return "only root can run images"
-    return None if sys.platform == "linux" else "images need Linux"
+    if sys.platform != "linux":
+        return "images need Linux"
+    probe = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "true"]  # what a container is made of
+    done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return "this machine allows no new namespaces" if done.returncode else None

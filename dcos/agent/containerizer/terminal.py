@@ -15,11 +15,15 @@ from pathlib import Path
 from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.script import account
+from dcos.agent.sandbox import owner_of, plain_file
 from dcos.model.v1.types import ContainerInfo, TTYInfo
+from dcos.runtime.files import write_atomic
 
 SHIM = Path(__file__).parent / "shim" / "terminal.py"
 _ROWS, _COLUMNS = 24, 80
+_SCRIPT = "on-terminal"
 _DRAIN_S = 3.0
+_READY_S = 20.0
 
 
 def wanted(container: ContainerInfo | None) -> TTYInfo | None:
@@ -32,13 +36,26 @@ def window(info: TTYInfo | None) -> tuple[int, int]:
     return (_ROWS, _COLUMNS) if size is None else (size.rows & 0xFFFF, size.columns & 0xFFFF)
 
 
-def launch_script(script: Path, box: Path, sandbox: Path, info: TTYInfo, user: str | None) -> str:
-    """What starts ``script`` (for /bin/sh) on a terminal of its own.   Errors: LaunchError."""
-    owner = os.geteuid() if user is None else account(user).pw_uid
-    rows, columns = window(info)
-    words = [sys.executable, "-I", "-S", str(SHIM), str(box), str(sandbox / "stdout")]
-    words += [str(rows), str(columns), str(owner), "/bin/sh", str(script)]
-    return f"#!/bin/sh\nexec {shlex.join(words)}\n"
+def wrapped(script: str, box: Box, info: TTYInfo | None) -> str:
+    """A script that runs ``script`` on a terminal of its own, or itself where none is wanted.   Errors: LaunchError."""
+    if info is None:
+        return script
+    inner, output = box.directory / _SCRIPT, box.sandbox / "stdout"
+    write_atomic(inner, script, mode=0o700)
+    # opened by root, after the fetcher ran as the user
+    plain_file(output, owner_of(box.mark.user))
+    owner = os.geteuid() if box.mark.user is None else account(box.mark.user).pw_uid
+    words = [sys.executable, "-I", "-S", SHIM, box.directory, output, *window(info), owner, "/bin/sh", inner]
+    return f"#!/bin/sh\nexec {shlex.join(map(str, words))}\n"
+
+
+async def ready(box: Box, pid: int) -> None:
+    """Wait until the container that ``pid`` leads has its terminal, or has ended without; at once if it gets none."""
+    async with asyncio.timeout(_READY_S):
+        while (box.directory / _SCRIPT).exists():
+            if path(box) is not None or not processes.alive(pid):
+                return
+            await asyncio.sleep(0.005)
 
 
 async def drained(box: Box) -> None:

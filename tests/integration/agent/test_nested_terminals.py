@@ -1,0 +1,190 @@
+"""Tasks on terminals, and guests of tasks that have an image."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from dcos.agent.containerizer import oci, processes
+from dcos.model.v1.types import (
+    CommandInfo,
+    ContainerInfo,
+    ContainerInfoMesosInfo,
+    ContainerInfoType,
+    HealthCheck,
+    HealthCheckType,
+    Image,
+    ImageDocker,
+    ImageType,
+    TaskInfo,
+    TTYInfo,
+    TTYInfoWindowSize,
+)
+from dcos.testing.agent_containers import Containers, container_id, keys, typed, window
+
+Make = Callable[..., TaskInfo]
+TTY = TTYInfo(window_size=TTYInfoWindowSize(rows=33, columns=99))
+images = pytest.mark.skipif(oci.usable() is not None, reason=str(oci.usable()))
+
+
+@pytest.fixture
+async def containers(running: Any) -> AsyncIterator[Containers]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
+        yield Containers(running.url, session)
+
+
+def on_terminal(image: str | None = None) -> ContainerInfo:
+    mesos = None
+    if image is not None:
+        mesos = ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image)))
+    return ContainerInfo(type=ContainerInfoType.MESOS, mesos=mesos, tty_info=TTY)
+
+
+async def root_of(master: Any, task_id: str) -> str:
+    status = await master.state(task_id, "TASK_RUNNING")
+    found: str = status.container_status.container_id.value
+    return found
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def shown(file: Path) -> str:
+    """With the line ends of terminals."""
+    return file.read_bytes().decode()
+
+
+COMMAND = "echo out; echo err >&2; while read -r line; do echo got $line; done; echo over; exit 5"
+
+
+@pytest.mark.parametrize("kind", ["plain", pytest.param("image", marks=images)])
+async def test_a_task_on_a_terminal(
+    running: Any, master: Any, make_task: Make, containers: Containers, image: str, kind: str
+) -> None:
+    container = on_terminal(image if kind == "image" else None)
+    await master.run(make_task("t1", CommandInfo(value=COMMAND), container=container))
+    root = await root_of(master, "t1")
+    stdout = running.sandbox("t1") / "stdout"
+    await until(lambda: shown(stdout) == "out\r\nerr\r\n")
+    stream = await containers.output_of(root)
+    hold = asyncio.Event()
+    typing = asyncio.create_task(containers.type_into(root, keys(window(41, 121), typed("one\r"), hold=hold)))
+    await stream.until(lambda one: one.out == "one\r\ngot one\r\n")
+    stream.close()
+    hold.set()
+    assert (await typing)[0] == 200
+
+    # the terminal is not the agent's
+    await running.kill()
+    await running.start()
+    await master.registered(2)
+    stream = await containers.output_of(root)
+    assert (await containers.type_into(root, keys(typed("two\r"), typed("\x04"))))[0] == 200
+    await stream.end()
+    assert stream.out == "two\r\ngot two\r\nover\r\n"
+    assert (await master.state("t1", "TASK_FAILED")).message == "Command exited with status 5"
+    assert shown(stdout) == "out\r\nerr\r\none\r\ngot one\r\ntwo\r\ngot two\r\nover\r\n"
+    assert not list((running.runtime / "containers").iterdir())
+
+
+async def test_the_window_and_the_session(running: Any, master: Any, make_task: Make, containers: Containers) -> None:
+    command = "trap 'stty size' WINCH; stty size; tty; id -un; echo ready >&2; while :; do sleep 0.05; done"
+    await master.run(make_task("t1", CommandInfo(value=command, user="nobody"), container=on_terminal()))
+    root = await root_of(master, "t1")
+    stdout = running.sandbox("t1") / "stdout"
+    await until(lambda: "ready" in shown(stdout))
+    first, second, third, _ = shown(stdout).split("\r\n")[:4]
+    assert (first, third) == ("33 99", "nobody")
+    assert second.startswith("/dev/pts/")
+    pid = next(iter(running.container_pids().values()))
+    reader = next(running.runtime.glob("containers/*/reader"))
+    helpers = [int(reader.read_text())]
+    assert (await containers.type_into(root, keys(window(40, 120))))[0] == 200
+    await until(lambda: "40 120" in shown(stdout))
+    assert (await containers.type_into(root, keys(typed("\x03"))))[0] == 200
+    assert (await master.state("t1", "TASK_FAILED")).message == "Command terminated with signal Interrupt"
+    assert not [one for one in (pid, *helpers) if processes.alive(one)]
+
+
+async def test_a_terminal_is_killed_politely(running: Any, master: Any, make_task: Make) -> None:
+    command = "trap 'sleep 0.3; echo last words; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    await master.run(make_task("t1", CommandInfo(value=command), container=on_terminal()))
+    stdout = running.sandbox("t1") / "stdout"
+    await master.state("t1", "TASK_RUNNING")
+    await until(lambda: "ready" in shown(stdout))
+    await master.kill("t1")
+    await master.state("t1", "TASK_KILLED")
+    assert shown(stdout).endswith("last words\r\n")
+
+
+async def test_a_nested_container_on_a_terminal(
+    running: Any, master: Any, make_task: Make, containers: Containers
+) -> None:
+    await master.run(make_task("t1"))
+    root = await root_of(master, "t1")
+    body = {
+        "container_id": container_id(f"{root}.n1"),
+        "command": {"value": "read -r line; echo got $line; read -r line"},
+        "container": {"type": "MESOS", "tty_info": {}},
+    }
+    assert (await containers.call("LAUNCH_CONTAINER", body))[0] == 200
+    stream = await containers.output_of(f"{root}.n1")
+    assert (await containers.type_into(f"{root}.n1", keys(typed("a\r"))))[0] == 200
+    await stream.until(lambda one: "got a" in one.out)
+    assert (await containers.type_into(f"{root}.n1", keys(typed("b\r"))))[0] == 200
+    assert (await containers.wait(f"{root}.n1"))["exit_status"] == 0
+    await stream.end()
+
+
+@images
+async def test_guests_of_a_task_with_an_image(
+    running: Any, master: Any, make_task: Make, containers: Containers, image: str
+) -> None:
+    container = ContainerInfo(
+        type=ContainerInfoType.MESOS,
+        mesos=ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image))),
+    )
+    check = HealthCheck(
+        type=HealthCheckType.COMMAND,
+        command=CommandInfo(value="cat /etc/marker >>seen; test -n $FROM_IMAGE"),
+        delay_seconds=0.0,
+        interval_seconds=1.0,
+    )
+    await master.run(make_task("t1", "sleep 1000", container=container, health_check=check))
+    root = await root_of(master, "t1")
+    sandbox: Path = running.sandbox("t1")
+    await master.until(lambda: any(one.healthy for one in master.updates))
+    assert "inside" in (sandbox / "seen").read_text()
+
+    stream = await containers.session_of(f"{root}.s1", "cat /etc/marker; echo $FROM_IMAGE $MESOS_SANDBOX; pwd; exit 3")
+    await stream.end()
+    assert stream.out.split() == ["inside", "1", "/mnt/mesos/sandbox", "/mnt/mesos/sandbox"]
+    assert (await containers.wait(f"{root}.s1"))["exit_status"] == 3 << 8
+
+    stream = await containers.session_of(f"{root}.s2", "read -r line; echo got $line; sleep 1000", tty=True)
+    assert (await containers.type_into(f"{root}.s2", keys(window(20, 60), typed("x\r"))))[0] == 200
+    await stream.until(lambda one: "got x" in one.out)
+    stream.close()
+    assert (await containers.wait(f"{root}.s2"))["exit_status"] == 9
+
+    body = {
+        "container_id": container_id(f"{root}.n1"),
+        "command": {"value": "cat /etc/marker; echo $MESOS_SANDBOX; pwd; >made; sleep 1000"},
+    }
+    status, text = await containers.call("LAUNCH_CONTAINER", body)
+    assert status == 200, text
+    nested = sandbox / "containers/n1"
+    await until((nested / "made").exists)
+    assert (nested / "stdout").read_text().split() == ["inside", *["/mnt/mesos/sandbox/containers/n1"] * 2]
+    assert (await containers.call("KILL_CONTAINER", {"container_id": container_id(f"{root}.n1")}))[0] == 200
+    assert (await containers.wait(f"{root}.n1"))["exit_status"] == 9
+    await master.kill("t1")
+    await master.state("t1", "TASK_KILLED")
