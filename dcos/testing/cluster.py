@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dcos.testing.netns import Namespace
+
 T = TypeVar("T")
 BIN = Path(sys.executable).parent
 
@@ -81,16 +83,27 @@ def eventually(what: str, probe: Callable[[], T | None], *, within_s: float, eve
 
 
 class LocalCluster:
-    """One cluster made by ``dcos-install local``."""
+    """One cluster made by ``dcos-install local``; ``space``: in that network namespace, so that nothing of ours is touched."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, space: Namespace | None = None) -> None:
         self.name = name
+        self.space = space
+        self.said = ""
+        """What ``up`` printed, for who keeps it."""
         self._seen: dict[str, Any] = {}
+
+    def here(self, *argv: str) -> list[str]:
+        """The command, run where the cluster is."""
+        return self.space.command(*argv) if self.space else list(argv)
+
+    def http(self, url: str, **options: Any) -> Answer:
+        """As ``http``, from where the cluster is."""
+        return self.space.inside(lambda: http(url, **options)) if self.space else http(url, **options)
 
     def local(self, *words: str, timeout_s: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
         """``dcos-install local VERB ...`` of this cluster."""
         verb, *rest = words
-        argv = [str(BIN / "dcos-install"), "local", verb, f"--cluster={self.name}", *rest]
+        argv = self.here(str(BIN / "dcos-install"), "local", verb, f"--cluster={self.name}", *rest)
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
         if check and done.returncode:
             raise Failed(f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}")
@@ -98,7 +111,8 @@ class LocalCluster:
 
     def up(self, *, masters: int = 1, agents: int = 1, public_agents: int = 1, driver: str = "nspawn") -> str:
         words = (f"--driver={driver}", f"--masters={masters}", f"--agents={agents}", f"--public-agents={public_agents}")
-        return self.local("up", *words, "--demo", timeout_s=1200).stdout
+        done = self.local("up", *words, "--demo", timeout_s=1200)
+        return done.stderr + done.stdout
 
     def down(self) -> None:
         self.local("down", timeout_s=300)
@@ -109,6 +123,10 @@ class LocalCluster:
         if not self._seen:
             self._seen = json.loads(self.local("status", "--json", check=False).stdout)
         return self._seen
+
+    def look_again(self) -> None:
+        """Forget what was seen."""
+        self._seen.clear()
 
     def ip(self, node: str) -> str:
         return str(next(one["ip"] for one in self.facts["nodes"] if one["name"] == node))
@@ -122,7 +140,7 @@ class LocalCluster:
 
     def dcos(self, *words: str, timeout_s: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The ``dcos`` command line, already set up against this cluster."""
-        argv = [str(BIN / "dcos"), *words]
+        argv = self.here(str(BIN / "dcos"), *words)
         environ = {**os.environ, "DCOS_DIR": str(self.facts["dcos_dir"])}
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False, env=environ)
         if check and done.returncode:
@@ -146,10 +164,10 @@ class LocalCluster:
 
     def token(self, master: str = "master1") -> str:
         body = {"uid": self.facts["admin"], "password": self.password}
-        reply = http(f"http://{self.ip(master)}/acs/api/v1/auth/login", method="POST", body=body)
+        reply = self.http(f"http://{self.ip(master)}/acs/api/v1/auth/login", method="POST", body=body)
         if reply.status != 200:
             raise Failed(f"login: {reply.status} {reply.text}")
         return str(reply.json()["token"])
 
     def get(self, path: str, *, token: str | None = None, master: str = "master1", timeout_s: float = 10) -> Answer:
-        return http(f"http://{self.ip(master)}{path}", token=token, timeout_s=timeout_s)
+        return self.http(f"http://{self.ip(master)}{path}", token=token, timeout_s=timeout_s)

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dcos.install.local import nspawn
+from dcos.install.local.cluster import base_folder
 from dcos.testing.cluster import LocalCluster
-
-
-def why_no_nodes() -> str | None:
-    """Why real nodes cannot be booted here, or None."""
-    if os.geteuid() != 0:
-        return "booting nodes needs root"
-    for command in ("systemd-nspawn", "mmdebstrap", "nft", "ip"):
-        if shutil.which(command) is None:
-            return f"{command} is missing (make setup installs it)"
-    probe = subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True, check=False)
-    return None if probe.returncode == 0 else "this machine allows no new namespaces"
 
 
 @pytest.fixture(scope="session")
 def nodes_can_boot() -> None:
-    reason = why_no_nodes()
+    base = base_folder()
+    base.mkdir(parents=True, exist_ok=True)
+    reason = nspawn.obstacle(base)
     if reason:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI must boot nodes: {reason}")
-        pytest.skip(reason)
+        pytest.skip(f"nodes cannot be booted here: {reason}")
 
 
 @pytest.fixture(scope="session")

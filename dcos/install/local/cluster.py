@@ -18,7 +18,7 @@ import msgspec
 
 from dcos.install import assets, genconf, passwords
 from dcos.install.command import CommandFailed, run
-from dcos.install.local import network, nspawn, process
+from dcos.install.local import network, nspawn, process, supervise
 from dcos.install.local.driver import ON, Driver, NodeTrouble
 from dcos.install.local.progress import Progress
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec, plan
@@ -135,6 +135,7 @@ class LocalCluster:
             ],
             "units": {node.name: driver.units(node) for node in spec.nodes if states[node.name] == ON},
             "no_virtual_ips": spec.no_vips,
+            "supervisor": supervise.running(self.folders),
             "problems": self.problems(spec, driver),
             "steps": json.loads(timings.read_text()) if timings.exists() else {},
         }

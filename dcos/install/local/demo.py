@@ -36,8 +36,7 @@ def run_setup(one: LocalCluster, spec: ClusterSpec) -> None:
 
 def run_demo(one: LocalCluster, spec: ClusterSpec) -> str:
     """Install the package if it is not, wait for its answer through Admin Router; returns the answer."""
-    if f'"{PACKAGE}"' not in _installed_packages(one):
-        client(one, "package", "install", PACKAGE, "--yes")
+    _install(one)
     token = client(one, "config", "show", "core.dcos_acs_token").strip()
     url = f"{one.front_door(spec)}/service/{PACKAGE}/"
     request = urllib.request.Request(url, headers={"Authorization": f"token={token}"})
@@ -56,11 +55,27 @@ def run_demo(one: LocalCluster, spec: ClusterSpec) -> str:
     raise LocalError(f"{url} did not answer within {ANSWERS_WITHIN_S:.0f} s: {last}\n{tasks}")
 
 
+def _install(one: LocalCluster) -> None:
+    """Once, however often Marathon, which may have just begun, refuses to answer before."""
+    deadline = monotonic() + ANSWERS_WITHIN_S
+    while True:
+        try:
+            if f'"{PACKAGE}"' not in _installed_packages(one):
+                client(one, "package", "install", PACKAGE, "--yes")
+            return
+        except CommandFailed:
+            if monotonic() > deadline:
+                raise
+        sleep(0.5)
+
+
 def _installed_packages(one: LocalCluster) -> str:
     try:
         return client(one, "package", "list", "--json")
-    except CommandFailed:  # the client calls an empty list an error
-        return "[]"
+    except CommandFailed as trouble:
+        if "no installed packages" in trouble.output:  # the client calls an empty list an error
+            return "[]"
+        raise
 
 
 def _or_message(one: LocalCluster, *words: str) -> str:

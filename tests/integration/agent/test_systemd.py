@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from dcos.install.local import cgroups, cluster, image
+from dcos.install.local import cgroups, cluster, image, nspawn
 from dcos.model.v1.types import (
     CommandInfo,
     ContainerInfo,
@@ -53,15 +53,15 @@ StandardError=append:/var/agent.log
 """
 
 
-def obstacle() -> str:
-    if os.geteuid() != 0:
-        return "only root can boot nodes"
+def why_not() -> str:
+    if obstacle := nspawn.obstacle(cluster.base_folder()):
+        return obstacle
     if not image.is_built(cluster.base_folder()):
         return "the node image is not built yet (make up builds it)"
     return ""
 
 
-reason = obstacle()
+reason = why_not()
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(bool(reason), reason=f"no booted node: {reason}"),
