@@ -23,7 +23,7 @@ from dcos.model.v1.types import (
     OfferOperationType,
     TaskInfo,
 )
-from dcos.scheduling import build, ids
+from dcos.scheduling import build, calls, ids
 from dcos.scheduling.match import Match, Place, Reason, match, place_of
 
 MAX_REFUSALS = 100
@@ -164,7 +164,7 @@ def tune_offers(turn: Turn) -> None:
         state.wants_revive = False
         if not state.suppressed:
             state.suppressed = True
-            turn.send(Call(type=CallType.SUPPRESS, suppress=scheduler.CallSuppress(roles=roles)))
+            turn.send(calls.suppress(roles))
         return
     if not (state.wants_revive or state.suppressed) or not launchable(turn):
         return
@@ -173,7 +173,7 @@ def tune_offers(turn: Turn) -> None:
     state.suppressed = False
     state.wants_revive = False
     state.last_revive = turn.now
-    turn.send(Call(type=CallType.REVIVE, revive=scheduler.CallRevive(roles=roles)))
+    turn.send(calls.revive(roles))
 
 
 def tick(turn: Turn) -> None:

@@ -22,6 +22,7 @@ from dcos.model.v1.scheduler import Call
 from dcos.model.v1.types import Offer
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.match import Policy, Reason
+from dcos.scheduling.unheard import Unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,7 @@ class State:
     last_revive: float | None = None
     wants_revive: bool = False
     next_reconcile: float = 0.0
-    unheard: set[str] = field(default_factory=set)
-    """Tasks that nobody told of since the subscription: their agent may not have come back to a new master yet."""
-    ask_again: float = 0.0
-    """When to ask about those, and after how long the next time."""
-    ask_again_after_s: float = 0.0
+    unheard: Unheard = field(default_factory=Unheard)
     last_version: str = ""
 
     def index(self) -> None:

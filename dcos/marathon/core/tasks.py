@@ -16,10 +16,8 @@ from dcos.marathon.core.health import Health
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import MARATHON_CHECKS, App
 from dcos.model.marathon_state import TERMINAL, Condition, Goal, Instance, InstanceTask, TaskFailure, iso
-from dcos.model.v1 import scheduler
-from dcos.model.v1.scheduler import Call, CallType
-from dcos.model.v1.types import AgentID, TaskID, TaskState, TaskStatus, TaskStatusReason
-from dcos.scheduling import ids
+from dcos.model.v1.types import TaskState, TaskStatus, TaskStatusReason
+from dcos.scheduling import calls, ids
 from dcos.scheduling.build import kill_policy
 
 _CONDITIONS = {
@@ -44,8 +42,6 @@ _MAY_RETURN = frozenset(
         TaskStatusReason.REASON_AGENT_REMOVED,
     }
 )
-ASK_AGAIN_FIRST_S = 1.0
-ASK_AGAIN_MOST_S = 60.0
 _FAILURES = frozenset({Condition.FAILED, Condition.ERROR, Condition.DROPPED, Condition.GONE, Condition.UNKNOWN})
 """Ends that are remembered as the app's last failure and slow down its launches."""
 
@@ -60,22 +56,16 @@ def condition_of(status: TaskStatus) -> Condition:
 
 
 def status_update(turn: Turn, status: TaskStatus) -> None:
-    turn.state.unheard.discard(status.task_id.value)
+    turn.state.unheard.task_ids.discard(status.task_id.value)
     instance_id = ids.instance_of(status.task_id.value)
     instance = turn.state.instances.get(instance_id) if instance_id else None
     if instance is None or all(task.id != status.task_id.value for task in instance.tasks):
         _unknown(turn, status)
     else:
         _known(turn, instance, status)
-    _acknowledge(turn, status)
-
-
-def _acknowledge(turn: Turn, status: TaskStatus) -> None:
-    """Only updates with a uuid want one; it goes out after what they changed is stored."""
-    if status.uuid is None or status.agent_id is None:
-        return
-    acknowledge = scheduler.CallAcknowledge(agent_id=status.agent_id, task_id=status.task_id, uuid=status.uuid)
-    turn.send(Call(type=CallType.ACKNOWLEDGE, acknowledge=acknowledge))
+    acknowledgement = calls.acknowledge(status)
+    if acknowledgement is not None:
+        turn.send(acknowledgement)  # after what the update changed is stored
 
 
 def _unknown(turn: Turn, status: TaskStatus) -> None:
@@ -89,8 +79,8 @@ def _unknown(turn: Turn, status: TaskStatus) -> None:
             condition=condition.value,
         )
     elif condition is not Condition.UNREACHABLE and condition is not Condition.KILLING:
-        kill = scheduler.CallKill(task_id=status.task_id, agent_id=status.agent_id)
-        turn.send(Call(type=CallType.KILL, kill=kill), "a task of no known instance")
+        agent_id = status.agent_id.value if status.agent_id else None
+        turn.send(calls.kill(status.task_id.value, agent_id), "a task of no known instance")
 
 
 def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
@@ -296,10 +286,7 @@ def send_kill(turn: Turn, instance: Instance, reason: str) -> None:
     app = turn.state.spec_of(instance)
     policy = kill_policy(app) if app else None
     for task in instance.tasks:
-        call = scheduler.CallKill(
-            task_id=TaskID(value=task.id), agent_id=AgentID(value=instance.agent.agent_id), kill_policy=policy
-        )
-        turn.send(Call(type=CallType.KILL, kill=call), reason)
+        turn.send(calls.kill(task.id, instance.agent.agent_id, policy), reason)
 
 
 def not_launched(turn: Turn, task_ids: Iterable[str]) -> None:
@@ -355,47 +342,23 @@ def tick(turn: Turn) -> None:
 def reconcile(turn: Turn, *, everything: bool) -> None:
     """Ask the master about all instances; those just provisioned only after a new subscription (``everything``)."""
     asked = [
-        (task.id, instance)
+        (task.id, instance.agent.agent_id)
         for instance in turn.state.instances.values()
         if everything or instance.condition is not Condition.PROVISIONED or turn.now - instance.since > 60
         for task in instance.tasks
     ]
     if everything:
-        turn.state.unheard = {task_id for task_id, _ in asked}
-        turn.state.ask_again_after_s = ASK_AGAIN_FIRST_S
-        turn.state.ask_again = turn.now + ASK_AGAIN_FIRST_S
-    _ask_about(turn, asked)
-    turn.send(Call(type=CallType.RECONCILE, reconcile=scheduler.CallReconcile()))
+        turn.state.unheard.begin((task_id for task_id, _ in asked), turn.now)
+    for call in (*calls.reconcile(asked), calls.reconcile_all()):
+        turn.send(call)
 
 
 def ask_again(turn: Turn) -> None:
-    """A new master says nothing of tasks whose agent has not come back to it: ask until something is said of each.
-
-    Source: the reconciliation chapter of Mesos' guide for frameworks, with its growing pauses.
-    """
-    state = turn.state
-    if not state.unheard or turn.now < state.ask_again:
+    """About tasks that a new master has not spoken of."""
+    due = turn.state.unheard.due(turn.now)
+    if not due:
         return
-    state.ask_again_after_s = min(2 * state.ask_again_after_s, ASK_AGAIN_MOST_S)
-    state.ask_again = turn.now + state.ask_again_after_s
-    asked = [
-        (task.id, instance)
-        for instance in state.instances.values()
-        for task in instance.tasks
-        if task.id in state.unheard
-    ]
-    state.unheard = {task_id for task_id, _ in asked}
-    _ask_about(turn, asked)
-
-
-def _ask_about(turn: Turn, asked: list[tuple[str, Instance]]) -> None:
-    wanted = [
-        scheduler.CallReconcileTask(task_id=TaskID(value=task_id), agent_id=AgentID(value=instance.agent.agent_id))
-        for task_id, instance in asked
-    ]
-    for chunk in _chunks(wanted, 5000):
-        turn.send(Call(type=CallType.RECONCILE, reconcile=scheduler.CallReconcile(tasks=tuple(chunk))))
-
-
-def _chunks(items: list[scheduler.CallReconcileTask], size: int) -> Iterable[list[scheduler.CallReconcileTask]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+    known = {task.id: one.agent.agent_id for one in turn.state.instances.values() for task in one.tasks}
+    turn.state.unheard.task_ids &= known.keys()
+    for call in calls.reconcile([(task_id, agent) for task_id, agent in known.items() if task_id in due]):
+        turn.send(call)

@@ -191,7 +191,7 @@ async def test_tasks_that_a_new_master_does_not_know_yet_are_asked_about_until_i
             await second.until(f"asked again after {more} s", lambda: asked() > before)  # noqa: B023
         task.agent.transitioning = False
         await second.tick(32)
-        await second.until("told", lambda: not second.leader.state.unheard)
+        await second.until("told", lambda: not second.leader.state.unheard.task_ids)
         before = asked()
         await second.tick(64)
         await second.ask("GET", "/v2/apps/web")
