@@ -16,7 +16,7 @@ setup: ## operating system packages and the locked Python environment
 	@installer/setup.sh dev
 
 setup-run:
-	@installer/setup.sh run
+	@installer/setup.sh run $(DRIVER)
 
 up: setup-run ## a cluster on this machine, with hello-world running (MASTERS= AGENTS= PUBLIC_AGENTS= DRIVER=)
 	@.venv/bin/dcos-install local up --cluster=$(CLUSTER) --driver=$(DRIVER) --masters=$(MASTERS) --agents=$(AGENTS) --public-agents=$(PUBLIC_AGENTS) --demo

@@ -1,26 +1,25 @@
 #!/usr/bin/env bash
 # Everything this machine needs, once: packages of the operating system, and .venv from the lock with its hashes.
 #
-#   installer/setup.sh run   what `make up` needs: the tools to boot nodes, or the services' own where nodes cannot be booted
-#   installer/setup.sh dev   what the tests and checks need: all of it
+#   installer/setup.sh run [DRIVER]  what `make up` needs: the tools to boot nodes, or the services' own where nodes cannot be booted
+#   installer/setup.sh dev           what the tests and checks need: all of it
 #
 # A second run finds everything and takes no time. Without root or apt it says what is missing and goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-kind=${1:-dev}
-case $kind in run|dev) ;; *) echo "usage: installer/setup.sh run|dev" >&2; exit 2 ;; esac
+kind=${1:-dev} driver=${2:-auto}
+case $kind-$driver in run-auto|run-nspawn|run-process|dev-auto) ;;
+    *) echo "usage: installer/setup.sh run [auto|nspawn|process] | dev" >&2; exit 2 ;;
+esac
 
 # command or file -> package
 declare -A boot=(
     [systemd-nspawn]=systemd-container [mmdebstrap]=mmdebstrap [ip]=iproute2 [nft]=nftables [nsenter]=util-linux
     [xz]=xz-utils [tar]=tar [curl]=curl [git]=git
 )
-declare -A serve=(
-    [nginx]=nginx-light [java]=default-jre-headless [/usr/share/java/zookeeper.jar]=libzookeeper-java [openssl]=openssl
-    [unzip]=unzip [ip]=iproute2 [ping]=iputils-ping [curl]=curl [xz]=xz-utils
-)
 declare -A check=(
     [runc]=runc [skopeo]=skopeo [umoci]=umoci [conntrack]=conntrack [dig]=dnsutils [jq]=jq [gcc]=gcc
+    [ping]=iputils-ping
     [dockerd]=docker.io [docker-registry]=docker-registry
 )
 
@@ -45,24 +44,25 @@ want() {
     done
 }
 if [[ $kind == dev ]]; then
-    want boot; want serve; want check
+    want boot; want check
     # pymesos, a peer in the tests, is compiled.
     [[ -e $($python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h ]] || missing+=(python3-dev libc6-dev)
-elif can_boot; then
+elif [[ $driver != process ]] && can_boot; then
     want boot
-else
-    want serve
 fi
 $python -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 
-if ((${#missing[@]})); then
-    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+policy=/usr/sbin/policy-rc.d made=''
+trap '[[ -z $made ]] || rm -f "$made"' EXIT
+
+# provide PACKAGE...: by apt, as root; who cannot is told what is missing and goes on
+provide() {
+    local missing
+    mapfile -t missing < <(printf '%s\n' "$@" | sort -u)
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         echo "installing ${missing[*]}"
         # Nothing may start by itself: nginx runs only below Admin Router.
-        policy=/usr/sbin/policy-rc.d made=''
-        if [[ ! -e $policy ]]; then printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; made=yes; fi
-        trap '[[ -z $made ]] || rm -f $policy' EXIT
+        [[ -e $policy ]] || { made=$policy; printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; }
         export DEBIAN_FRONTEND=noninteractive
         options=(-y -qq --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Options::=--force-unsafe-io)
         apt-get install "${options[@]}" "${missing[@]}" >/dev/null 2>&1 || {
@@ -72,7 +72,8 @@ if ((${#missing[@]})); then
     else
         echo "not installed, and only root with apt can: ${missing[*]}" >&2
     fi
-fi
+}
+((${#missing[@]} == 0)) || provide "${missing[@]}"
 
 lock=requirements.txt
 [[ $kind == run ]] || lock=requirements-dev.txt
@@ -92,3 +93,8 @@ if [[ ! -e $stamp && ! -e .venv/.made-dev-$dev ]]; then
     rm -f .venv/.made-"$kind"-*
     touch "$stamp"
 fi
+
+# What the services themselves need stands in one table (dcos/install/prereqs.py); tests start them as plain processes too.
+[[ $kind == run ]] || driver=process
+mapfile -t missing < <(.venv/bin/dcos-install local needs --driver="$driver")
+((${#missing[@]} == 0)) || provide "${missing[@]}"

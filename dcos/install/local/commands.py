@@ -17,13 +17,14 @@ import click
 from dcos.install.bundle import cache_folder
 from dcos.install.command import CommandFailed
 from dcos.install.genconf import ConfigError
-from dcos.install.local import demo
+from dcos.install.local import demo, process
 from dcos.install.local.cluster import (
     DRIVERS,
     LocalCluster,
     LocalError,
     Wanted,
     base_folder,
+    choose_driver,
     known_clusters,
     unit_states,
 )
@@ -134,6 +135,16 @@ def clean_cache(cluster: str | None) -> None:
         raise LocalError(f"clusters still use the image: {', '.join(there)}; `dcos-install local down --all` first")
     for folder in (base / "images", cache_folder()):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@local.command("needs")
+@click.option("--driver", type=click.Choice(["auto", *DRIVERS]), default="auto", show_default=True)
+@_explained
+def needs(driver: str) -> None:
+    """Packages of the operating system that `up` would miss, one a line; for set-up scripts."""
+    chosen = driver if driver != "auto" else choose_driver(driver, base_folder())[0]
+    for row in process.missing_programs() if chosen == "process" else ():
+        click.echo(row.package)
 
 
 @local.command("list")
