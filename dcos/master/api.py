@@ -179,15 +179,6 @@ class Api:
         except ValueError as error:
             return text_response(400, str(error))
 
-    async def weights(self, request: web.Request) -> web.Response:
-        known, viewer = self.state.allocator.weights, self.viewer(request)
-        shown = [{"role": role, "weight": weight} for role, weight in sorted(known.items()) if viewer.role(role)]
-        return json_body(request, shown)
-
-    async def nothing_set(self, request: web.Request) -> web.Response:
-        """Quota and maintenance cannot be set on this master, so there is none."""
-        return json_body(request, {})
-
     async def registry(self, request: web.Request) -> web.Response:
         return json_body(request, registry_json(self.state))
 
@@ -215,10 +206,6 @@ class Api:
             "/roles": self.roles,
             "/tasks": self.tasks,
             "/registrar(1)/registry": self.registry,
-            "/weights": self.weights,
-            "/quota": self.nothing_set,
-            "/maintenance/schedule": self.nothing_set,
-            "/maintenance/status": self.nothing_set,
         }
         gets = {path: self.access.guarded(handler, realm) for path, (handler, realm) in top.items()}
         gets |= {path: self.gated(handler, Realm.READONLY) for path, handler in leading.items()}

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dcos.master import api_admin, metrics
+from dcos.master import api_admin, api_operations, metrics
 from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import views
@@ -230,7 +230,6 @@ CALLS: dict[CallType, Row] = {
     CallType.GET_ROLES: reading(get_roles),
     CallType.GET_WEIGHTS: reading(get_weights),
     CallType.GET_MASTER: reading(get_master),
-    CallType.GET_OPERATIONS: reading(lambda _state, _viewer: {}),
     **api_admin.CALLS,
     CallType.SUBSCRIBE: Row(subscribe),
     CallType.GET_LOGGING_LEVEL: Row(get_logging_level),
@@ -239,6 +238,7 @@ CALLS: dict[CallType, Row] = {
     CallType.READ_FILE: Row(read_file, "read_file"),
     CallType.TEARDOWN: Row(teardown, "teardown"),
     CallType.MARK_AGENT_GONE: Row(mark_agent_gone, "mark_agent_gone"),
+    **api_operations.CALLS,
 }
 """Rows of other files are put in here: ``**api_quota.CALLS``."""
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import msgspec
 
-from dcos.master.core import views
+from dcos.master.core import quota, views
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
 from dcos.master.core.registry import AgentEntry
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.version import VERSION_INFO
 from dcos.model import attributes, values
-from dcos.model.resources import EMPTY, Form, Resources
+from dcos.model.resources import Form, Resources
 from dcos.model.v1.scheduler import OfferConstraints
 from dcos.model.v1.types import (
     Attribute,
@@ -35,6 +35,8 @@ from dcos.model.v1.types import (
 )
 
 Json = dict[str, Any]
+Amounts = dict[str, dict[str, int]]
+"""Thousandths by role and name."""
 
 COUNTED = (
     "TASK_STAGING",
@@ -350,7 +352,7 @@ def state_json(
         "id": info.id,
         "pid": info.pid,
         "hostname": info.hostname,
-        "capabilities": [one.type for one in info.capabilities],
+        "capabilities": [one.type or "QUOTA_V2" for one in info.capabilities],
         "activated_slaves": float(active),
         "deactivated_slaves": float(len(state.agents) - active),
         "unreachable_slaves": float(len(state.unreachable)),
@@ -429,39 +431,40 @@ def _first_time(record: TaskRecord) -> float:
     return statuses[0].timestamp or 0.0 if statuses else float("inf")
 
 
-def _quantities(have: Resources) -> Json:
-    return {name: amount / 1000 for name, amount in have.quantities().items()}
-
-
 def roles(state: State, viewer: Viewer = ALL) -> Json:
-    """Roles with frameworks, allocations, reservations or a weight."""
-    used: dict[str, Resources] = {}
-    offered: dict[str, Resources] = {}
-    reserved: dict[str, Resources] = {}
-    names = set(state.allocator.roles()) | set(state.allocator.weights)
+    """Roles with frameworks, allocations, reservations, a weight or a quota, and those above them; what is held counts for
+    every role above its own too.
+    """
+    used: Amounts = {}
+    offered: Amounts = {}
+    reserved: Amounts = {}
     members: dict[str, list[str]] = {}
     for record in state.frameworks.values():
         for role in record.roles:
             members.setdefault(role, []).append(record.id)
         for role, one in views.held_by_role(record, offered=False).items():
-            used[role] = used.get(role, EMPTY) + one
+            quota.count(used, role, one)
         for role, one in views.held_by_role(record, offered=True).items():
-            offered[role] = offered.get(role, EMPTY) + one
+            quota.count(offered, role, one)
     for machine in state.agents.values():
         for role, one in machine.total.reserved().items():
-            reserved[role] = reserved.get(role, EMPTY) + one
+            quota.count(reserved, role, one)
+    names = {*state.allocator.roles(), *state.allocator.weights, *state.quotas, *members}
+    names = {above for role in names for above in quota.lineage(role)} | set(used) | set(offered) | set(reserved)
+    consumed = quota.consumption(state)
     out = []
-    for role in filter(viewer.role, sorted(names | set(members) | set(reserved))):
-        allocated = used.get(role, EMPTY)
+    for role in filter(viewer.role, sorted(names)):
+        held = dict(used.get(role, {}))
+        quota.add(held, offered.get(role, {}))
         out.append(
             {
                 "name": role,
                 "weight": state.allocator.weights.get(role, 1.0),
-                "quota": {"role": role, "guarantee": {}, "limit": {}, "consumed": _quantities(allocated)},
-                "resources": _quantities(allocated + offered.get(role, EMPTY)),
-                "allocated": _quantities(allocated),
-                "offered": _quantities(offered.get(role, EMPTY)),
-                "reserved": _quantities(reserved.get(role, EMPTY)),
+                "quota": quota.role_json(state, role, consumed),
+                "resources": quota.quantities_json(held),
+                "allocated": quota.quantities_json(used.get(role, {})),
+                "offered": quota.quantities_json(offered.get(role, {})),
+                "reserved": quota.quantities_json(reserved.get(role, {})),
                 "frameworks": members.get(role, []),
             }
         )

@@ -12,13 +12,12 @@ from dcos.model.acls import EVERYTHING, Acls
 from dcos.model.durations import text as duration_text
 from dcos.model.v1.types import DomainInfo
 from dcos.model.values import thousandths
+from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialsFile, read_many
 from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, setting
 from dcos.runtime.settings import port as port_number
 from dcos.store.url import ZkUrl
 from dcos.wire import mesos_json
-from dcos.wire.acls import parse as parse_acls
-from dcos.wire.firewall import disabled_endpoints
 
 PREFIX = "MESOS_"
 
@@ -61,15 +60,6 @@ def _quantities_text(value: tuple[dict[str, int], ...]) -> str:
 
 def _weights_text(value: tuple[tuple[str, float], ...]) -> str:
     return ",".join(f"{role}={weight:g}" for role, weight in value)
-
-
-def acls(text: str) -> Acls:
-    """JSON, or the path of a file of it."""
-    return parse_acls(contents(text))
-
-
-def firewall(text: str) -> frozenset[str]:
-    return disabled_endpoints(contents(text))
 
 
 def domain(text: str) -> DomainInfo:
@@ -115,18 +105,6 @@ def rate(text: str) -> tuple[int, float]:
     if not slash or not count.isdigit() or int(count) < 1 or duration(span) <= 0:
         raise ValueError("must look like 1/10mins: a number of agents, a slash, a duration")
     return int(count), duration(span)
-
-
-def one_basic(text: str) -> str:
-    if text != "basic":
-        raise ValueError(f"HTTP authenticator '{text}' not found: there is basic")
-    return text
-
-
-def one_local(text: str) -> str:
-    if text != "local":
-        raise ValueError(f"authorizer '{text}' not found: there is local")
-    return text
 
 
 def ping_timeout(text: str) -> float:
@@ -267,24 +245,24 @@ class Config:
         "Whether agents have to prove a principal (their --credential) to register.",
         flags=("authenticate_slaves",),
     )
-    http_authenticators: str = setting("basic", "How callers of endpoints name themselves: basic.", parse=one_basic)
+    http_authenticators: str = setting("basic", "How callers of endpoints name themselves: basic.", parse=basic)
     http_framework_authenticators: str | None = setting(
-        None, "How schedulers name themselves: basic; needed for --authenticate_http_frameworks.", parse=one_basic
+        None, "How schedulers name themselves: basic; needed for --authenticate_http_frameworks.", parse=basic
     )
     acls: Acls | None = setting(
         None,
         "Who may do what: JSON, or the path of a file of it.",
         parse=acls,
         raw=True,
-        text=lambda value: f"{sum(len(one) for one in value.acls.values())} entries",
+        text=acls_text,
     )
-    authorizers: str = setting("local", "Who decides what is allowed: local.", parse=one_local)
+    authorizers: str = setting("local", "Who decides what is allowed: local.", parse=local)
     firewall_rules: frozenset[str] | None = setting(
         None,
         "Endpoints that nobody may call, as JSON or the path of a file of it.",
         parse=firewall,
         raw=True,
-        text=lambda value: ",".join(sorted(value)),
+        text=firewall_text,
     )
 
     # ---- logs --------------------------------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ class Registry:
         made = await self._store.children(self._root)
         missing = {f"{number:02x}" for number in range(FOLDERS)} - set(made or ())
         await asyncio.gather(*(self._folder(name) for name in sorted(missing)))
+        await asyncio.gather(*(self._make(f"{self._base}/{shelf}") for shelf in Shelf))
         listed = await asyncio.gather(*(self._list(f"{number:02x}") for number in range(FOLDERS)))
         paths = [path for paths in listed for path in paths]
         entries = await asyncio.gather(*(self._read(path) for path in paths))
@@ -124,11 +125,7 @@ class Registry:
     async def _recover_shelf(self, shelf: Shelf, kind: type[E]) -> tuple[E, ...]:
         assert ENTRY_TYPES[shelf] is kind
         folder = f"{self._base}/{shelf}"
-        names = await self._store.children(folder)
-        if names is None:
-            await self._make(folder)
-            return ()
-        paths = [f"{folder}/{name}" for name in sorted(names)]
+        paths = [f"{folder}/{name}" for name in sorted(await self._store.children(folder) or ())]
         nodes = await asyncio.gather(*(self._store.get(path) for path in paths))
         found = []
         for path, node in zip(paths, nodes, strict=True):

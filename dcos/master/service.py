@@ -10,24 +10,27 @@ import asyncio
 import contextlib
 import socket
 import uuid
+from pathlib import Path
 
 from aiohttp import web
 
 from dcos.master.api import Api
 from dcos.master.api_admin import AdminApi
 from dcos.master.api_agents import AgentsApi
+from dcos.master.api_operations import OperationForms
 from dcos.master.api_operator import OperatorApi
 from dcos.master.api_scheduler import SchedulerApi
 from dcos.master.config import PREFIX, Config
-from dcos.master.core.events import Recovered
+from dcos.master.core.events import Recovered, Whitelist
 from dcos.master.core.state import State
 from dcos.master.persist import Registry, RegistryError, epoch_path
 from dcos.master.version import MESOS_VERSION
 from dcos.master.writer import EXIT_LEADERSHIP, EXIT_REGISTRY, Writer
-from dcos.model.v1.types import Address, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType
+from dcos.model.v1.types import Address, DomainInfo, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType
 from dcos.runtime import http
 from dcos.runtime.app import App, Exit
 from dcos.runtime.app import main as app_main
+from dcos.runtime.log import get_logger
 from dcos.runtime.net import detect_ip
 from dcos.store.base import SessionLost, Store, StoreError
 from dcos.store.detect import MASTER_LABEL, master_info
@@ -35,10 +38,20 @@ from dcos.store.election import Candidate
 from dcos.store.zookeeper import connect_url
 from dcos.wire import mesos_json
 
+WHITELIST_EVERY_S = 5.0
+_log = get_logger("master")
 _MAX_BODY = 64 * 1024 * 1024
 
 
-def make_info(master_id: str, ip: str, port: int, hostname: str) -> MasterInfo:
+_CAPABILITIES = (
+    MasterInfoCapability(type=MasterInfoCapabilityType.AGENT_UPDATE),
+    MasterInfoCapability(type=MasterInfoCapabilityType.AGENT_DRAINING),
+    MasterInfoCapability(),
+)
+"""The third is QUOTA_V2, which the v1 API has no name for: it shows an empty one, as upstream's does."""
+
+
+def make_info(master_id: str, ip: str, port: int, hostname: str, domain: DomainInfo | None = None) -> MasterInfo:
     """What the election's node and SUBSCRIBED say about this master."""
     packed = int.from_bytes(socket.inet_aton(ip), "little") if "." in ip else 0
     return MasterInfo(
@@ -49,7 +62,8 @@ def make_info(master_id: str, ip: str, port: int, hostname: str) -> MasterInfo:
         hostname=hostname,
         version=MESOS_VERSION,
         address=Address(hostname=hostname, ip=ip, port=port),
-        capabilities=(MasterInfoCapability(type=MasterInfoCapabilityType.AGENT_UPDATE),),
+        domain=domain,
+        capabilities=_CAPABILITIES,
     )
 
 
@@ -60,6 +74,7 @@ def make_application(api: Api) -> web.Application:
     application.add_routes(api.routes())
     application.add_routes(AdminApi(api).routes())
     application.add_routes(OperatorApi(api).routes())
+    application.add_routes(OperationForms(api).routes())
 
     async def end_streams(_: web.Application) -> None:
         api.writer.close_all()
@@ -73,8 +88,8 @@ async def run(app: App[Config]) -> None:
     ip = detect_ip(config.ip, config.ip_discovery_command)
     advertised = config.advertise_ip or ip
     hostname = config.hostname or (await _look_up(advertised) if config.hostname_lookup else advertised)
-    info = make_info(str(uuid.uuid4()), advertised, config.advertise_port or config.port, hostname)
-    state = State(config.rules(), info, app.clock.now(), shuffle=app.rng.shuffle)
+    info = make_info(str(uuid.uuid4()), advertised, config.advertise_port or config.port, hostname, config.domain)
+    state = State(config.rules(), info, app.clock.now(), shuffle=app.rng.shuffle, draw=app.rng.random)
     writer = Writer(
         state,
         app.clock,
@@ -87,6 +102,8 @@ async def run(app: App[Config]) -> None:
     try:
         async with http.listen(make_application(api), host=ip, port=config.port, cancel_on_disconnect=True):
             app.spawn(writer.run(), name="writer")
+            if config.whitelist is not None:
+                app.spawn(watch_whitelist(config.whitelist, writer), name="whitelist")
             app.log.info("listening", ip=ip, port=config.port, id=info.id)
             await contend(app, store, api)
     except SessionLost as error:
@@ -122,6 +139,22 @@ async def contend(app: App[Config], store: Store, api: Api) -> None:
             "leading", epoch=standing.epoch.number, agents=len(entries), recovery_s=round(api.writer.now() - started, 3)
         )
         app.ready("leading")
+
+
+async def watch_whitelist(path: Path, writer: Writer) -> None:
+    """Tell the core each change of the file of host names; one that cannot be read changes nothing."""
+    last: frozenset[str] | None = None
+    while True:
+        try:
+            text = await asyncio.to_thread(path.read_text)
+        except (OSError, UnicodeDecodeError) as error:
+            _log.warning("whitelist_not_read", path=str(path), error=str(error))
+        else:
+            hosts = frozenset(line.strip() for line in text.splitlines() if line.strip())
+            if hosts != last:
+                writer.put(Whitelist(writer.now(), hosts))
+                last = hosts
+        await asyncio.sleep(WHITELIST_EVERY_S)
 
 
 async def _look_up(ip: str) -> str:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from dcos.agent.core.operation_events import ChangeVolumes, OperationAsked, VolumesChanged
+from dcos.agent.core.operations import Operations
 from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     AgentID,
@@ -42,6 +44,10 @@ CAPABILITIES = tuple(
         AgentInfoCapabilityType.MULTI_ROLE,
         AgentInfoCapabilityType.HIERARCHICAL_ROLE,
         AgentInfoCapabilityType.RESERVATION_REFINEMENT,
+        AgentInfoCapabilityType.RESOURCE_PROVIDER,
+        AgentInfoCapabilityType.RESIZE_VOLUME,
+        AgentInfoCapabilityType.AGENT_OPERATION_FEEDBACK,
+        AgentInfoCapabilityType.AGENT_DRAINING,
         AgentInfoCapabilityType.TASK_RESOURCE_LIMITS,
     )
 )
@@ -70,6 +76,8 @@ class FakeAgent:
         self.tasks: dict[tuple[str, str], Task] = {}
         self.frameworks: dict[str, FrameworkInfo] = {}
         self._unacknowledged: dict[tuple[str, str], list[agent_link.StatusUpdate]] = {}
+        self.operations = Operations(lambda: uuid.uuid4().bytes)
+        self.operations.restore(self.info.resources, (), ())
         self._out: asyncio.Queue[agent_link.AgentMessage | None] = asyncio.Queue()
         self._runner: asyncio.Task[None] | None = None
 
@@ -139,7 +147,13 @@ class FakeAgent:
             for framework, info in self.frameworks.items()
         )
         return agent_link.Reregister(
-            agent=self.info, pid=self.pid, version="1.11.0", capabilities=CAPABILITIES, frameworks=frameworks
+            agent=self.info,
+            pid=self.pid,
+            version="1.11.0",
+            capabilities=CAPABILITIES,
+            frameworks=frameworks,
+            checkpointed_resources=self.operations.checkpointed(),
+            operations=self.operations.link_operations(),
         )
 
     async def _body(self) -> AsyncIterator[bytes]:
@@ -156,6 +170,8 @@ class FakeAgent:
                     self._out.put_nowait(waiting[0])
                 for missing in message.reconcile:
                     self._lost(missing.framework_id.value, missing.task_id.value)
+                self.operations.connected(message.agent_id, 0.0)
+                self._tell_operations()
                 self.registered.set()
             case agent_link.Ping():
                 if not self.mute:
@@ -177,10 +193,25 @@ class FakeAgent:
                 for key in [key for key in self.tasks if key[0] == owner]:
                     del self.tasks[key]
                     self._unacknowledged.pop(key, None)
+            case agent_link.ApplyOperation():
+                owner_id = message.framework_id.value if message.framework_id is not None else None
+                self.operations.asked(OperationAsked(message.operation_uuid, message.info, owner_id, 0.0))
+                self._tell_operations()
+            case agent_link.AcknowledgeOperation():
+                self.operations.acknowledged(message.operation_uuid, message.status_uuid)
             case agent_link.Shutdown():
                 self.shutdown = message.message
             case _:
                 pass
+
+    def _tell_operations(self) -> None:
+        """Volumes are made in its head."""
+        for effect in self.operations.saves:
+            if isinstance(effect, ChangeVolumes):
+                self.operations.volumes_changed(VolumesChanged(effect.uuid, None, 0.0))
+        for message in self.operations.messages:
+            self._out.put_nowait(message)
+        self.operations.saves, self.operations.messages = [], []
 
     # ---- tasks -------------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ waits for its cycle where this one offers at once.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -409,36 +409,32 @@ class Allocator(Ledger):
     def _guarantee(self, slot: Slot, only: set[str] | None, now: float) -> None:
         """First pass: to roles whose guarantee is not met, what it lacks, and what goes with it."""
         account = self.account
-        for role in list(self._roles_sorter.order()):
-            if role not in account.missing:
+        for role, framework in self._turns(only):
+            missing = account.missing.get(role)
+            if missing is None:
                 continue
-            for framework in list(self._roles[role].sorter.order()):
-                missing = account.missing.get(role)
-                if missing is None or not slot.free:
-                    break
-                if only is not None and framework not in only:
-                    continue
-                traits = self._clients[framework].traits
-                if not self._fits(slot, framework, role, traits):
-                    continue
-                enough = traits.enough.get(role, self._enough)
-                resources = self._usable(slot, traits, role)
-                if not _suffices(resources.quantities(), enough):
-                    continue
-                free = resources.filter(_is_open_scalar)
-                guaranteed = chop(free, missing, others=False)
-                if not guaranteed:
-                    continue
-                whole = resources.filter(lambda kind, role=role: _goes_along(kind, role))  # type: ignore[misc]
-                extra = self._allowed(role, free - guaranteed, given=guaranteed)
-                resources = whole + guaranteed + extra
-                if not _suffices(resources.quantities(), enough):
-                    continue
-                where = (framework, role)
-                until = self._refused_until(slot, where, resources, now) if where in slot.filters else 0.0
-                if until:
-                    self._wake_up(slot, until, now)
-                    continue
+            if not slot.free:
+                return
+            traits = self._clients[framework].traits
+            if not self._fits(slot, framework, role, traits):
+                continue
+            enough = traits.enough.get(role, self._enough)
+            resources = self._usable(slot, traits, role)
+            if not _suffices(resources.quantities(), enough):
+                continue
+            free = resources.filter(_is_open_scalar)
+            guaranteed = chop(free, missing, others=False)
+            if not guaranteed:
+                continue
+            whole = resources.filter(lambda kind, role=role: _goes_along(kind, role))  # type: ignore[misc]
+            resources = whole + guaranteed + self._allowed(role, free - guaranteed, given=guaranteed)
+            if not _suffices(resources.quantities(), enough):
+                continue
+            where = (framework, role)
+            until = self._refused_until(slot, where, resources, now) if where in slot.filters else 0.0
+            if until:
+                self._wake_up(slot, until, now)
+            else:
                 self._give(slot, framework, role, resources)
 
     def _carve(self, slot: Slot, only: set[str] | None, now: float) -> None:
@@ -447,44 +443,56 @@ class Allocator(Ledger):
         withheld = False
         quotas = bool(self.account.quotas)
         quantities = slot.free.quantities()
-        for role in list(self._roles_sorter.order()):
-            for framework in list(self._roles[role].sorter.order()):
-                if only is not None and framework not in only:
+        for role, framework in self._turns(only):
+            traits = self._clients[framework].traits
+            if not self._fits(slot, framework, role, traits):
+                continue
+            enough = traits.enough.get(role, self._enough)
+            if slot.special:
+                resources = self._usable(slot, traits, role)
+                if not resources.exclusive() or not _suffices(resources.quantities(), enough):
                     continue
-                traits = self._clients[framework].traits
-                if not self._fits(slot, framework, role, traits):
+            else:
+                resources = slot.free
+                if not _suffices(quantities, enough):
                     continue
-                enough = traits.enough.get(role, self._enough)
-                if slot.special:
-                    resources = self._usable(slot, traits, role)
+            if quotas:
+                free = resources.filter(_is_open_scalar)
+                allowed = self._allowed(role, free)
+                if allowed is not free:
+                    withheld = True
+                    resources = resources.filter(_not_open_scalar) + allowed
                     if not resources.exclusive() or not _suffices(resources.quantities(), enough):
                         continue
-                else:
-                    resources = slot.free
-                    if not _suffices(quantities, enough):
-                        continue
-                if quotas:
-                    free = resources.filter(_is_open_scalar)
-                    allowed = self._allowed(role, free)
-                    if allowed is not free:
-                        withheld = True
-                        resources = resources.filter(_not_open_scalar) + allowed
-                        if not resources.exclusive() or not _suffices(resources.quantities(), enough):
-                            continue
-                where = (framework, role)
-                if where in slot.filters:
-                    until = self._refused_until(slot, where, resources, now)
-                    if until:
-                        wake = min(wake, until) if wake else until
-                        continue
-                self._give(slot, framework, role, resources)
-                if not slot.free:
-                    return
-                quantities = slot.free.quantities()
+            where = (framework, role)
+            if where in slot.filters:
+                until = self._refused_until(slot, where, resources, now)
+                if until:
+                    wake = min(wake, until) if wake else until
+                    continue
+            self._give(slot, framework, role, resources)
+            if not slot.free:
+                return
+            quantities = slot.free.quantities()
         if withheld:
             self._withheld[slot.id] = None
         if wake:
             self._wake_up(slot, wake, now)
+
+    def _turns(self, only: set[str] | None) -> Iterator[tuple[str, str]]:
+        """(role, framework) in fair order, of all or ``only``; each role's frameworks are ordered when it is reached."""
+        if only is not None and len(only) == 1:
+            (framework,) = only
+            client = self._clients.get(framework)
+            subscribed = client.suppressed if client is not None else {}
+            roles = [role for role in subscribed if self._roles[role].sorter.is_active(framework)]
+            if len(roles) <= 1:
+                yield from ((role, framework) for role in roles)
+                return
+        for role in self._roles_sorter.order():
+            for framework in self._roles[role].sorter.order():
+                if only is None or framework in only:
+                    yield role, framework
 
     def _fits(self, slot: Slot, framework: str, role: str, traits: Traits) -> bool:
         """Whether the framework may have anything of this agent now."""

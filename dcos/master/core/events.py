@@ -89,6 +89,16 @@ class OperatorCall:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveQuota:
+    """DELETE of ``path``, which ends with the role."""
+
+    now: float
+    request: int
+    role: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Whitelist:
     """Host names whose agents are offered; None for all."""
 
@@ -125,6 +135,7 @@ Event = (
     | MarkGone
     | Operate
     | OperatorCall
+    | RemoveQuota
     | Whitelist
     | Tick
 )

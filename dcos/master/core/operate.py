@@ -15,7 +15,7 @@ from dcos.master.core.events import Operate
 from dcos.master.core.operation_validation import operation_problem
 from dcos.master.core.records import AgentRecord
 from dcos.master.core.state import State
-from dcos.model.conversions import ConversionError, conversion, stacked
+from dcos.model.conversions import Conversion, ConversionError, conversion, stacked
 from dcos.model.resources import Resources
 from dcos.model.v1.types import OfferOperationType
 
@@ -32,18 +32,26 @@ def operate(state: State, event: Operate) -> None:
         state.emit(Answer(event.request, 400, what))
         return
     change = conversion(operation)
+    problem = _impossible(state, agent, change)
+    if problem is not None:
+        state.emit(Answer(event.request, 409, problem))
+        return
     if operation.type is OfferOperationType.DESTROY:
         _rescind_holders(state, agent, change.consumed, event.now)
     _make_room(state, agent, change.consumed, event.now)
-    try:
-        change.apply(state.allocator.free(agent.id))
-    except ConversionError as error:
-        state.emit(Answer(event.request, 409, str(error)))
-        return
     state.allocator.convert_free(agent.id, change.consumed, change.converted)
     agent.total = agent.total - change.consumed + change.converted
     operations.begin(state, None, agent, operation)
     state.emit(Answer(event.request, 202))
+
+
+def _impossible(state: State, agent: AgentRecord, change: Conversion) -> str | None:
+    """Why no offer needs to be rescinded: even then there is not enough."""
+    try:
+        change.apply(sum((offer.resources for offer in agent.offers.values()), state.allocator.free(agent.id)))
+    except ConversionError as error:
+        return str(error)
+    return None
 
 
 def _rescind_holders(state: State, agent: AgentRecord, volumes: Resources, now: float) -> None:

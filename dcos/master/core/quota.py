@@ -41,23 +41,29 @@ def consumption(state: State) -> dict[str, dict[str, int]]:
     out: dict[str, dict[str, int]] = {}
     for framework in state.frameworks.values():
         for role, used in views.held_by_role(framework, offered=False).items():
-            _count(out, role, used.filter(is_open))
+            count(out, role, used.filter(is_open))
     for agent in state.agents.values():
         for role, reserved in agent.total.reserved().items():
-            _count(out, role, reserved.non_revocable())
+            count(out, role, reserved.non_revocable())
     return out
 
 
-def _count(out: dict[str, dict[str, int]], role: str, resources: Resources) -> None:
+def count(out: dict[str, dict[str, int]], role: str, resources: Resources) -> None:
+    """Add ``resources`` to the role and those above it."""
     amounts = resources.quantities()
     if not amounts:
         return
+    for above in lineage(role):
+        add(out.setdefault(above, {}), amounts)
+
+
+def lineage(role: str) -> tuple[str, ...]:
+    """``a``, ``a/b``, ``a/b/c`` of ``a/b/c``."""
     parts = role.split("/")
-    for length in range(1, len(parts) + 1):
-        _add(out.setdefault("/".join(parts[:length]), {}), amounts)
+    return tuple("/".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
-def _add(to: dict[str, int], amounts: Quantities) -> None:
+def add(to: dict[str, int], amounts: Quantities) -> None:
     for name, amount in amounts.items():
         to[name] = to.get(name, 0) + amount
 
@@ -66,7 +72,7 @@ def capacity(state: State) -> dict[str, int]:
     """Scalars of all registered agents that are not revocable."""
     out: dict[str, int] = {}
     for agent in state.agents.values():
-        _add(out, agent.total.non_revocable().scalar_quantities())
+        add(out, agent.total.non_revocable().scalar_quantities())
     return out
 
 
@@ -175,7 +181,7 @@ def _whitelisted(state: State, role: str) -> bool:
 def _guaranteed(configs: Iterable[quota.QuotaConfig]) -> dict[str, int]:
     out: dict[str, int] = {}
     for config in configs:
-        _add(out, quota_of(config).guarantees)
+        add(out, quota_of(config).guarantees)
     return out
 
 
@@ -245,18 +251,18 @@ def _rescind(state: State, config: quota.QuotaConfig, now: float) -> None:
     held: dict[str, int] = dict(consumption(state).get(config.role, {}))
     own = [offer for offer in state.offers.values() if _of_subtree(offer, config.role)]
     for offer in own:
-        _add(held, offer.resources.quantities())
+        add(held, offer.resources.quantities())
     for offer in own:
         if _within(wanted.limits, held):
             break
-        _add(held, {name: -amount for name, amount in offer.resources.quantities().items()})
+        add(held, {name: -amount for name, amount in offer.resources.quantities().items()})
         offers.rescind(state, offer, now)
     for agent in state.agents.values():
         for offer in list(agent.offers.values()):
             if _contains(held, wanted.guarantees):
                 return
             if not _of_subtree(offer, config.role):
-                _add(held, offer.resources.quantities())
+                add(held, offer.resources.quantities())
                 offers.rescind(state, offer, now)
 
 
@@ -293,7 +299,7 @@ def _set_problem(state: State, asked: quota.QuotaRequest) -> tuple[int, str | No
     if asked.force:
         return 200, None
     wanted = _guaranteed(state.quotas.values())
-    _add(wanted, Resources.of(asked.guarantee).scalar_quantities())
+    add(wanted, Resources.of(asked.guarantee).scalar_quantities())
     have = capacity(state)
     if not _contains(have, wanted):
         return 409, (
@@ -339,7 +345,7 @@ def _rescind_whole_agents(state: State, config: quota.QuotaConfig, now: float) -
         if not agent.active or not agent.offers:
             continue
         for offer in list(agent.offers.values()):
-            _add(rescinded, offer.resources.scalar_quantities())
+            add(rescinded, offer.resources.scalar_quantities())
             offers.rescind(state, offer, now)
         visited += 1
 

@@ -6,20 +6,21 @@ from typing import Any
 
 import msgspec
 
+from dcos.master.core import machines
 from dcos.master.core.records import AgentRecord
-from dcos.master.core.registry import AgentEntry
+from dcos.master.core.registry import AgentEntry, Standing
 from dcos.master.core.state import State
 from dcos.model.resources import Form, Resources
-from dcos.model.v1.types import AgentInfo
+from dcos.model.v1.types import AgentInfo, MachineInfo, MasterInfo
 
 Json = dict[str, Any]
 
 
 def registry_json(state: State) -> Json:
     """Empty parts are left out, as upstream's JSON of messages leaves them out."""
-    out: Json = {"master": {"info": state.info}}
+    out: Json = {"master": {"info": _master(state.info)}}
     agents = [_agent(one) for one in state.agents.values()]
-    agents += [_entry(one) for one in state.recovered.values()]
+    agents += [_agent(one) for one in state.recovered.values()]
     if agents:
         out["slaves"] = {"slaves": agents}
     for name, entries in (("unreachable", state.unreachable), ("gone", state.gone)):
@@ -28,19 +29,37 @@ def registry_json(state: State) -> Json:
     weights = [{"info": {"role": role, "weight": weight}} for role, weight in sorted(state.allocator.weights.items())]
     if weights:
         out["weights"] = weights
+    if state.quotas:
+        out["quota_configs"] = list(state.quotas.values())
+        out["minimum_capabilities"] = [{"capability": "QUOTA_V2"}]
+    if state.machines:
+        infos = [
+            MachineInfo(id=one.id, mode=one.mode, unavailability=one.unavailability) for one in state.machines.values()
+        ]
+        out["machines"] = {"machines": [{"info": info} for info in infos]}
+        out["schedules"] = [machines.schedule(state)]
     return out
 
 
-def _agent(record: AgentRecord) -> Json:
-    return {"info": _info(record.info), "deactivated": record.deactivated}
+def _master(info: MasterInfo) -> Json:
+    shown: Json = msgspec.to_builtins(info)
+    return shown | {"capabilities": [one if one else {"type": "QUOTA_V2"} for one in shown.get("capabilities", ())]}
 
 
-def _entry(entry: AgentEntry) -> Json:
-    return {"info": _info(entry.info), "deactivated": False}
+def _agent(record: AgentRecord | AgentEntry) -> Json:
+    out: Json = {"info": _info(record.info), "deactivated": record.deactivated}
+    if record.drain is not None:
+        out["drain_info"] = record.drain
+    return out
 
 
 def _lost(agent_id: str, entry: AgentEntry) -> Json:
-    return {"id": {"value": agent_id}, "timestamp": {"nanoseconds": int(entry.since * 1e9)}}
+    out: Json = {"id": {"value": agent_id}, "timestamp": {"nanoseconds": int(entry.since * 1e9)}}
+    if entry.standing is Standing.UNREACHABLE and (entry.deactivated or entry.drain is not None):
+        out["deactivated"] = entry.deactivated
+        if entry.drain is not None:
+            out["drain_info"] = entry.drain
+    return out
 
 
 def _info(info: AgentInfo) -> Json:

@@ -33,6 +33,7 @@ from dcos.master.core.events import (
     Operate,
     OperatorCall,
     Recovered,
+    RemoveQuota,
     SchedulerCall,
     StreamClosed,
     Subscribe,
@@ -73,6 +74,8 @@ def step(state: State, event: Event) -> None:
             agents.mark_gone(state, request, agent, now)
         case OperatorCall(now, request, call):
             operators.call(state, request, call, now)
+        case RemoveQuota(_, request, role, path):
+            quota.remove(state, request, role, path)
         case Whitelist(_, hosts):
             state.allocator.set_whitelist(hosts)
         case Recovered(now, entries, settings):

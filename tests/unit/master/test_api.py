@@ -195,7 +195,7 @@ async def test_operator_reads(served: Served, call: str) -> None:
         ({"type": "TEARDOWN"}, 400),
         ({"type": "TEARDOWN", "teardown": {"framework_id": {"value": "x"}}}, 400),
         ({"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": "x"}}}, 404),
-        ({"type": "START_MAINTENANCE", "start_maintenance": {}}, 501),
+        ({"type": "START_MAINTENANCE", "start_maintenance": {}}, 400),
     ],
 )
 async def test_operator_changes(served: Served, body: dict[str, Any], status: int) -> None:

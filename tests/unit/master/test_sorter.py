@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from dcos.master.core.sorter import Sorter, Totals
+from dcos.master.core.sorter import RandomSorter, Sorter, Totals
 from dcos.model.resources import Resources
 
 
@@ -169,3 +171,48 @@ def test_a_role_competes_with_its_own_sub_roles() -> None:
     assert stage.order == "a/b"
     stage.sorter.remove("a/b")
     assert len(stage.sorter) == 0
+
+
+def _positions(sorter: RandomSorter, runs: int = 4000) -> dict[str, list[float]]:
+    """How often each client came at each place."""
+    counts: dict[str, list[int]] = {}
+    for _ in range(runs):
+        order = sorter.order()
+        for place, client in enumerate(order):
+            counts.setdefault(client, [0] * len(order))[place] += 1
+    return {client: [count / runs for count in places] for client, places in counts.items()}
+
+
+def _near(found: list[float], expected: list[float]) -> bool:
+    return all(abs(one - other) < 0.05 for one, other in zip(found, expected, strict=True))
+
+
+def test_a_random_order_follows_the_weights() -> None:
+    weights = {str(number): float(number) for number in range(1, 6)}
+    sorter = RandomSorter(Totals(), weights, draw=random.Random(7).random)
+    for client in weights:
+        sorter.add(client)
+        sorter.activate(client)
+    found = _positions(sorter)
+    assert _near(found["1"], [0.07, 0.08, 0.12, 0.20, 0.54])
+    assert _near(found["2"], [0.13, 0.16, 0.20, 0.28, 0.23])
+    assert _near(found["3"], [0.20, 0.22, 0.24, 0.22, 0.12])
+    assert _near(found["4"], [0.27, 0.26, 0.23, 0.17, 0.07])
+    assert _near(found["5"], [0.33, 0.28, 0.21, 0.13, 0.04])
+
+
+def test_a_random_order_of_a_tree() -> None:
+    weights = {"a": 1.0, "a/b": 2.0, "c": 2.0, "c/d": 1.0, "c/e": 2.0}
+    sorter = RandomSorter(Totals(), weights, draw=random.Random(7).random)
+    for client in ("a", "a/b", "c/d", "c/e"):
+        sorter.add(client)
+        sorter.activate(client)
+    found = _positions(sorter)
+    assert _near(found["a"], [0.11, 0.15, 0.23, 0.51])
+    assert _near(found["a/b"], [0.22, 0.27, 0.30, 0.21])
+    assert _near(found["c/d"], [0.22, 0.27, 0.30, 0.21])
+    assert _near(found["c/e"], [0.44, 0.31, 0.18, 0.07])
+    sorter.deactivate("c/e")
+    assert set(sorter.order()) == {"a", "a/b", "c/d"}
+    sorter.set_weight("a", 1000.0)
+    assert _positions(sorter, 500)["c/d"][2] > 0.9
