@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dcos.model.durations import text as duration_text
-from dcos.runtime.settings import REQUIRED, comma_list, duration, integer, setting
+from dcos.agent.settings_of_old import WithoutEffect
+from dcos.model.acls import Acls
+from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
+from dcos.runtime.credentials import CredentialFile, CredentialsFile, read_many, read_one
+from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, integer, setting
 from dcos.runtime.settings import port as port_number
 
 _SIZES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -48,8 +51,39 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def size_text(value: int) -> str:
+    for unit in ("TB", "GB", "MB", "KB"):
+        if value and value % _SIZES[unit] == 0:
+            return f"{value // _SIZES[unit]}{unit}"
+    return f"{value}B"
+
+
+def variables_text(value: dict[str, str]) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class JwtKey:
+    path: Path
+    key: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def jwt_key(text: str) -> JwtKey:
+    """Errors: ValueError, OSError."""
+    path = Path(text.removeprefix("file://"))
+    if not path.is_absolute():
+        raise ValueError("must be a file: /path or file:///path")
+    key = path.read_bytes()
+    if len(key) < 32:
+        raise ValueError("the key must have at least 32 bytes")
+    return JwtKey(path, key)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(WithoutEffect):
     """Flags of ``dcos-mesos-agent``."""
 
     master: str = setting(
@@ -70,7 +104,7 @@ class Config:
     attributes: str = setting("", "Attributes of the machine: rack:r1;level:3.")
     resources: str = setting("", "Resources of the machine: cpus:4;mem:2048;ports:[21000-24000], or a JSON array.")
     default_role: str = setting("*", "Role of --resources that name none.")
-    domain: str | None = setting(None, "Fault domain as JSON.")
+    domain: str | None = setting(None, "Fault domain as JSON, or the path of a file of it.", parse=contents)
     launcher: str | None = setting(
         None,
         "Who keeps tasks alive: linux or systemd (transient units), posix (a shell beside each). Chosen by the machine"
@@ -81,9 +115,6 @@ class Config:
     isolation: tuple[str, ...] = setting(("posix/cpu", "posix/mem"), "Isolators, comma separated.", parse=comma_list)
     containerizers: tuple[str, ...] = setting(("mesos",), "Containerizers in order of preference.", parse=comma_list)
     image_providers: tuple[str, ...] = setting((), "Image kinds that may be used: docker.", parse=comma_list)
-    image_provisioner_backend: str | None = setting(
-        None, "Accepted; overlayfs is used where it can be had, else a copy."
-    )
     docker: str = setting("docker", "Docker's client: carries the output of docker tasks into their sandboxes.")
     docker_socket: str = setting("/var/run/docker.sock", "Docker's socket.")
     docker_registry: str = setting(
@@ -115,7 +146,7 @@ class Config:
         "equal", "Which changes of flags a restart may bring: equal or additive.", parse=one_of("equal", "additive")
     )
     executor_environment_variables: dict[str, str] | None = setting(
-        None, "JSON object of variables given to every task.", parse=variables
+        None, "JSON object of variables given to every task.", parse=variables, text=variables_text
     )
     executor_registration_timeout: float = setting(
         60.0, "Time for a custom executor to subscribe after its start.", parse=duration
@@ -123,14 +154,13 @@ class Config:
     executor_reregistration_timeout: float = setting(
         2.0, "Time for a custom executor to subscribe again after the agent's restart.", parse=duration
     )
-    executor_reregistration_retry_interval: float | None = setting(None, "Accepted.", parse=duration)
     executor_shutdown_grace_period: float = setting(
         5.0, "Time for tasks to end when their executor is shut down.", parse=duration
     )
     http_command_executor: bool = setting(False, "Told to tasks.")
     http_heartbeat_interval: float = setting(30.0, "Between heartbeats of streams.", parse=duration)
     fetcher_cache_dir: Path | None = setting(None, "Folder of cached downloads (work_dir/fetch unless given).")
-    fetcher_cache_size: int = setting(2 * 2**30, "Bytes of cached downloads.", parse=size)
+    fetcher_cache_size: int = setting(2 * 2**30, "Bytes of cached downloads.", parse=size, text=size_text)
     fetcher_stall_timeout: float = setting(60.0, "A download that stands still this long fails.", parse=duration)
     frameworks_home: str | None = setting(None, "Folder that relative URIs are looked up in.")
     gc_delay: float = setting(604800.0, "How long ended tasks' sandboxes are kept.", parse=duration)
@@ -143,38 +173,73 @@ class Config:
     )
     zk_session_timeout: float = setting(10.0, "ZooKeeper session.", parse=duration)
     max_completed_executors_per_framework: int = setting(150, "Ended executors kept in memory.", parse=integer)
-    log_dir: str | None = setting(None, "Accepted: the journal has the log.")
+    log_dir: str | None = setting(None, "Folder shown as the agent's log, where it holds mesos-slave.INFO.")
     external_log_file: str | None = setting(None, "File shown as the agent's log.")
-    logging_level: str = setting("INFO", "Accepted: DCOS_LOG_LEVEL sets the level.")
-    quiet: bool = setting(False, "Accepted.")
+
+    # ---- who may do what ---------------------------------------------------------------------------------------------
+
+    credential: CredentialFile | None = setting(
+        None,
+        "File of the principal and secret that this agent proves to the master: /path or file:///path.",
+        parse=read_one,
+        raw=True,
+    )
+    http_credentials: CredentialsFile | None = setting(
+        None,
+        "File of principals and secrets of callers, JSON or text: /path or file:///path.",
+        parse=read_many,
+        raw=True,
+    )
+    authenticate_http_readonly: bool = setting(False, "Whether readers of endpoints have to name themselves.")
+    authenticate_http_readwrite: bool = setting(
+        False,
+        "Whether callers of endpoints that change something have to name themselves.",
+        flags=("authenticate_http",),
+    )
+    authenticate_http_executors: bool = setting(
+        False, "Whether custom executors have to show the token that they were given (needs --jwt_secret_key)."
+    )
+    jwt_secret_key: JwtKey | None = setting(
+        None, "File of the key that executors' tokens are signed with: /path or file:///path.", parse=jwt_key, raw=True
+    )
+    http_authenticators: str | None = setting(None, "How callers of endpoints name themselves: basic.", parse=basic)
+    authorizer: str = setting("local", "Who decides what is allowed: local.", parse=local)
+    acls: Acls | None = setting(
+        None, "Who may do what: JSON, or the path of a file of it.", parse=acls, raw=True, text=acls_text
+    )
+    firewall_rules: frozenset[str] | None = setting(
+        None,
+        "Endpoints that nobody may call, as JSON or the path of a file of it.",
+        parse=firewall,
+        raw=True,
+        text=firewall_text,
+    )
+
+    def problems(self) -> list[str]:
+        """Settings that contradict each other, in upstream's words."""
+        wanted = {
+            "mesos-agent-readonly": self.authenticate_http_readonly,
+            "mesos-agent-readwrite": self.authenticate_http_readwrite,
+        }
+        out = [
+            f"No credentials provided for the default 'basic' HTTP authenticator for realm '{realm}'"
+            for realm, needed in wanted.items()
+            if needed and self.http_credentials is None
+        ]
+        if self.authenticate_http_executors and self.jwt_secret_key is None:
+            out.append("--jwt_secret_key must be specified when --authenticate_http_executors is set to true")
+        return out
 
 
 def shown(config: Config) -> dict[str, str]:
     """Flags as ``/flags`` and ``/state`` tell them: texts, unset and secret ones left out."""
-    out: dict[str, str] = {}
-    for row in sorted(fields(config), key=lambda one: one.name):
-        value = getattr(config, row.name)
-        if row.metadata["secret"] or value is None or (value == "" and row.name != "frameworks_home"):
-            continue
-        parse = row.metadata["parse"]
-        if isinstance(value, bool):
-            out[row.name] = "true" if value else "false"
-        elif parse is duration:
-            out[row.name] = duration_text(value)
-        elif parse is size:
-            out[row.name] = size_text(value)
-        elif isinstance(value, tuple):
-            if value:
-                out[row.name] = ",".join(value)
-        elif isinstance(value, dict):
-            out[row.name] = json.dumps(value, separators=(",", ":"), sort_keys=True)
-        else:
-            out[row.name] = str(value)
-    return out
-
-
-def size_text(value: int) -> str:
-    for unit in ("TB", "GB", "MB", "KB"):
-        if value and value % _SIZES[unit] == 0:
-            return f"{value // _SIZES[unit]}{unit}"
-    return f"{value}B"
+    chosen = {
+        "docker_store_dir": f"{config.work_dir}/store",
+        "fetcher_cache_dir": f"{config.work_dir}/fetch",
+        "frameworks_home": "",
+        "help": "false",
+        "runtime_dir": "/var/run/mesos",
+        "version": "false",
+    }
+    texts = dict(sorted({**chosen, **flag_texts(config)}.items()))
+    return {name: text for name, text in texts.items() if text or name == "frameworks_home"}

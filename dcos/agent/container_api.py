@@ -6,6 +6,7 @@ Source: Mesos docs/operator-http-api.md; codes, texts and the order of checks ar
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -39,6 +40,8 @@ class ContainerApi:
     def __init__(self, nested: NestedContainers, *, heartbeat_s: float) -> None:
         self._nested = nested
         self._heartbeat_s = heartbeat_s
+        self.allows: Callable[[web.Request, v1.Call], bool] = lambda _request, _call: True
+        """Whether the asker may; asked once the call is well formed."""
 
     # ---- entries -----------------------------------------------------------------------------------------------------
 
@@ -63,6 +66,8 @@ class ContainerApi:
         if problem is not None:
             raise Refused(400, f"Failed to validate agent::Call: {problem}")
         media = response_media(request)
+        if not self.allows(request, call):
+            raise Refused(403)
         if call.type is v1.CallType.ATTACH_CONTAINER_INPUT:
             raise Refused(415, f"Expecting 'Content-Type' to be {RECORDIO} for {call.type} call")
         if media.streaming and call.type not in _STREAMS:
@@ -179,6 +184,8 @@ class ContainerApi:
         body = call.attach_container_input
         if body is None or body.type is not v1.CallAttachContainerInputType.CONTAINER_ID or body.container_id is None:
             raise Refused(400, "Expecting 'attach_container_input.type' to be CONTAINER_ID")
+        if not self.allows(request, call):
+            raise Refused(403)
         try:
             io = self._nested.io(body.container_id)
         except NoContainer as error:

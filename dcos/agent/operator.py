@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dcos.agent.access import Viewer
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
-from dcos.agent.files import Files, Invalid, NotFound
 from dcos.agent.identity import VERSION_INFO
 from dcos.agent.views import Views
+from dcos.model.acls import Action
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import ContainerID, ContainerStatus, ExecutorInfo, Flag, FrameworkInfo, Metric, Task
+from dcos.runtime.attached import FileRefused, Files
+from dcos.runtime.verbosity import Verbosity
 
 
 class CallError(Exception):
@@ -26,12 +30,28 @@ class CallError(Exception):
 class Operator:
     """Answers calls."""
 
-    def __init__(self, views: Views, files: Files) -> None:
+    def __init__(self, views: Views, files: Files, verbosity: Verbosity) -> None:
         self._views = views
         self._files = files
+        self._verbosity = verbosity
 
-    def answer(self, call: v1.Call) -> dict[str, Any] | v1.Response:
-        """The answer, or a tree of its form.   Errors: CallError."""
+    async def answer(self, call: v1.Call, viewer: Viewer, principal: str | None) -> dict[str, Any] | v1.Response | None:
+        """The answer, or a tree of its form; None is an empty one.   Errors: CallError."""
+        try:
+            match call.type:
+                case v1.CallType.LIST_FILES:
+                    return await self._list_files(call, principal)
+                case v1.CallType.READ_FILE:
+                    return await self._read_file(call, principal)
+                case v1.CallType.SET_LOGGING_LEVEL:
+                    self._set_level(call)
+                    return None
+                case _:
+                    return self._answer(call, viewer)
+        except FileRefused as refused:
+            raise CallError(refused.status, refused.text) from refused
+
+    def _answer(self, call: v1.Call, viewer: Viewer) -> dict[str, Any] | v1.Response:
         match call.type:
             case v1.CallType.GET_HEALTH:
                 return v1.Response(type=v1.ResponseType.GET_HEALTH, get_health=v1.ResponseGetHealth(healthy=True))
@@ -46,28 +66,24 @@ class Operator:
                 metrics = tuple(Metric(name=name, value=value) for name, value in self._views.metrics().items())
                 return v1.Response(type=v1.ResponseType.GET_METRICS, get_metrics=v1.ResponseGetMetrics(metrics=metrics))
             case v1.CallType.GET_LOGGING_LEVEL:
-                return {"type": "GET_LOGGING_LEVEL", "get_logging_level": {"level": 0}}
-            case v1.CallType.LIST_FILES:
-                return self._list_files(call)
-            case v1.CallType.READ_FILE:
-                return self._read_file(call)
+                return {"type": "GET_LOGGING_LEVEL", "get_logging_level": {"level": self._verbosity.level}}
             case v1.CallType.GET_STATE:
                 return {
                     "type": "GET_STATE",
                     "get_state": {
-                        "get_tasks": self._tasks(),
-                        "get_executors": self._executors(),
-                        "get_frameworks": self._frameworks(),
+                        "get_tasks": self._tasks(viewer),
+                        "get_executors": self._executors(viewer),
+                        "get_frameworks": self._frameworks(viewer),
                     },
                 }
             case v1.CallType.GET_TASKS:
-                return {"type": "GET_TASKS", "get_tasks": self._tasks()}
+                return {"type": "GET_TASKS", "get_tasks": self._tasks(viewer)}
             case v1.CallType.GET_EXECUTORS:
-                return {"type": "GET_EXECUTORS", "get_executors": self._executors()}
+                return {"type": "GET_EXECUTORS", "get_executors": self._executors(viewer)}
             case v1.CallType.GET_FRAMEWORKS:
-                return {"type": "GET_FRAMEWORKS", "get_frameworks": self._frameworks()}
+                return {"type": "GET_FRAMEWORKS", "get_frameworks": self._frameworks(viewer)}
             case v1.CallType.GET_CONTAINERS:
-                return self._containers(call.get_containers or v1.CallGetContainers())
+                return self._containers(call.get_containers or v1.CallGetContainers(), viewer)
             case v1.CallType.GET_OPERATIONS:
                 operations = self._views.daemon.core.operations.link_operations()
                 return v1.Response(
@@ -85,30 +101,27 @@ class Operator:
             case other:
                 raise CallError(501, f"Call {other} is not supported by this agent")
 
-    def _list_files(self, call: v1.Call) -> v1.Response:
+    def _set_level(self, call: v1.Call) -> None:
+        if call.set_logging_level is None:
+            raise CallError(400, "Failed to validate agent::Call: Expecting 'set_logging_level' to be present")
+        self._verbosity.set(call.set_logging_level.level, call.set_logging_level.duration.nanoseconds / 1e9)
+
+    async def _list_files(self, call: v1.Call, principal: str | None) -> v1.Response:
         if call.list_files is None:
             raise CallError(400, "Failed to validate agent::Call: Expecting 'list_files' to be present")
-        try:
-            infos = tuple(self._files.list(call.list_files.path))
-        except NotFound as error:
-            raise CallError(404, "") from error
+        infos = tuple(await asyncio.to_thread(self._files.list, call.list_files.path, principal))
         return v1.Response(type=v1.ResponseType.LIST_FILES, list_files=v1.ResponseListFiles(file_infos=infos))
 
-    def _read_file(self, call: v1.Call) -> v1.Response:
+    async def _read_file(self, call: v1.Call, principal: str | None) -> v1.Response:
         wanted = call.read_file
         if wanted is None:
             raise CallError(400, "Failed to validate agent::Call: Expecting 'read_file' to be present")
-        try:
-            size, data = self._files.read(wanted.path, max(0, wanted.offset), wanted.length)
-        except NotFound as error:
-            raise CallError(404, "") from error
-        except Invalid as error:
-            raise CallError(400, str(error)) from error
+        size, data = await asyncio.to_thread(self._files.read, wanted.path, wanted.offset, wanted.length, principal)
         return v1.Response(type=v1.ResponseType.READ_FILE, read_file=v1.ResponseReadFile(size=size, data=data))
 
     # ---- bodies: arrays are written even when empty ------------------------------------------------------------------
 
-    def _tasks(self) -> dict[str, list[Task]]:
+    def _tasks(self, viewer: Viewer) -> dict[str, list[Task]]:
         out: dict[str, list[Task]] = {
             "pending_tasks": [],
             "queued_tasks": [],
@@ -117,36 +130,41 @@ class Operator:
             "completed_tasks": [],
         }
         for framework, executor in self._all_executors():
+            info = framework.info
             for run in executor.tasks.values():
-                out[_list_of(run)].append(task_message(framework.framework_id, executor, run))
-            out["completed_tasks"] += executor.completed
+                task = task_message(framework.framework_id, executor, run)
+                if viewer.framework(info) and viewer.task(task, info):
+                    out[_list_of(run)].append(task)
+            done = [one for one in executor.completed if viewer.framework(info) and viewer.task(one, info)]
+            out["completed_tasks"] += done
         return out
 
-    def _executors(self) -> dict[str, list[dict[str, ExecutorInfo]]]:
+    def _executors(self, viewer: Viewer) -> dict[str, list[dict[str, ExecutorInfo]]]:
         core = self._views.daemon.core
-        live = [one for framework in core.frameworks.values() for one in framework.executors.values()]
-        done = [
-            one
-            for framework in (*core.frameworks.values(), *core.completed_frameworks)
-            for one in framework.completed_executors
-        ]
+
+        def shown(framework: FrameworkRun, given: Iterable[ExecutorRun]) -> list[dict[str, ExecutorInfo]]:
+            seen = viewer.framework(framework.info)
+            return [{"executor_info": one.info} for one in given if seen and viewer.executor(one.info, framework.info)]
+
+        every = (*core.frameworks.values(), *core.completed_frameworks)
         return {
-            "executors": [{"executor_info": one.info} for one in live],
-            "completed_executors": [{"executor_info": one.info} for one in done],
+            "executors": [seen for one in core.frameworks.values() for seen in shown(one, one.executors.values())],
+            "completed_executors": [seen for one in every for seen in shown(one, one.completed_executors)],
         }
 
-    def _frameworks(self) -> dict[str, list[dict[str, FrameworkInfo]]]:
+    def _frameworks(self, viewer: Viewer) -> dict[str, list[dict[str, FrameworkInfo]]]:
         core = self._views.daemon.core
-        return {
-            "frameworks": [{"framework_info": one.info} for one in core.frameworks.values()],
-            "completed_frameworks": [{"framework_info": one.info} for one in core.completed_frameworks],
-        }
 
-    def _containers(self, wanted: v1.CallGetContainers) -> v1.Response:
+        def shown(given: Iterable[FrameworkRun]) -> list[dict[str, FrameworkInfo]]:
+            return [{"framework_info": one.info} for one in given if viewer.framework(one.info)]
+
+        return {"frameworks": shown(core.frameworks.values()), "completed_frameworks": shown(core.completed_frameworks)}
+
+    def _containers(self, wanted: v1.CallGetContainers, viewer: Viewer) -> v1.Response:
         found: list[v1.ResponseGetContainersContainer] = []
         for framework, executor in self._all_executors():
             running = [run for run in executor.tasks.values() if run.phase is Phase.RUNNING]
-            if not executor.pids:
+            if not executor.pids or not viewer.container(executor.info, framework.info):
                 continue
             common: dict[str, Any] = {
                 "framework_id": framework.info.id,
@@ -172,18 +190,24 @@ class Operator:
                     )
                     for run in running
                 ]
-        found += self._asked_containers(wanted)
+        found += self._asked_containers(wanted, viewer)
         return v1.Response(
             type=v1.ResponseType.GET_CONTAINERS, get_containers=v1.ResponseGetContainers(containers=tuple(found))
         )
 
-    def _asked_containers(self, wanted: v1.CallGetContainers) -> Iterator[v1.ResponseGetContainersContainer]:
+    def _asked_containers(
+        self, wanted: v1.CallGetContainers, viewer: Viewer
+    ) -> Iterator[v1.ResponseGetContainersContainer]:
         """Those that calls launched."""
         nested = self._views.daemon.nested
         if nested is None:
             return
         for one in nested.live(nested=bool(wanted.show_nested), standalone=bool(wanted.show_standalone)):
             owner = nested.of_executor(one.container_id)
+            if owner is None and not viewer.may(Action.VIEW_STANDALONE_CONTAINER):
+                continue
+            if owner is not None and not viewer.container(owner[1].info, owner[0].info):
+                continue
             yield v1.ResponseGetContainersContainer(
                 framework_id=owner[0].info.id if owner is not None else None,
                 executor_id=owner[1].info.executor_id if owner is not None else None,

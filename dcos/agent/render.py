@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from dcos.agent.access import ALL, Viewer
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
 from dcos.agent.core.states import framework_roles, has_capability
 from dcos.model import values
@@ -100,7 +101,9 @@ def framework_json(framework: FrameworkRun) -> dict[str, Any]:
     return out
 
 
-def executor_json(framework: FrameworkRun, executor: ExecutorRun, directory: str) -> dict[str, Any]:
+def executor_json(
+    framework: FrameworkRun, executor: ExecutorRun, directory: str, viewer: Viewer = ALL
+) -> dict[str, Any]:
     info = executor.info
     framework_id = framework.framework_id
     out: dict[str, Any] = {
@@ -118,12 +121,11 @@ def executor_json(framework: FrameworkRun, executor: ExecutorRun, directory: str
         out["labels"] = labels_json(info.labels)
     if executor.kind is not ExecutorKind.COMMAND:
         out["type"] = str(executor.kind)
-    queued = [one for one in executor.tasks.values() if _queued(one)]
-    out["tasks"] = [
-        task_json(task_message(framework_id, executor, one)) for one in executor.tasks.values() if not _queued(one)
-    ]
-    out["queued_tasks"] = [_queued_json(one, executor) for one in queued]
-    out["completed_tasks"] = [task_json(one) for one in executor.completed]
+    made = [(one, task_message(framework_id, executor, one)) for one in executor.tasks.values()]
+    seen = [(one, task) for one, task in made if viewer.task(task, framework.info)]
+    out["tasks"] = [task_json(task) for one, task in seen if not _queued(one)]
+    out["queued_tasks"] = [_queued_json(one, executor) for one, _ in seen if _queued(one)]
+    out["completed_tasks"] = [task_json(one) for one in executor.completed if viewer.task(one, framework.info)]
     return out
 
 
@@ -224,24 +226,28 @@ def state_json(
     frameworks: Iterable[FrameworkRun],
     completed: Iterable[FrameworkRun],
     directory: Any,
+    viewer: Viewer = ALL,
 ) -> dict[str, Any]:
     """``/state``. ``directory(framework, executor)`` is the sandbox's path."""
+
+    def shown(framework: FrameworkRun, executors: Iterable[ExecutorRun]) -> list[dict[str, Any]]:
+        return [
+            executor_json(framework, one, directory(framework, one), viewer)
+            for one in executors
+            if viewer.executor(one.info, framework.info)
+        ]
 
     def whole(framework: FrameworkRun) -> dict[str, Any]:
         return {
             **framework_json(framework),
-            "executors": [
-                executor_json(framework, one, directory(framework, one)) for one in framework.executors.values()
-            ],
-            "completed_executors": [
-                executor_json(framework, one, directory(framework, one)) for one in framework.completed_executors
-            ],
+            "executors": shown(framework, framework.executors.values()),
+            "completed_executors": shown(framework, framework.completed_executors),
         }
 
     return {
         **head,
         **resources,
         **tail,
-        "frameworks": [whole(one) for one in frameworks],
-        "completed_frameworks": [whole(one) for one in completed],
+        "frameworks": [whole(one) for one in frameworks if viewer.framework(one.info)],
+        "completed_frameworks": [whole(one) for one in completed if viewer.framework(one.info)],
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from dcos.agent import metrics, render
+from dcos.agent.access import ALL, Viewer, user_of
 from dcos.agent.config import Config, shown
 from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.containerizer import Containerizer
@@ -18,8 +20,10 @@ from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, version_json
 from dcos.agent.sandbox import WorkDir
+from dcos.model.acls import EVERYTHING, Action
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import ContainerID, ContainerStatus, ResourceStatistics
+from dcos.runtime.attached import Attached
 from dcos.runtime.clock import Clock
 
 
@@ -42,7 +46,8 @@ class Views:
         self._fetcher = fetcher
         self._collector = collector
         self._work = work
-        self._config = config
+        self.config = config
+        self.acls = config.acls or EVERYTHING
         self._clock = clock
         self._look: processes.Look | None = None
         self._looked = 0.0
@@ -55,7 +60,7 @@ class Views:
 
     # ---- v0 ----------------------------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
+    def state(self, viewer: Viewer = ALL) -> dict[str, Any]:
         daemon = self.daemon
         info = daemon.info
         head = {
@@ -72,9 +77,11 @@ class Views:
         link = daemon.link
         if link is not None and link.connected and link.leader is not None:
             tail["master_hostname"] = link.leader.rpartition(":")[0]
-        if self._config.external_log_file is not None:
-            tail["external_log_file"] = self._config.external_log_file
-        tail["flags"] = self.flags
+        for name in ("log_dir", "external_log_file"):
+            if getattr(self.config, name) is not None:
+                tail[name] = getattr(self.config, name)
+        if viewer.flags():
+            tail["flags"] = self.flags
         return render.state_json(
             head=head,
             resources=render.agent_resources_json(daemon.core.operations.total, daemon.core.allocated()),
@@ -82,6 +89,7 @@ class Views:
             frameworks=daemon.core.frameworks.values(),
             completed=daemon.core.completed_frameworks,
             directory=self.directory,
+            viewer=viewer,
         )
 
     def directory(self, framework: FrameworkRun, executor: ExecutorRun) -> str:
@@ -92,9 +100,11 @@ class Views:
     def statistics(self) -> list[dict[str, Any]]:
         return [self._executor_usage(framework, executor) for framework, executor in self._live_executors()]
 
-    def containers(self) -> list[dict[str, Any]]:
+    def containers(self, viewer: Viewer = ALL) -> list[dict[str, Any]]:
         out = []
         for framework, executor in self._live_executors():
+            if not viewer.container(executor.info, framework.info):
+                continue
             usage = self._executor_usage(framework, executor)
             usage["container_id"] = executor.run_id
             status: dict[str, Any] = {"container_id": {"value": executor.run_id}}
@@ -181,21 +191,23 @@ class Views:
 
     # ---- files -------------------------------------------------------------------------------------------------------
 
-    def attached(self) -> Iterator[tuple[str, Path]]:
+    def attached(self) -> Iterator[Attached]:
         """Sandboxes (by real path and by id), and the log."""
         core = self.daemon.core
         for framework in (*core.frameworks.values(), *core.completed_frameworks):
             for executor in (*framework.executors.values(), *framework.completed_executors):
-                path = self.directory(framework, executor)
-                yield path, Path(path)
+                real = Path(self.directory(framework, executor))
                 ids = f"/frameworks/{framework.framework_id}/executors/{executor.executor_id}/runs"
-                yield f"{ids}/{executor.run_id}", Path(path)
-                if (
-                    executor.executor_id in framework.executors
-                    and framework.executors[executor.executor_id] is executor
-                ):
-                    latest = str(Path(path).parent / "latest")
-                    yield latest, Path(path)
-                    yield f"{ids}/latest", Path(path)
-        if self._config.external_log_file is not None:
-            yield "/slave/log", Path(self._config.external_log_file)
+                names = [str(real), f"{ids}/{executor.run_id}"]
+                if framework.executors.get(executor.executor_id) is executor:
+                    names += [str(real.parent / "latest"), f"{ids}/latest"]
+                allowed = partial(self._may_enter, user_of(executor.info, framework.info))
+                yield from (Attached(name, real, allowed) for name in names)
+        file = self.config.external_log_file
+        if file is None and self.config.log_dir is not None:
+            file = f"{self.config.log_dir}/mesos-slave.INFO"
+        if file is not None:
+            yield Attached("/slave/log", Path(file), lambda name: self.acls.allows(Action.ACCESS_MESOS_LOG, name))
+
+    def _may_enter(self, user: str, principal: str | None) -> bool:
+        return self.acls.allows(Action.ACCESS_SANDBOX, principal, user)

@@ -108,7 +108,10 @@ class Files:
         return out
 
     def read(self, path: str, offset: int, length: int | None, principal: str | None = None) -> tuple[int, bytes]:
-        """The file's size and ``length`` bytes (at most ``MAX_READ``) from ``offset``.   Errors: FileRefused."""
+        """The file's size and ``length`` bytes (at most ``MAX_READ``; None or less than 0: that many) from ``offset``.
+
+        Errors: FileRefused.
+        """
         file = self.resolve(path, principal)
         if file.is_dir():
             raise FileRefused(400, "Cannot read a directory.\n")
@@ -119,8 +122,8 @@ class Files:
             size = os.fstat(descriptor).st_size
             if offset >= size:
                 return size, b""
-            count = MAX_READ if length is None else min(length, MAX_READ)
-            return size, os.pread(descriptor, count, offset)
+            count = MAX_READ if length is None or length < 0 else min(length, MAX_READ)
+            return size, os.pread(descriptor, count, max(0, offset))
         finally:
             os.close(descriptor)
 
