@@ -38,6 +38,8 @@ from dcos.model.v1.types import (
     OfferOperationLaunch,
     OfferOperationLaunchGroup,
     OfferOperationType,
+    Operation,
+    Resource,
     TaskGroupInfo,
     TaskID,
     TaskInfo,
@@ -158,13 +160,21 @@ class Stage:
         frameworks: tuple[agent_link.AgentFramework, ...] = (),
         *,
         pid: str = "slave(1)@10.0.0.9:5051",
+        operations: tuple[Operation, ...] = (),
+        checkpointed: tuple[Resource, ...] = (),
     ) -> str:
         """Re-registers; returns the new link."""
         link = f"link-{next(self.numbers)}"
         self.say(
             link,
             agent_link.Reregister(
-                agent=info, pid=pid, version="1.11.0", capabilities=CAPABILITIES, frameworks=frameworks
+                agent=info,
+                pid=pid,
+                version="1.11.0",
+                capabilities=CAPABILITIES,
+                frameworks=frameworks,
+                operations=operations,
+                checkpointed_resources=checkpointed,
             ),
         )
         return link

@@ -1,0 +1,538 @@
+"""Operations on resources: by schedulers in ACCEPT, by operators, their feedback, and agents that come and go."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from dcos.master.core import effects
+from dcos.master.core.events import Operate
+from dcos.master.core.operations import metrics
+from dcos.model.resources import Form, Resources, join, split
+from dcos.model.v1 import scheduler
+from dcos.model.v1.scheduler import Call, CallType
+from dcos.model.v1.types import (
+    UUID,
+    AgentID,
+    FrameworkInfoCapabilityType,
+    Offer,
+    OfferOperation,
+    Operation,
+    OperationID,
+    OperationState,
+    OperationStatus,
+    Resource,
+    TaskInfo,
+    TaskState,
+    ValueScalar,
+)
+from dcos.wire import agent_link
+from tests.unit.master.operation_makers import create, destroy, grow, res, reserve, shrink, unreserve
+from tests.unit.master.stage import AWARE, Stage, framework_info, launch, task
+
+BIG = "cpus:4;mem:1024;disk:1000;ports:[31000-31009]"
+SHARING = (*AWARE, FrameworkInfoCapabilityType.SHARED_RESOURCES)
+FINISHED = OperationState.OPERATION_FINISHED
+
+
+def bag(*resources: Resource) -> Resources:
+    return Resources.of(resources)
+
+
+def with_resources(info: TaskInfo, *more: Resource) -> TaskInfo:
+    return msgspec.structs.replace(info, resources=(*info.resources, *more))
+
+
+class Play(Stage):
+    """One framework of role ``r`` (or ``roles``) on one agent."""
+
+    def begin(self, *roles: str, resources: str = BIG, principal: str | None = None, **more: object) -> None:
+        self.agent_id, self.link = self.agent(resources)
+        info = framework_info("fw", *roles, principal=principal, failover_timeout=100.0, **more)  # type: ignore[arg-type]
+        self.framework, self.stream = self.subscribe(info)
+
+    def offer(self) -> Offer:
+        """The latest offer that is still good."""
+        return next(reversed(self.state.frameworks[self.framework].offers.values())).message
+
+    def take(self, *operations: OfferOperation, refuse_s: float | None = None) -> None:
+        self.accept(self.framework, [self.offer()], list(operations), refuse_s)
+
+    def operation_statuses(self) -> list[OperationStatus]:
+        return [one.update_operation_status.status for one in self.events(self.stream) if one.update_operation_status]
+
+    def applied(self) -> list[agent_link.ApplyOperation]:
+        return self.sent(self.link, agent_link.ApplyOperation)
+
+    def finish(self, which: agent_link.ApplyOperation, to: OperationState = FINISHED) -> bytes:
+        """The agent tells an end; returns the status's uuid."""
+        number = next(self.numbers).to_bytes(16, "big")
+        status = OperationStatus(operation_id=which.info.id, state=to, uuid=UUID(value=number))
+        self.say(
+            self.link,
+            agent_link.UpdateOperationStatus(
+                operation_uuid=which.operation_uuid, status=status, framework_id=which.framework_id
+            ),
+        )
+        return number
+
+    def acknowledge_operation(self, name: str, uuid: bytes) -> None:
+        call = scheduler.CallAcknowledgeOperationStatus(
+            agent_id=AgentID(value=self.agent_id), uuid=uuid, operation_id=OperationID(value=name)
+        )
+        self.call(self.framework, Call(type=CallType.ACKNOWLEDGE_OPERATION_STATUS, acknowledge_operation_status=call))
+
+    def reconcile(self, *names: str, agent: str | None = None) -> list[OperationStatus]:
+        asked = tuple(
+            scheduler.CallReconcileOperationsOperation(
+                operation_id=OperationID(value=name), agent_id=AgentID(value=agent) if agent is not None else None
+            )
+            for name in names
+        )
+        before = len(self.operation_statuses())
+        call = scheduler.CallReconcileOperations(operations=asked)
+        self.call(self.framework, Call(type=CallType.RECONCILE_OPERATIONS, reconcile_operations=call))
+        return self.operation_statuses()[before:]
+
+    def operate(self, operation: OfferOperation, *, agent: str | None = None, principal: str | None = None) -> int:
+        request = next(self.numbers)
+        made = self.do(Operate(self.now, request, agent or self.agent_id, operation, principal))
+        answer = next(one for one in made if isinstance(one, effects.Answer))
+        self.answer = answer.text
+        return answer.status
+
+    def check(self) -> None:
+        """The books agree."""
+        record = self.state.agents[self.agent_id]
+        free = self.state.allocator.free(self.agent_id)
+        assert free.exclusive() == (record.total - record.used - record.offered).exclusive()
+        assert free.shared() == record.total.shared()
+        assert record.total.quantities() == Resources.of(record.info.resources).quantities()
+
+
+@pytest.fixture
+def play() -> Play:
+    return Play()
+
+
+# ---- in ACCEPT -------------------------------------------------------------------------------------------------------
+
+
+def test_reserve_create_and_launch_in_one_call(play: Play) -> None:
+    play.begin()
+    disk, volume = res("disk:64", "r"), res("disk:64", "r", volume="v")
+    info = with_resources(task("t", play.agent_id), volume)
+    play.take(reserve(disk, res("cpus:1", "r")), create(volume), launch(info))
+    assert [str(one.info.type) for one in play.applied()] == ["RESERVE", "CREATE"]
+    (run,) = play.sent(play.link, agent_link.RunTask)
+    assert bag(*run.task.resources).contains(bag(volume))
+    record = play.state.agents[play.agent_id]
+    assert record.total.contains(bag(volume, res("cpus:1", "r")))
+    assert record.used == bag(*info.resources)
+    play.check()
+    play.update(play.framework, "t", TaskState.TASK_FINISHED)
+    play.wait(6)
+    play.check()
+    offered = play.state.frameworks[play.framework].offered
+    assert offered.contains(bag(volume, res("cpus:1", "r")))
+
+
+def test_what_was_made_is_offered_at_once_and_to_the_role_only(play: Play) -> None:
+    play.begin()
+    other, other_stream = play.subscribe(framework_info("other", "s"))
+    play.clear()
+    play.take(reserve(res("cpus:1;", "r"), res("mem:100", "r")), refuse_s=1000.0)
+    offers = play.offers(play.stream)
+    assert offers
+    assert bag(*offers[-1].resources) == bag(res("cpus:1", "r"), res("mem:100", "r"))
+    (rest,) = play.offers(other_stream)
+    assert bag(*rest.resources) == Resources.parse("cpus:3;mem:924;disk:1000;ports:[31000-31009]")
+    assert other != play.framework
+    play.check()
+
+
+def test_undone_in_reverse_order(play: Play) -> None:
+    play.begin()
+    disk, volume = res("disk:64", "r"), res("disk:64", "r", volume="v")
+    play.take(reserve(disk), create(volume), refuse_s=0)
+    play.wait(2)
+    play.take(destroy(volume), unreserve(disk), refuse_s=0)
+    assert [str(one.info.type) for one in play.applied()] == ["RESERVE", "CREATE", "DESTROY", "UNRESERVE"]
+    assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
+    play.check()
+
+
+def test_grow_and_shrink(play: Play) -> None:
+    play.begin()
+    disk, volume = res("disk:100", "r"), res("disk:60", "r", volume="v")
+    play.take(reserve(disk), create(volume), refuse_s=0)
+    play.wait(2)
+    bigger = res("disk:80", "r", volume="v")
+    # what grew cannot be used by a later operation of the same call
+    play.take(grow(volume, res("disk:20", "r")), launch(with_resources(task("t", play.agent_id), bigger)), refuse_s=0)
+    assert [one.state for one in play.statuses(play.stream)] == [TaskState.TASK_ERROR]
+    assert play.state.agents[play.agent_id].total.contains(bag(bigger, res("disk:20", "r")))
+    play.check()
+    play.wait(2)
+    play.take(shrink(bigger, 70.0), refuse_s=0)
+    assert play.state.agents[play.agent_id].total.contains(bag(res("disk:10", "r", volume="v"), res("disk:90", "r")))
+    play.check()
+
+
+def test_refinement(play: Play) -> None:
+    play.begin("a/b", resources="cpus:2;mem:512")
+    assert play.operate(reserve(res("cpus:2", "a"))) == 202
+    play.wait(6)
+    play.take(reserve(res("cpus:1", "a", "a/b")), refuse_s=0)
+    record = play.state.agents[play.agent_id]
+    assert record.total == bag(res("cpus:1", "a"), res("cpus:1", "a", "a/b"), res("mem:512"))
+    play.wait(2)
+    plain, plain_stream = play.subscribe(
+        framework_info("plain", "a/b", capabilities=(FrameworkInfoCapabilityType.MULTI_ROLE,))
+    )
+    assert plain
+    play.decline(play.framework, [play.offer()], refuse_s=1000.0)
+    (given,) = play.offers(plain_stream)
+    assert bag(*given.resources) == bag(res("cpus:1", "a"), res("mem:512"))
+    assert {one.role for one in given.resources} == {"a", "*"}
+    play.check()
+
+
+def test_legacy_form_is_understood(play: Play) -> None:
+    play.begin("r", capabilities=())
+    (legacy,) = Resources.of([res("disk:64", "r", principal="p")]).messages()
+    (old,) = join(*split(legacy), None, Form.LEGACY)
+    assert (old.role, old.reservations) == ("r", ())
+    play.take(reserve(old), refuse_s=0)
+    assert play.state.agents[play.agent_id].total.contains(bag(legacy))
+    (sent,) = play.applied()
+    assert sent.info.reserve is not None
+    assert sent.info.reserve.resources[0].reservations[0].principal == "p"
+
+
+ZERO = msgspec.structs.replace(res("disk:1", "r"), scalar=ValueScalar(value=0.0))
+REFUSED = [
+    (reserve(res("cpus:1")), "is not dynamically reserved"),
+    (reserve(res("cpus:1", "s")), "was allocated to role 'r'"),
+    (reserve(res("cpus:9", "r")), "does not contain"),
+    (reserve(res("cpus:1", "r"), source=(res("cpus:1"),)), "not allowed for frameworks"),
+    (reserve(res("disk:10", "r", volume="v")), "must already be reserved"),
+    (unreserve(res("cpus:1")), "is not dynamically reserved"),
+    (unreserve(res("cpus:1", "r")), "does not contain"),
+    (unreserve(res("disk:1", "r", volume="v")), "Please destroy the persistent volume first"),
+    (create(res("disk:10", "r")), "Not a persistent volume"),
+    (create(res("disk:10", volume="v")), "cannot be created from unreserved resources"),
+    (create(res("disk:10", "r", volume="a/b")), "contains invalid characters"),
+    (create(res("disk:10", "r", volume="v", shared=True)), "no SHARED_RESOURCES capability"),
+    (destroy(res("disk:10", "r", volume="v")), "Persistent volumes not found"),
+    (grow(res("disk:10", "r", volume="v"), ZERO), "must be greater than zero"),
+    (grow(res("disk:10", "r", volume="v"), res("disk:5")), "Incompatible resources"),
+    (grow(res("disk:10", "r", volume="v"), res("cpus:5", "r")), "Incompatible resources"),
+    (shrink(res("disk:10", "r", volume="v"), 10.0), "must be less than the size"),
+    (shrink(res("disk:10", "r", volume="v"), -1.0), "must be greater than zero"),
+    (shrink(res("disk:10", "r", volume="v", shared=True), 1.0), "shared persistent volume is not supported"),
+]
+
+
+@pytest.mark.parametrize(("operation", "why"), REFUSED, ids=[why for _, why in REFUSED])
+def test_refused(play: Play, operation: OfferOperation, why: str) -> None:
+    play.begin()
+    named = msgspec.structs.replace(operation, id=OperationID(value="o"))
+    play.take(named, launch(task("t", play.agent_id)), refuse_s=0)
+    (status,) = play.operation_statuses()
+    assert status.state is OperationState.OPERATION_ERROR
+    assert status.operation_id == OperationID(value="o")
+    assert why in str(status.message)
+    assert status.uuid is None
+    assert play.applied() == []
+    assert "t" in play.state.frameworks[play.framework].tasks, "later operations go on"
+    assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
+    play.check()
+
+
+def test_principals_must_match(play: Play) -> None:
+    play.begin(principal="p")
+    play.take(
+        reserve(res("disk:10", "r", principal="q"), id="1"),
+        reserve(res("disk:10", "r"), id="2"),
+        reserve(res("disk:10", "r", principal="p"), id="3"),
+    )
+    assert [one.state for one in play.operation_statuses()] == [OperationState.OPERATION_ERROR] * 2
+    assert "principal 'q'" in str(play.operation_statuses()[0].message)
+    assert "no principal" in str(play.operation_statuses()[1].message)
+    assert len(play.applied()) == 1
+
+
+def test_volume_ids_are_unique_for_each_role(play: Play) -> None:
+    play.begin()
+    volume = res("disk:10", "r", volume="v")
+    play.take(reserve(res("disk:100", "r")), create(volume), create(volume, id="again"), refuse_s=0)
+    (status,) = play.operation_statuses()
+    assert "Persistence ID 'v' is not unique" in str(status.message)
+
+
+def test_feedback_needs_capabilities(play: Play) -> None:
+    play.begin()
+    play.state.agents[play.agent_id].capabilities = frozenset()
+    play.take(reserve(res("cpus:1", "r"), id="o"))
+    (status,) = play.operation_statuses()
+    assert "AGENT_OPERATION_FEEDBACK" in str(status.message)
+
+
+def test_invalid_offers(play: Play) -> None:
+    play.begin()
+    offer = play.offer()
+    play.decline(play.framework, [offer], refuse_s=100.0)
+    play.accept(play.framework, [offer], [reserve(res("cpus:1", "r"), id="o")])
+    (status,) = play.operation_statuses()
+    assert status.state is OperationState.OPERATION_ERROR
+    assert "is no longer valid" in str(status.message)
+
+
+# ---- shared volumes --------------------------------------------------------------------------------------------------
+
+
+def test_a_shared_volume_serves_many_tasks(play: Play) -> None:
+    play.begin(capabilities=SHARING)
+    volume = res("disk:64", "r", volume="v", shared=True)
+    one = with_resources(task("one", play.agent_id), volume)
+    two = with_resources(task("two", play.agent_id), volume)
+    play.take(reserve(res("disk:64", "r")), create(volume), launch(one, two), refuse_s=0)
+    assert set(play.state.frameworks[play.framework].tasks) == {"one", "two"}
+    play.check()
+    play.wait(2)
+    offer = play.offer()
+    assert bag(*offer.resources).contains(bag(volume)), "in use, and offered still"
+    play.take(destroy(volume, id="o"), refuse_s=0)
+    assert "Persistent volumes in use" in str(play.operation_statuses()[-1].message)
+    for name in ("one", "two"):
+        play.update(play.framework, name, TaskState.TASK_FINISHED)
+    play.check()
+    play.wait(2)
+    play.take(destroy(volume), unreserve(res("disk:64", "r")), refuse_s=0)
+    assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
+    play.check()
+
+
+def test_destroying_a_shared_volume_rescinds_other_offers_of_it(play: Play) -> None:
+    play.begin(capabilities=SHARING)
+    volume = res("disk:64", "r", volume="v", shared=True)
+    play.take(
+        reserve(res("disk:64", "r")), create(volume), launch(task("t", play.agent_id, "cpus:1;mem:64")), refuse_s=0
+    )
+    play.wait(2)
+    other, stream = play.subscribe(framework_info("other", "r", capabilities=SHARING))
+    play.update(play.framework, "t", TaskState.TASK_FINISHED)
+    play.wait(2)
+    holders = [one for one in play.state.offers.values() if one.resources.contains(bag(volume))]
+    assert len(holders) > 1
+    mine = next(one for one in holders if one.framework == play.framework)
+    play.accept(play.framework, [mine.message], [destroy(volume)], refuse_s=0)
+    assert not [one for one in play.state.offers.values() if one.resources.shared()]
+    assert play.kinds(stream).count("RESCIND") + play.kinds(play.stream).count("RESCIND") == len(holders) - 1
+    assert other
+    play.check()
+
+
+# ---- feedback --------------------------------------------------------------------------------------------------------
+
+
+def test_feedback_and_acknowledgement(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("cpus:1", "r"), id="o"))
+    (order,) = play.applied()
+    assert order.framework_id is not None
+    pending = play.reconcile("o")
+    assert [one.state for one in pending] == [OperationState.OPERATION_PENDING]
+    uuid = play.finish(order)
+    told = play.operation_statuses()[-1]
+    assert (told.state, told.uuid, told.agent_id) == (FINISHED, UUID(value=uuid), AgentID(value=play.agent_id))
+    assert play.reconcile("o")[0].uuid is None
+    play.acknowledge_operation("o", b"x" * 16)
+    assert play.sent(play.link, agent_link.AcknowledgeOperation) == []
+    play.acknowledge_operation("o", uuid)
+    (done,) = play.sent(play.link, agent_link.AcknowledgeOperation)
+    assert (done.operation_uuid, done.status_uuid) == (order.operation_uuid, uuid)
+    assert play.state.frameworks[play.framework].operations == {}
+    assert play.state.agents[play.agent_id].operations == {}
+    assert play.reconcile("o", agent=play.agent_id)[0].state is OperationState.OPERATION_UNKNOWN
+    counted = metrics(play.state)
+    assert (counted["operations/finished"], counted["operations/reserve/finished"]) == (1.0, 1.0)
+    assert counted["operations/total"] == 0.0
+
+
+def test_without_id_the_master_acknowledges(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("cpus:1", "r")))
+    uuid = play.finish(play.applied()[0])
+    assert play.operation_statuses() == []
+    assert [one.status_uuid for one in play.sent(play.link, agent_link.AcknowledgeOperation)] == [uuid]
+    assert play.state.agents[play.agent_id].operations == {}
+
+
+def test_ids_are_not_used_twice(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("cpus:1", "r"), id="o"), reserve(res("cpus:1", "r"), id="o"))
+    (status,) = play.operation_statuses()
+    assert "duplicate ID" in str(status.message)
+
+
+def test_a_removed_framework_waits_for_nothing(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("cpus:1", "r"), id="o"), reserve(res("mem:1", "r"), id="p"))
+    play.finish(play.applied()[0])
+    play.call(play.framework, Call(type=CallType.TEARDOWN))
+    assert len(play.sent(play.link, agent_link.AcknowledgeOperation)) == 1
+    play.finish(play.applied()[1])
+    assert len(play.sent(play.link, agent_link.AcknowledgeOperation)) == 2
+    assert play.state.agents[play.agent_id].operations == {}
+    play.check()
+
+
+# ---- agents come and go ----------------------------------------------------------------------------------------------
+
+
+def test_what_did_not_reach_the_agent_is_sent_again(play: Play) -> None:
+    play.begin()
+    disk, volume = res("disk:64", "r"), res("disk:64", "r", volume="v")
+    play.take(reserve(disk, id="o"), create(volume), refuse_s=0)
+    orders = play.applied()
+    record = play.state.agents[play.agent_id]
+    play.cut(play.link)
+    play.clear()
+    status = OperationStatus(operation_id=OperationID(value="o"), state=FINISHED, uuid=UUID(value=b"u" * 16))
+    known = Operation(info=orders[0].info, latest_status=status, uuid=UUID(value=orders[0].operation_uuid))
+    play.link = play.back(record.info, pid=record.pid, operations=(known,), checkpointed=(disk,))
+    again = play.applied()
+    assert [one.operation_uuid for one in again] == [orders[1].operation_uuid]
+    assert record.total.contains(bag(volume))
+    play.check()
+    play.finish(again[0])
+    play.finish(orders[0])
+    assert play.operation_statuses()[-1].state is FINISHED
+    play.check()
+
+
+def test_what_the_agent_cannot_do_any_more_is_dropped(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
+    record = play.state.agents[play.agent_id]
+    play.cut(play.link)
+    smaller = msgspec.structs.replace(record.info, resources=Resources.parse("cpus:4;mem:1024;disk:10").messages())
+    play.link = play.back(smaller, pid=record.pid)
+    assert play.operation_statuses()[-1].state is OperationState.OPERATION_DROPPED
+    assert play.applied() == [], "on the new link"
+    assert record.total == Resources.parse("cpus:4;mem:1024;disk:10")
+    play.check()
+
+
+def test_a_new_leader_takes_operations_over(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
+    (order,) = play.applied()
+    record, info = play.state.agents[play.agent_id], play.state.frameworks[play.framework].info
+    status = OperationStatus(operation_id=OperationID(value="o"), state=FINISHED, uuid=UUID(value=b"u" * 16))
+    known = Operation(
+        framework_id=info.id, info=order.info, latest_status=status, uuid=UUID(value=order.operation_uuid)
+    )
+    new = Play(master_id="n")
+    new.agent_id = play.agent_id
+    new.link = new.back(record.info, pid=record.pid, operations=(known,), checkpointed=(res("disk:64", "r"),))
+    assert new.state.agents[play.agent_id].total == record.total
+    new.framework, new.stream = new.subscribe(info)
+    assert new.reconcile("o")[0].state is FINISHED
+    uuid = new.finish(order)
+    new.acknowledge_operation("o", uuid)
+    assert new.state.agents[play.agent_id].operations == {}
+    new.check()
+
+
+def test_an_agent_that_is_lost(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
+    play.cut(play.link)
+    play.wait(700)
+    assert play.operation_statuses()[-1].state is OperationState.OPERATION_UNREACHABLE
+    assert play.reconcile("o", agent=play.agent_id)[0].state is OperationState.OPERATION_UNREACHABLE
+    assert play.state.frameworks[play.framework].operations == {}
+
+
+def test_an_agent_that_could_not(play: Play) -> None:
+    play.begin()
+    volume = res("disk:64", "r", volume="v")
+    play.take(reserve(res("disk:64", "r")), create(volume, id="o"), refuse_s=0)
+    play.finish(play.applied()[0])
+    total = Resources.parse("cpus:4;mem:1024;disk:936;ports:[31000-31009]") + bag(res("disk:64", "r"))
+    play.say(play.link, agent_link.UpdateResources(total=total.messages()))
+    uuid = play.finish(play.applied()[1], OperationState.OPERATION_FAILED)
+    assert play.operation_statuses()[-1].state is OperationState.OPERATION_FAILED
+    play.acknowledge_operation("o", uuid)
+    assert play.state.agents[play.agent_id].total == total
+    play.check()
+
+
+# ---- operators -------------------------------------------------------------------------------------------------------
+
+
+def test_operators_reserve_and_rescind_offers(play: Play) -> None:
+    play.begin()
+    assert play.operate(reserve(res("cpus:2", "s"))) == 202
+    assert play.kinds(play.stream).count("RESCIND") == 1
+    (order,) = play.applied()
+    assert order.framework_id is None
+    play.check()
+    assert bag(res("cpus:2", "s")) == play.state.agents[play.agent_id].total.reserved()["s"]
+    play.finish(order)
+    assert len(play.sent(play.link, agent_link.AcknowledgeOperation)) == 1
+    play.wait(6)
+    assert bag(*play.offer().resources) == Resources.parse("cpus:2;mem:1024;disk:1000;ports:[31000-31009]")
+    assert play.operate(unreserve(res("cpus:2", "s"))) == 202
+    assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
+    play.check()
+
+
+def test_operators_take_what_is_free_before_what_is_offered(play: Play) -> None:
+    play.begin()
+    play.decline(play.framework, [play.offer()], refuse_s=1000.0)
+    assert play.operate(reserve(res("cpus:2", "s"))) == 202
+    assert "RESCIND" not in play.kinds(play.stream)
+    play.check()
+
+
+def test_operators_are_refused(play: Play) -> None:
+    play.begin()
+    assert play.operate(reserve(res("cpus:1", "s")), agent="nobody") == 400
+    assert play.answer == "No agent found with specified ID"
+    assert play.operate(reserve(res("cpus:1"))) == 400
+    assert play.answer.startswith(f"Invalid RESERVE operation on agent {play.agent_id}: ")
+    assert play.operate(reserve(res("cpus:1", "s")), principal="p") == 400
+    assert play.operate(reserve(res("cpus:5", "s"))) == 409
+    assert "does not contain" in play.answer
+    play.run_task(play.framework, resources="cpus:3;mem:64")
+    assert play.operate(reserve(res("cpus:2", "s"))) == 409
+    play.check()
+
+
+def test_operators_make_and_resize_volumes(play: Play) -> None:
+    play.begin()
+    disk, volume = res("disk:100", "s"), res("disk:60", "s", volume="v")
+    for operation in (
+        reserve(disk),
+        create(volume),
+        grow(volume, res("disk:40", "s")),
+        shrink(res("disk:100", "s", volume="v"), 50.0),
+        destroy(res("disk:50", "s", volume="v")),
+        unreserve(disk),
+    ):
+        assert play.operate(operation) == 202, play.answer
+        play.check()
+    assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
+
+
+def test_operators_reserve_anew_in_one_step(play: Play) -> None:
+    play.begin()
+    assert play.operate(reserve(res("cpus:1", "s"))) == 202
+    assert play.operate(reserve(res("cpus:1", "t"), source=(res("cpus:1", "s"),))) == 202, play.answer
+    assert set(play.state.agents[play.agent_id].total.reserved()) == {"t"}
+    assert play.operate(reserve(res("cpus:2", "t"), source=(res("cpus:1", "t"),))) == 400
+    play.check()
