@@ -75,6 +75,7 @@ from dcos.agent.sandbox import WorkDir
 from dcos.model.conversions import ConversionError
 from dcos.model.v1.types import AgentID, AgentInfo, ExecutorInfoType, FrameworkInfo
 from dcos.runtime.app import App, Exit
+from dcos.runtime.clock import SteadyClock
 from dcos.wire import agent_link
 from dcos.wire.agent_link import MasterMessage
 
@@ -102,6 +103,8 @@ class Daemon:
         boot_id: Callable[[], str] = current_boot_id,
     ) -> None:
         self._app = app
+        self.clock = SteadyClock(app.clock)
+        """What events carry: deadlines depend on it."""
         self.core = core
         self.info = info
         self._work = work
@@ -113,7 +116,7 @@ class Daemon:
         self._containers: dict[str, asyncio.Task[Any]] = {}
         self._checks: dict[str, list[asyncio.Task[Any]]] = {}
         self._cleanups: set[asyncio.Task[Any]] = set()
-        self._checker = Checker(containerizer.execute, self.post, app.clock, core.pid_of)
+        self._checker = Checker(containerizer.execute, self.post, self.clock, core.pid_of)
         self.streams = ExecutorStreams()
         self._all_back = asyncio.Event()
         self.link: AgentLink | None = None
@@ -140,10 +143,10 @@ class Daemon:
             deadline = self.core.next_deadline()
             event: Event
             try:
-                async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self._app.clock.now())):
+                async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self.clock.now())):
                     event = await self._events.get()
             except TimeoutError:
-                event = Tick(self._app.clock.now())
+                event = Tick(self.clock.now())
             self._perform(self.core.step(event))
             if not self.core.awaited():
                 self._all_back.set()
@@ -226,7 +229,7 @@ class Daemon:
         except (OSError, ValueError) as trouble:
             self._app.log.error("volumes_not_changed", error=str(trouble))
             error = str(trouble)
-        self.post(VolumesChanged(effect.uuid, error, self._app.clock.now()))
+        self.post(VolumesChanged(effect.uuid, error, self.clock.now()))
 
     # ---- containers --------------------------------------------------------------------------------------------------
 
@@ -249,10 +252,10 @@ class Daemon:
             log.warning("launch_failed", error=str(error))
             await self._containerizer.destroy(plan.container_id)
             await self._ended(plan.container_id, ContainerExit())
-            self.post(LaunchFailed(plan.container_id, str(error), self._app.clock.now()))
+            self.post(LaunchFailed(plan.container_id, str(error), self.clock.now()))
             return
         log.info("started", pid=started.pid)
-        self.post(_started(plan.container_id, started, self._app.clock.now()))
+        self.post(_started(plan.container_id, started, self.clock.now()))
         await self._watch(plan.container_id)
 
     async def _watch(self, container_id: str) -> None:
@@ -260,7 +263,7 @@ class Daemon:
         self._app.log.info("ended", container=container_id, code=end.code, signal=end.signal, oom=end.out_of_memory)
         await self._ended(container_id, end)
         self._containers.pop(container_id, None)
-        self.post(ContainerExited(container_id, end, self._app.clock.now()))
+        self.post(ContainerExited(container_id, end, self.clock.now()))
 
     async def _ended(self, container_id: str, end: ContainerExit) -> None:
         """What is nested in a container ends with it."""
@@ -314,7 +317,7 @@ class Daemon:
 
     async def receive(self, message: MasterMessage, leader: str) -> None:
         """What the master says, as an event."""
-        now = self._app.clock.now()
+        now = self.clock.now()
         match message:
             case agent_link.Registered():
                 self._registered(message, leader, now)
@@ -362,7 +365,7 @@ class Daemon:
         Errors: Exit, when flags or checkpoints forbid to go on.
         """
         began = self._app.clock.monotonic()
-        boot_id, now = self._boot_id(), self._app.clock.now()
+        boot_id, now = self._boot_id(), self.clock.now()
         rebooted = self._checkpoints.boot_id() not in (None, boot_id)
         try:
             before = self._checkpoints.agent()

@@ -166,7 +166,7 @@ async def run(app: App[Config]) -> None:
     )
     daemon.nested = nested
     containers = ContainerApi(nested, heartbeat_s=config.http_heartbeat_interval)
-    api = Api(views, ExecutorApi(daemon, app.clock), containers)
+    api = Api(views, ExecutorApi(daemon, daemon.clock), containers)
     async with http.listen(api.application(), host=ip, port=config.port):
         app.log.info("starting", pid=daemon.pid, launcher=launcher, images=unusable or "runc")
         await daemon.recover(

@@ -24,3 +24,20 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+class SteadyClock:
+    """Unix seconds that never jump while this process runs: set once, then counted by the monotonic clock.
+
+    For deadlines: a machine whose time is set must neither wait for a day nor do all at once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._epoch = clock.now() - clock.monotonic()
+
+    def now(self) -> float:
+        return self._epoch + self._clock.monotonic()
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()

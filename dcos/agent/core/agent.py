@@ -159,7 +159,7 @@ class AgentCore(CustomExecutors):
         """When a Tick is wanted, at the latest."""
         times: list[float] = self._custom_deadlines()
         for framework, _, run in self.runs():
-            if run.killing is not None and not run.killing.forced:
+            if run.killing is not None and not run.killing.forced and run.phase is Phase.RUNNING:
                 times.append(run.killing.deadline)
             if (limit := self._completion_deadline(run)) is not None:
                 times.append(limit)

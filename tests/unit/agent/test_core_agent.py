@@ -160,3 +160,15 @@ def test_the_run_is_closed_by_the_last_acknowledgement(core: AgentCore) -> None:
 def test_tasks_for_another_agent_are_dropped(core: AgentCore) -> None:
     core.step(Registered("other", 0.0))
     assert core.step(TaskAssigned(FRAMEWORK, task("a"), "c1", 0.0)) == []
+
+
+def test_an_ended_kill_asks_for_no_more_ticks(core: AgentCore) -> None:
+    """Its deadline passes while the end is unacknowledged: only the update's retry is due."""
+    core.step(TaskAssigned(FRAMEWORK, task("a"), "c1", 0.0))
+    core.step(ContainerStarted("c1", 7, 0.0))
+    acknowledge_all(core, 0.5)
+    core.step(KillAsked("F", "a", 1.0))
+    core.step(ContainerExited("c1", Exit(signal=15), 2.0))
+    assert core.next_deadline() == 12.0
+    core.step(Tick(5.0))
+    assert core.next_deadline() == 12.0
