@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from dcos.agent.containerizer.box import Box
+from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.core.events import Plan
 from dcos.agent.core.exits import Exit
 from dcos.model.v1.types import CommandInfo, NetworkInfo
@@ -74,6 +74,17 @@ class Launcher(Protocol):
         ...
 
 
+@runtime_checkable
+class Grouping(Protocol):
+    """A launcher that can put several containers under common limits."""
+
+    async def limit_group(self, group: str, mark: Mark) -> None:
+        """Errors: ContainerError."""
+        ...
+
+    async def drop_group(self, group: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A command to run in a running container."""
@@ -101,6 +112,14 @@ class Backend(Protocol):
 
     async def signal(self, box: Box, number: int) -> bool:
         """Deliver a signal inside; False leaves it to the launcher."""
+        ...
+
+    async def judged(self, box: Box, end: Exit) -> Exit:
+        """The end as a task's, with what is known of memory; before ``cleanup``."""
+        ...
+
+    async def update(self, box: Box) -> bool:
+        """Set the limits that the box's mark now has; False leaves it to the launcher.   Errors: ContainerError."""
         ...
 
     async def cleanup(self, box: Box) -> None:

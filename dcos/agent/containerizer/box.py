@@ -27,6 +27,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     mem_bytes: int = 0
     cpus_hard: float | None = None
     mem_hard_bytes: int | None = None
+    group: str = ""
+    """Whose control group it shares, limits included; empty: it has one of its own."""
 
 
 class Box:
@@ -55,6 +57,11 @@ class Box:
     @property
     def bundle(self) -> Path:
         return self.directory / "bundle"
+
+    @property
+    def memory(self) -> Path:
+        """What the memory control group told at the end."""
+        return self.directory / "memory"
 
     @property
     def sandbox(self) -> Path:

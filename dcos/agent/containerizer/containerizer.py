@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dcos.agent.containerizer import terminal
-from dcos.agent.containerizer.base import Backend, ContainerError, Ended, Found, Launcher, LaunchError, Running
+from dcos.agent.containerizer.base import Backend, ContainerError, Ended, Found, Grouping, LaunchError, Launcher, Running
 from dcos.agent.containerizer.box import Box, Mark, boxes
 from dcos.agent.containerizer.docker_spec import container_name
 from dcos.agent.containerizer.guest import Host
@@ -65,6 +65,7 @@ class Containerizer:
         self._work = work
         self.volumes = Volumes(work.root)
         self._containers = runtime / "containers"
+        self._groups = runtime / "groups"
         self._launchers = launchers
         self._launcher = launcher
         self._backends: dict[str, Backend] = {host.name: host}
@@ -148,6 +149,7 @@ class Containerizer:
                 mem_bytes=plan.limits.mem_bytes,
                 cpus_hard=cpus_hard(plan.limits, enable_cfs=self._settings.enable_cfs),
                 mem_hard_bytes=mem_hard(plan.limits),
+                group=plan.group if isinstance(self._launchers[self._launcher], Grouping) else "",
             ),
         )
         box.save()
@@ -193,7 +195,7 @@ class Containerizer:
     async def wait(self, container_id: str) -> Exit:
         """Its end, after everything of it is gone."""
         box = self._box(container_id)
-        end = await self._supervisor(box).wait(box)
+        end = await self._backend(box).judged(box, await self._supervisor(box).wait(box))
         await terminal.drained(box)
         await self.destroy(container_id)
         return end
@@ -216,9 +218,40 @@ class Containerizer:
                 return
             box = Box(self._containers, container_id, mark)
             box.save_mark()
-            await self._supervisor(box).update(box)
+            if not await self._backend(box).update(box):
+                await self._supervisor(box).update(box)
         except (ContainerError, OSError, msgspec.DecodeError) as error:
             self._log.warning("update_failed", container=container_id, error=str(error))
+
+    async def update_group(self, group: str, limits: Limits) -> None:
+        """What the containers that share ``group`` may use together; nothing where the launcher limits nothing."""
+        launcher = self._launchers[self._launcher]
+        if not isinstance(launcher, Grouping):
+            return
+        box = Box(self._groups, group)
+        before = box.mark.mem_hard_bytes if (box.directory / "box.json").exists() else 0
+        hard = mem_hard(limits)
+        mark = Mark(
+            launcher=self._launcher,
+            backend="group",
+            sandbox="",
+            cpus=limits.cpus,
+            mem_bytes=limits.mem_bytes,
+            cpus_hard=cpus_hard(limits, enable_cfs=self._settings.enable_cfs),
+            mem_hard_bytes=None if hard is None or before is None else max(hard, before),
+        )
+        try:
+            Box(self._groups, group, mark).save()
+            await launcher.limit_group(group, mark)
+        except (ContainerError, OSError) as error:
+            self._log.warning("group_not_limited", group=group, error=str(error))
+
+    async def drop_group(self, group: str) -> None:
+        """All that shared ``group`` is gone."""
+        launcher, box = self._launchers[self._launcher], Box(self._groups, group)
+        if isinstance(launcher, Grouping) and box.directory.exists():
+            await launcher.drop_group(group)
+            await asyncio.to_thread(box.remove)
 
     async def signal(self, container_id: str, number: int) -> None:
         """To all of its processes."""
@@ -269,7 +302,8 @@ class Containerizer:
         """What became of a container while the agent was away; None if it never started."""
         box = self._box(container_id)
         try:
-            return await self._supervisor(box).find(box)
+            found = await self._supervisor(box).find(box)
+            return Ended(await self._backend(box).judged(box, found.end)) if isinstance(found, Ended) else found
         except (OSError, msgspec.DecodeError):
             return None
 

@@ -32,6 +32,7 @@ from dcos.agent.containerizer.docker_spec import (
     describe,
 )
 from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, quota_us
+from dcos.agent.containerizer.memory_report import MemoryReport, with_memory
 from dcos.agent.containerizer.script import account
 from dcos.agent.core.argv import NoCommand, command_argv
 from dcos.agent.core.environment import BadEnvironment, command_variables
@@ -110,6 +111,13 @@ class DockerBackend:
         return describe_running(await self.engine.inspect(container_name(box.container_id)), pid)
 
     async def signal(self, box: Box, number: int) -> bool:
+        return False
+
+    async def judged(self, box: Box, end: Exit) -> Exit:
+        # the Engine has removed the control group by now
+        return with_memory(end, MemoryReport(0, box.mark.mem_hard_bytes, None, ""))
+
+    async def update(self, box: Box) -> bool:
         return False
 
     async def cleanup(self, box: Box) -> None:

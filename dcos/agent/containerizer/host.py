@@ -18,10 +18,12 @@ from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError,
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import entry_script, group_files
 from dcos.agent.containerizer.guest import Entry, Guest, Host
+from dcos.agent.containerizer.memory_report import read_report, with_memory
 from dcos.agent.containerizer.script import account, launch_script, task_script
 from dcos.agent.core.argv import NoCommand, command_argv
 from dcos.agent.core.environment import BadEnvironment, command_variables
 from dcos.agent.core.events import Plan
+from dcos.agent.core.exits import Exit
 from dcos.model.v1.types import CommandInfo
 from dcos.runtime.files import write_atomic
 
@@ -51,6 +53,12 @@ class HostBackend:
         return Running(pid)
 
     async def signal(self, box: Box, number: int) -> bool:
+        return False
+
+    async def judged(self, box: Box, end: Exit) -> Exit:
+        return with_memory(end, read_report(box.memory))
+
+    async def update(self, box: Box) -> bool:
         return False
 
     async def cleanup(self, box: Box) -> None:

@@ -7,6 +7,7 @@ the launch script, so that it vanishes with the container; a plain copy where ov
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import shutil
@@ -24,21 +25,32 @@ from dcos.agent.containerizer.enter import start_script
 from dcos.agent.containerizer.guest import Entry, Guest
 from dcos.agent.containerizer.host import execute, write_private
 from dcos.agent.containerizer.images import ImageStore, Unpacked
-from dcos.agent.containerizer.runc_spec import Mount, User, account_in, runtime_spec
+from dcos.agent.containerizer.memory_report import CHILD, read_report, with_memory
+from dcos.agent.containerizer.runc_spec import Mount, User, account_in, limit_resources, runtime_spec
 from dcos.agent.containerizer.script import account
+from dcos.agent.containerizer.systemd import SLICE, unit_name
 from dcos.agent.core.argv import NoCommand, image_argv
 from dcos.agent.core.events import Plan
+from dcos.agent.core.exits import Exit
 from dcos.agent.sandbox import plain_file
 from dcos.model.v1.types import CommandInfo, Image, ImageType, Volume, VolumeMode
 from dcos.runtime.files import write_atomic
 from dcos.runtime.process import ProcessError, run
 
 _RUNC_S = 60.0
+_GROUPS = Path("/sys/fs/cgroup")
+# A group of cgroup v2 that limits others holds no processes of its own.
+_STEP_ASIDE = (
+    "if [ -e /sys/fs/cgroup/cgroup.controllers ]; then",
+    "    group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)",
+    '    mkdir -p "$group/client" && echo $$ >"$group/client/cgroup.procs" || exit 125',
+    "fi",
+)
 _NAMES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
 
 
 class OciBackend:
-    """Commands in images. ``systemd``: runc makes its cgroup through systemd, in the executors' slice."""
+    """Commands in images. ``systemd``: their control groups lie below that of the unit that runs runc."""
 
     name = "oci"
 
@@ -125,8 +137,9 @@ class OciBackend:
         return self._pid_namespace
 
     def _cgroups_path(self, container_id: str) -> str:
+        """Below each hierarchy's root."""
         if self._systemd:
-            return f"mesos_executors.slice:mesos-oci:{container_id}"
+            return f"/{SLICE}/{unit_name(container_id)}/{CHILD}"
         return f"/{self._cgroups_root}/{container_id}"
 
     def _volume(self, volume: Volume, box: Box) -> Mount:
@@ -149,9 +162,11 @@ class OciBackend:
 
     async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path, *, output: bool) -> str:
         quoted = {name: shlex.quote(str(value)) for name, value in (("root", rootfs), ("bundle", box.bundle))}
-        runc = shlex.join([*self._runc(), "run", "--bundle", str(box.bundle), box.container_id])
+        # kept after its end, until it was looked at: its control group knows whether memory ran out
+        runc = shlex.join([*self._runc(), "run", "--keep", "--bundle", str(box.bundle), box.container_id])
         lines = [
             "#!/bin/sh",
+            *(_STEP_ASIDE if self._systemd else ()),
             "umask 022",
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH",
             f"cd {quoted['bundle']} || exit 125",
@@ -188,8 +203,7 @@ class OciBackend:
         return self._overlay
 
     def _runc(self) -> list[str]:
-        words = [shutil.which("runc") or "runc", "--root", str(self._state)]
-        return [*words, "--systemd-cgroup"] if self._systemd else words
+        return [shutil.which("runc") or "runc", "--root", str(self._state)]
 
     def supervisor(self, carrier: Launcher) -> Launcher:
         return carrier
@@ -205,6 +219,26 @@ class OciBackend:
             return False
         return done.ok
 
+    async def judged(self, box: Box, end: Exit) -> Exit:
+        """runc ends as the task did, but by exit status alone."""
+        if end.code is not None:
+            end = Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
+        report = read_report(box.memory)
+        if report is None:
+            path = self._cgroups_path(box.container_id).lstrip("/")
+            report = read_report(_GROUPS / "memory" / path) or read_report(_GROUPS / path)
+        return with_memory(end, report)
+
+    async def update(self, box: Box) -> bool:
+        limits = box.directory / "limits.json"
+        write_private(limits, msgspec.json.encode(limit_resources(box.mark)), None)
+        try:
+            words = [*self._runc(), "update", "--resources", str(limits), box.container_id]
+            await run(words, timeout_s=_RUNC_S, check=True)
+        except (ProcessError, TimeoutError) as error:
+            raise ContainerError(f"runc update {box.container_id}: {error}") from error
+        return True
+
     async def cleanup(self, box: Box) -> None:
         try:
             await run([*self._runc(), "kill", "--all", box.container_id, "KILL"], timeout_s=_RUNC_S)
@@ -212,6 +246,11 @@ class OciBackend:
         except (ProcessError, TimeoutError) as error:
             raise ContainerError(f"runc delete {box.container_id}: {error}") from error
         await asyncio.to_thread(shutil.rmtree, self._provisioner / box.container_id, ignore_errors=True)
+        if self._systemd:
+            # in hierarchies that systemd does not use, the folder above the container's was made by runc
+            for folder in _GROUPS.glob(f"*/{SLICE}/{unit_name(box.container_id)}"):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
     def wipe(self) -> None:
         """After a reboot: runc's state and the containers' own layers."""

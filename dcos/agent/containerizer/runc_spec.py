@@ -78,7 +78,7 @@ def runtime_spec(
         namespaces.append({"type": "pid"})
     linux: dict[str, Any] = {
         "namespaces": namespaces,
-        "resources": _resources(mark) if cgroups_path is not None else {},
+        "resources": limit_resources(mark) if cgroups_path is not None else {},
         "maskedPaths": _HIDDEN,
         "readonlyPaths": _READ_ONLY,
     }
@@ -138,7 +138,8 @@ def _bind(mount: Mount) -> dict[str, Any]:
     }
 
 
-def _resources(mark: Mark) -> dict[str, Any]:
+def limit_resources(mark: Mark) -> dict[str, Any]:
+    """``linux.resources``, also as ``runc update`` reads it."""
     cpu: dict[str, Any] = {"shares": cpu_shares(mark.cpus)}
     if mark.cpus_hard is not None:
         cpu |= {"quota": quota_us(mark.cpus_hard), "period": PERIOD_US}

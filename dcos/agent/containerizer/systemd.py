@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.base import ContainerError, Ended, Found, LaunchError, Running
 from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, cpu_weight, quota_us
+from dcos.agent.containerizer.memory_report import after_script
 from dcos.agent.core.exits import Exit
 from dcos.runtime.files import write_atomic
 
@@ -34,22 +34,20 @@ _MANAGER = "/org/freedesktop/systemd1"
 _MANAGER_INTERFACE = "org.freedesktop.systemd1.Manager"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
+_UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
 _CALL_S = 30.0
 _EXITED, _KILLED, _DUMPED = 1, 2, 3
 _SETTLED = ("active", "failed", "inactive")
-_AFTER = """#!/bin/sh
-# After the task, still in its cgroup: did the kernel kill for want of memory? (cgroup v1 forgets it with the cgroup.)
-while IFS=: read -r _ controllers path; do
-    case ",$controllers," in
-    *,memory,*) grep '^oom_kill ' "/sys/fs/cgroup/memory$path/memory.oom_control" >{target} ;;
-    esac
-done </proc/self/cgroup
-"""
 
 
 def available(runtime: Path = RUNTIME) -> bool:
     """Whether systemd is this machine's manager, with a bus to ask it."""
     return runtime.is_dir() and Path("/run/dbus/system_bus_socket").exists()
+
+
+def group_slice(group: str) -> str:
+    """The slice of the tasks that share a control group. (A dash in its name would make it the child of another.)"""
+    return f"mesos_executors-{group.replace('-', '_')}.slice" if group else SLICE
 
 
 def unit_name(container_id: str) -> str:
@@ -120,8 +118,7 @@ class SystemdLauncher:
 
     async def start(self, box: Box) -> int:
         properties = unit_properties(box.mark, box, unified=self._unified)
-        if not self._unified:
-            write_atomic(box.directory / "after", _AFTER.replace("{target}", shlex.quote(str(box.directory / "oom"))))
+        write_atomic(box.directory / "after", after_script(box.memory))
         name = unit_name(box.container_id)
         try:
             await self._bus.call(
@@ -153,6 +150,21 @@ class SystemdLauncher:
             name = unit_name(box.container_id)
             await self._bus.call("SetUnitProperties", "sba(sv)", name, True, [list(one) for one in properties])
 
+    async def limit_group(self, group: str, mark: Mark) -> None:
+        """Make the slice of ``group``, or change its limits to those of ``mark``.   Errors: ContainerError."""
+        properties = [list(one) for one in limit_properties(mark, unified=self._unified)]
+        name = group_slice(group)
+        try:
+            await self._bus.call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, [])
+        except BusError as error:
+            if error.name != _UNIT_EXISTS:
+                raise
+            await self._bus.call("SetUnitProperties", "sba(sv)", name, True, properties)
+
+    async def drop_group(self, group: str) -> None:
+        """Nothing of ``group`` runs any more."""
+        await self._quietly(lambda: ("StopUnit", "ss", group_slice(group), "replace"))
+
     async def find(self, box: Box) -> Found:
         service = await self._service(unit_name(box.container_id))
         if service is None:
@@ -175,7 +187,7 @@ class SystemdLauncher:
                 pause = min(pause * 2, 1.0)
                 continue
             if service["ActiveState"] in _SETTLED:
-                return end_of(service, self._oom(service, box))
+                return end_of(service)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -239,19 +251,10 @@ class SystemdLauncher:
         with contextlib.suppress(BusError):
             await self._bus.call(*call())
 
-    def _oom(self, service: dict[str, Any], box: Box) -> bool:
-        """Whether memory ran out: systemd knows on cgroup v2, our ``after`` script on v1."""
-        if service["Result"] == "oom-kill":
-            return True
-        try:
-            words = (box.directory / "oom").read_text().split()
-        except OSError:
-            return False
-        return service["ExecMainCode"] == _KILLED and words[1:2] not in ([], ["0"])
 
-
-def end_of(service: dict[str, Any], out_of_memory: bool) -> Exit:
-    """From ``ExecMainCode`` (as siginfo's si_code) and ``ExecMainStatus``."""
+def end_of(service: dict[str, Any]) -> Exit:
+    """From ``ExecMainCode`` (as siginfo's si_code) and ``ExecMainStatus``; out of memory as systemd knows it (v2)."""
+    out_of_memory = service["Result"] == "oom-kill"
     code, status = int(service["ExecMainCode"]), int(service["ExecMainStatus"])
     if code == _EXITED:
         return Exit(code=status, out_of_memory=out_of_memory)
@@ -261,15 +264,14 @@ def end_of(service: dict[str, Any], out_of_memory: bool) -> Exit:
 
 
 def _members(group: str) -> bool:
-    """Whether a control group has processes, in the hierarchy that systemd keeps its units in."""
+    """Whether a control group or one below it has processes, in the hierarchy that systemd keeps its units in."""
     if not group:
         return False
     for root in ("unified", "systemd", ""):
-        try:
-            if (Path("/sys/fs/cgroup") / root / group.lstrip("/") / "cgroup.procs").read_text().strip():
-                return True
-        except OSError:
-            continue
+        for file in (Path("/sys/fs/cgroup") / root / group.lstrip("/")).glob("**/cgroup.procs"):
+            with contextlib.suppress(OSError):
+                if file.read_text().strip():
+                    return True
     return False
 
 
@@ -279,7 +281,7 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
     argv = [env, "-i", "/bin/sh", str(box.launch)]
     properties = [
         ("Description", Variant("s", mark.description or f"Mesos task container {box.container_id}")),
-        ("Slice", Variant("s", SLICE)),
+        ("Slice", Variant("s", group_slice(mark.group))),
         ("Type", Variant("s", "simple")),
         ("ExecStart", Variant("a(sasb)", [[env, argv, False]])),
         # its end is kept until we have read it
@@ -293,17 +295,22 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
         ("TasksMax", Variant("t", 2**64 - 1)),
         ("OOMPolicy", Variant("s", "kill" if unified else "continue")),
     ]
-    if not unified:
-        after = [env, "-i", "/bin/sh", str(box.directory / "after")]
-        properties.append(("ExecStopPost", Variant("a(sasb)", [[env, after, True]])))
+    after = [env, "-i", "/bin/sh", str(box.directory / "after")]
+    properties.append(("ExecStopPost", Variant("a(sasb)", [[env, after, True]])))
+    if mark.backend == "oci":
+        # the image's processes have a group of their own below the unit's, which runc makes
+        properties.append(("Delegate", Variant("b", True)))
     return properties + limit_properties(mark, unified=unified)
 
 
 def limit_properties(mark: Mark, *, unified: bool) -> list[tuple[str, Variant]]:
     """Its cgroup's numbers."""
     if mark.backend in ("oci", "docker"):
-        # runc and the Docker Engine make a cgroup of their own, which has the limits
+        # runc and the Docker Engine make a control group of their own, which has the limits
         return []
+    if mark.group:
+        # the slice has them; a group of its own is where the kernel counts its kills for want of memory
+        return [("MemoryAccounting", Variant("b", True))]
     properties: list[tuple[str, Variant]] = []
     if unified:
         properties += [

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from dcos.agent.core.draining import told_as
 from dcos.agent.core.ending import Ending
 from dcos.agent.core.events import (
     ContainerExited,
@@ -19,7 +20,6 @@ from dcos.agent.core.events import (
     ContainerStarted,
     DestroyContainer,
     LaunchFailed,
-    Limits,
     Plan,
     SaveExecutor,
     SaveFramework,
@@ -40,14 +40,13 @@ from dcos.agent.core.executor_events import (
     TellExecutor,
 )
 from dcos.agent.core.executor_life import Life, Standing, last_words
-from dcos.agent.core.executors import shared_limits
 from dcos.agent.core.exits import Exit, Verdict
+from dcos.agent.core.groups import exited, limits_of_all
 from dcos.agent.core.memory import id_of
 from dcos.agent.core.operation_events import LinkVolumes
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, KillCause, Phase, TaskRun
 from dcos.agent.core.states import lost_state
 from dcos.model.conversions import has_volumes
-from dcos.model.resources import Resources
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import executor as v1
 from dcos.model.v1.types import (
@@ -68,7 +67,7 @@ from dcos.model.v1.types import (
     TaskStatusReason,
     TaskStatusSource,
 )
-from dcos.wire.agent_link import ExecutorMessage, ExitedExecutor
+from dcos.wire.agent_link import ExecutorMessage
 
 
 class CustomExecutors(Ending):
@@ -98,7 +97,7 @@ class CustomExecutors(Ending):
             for task in tasks:
                 self._refuse(id_of(info), task.task_id, state, reason, message, now)
             if executor is None:
-                self._out.append(Send(_exited(id_of(info), wanted, -1)))
+                self._out.append(Send(exited(id_of(info), wanted, -1)))
             return
         framework = self._framework_for(info)
         if executor is None:
@@ -171,7 +170,7 @@ class CustomExecutors(Ending):
             run_id=executor.run_id,
             task_id=executor.executor_id,
             command=command,
-            limits=_limits(executor),
+            limits=limits_of_all(executor),
             user=user or None,
             container=info.container,
             executor=True,
@@ -185,7 +184,7 @@ class CustomExecutors(Ending):
         if life is None or life.standing is not Standing.RUNNING or life.stream is None or not queued:
             return
         life.used = True
-        self._out.append(UpdateContainer(executor.run_id, _limits(executor)))
+        self._out.append(UpdateContainer(executor.run_id, limits_of_all(executor)))
         if any(has_volumes(run.info.resources) for run in executor.tasks.values()):
             live = [run.info.resources for run in executor.tasks.values() if run.phase is not Phase.ENDED]
             every = (*executor.info.resources, *(one for resources in live for one in resources))
@@ -239,7 +238,7 @@ class CustomExecutors(Ending):
         """The container is gone: so are the tasks that had not ended."""
         life = executor.life
         assert life is not None
-        mem_mb = _limits(executor).mem_bytes / 1024**2
+        mem_mb = limits_of_all(executor).mem_bytes / 1024**2
         verdict = life.verdict or verdict or last_words(end, mem_mb)
         life.standing, life.deadline, life.stream = Standing.TERMINATED, None, None
         self._executor_of.pop(executor.run_id, None)
@@ -251,7 +250,7 @@ class CustomExecutors(Ending):
                 self._tell_end(framework, executor, run, verdict, now)
         if not silent:
             status = end.wait_status
-            self._out.append(Send(_exited(framework.framework_id, executor.info, -1 if status is None else status)))
+            self._out.append(Send(exited(framework.framework_id, executor.info, -1 if status is None else status)))
         self._close_if_done(framework, executor)
         self._close_framework_if_done(framework)
 
@@ -267,6 +266,7 @@ class CustomExecutors(Ending):
             now,
             message=verdict.message,
             reason=verdict.reason,
+            limited=verdict.limited,
             source=TaskStatusSource.SOURCE_AGENT,
         )
         self._after_end(framework, executor, run, now)
@@ -337,11 +337,13 @@ class CustomExecutors(Ending):
             self._count("invalid_updates")
             return
         status = self._whole(executor, run, status, now)
+        state, reason = told_as(self.drain, framework.info, status.state, status.reason)
+        status = msgspec.structs.replace(status, state=state, reason=reason)
         assert status.uuid is not None
         run.seen.add(status.uuid)
         if terminal:
             self._end(framework, executor, run)
-            self._out.append(UpdateContainer(executor.run_id, _limits(executor)))
+            self._out.append(UpdateContainer(executor.run_id, limits_of_all(executor)))
         self._record(run, status)
         self._count(f"tasks/{status.state}")
         self._count("updates")
@@ -503,16 +505,6 @@ class CustomExecutors(Ending):
 
     def _tell(self, framework: FrameworkRun, executor: ExecutorRun, event: v1.Event) -> None:
         self._out.append(TellExecutor(framework.framework_id, executor.executor_id, event))
-
-
-def _limits(executor: ExecutorRun) -> Limits:
-    """The executor's container holds all of its tasks."""
-    live = [run.info for run in executor.tasks.values() if run.phase is not Phase.ENDED]
-    return shared_limits(Resources.of(executor.info.resources), live)
-
-
-def _exited(framework_id: str, executor: ExecutorInfo, status: int) -> ExitedExecutor:
-    return ExitedExecutor(framework_id=FrameworkID(value=framework_id), executor_id=executor.executor_id, status=status)
 
 
 def _was_told(executor: ExecutorRun, status: TaskStatus) -> bool:

@@ -19,8 +19,10 @@ from dcos.agent.core.events import (
     Send,
     SignalContainer,
     StopChecks,
+    UpdateGroup,
 )
-from dcos.agent.core.exits import Exit, judge
+from dcos.agent.core.exits import Exit, Verdict, judge
+from dcos.agent.core.groups import exited, limits_of_sharing, shares
 from dcos.agent.core.memory import in_docker
 from dcos.agent.core.state import (
     ExecutorKind,
@@ -36,7 +38,6 @@ from dcos.agent.core.states import has_capability, lost_state
 from dcos.agent.core.telling import Telling
 from dcos.model.resources import Resources
 from dcos.model.v1.types import (
-    FrameworkID,
     FrameworkInfoCapabilityType,
     KillPolicy,
     TaskID,
@@ -44,7 +45,6 @@ from dcos.model.v1.types import (
     TaskStatusReason,
     TaskStatusSource,
 )
-from dcos.wire.agent_link import ExitedExecutor
 
 DEFAULT_GRACE_S = 3.0
 SIGTERM = 15
@@ -65,6 +65,14 @@ class Ending(Telling):
             timed_out=killing is not None and killing.cause is KillCause.COMPLETION,
             mem_mb=Resources.of(run.info.resources).scalar("mem") / 1000,
         )
+        if killing is not None and killing.cause is KillCause.MEMORY:
+            verdict = Verdict(
+                TaskState.TASK_FAILED,
+                killing.words or "Memory limit exceeded",
+                TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY,
+            )
+        elif killing is None and verdict.reason is TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY:
+            self._out_of_memory(executor, run, verdict.message, event.now)
         if run.state is TaskState.TASK_STAGING:
             self._update(framework, executor, run, TaskState.TASK_STARTING, event.now)
         if run.state is TaskState.TASK_STARTING:
@@ -79,10 +87,25 @@ class Ending(Telling):
             event.now,
             message=verdict.message,
             reason=verdict.reason,
+            limited=verdict.limited,
             source=TaskStatusSource.SOURCE_EXECUTOR if event.end.known else TaskStatusSource.SOURCE_AGENT,
             healthy=False if killing is not None and killing.cause is KillCause.HEALTH else None,
         )
         self._after_end(framework, executor, run, event.now)
+
+    def _out_of_memory(self, executor: ExecutorRun, run: TaskRun, words: str, now: float) -> None:
+        """The limit is that of all tasks that share the executor's control group: they all end."""
+        if not shares(executor, run.info):
+            return
+        for other in executor.tasks.values():
+            if other is not run and shares(executor, other.info) and other.phase is Phase.RUNNING:
+                other.killing = Killing(KillCause.MEMORY, now, now, forced=True, words=words)
+                self._out += [StopChecks(other.container_id), DestroyContainer(other.container_id)]
+
+    def _share(self, executor: ExecutorRun) -> None:
+        """Fit the shared control group to the tasks that are in it."""
+        if any(shares(executor, run.info) for run in executor.tasks.values() if run.phase is not Phase.ENDED):
+            self._out.append(UpdateGroup(executor.run_id, limits_of_sharing(executor)))
 
     def _on_missing(self, event: ContainerMissing) -> None:
         """Found in the checkpoints but not among the containers."""
@@ -111,6 +134,8 @@ class Ending(Telling):
         run.phase = Phase.ENDED
         if run.info.health_check is not None or run.info.check is not None:
             self._out.append(StopChecks(run.container_id))
+        if shares(executor, run.info):
+            self._share(executor)
 
     def _after_end(self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun, now: float) -> None:
         """Group policy, and what is over when a task is."""
@@ -136,15 +161,7 @@ class Ending(Telling):
         framework.completed_executors.append(executor)
         self._out.append(CloseRun(framework.framework_id, executor.executor_id, executor.run_id, executor.checkpoint))
         if executor.kind is ExecutorKind.DEFAULT and not executor.silent and not framework.terminating:
-            self._out.append(
-                Send(
-                    ExitedExecutor(
-                        framework_id=FrameworkID(value=framework.framework_id),
-                        executor_id=executor.info.executor_id,
-                        status=0,
-                    )
-                )
-            )
+            self._out.append(Send(exited(framework.framework_id, executor.info, 0)))
 
     def _close_framework_if_done(self, framework: FrameworkRun) -> None:
         if not framework.executors and self.frameworks.get(framework.framework_id) is framework:
@@ -259,6 +276,7 @@ class Ending(Telling):
 
     def _shut(self, framework: FrameworkRun, executor: ExecutorRun, now: float) -> None:
         """End all tasks; their grace is shortened to fit the executor's (1 s is kept for each of two waits)."""
+        executor.ending = True
         own = executor.info.shutdown_grace_period
         grace = (own.nanoseconds / 1e9 if own is not None else self.rules.shutdown_grace_s) - 2.0
         for run in list(executor.tasks.values()):

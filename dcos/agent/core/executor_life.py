@@ -48,6 +48,7 @@ def last_words(end: Exit, mem_mb: float) -> Verdict:
             TaskState.TASK_FAILED,
             end.limitation or f"Memory limit exceeded: Requested: {mem_mb:g}MB",
             TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY,
+            end.limited,
         )
     text = describe(end) if end.known else "Abnormal executor termination: unknown"
     return Verdict(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from dcos.model.v1.types import TaskState, TaskStatusReason
+from dcos.model.v1.types import Resource, TaskState, TaskStatusReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Exit:
     """What ended, as messages name it."""
     limitation: str | None = None
     """The words that tell of memory running out."""
+    limited: tuple[Resource, ...] = ()
+    """What it wanted too much of."""
 
     @property
     def known(self) -> bool:
@@ -61,6 +63,7 @@ class Verdict:
     state: TaskState
     message: str
     reason: TaskStatusReason | None = None
+    limited: tuple[Resource, ...] = ()
 
 
 def describe(end: Exit) -> str:
@@ -84,6 +87,7 @@ def judge(end: Exit, *, killed: bool, timed_out: bool, mem_mb: float) -> Verdict
             TaskState.TASK_FAILED,
             end.limitation or f"Memory limit exceeded: Requested: {mem_mb:g}MB",
             TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY,
+            end.limited,
         )
     if not end.known:
         return Verdict(TaskState.TASK_FAILED, describe(end), TaskStatusReason.REASON_EXECUTOR_TERMINATED)

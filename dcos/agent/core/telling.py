@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dcos.agent.core.draining import told_as
 from dcos.agent.core.events import (
     SaveUpdate,
     Send,
@@ -34,7 +35,9 @@ from dcos.model.v1.types import (
     Labels,
     NetworkInfo,
     NetworkInfoIPAddress,
+    Resource,
     TaskID,
+    TaskResourceLimitation,
     TaskState,
     TaskStatus,
     TaskStatusReason,
@@ -59,10 +62,12 @@ class Telling(Memory):
         source: TaskStatusSource = TaskStatusSource.SOURCE_EXECUTOR,
         healthy: bool | None = None,
         data: bytes | None = None,
+        limited: tuple[Resource, ...] = (),
     ) -> None:
         if framework.terminating or executor.silent:
             run.state = state
             return
+        state, reason = told_as(self.drain, framework.info, state, reason)
         status = TaskStatus(
             task_id=run.info.task_id,
             state=state,
@@ -70,6 +75,7 @@ class Telling(Memory):
             source=source,
             reason=reason,
             data=data,
+            limitation=TaskResourceLimitation(resources=limited) if limited else None,
             labels=_address_label(run),
             agent_id=AgentID(value=self.agent_id) if self.agent_id is not None else run.info.agent_id,
             executor_id=executor.info.executor_id,

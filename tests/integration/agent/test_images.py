@@ -94,6 +94,18 @@ async def test_long_running_in_an_image(running: Any, master: Any, make_task: Ma
         assert str(running.work) not in mounts.read()
 
 
+async def test_out_of_memory_in_an_image(running: Any, master: Any, make_task: Make, image: str) -> None:
+    command = CommandInfo(value="x=x; while :; do x=$x$x; done")
+    await master.run(make_task("eater", command, mem=32.0, container=container(image)))
+    last = await master.state("eater", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    head, _, stat = last.message.partition("\n\nMEMORY STATISTICS: \n")
+    assert head.startswith("Memory limit exceeded: Requested: 64MB Maximum Used: ")
+    assert "rss " in stat or "anon " in stat
+    (limited,) = last.limitation.resources
+    assert (limited.name, limited.scalar.value) == ("mem", 64.0)
+
+
 async def test_an_image_that_is_not_there(running: Any, master: Any, make_task: Make, tmp_path: Path) -> None:
     await master.run(make_task("none", CommandInfo(shell=False), container=container(f"oci:{tmp_path}/no:latest")))
     failed = await master.state("none", "TASK_FAILED")
