@@ -29,11 +29,11 @@ while IFS=: read -r _ controllers path; do
     *memory*) group=/sys/fs/cgroup/memory$path ;;
     *) continue ;;
     esac
-    [ -d "$group/{child}" ] && group=$group/{child}
+    [ -d "$group/@child@" ] && group=$group/@child@
     [ -e "$group/memory.stat" ] || continue
-    mkdir -p {target}
-    for name in {files}; do
-        [ -e "$group/$name" ] && cat "$group/$name" >{target}/$name
+    mkdir -p @target@
+    for name in @files@; do
+        [ -e "$group/$name" ] && cat "$group/$name" >@target@/$name
     done
 done </proc/self/cgroup
 exit 0
@@ -42,7 +42,11 @@ exit 0
 
 def after_script(target: Path) -> str:
     """Copies the files of the group that it runs in to ``target``."""
-    return _AFTER.format(target=shlex.quote(str(target)), child=CHILD, files=" ".join(_FILES))
+    words = {"@target@": shlex.quote(str(target)), "@child@": CHILD, "@files@": " ".join(_FILES)}
+    script = _AFTER
+    for mark, word in words.items():
+        script = script.replace(mark, word)
+    return script
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,8 @@ async def test_out_of_memory(node: Node, link_master: Any, make_task: Make) -> N
     await link_master.run(make_task("eater", eat))
     last = await link_master.state("eater", "TASK_FAILED")
     assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
-    assert last.message.startswith("Memory limit exceeded: Requested: ")
+    assert last.message.startswith("Memory limit exceeded: Requested: 64MB Maximum Used: ")
+    assert "MEMORY STATISTICS" in last.message
 
 
 async def test_children_die_too(node: Node, link_master: Any, make_task: Make) -> None:
@@ -264,7 +265,7 @@ async def test_statistics_and_memory_of_the_agent(node: Node, link_master: Any, 
     await link_master.state("stat", "TASK_KILLED")
 
 
-async def test_an_image_in_a_scope(
+async def test_an_image_below_its_unit(
     node: Node, link_master: Any, make_task: Make, image_builder: Callable[[Path], Path]
 ) -> None:
     folder = node.folder / "var/image"
@@ -272,17 +273,21 @@ async def test_an_image_in_a_scope(
     layout = image_builder(folder)
     image = Image(type=ImageType.DOCKER, docker=ImageDocker(name=f"oci:/var/image/{layout.name}:latest"))
     container = ContainerInfo(type=ContainerInfoType.MESOS, mesos=ContainerInfoMesosInfo(image=image))
-    command = CommandInfo(value="cat /etc/marker; while :; do sleep 0.2; done")
+    eat = CommandInfo(value="x=x; while :; do x=$x$x; done")
+    await link_master.run(make_task("hungry", eat, container=container))
+    last = await link_master.state("hungry", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    assert last.message.startswith("Memory limit exceeded: Requested: 64MB Maximum Used: ")
+    command = CommandInfo(value="cat /etc/marker; cat /proc/self/cgroup; while :; do sleep 0.2; done")
     await link_master.run(make_task("image", command, container=container))
     status = await link_master.state("image", "TASK_RUNNING")
-    scope = f"mesos-oci-{status.container_status.container_id.value}.scope"
+    unit = f"mesos-{status.container_status.container_id.value}.service"
+    assert node.show(unit, "Slice", "Delegate") == {"Slice": "mesos_executors.slice", "Delegate": "yes"}
+    output = node.folder / "var/lib/mesos/slave/slaves/m-S0/frameworks/m-0000/executors/image/runs/latest/stdout"
     async with asyncio.timeout(20):
-        while (shown := node.show(scope, "Slice", "MemoryLimit", "MemoryMax", "ActiveState"))[
-            "ActiveState"
-        ] != "active":
+        while not (groups := node.run("cat", f"/{output.relative_to(node.folder)}").stdout).count("/container"):
             await asyncio.sleep(0.1)
-    assert shown["Slice"] == "mesos_executors.slice"
-    assert str(64 * 1024 * 1024) in (shown["MemoryLimit"], shown["MemoryMax"])
+    assert f"/mesos_executors.slice/{unit}/container" in groups
     times = link_master.registrations
     await asyncio.to_thread(node.run, "systemctl", "restart", "agent")
     await link_master.registered(times + 1)
