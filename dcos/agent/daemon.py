@@ -19,6 +19,7 @@ from dcos.agent.containerizer.base import Ended, LaunchError, Running
 from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.compatibility import difference
+from dcos.agent.core.draining import Drain, DrainAsked, SaveDrain
 from dcos.agent.core.environment import Ids
 from dcos.agent.core.events import (
     AgentShutdown,
@@ -54,6 +55,7 @@ from dcos.agent.core.events import (
     Tick,
     UpdateAcknowledged,
     UpdateContainer,
+    UpdateGroup,
 )
 from dcos.agent.core.executor_events import CloseStream, FrameworkSaid, OpenStream, TellExecutor
 from dcos.agent.core.exits import Exit as ContainerExit
@@ -179,6 +181,8 @@ class Daemon:
                 self._containers[plan.container_id] = self._spawn(self._launch(plan), f"container-{plan.container_id}")
             case UpdateContainer(container_id, limits):
                 self._spawn(self._containerizer.update(container_id, limits), f"update-{container_id}")
+            case UpdateGroup(run_id, limits):
+                self._spawn(self._containerizer.update_group(run_id, limits), f"limit-{run_id}")
             case SignalContainer(container_id, number):
                 self._spawn(self._containerizer.signal(container_id, number), f"signal-{container_id}")
             case DestroyContainer(container_id):
@@ -194,6 +198,8 @@ class Daemon:
             case StopChecks(container_id):
                 for one in self._checks.pop(container_id, ()):
                     one.cancel()
+            case SaveDrain(config):
+                self._checkpoints.save_drain(agent_id, config)
             case Leave(message):
                 self._spawn(self._leave(message), "leave")
             case SaveResources(resources, operations):
@@ -216,6 +222,7 @@ class Daemon:
     def _close_run(self, agent_id: str, effect: CloseRun) -> None:
         if self.nested is not None:
             self._spawn(self.nested.executor_ended(effect.run_id), f"close-{effect.run_id}")
+        self._spawn(self._containerizer.drop_group(effect.run_id), f"drop-{effect.run_id}")
         ids = (agent_id, effect.framework_id, effect.executor_id, effect.run_id)
         if effect.checkpointed:
             self._checkpoints.close_run(*ids)
@@ -345,6 +352,9 @@ class Daemon:
                 self.post(OperationAsked(number, operation, owner.value if owner is not None else None, now))
             case agent_link.AcknowledgeOperation():
                 self.post(OperationAcknowledged(message.operation_uuid, message.status_uuid))
+            case agent_link.DrainAgent(config=config):
+                self._app.log.info("drain_asked", mark_gone=config.mark_gone)
+                self.post(DrainAsked(config, now))
             case agent_link.Shutdown():
                 self._app.log.warning("shutdown_by_master", message=message.message)
                 self.post(AgentShutdown(message.message, now))
@@ -405,6 +415,7 @@ class Daemon:
                 await self._containerizer.destroy(container_id)
         if self.nested is not None:
             await self.nested.recover(rebooted=rebooted)
+        self._restore_drain(now)
         self._perform(self.core.restored())
         self._collector.sweep_closed(self._work.meta, self._work.root / "slaves", self.agent_id)
         if cleanup:
@@ -412,6 +423,16 @@ class Daemon:
         self.recovered = True
         self.recovery_s = self._app.clock.monotonic() - began
         self._app.log.info("recovered", agent=self.agent_id, tasks=sum(1 for _ in self.core.runs()), rebooted=rebooted)
+
+    def _restore_drain(self, now: float) -> None:
+        """A drain goes on; the master says it again if its file cannot be read."""
+        try:
+            config = self._checkpoints.drain(self.agent_id) if self.agent_id is not None else None
+        except CheckpointError as error:
+            self._app.log.error("drain_config_not_read", error=str(error))
+            return
+        if config is not None:
+            self.core.drain = Drain(config, now)
 
     def _restore_resources(self, *, strict: bool) -> None:
         """Reservations, volumes, operations.   Errors: Exit."""

@@ -16,7 +16,16 @@ from pathlib import Path
 import msgspec
 
 from dcos.agent.containerizer import terminal
-from dcos.agent.containerizer.base import Backend, ContainerError, Ended, Found, Grouping, LaunchError, Launcher, Running
+from dcos.agent.containerizer.base import (
+    Backend,
+    ContainerError,
+    Ended,
+    Found,
+    Grouping,
+    Launcher,
+    LaunchError,
+    Running,
+)
 from dcos.agent.containerizer.box import Box, Mark, boxes
 from dcos.agent.containerizer.docker_spec import container_name
 from dcos.agent.containerizer.guest import Host

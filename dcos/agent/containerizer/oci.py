@@ -28,7 +28,7 @@ from dcos.agent.containerizer.images import ImageStore, Unpacked
 from dcos.agent.containerizer.memory_report import CHILD, read_report, with_memory
 from dcos.agent.containerizer.runc_spec import Mount, User, account_in, limit_resources, runtime_spec
 from dcos.agent.containerizer.script import account
-from dcos.agent.containerizer.systemd import SLICE, unit_name
+from dcos.agent.containerizer.systemd import slice_path, unit_name
 from dcos.agent.core.argv import NoCommand, image_argv
 from dcos.agent.core.events import Plan
 from dcos.agent.core.exits import Exit
@@ -102,7 +102,7 @@ class OciBackend:
             directory=self._sandbox_directory,
             user=user,
             mark=box.mark,
-            cgroups_path=self._cgroups_path(box.container_id),
+            cgroups_path=self._cgroups_path(box),
             mounts=[
                 Mount(str(box.sandbox), self._sandbox_directory, False),
                 *(Mount(name, name, True) for name in _NAMES if Path(name).exists()),
@@ -136,11 +136,11 @@ class OciBackend:
             return self._pid_namespace and not info.share_pid_namespace
         return self._pid_namespace
 
-    def _cgroups_path(self, container_id: str) -> str:
+    def _cgroups_path(self, box: Box) -> str:
         """Below each hierarchy's root."""
         if self._systemd:
-            return f"/{SLICE}/{unit_name(container_id)}/{CHILD}"
-        return f"/{self._cgroups_root}/{container_id}"
+            return f"/{slice_path(box.mark.group)}/{unit_name(box.container_id)}/{CHILD}"
+        return f"/{self._cgroups_root}/{box.container_id}"
 
     def _volume(self, volume: Volume, box: Box) -> Mount:
         """Host paths; relative container paths lie below the sandbox.   Errors: LaunchError."""
@@ -225,7 +225,7 @@ class OciBackend:
             end = Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
         report = read_report(box.memory)
         if report is None:
-            path = self._cgroups_path(box.container_id).lstrip("/")
+            path = self._cgroups_path(box).lstrip("/")
             report = read_report(_GROUPS / "memory" / path) or read_report(_GROUPS / path)
         return with_memory(end, report)
 
@@ -248,7 +248,7 @@ class OciBackend:
         await asyncio.to_thread(shutil.rmtree, self._provisioner / box.container_id, ignore_errors=True)
         if self._systemd:
             # in hierarchies that systemd does not use, the folder above the container's was made by runc
-            for folder in _GROUPS.glob(f"*/{SLICE}/{unit_name(box.container_id)}"):
+            for folder in _GROUPS.glob(f"*/{slice_path(box.mark.group)}/{unit_name(box.container_id)}"):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
 

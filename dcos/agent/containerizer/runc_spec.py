@@ -78,7 +78,7 @@ def runtime_spec(
         namespaces.append({"type": "pid"})
     linux: dict[str, Any] = {
         "namespaces": namespaces,
-        "resources": limit_resources(mark) if cgroups_path is not None else {},
+        "resources": limit_resources(mark) if cgroups_path is not None and not mark.group else {},
         "maskedPaths": _HIDDEN,
         "readonlyPaths": _READ_ONLY,
     }

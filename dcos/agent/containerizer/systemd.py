@@ -50,6 +50,11 @@ def group_slice(group: str) -> str:
     return f"mesos_executors-{group.replace('-', '_')}.slice" if group else SLICE
 
 
+def slice_path(group: str) -> str:
+    """Where that slice lies below each hierarchy's root."""
+    return f"{SLICE}/{group_slice(group)}" if group else SLICE
+
+
 def unit_name(container_id: str) -> str:
     return f"mesos-{container_id}.service"
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import msgspec
 
 from dcos.agent.core.custom import CustomExecutors
+from dcos.agent.core.draining import REASON as DRAINING
+from dcos.agent.core.draining import Drain, DrainAsked, SaveDrain, policy_for
 from dcos.agent.core.events import (
     AgentShutdown,
     Checked,
@@ -52,6 +54,7 @@ from dcos.agent.core.executor_events import (
 )
 from dcos.agent.core.executor_life import Life
 from dcos.agent.core.executors import OVERHEAD, command_executor, limits_of
+from dcos.agent.core.groups import exited, shares
 from dcos.agent.core.health import Answer
 from dcos.agent.core.memory import id_of, in_docker
 from dcos.agent.core.operation_events import OperationAcknowledged, OperationAsked, VolumesChanged
@@ -68,6 +71,7 @@ from dcos.model.resources import EMPTY
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import (
     CommandInfo,
+    DrainConfig,
     ExecutorInfo,
     ExecutorInfoType,
     FrameworkID,
@@ -143,6 +147,9 @@ class AgentCore(CustomExecutors):
                 self._on_executor_said(event)
             case FrameworkSaid():
                 self._on_framework_said(event)
+            case DrainAsked(config, now):
+                self._on_drain(config, now)
+        self._end_drain()
         self._take_operations()
         out, self._out = self._out, []
         return out
@@ -293,6 +300,8 @@ class AgentCore(CustomExecutors):
 
     def _on_task(self, event: TaskAssigned) -> None:
         task, framework_id = event.task, id_of(event.framework)
+        if self._drains(event.framework, (task,), event.now):
+            return
         if self._cannot_take(event.framework, task, event.now) or self._lacks(event.framework, (task,), event.now):
             return
         if task.executor is not None and task.executor.type is not ExecutorInfoType.DEFAULT:
@@ -332,6 +341,8 @@ class AgentCore(CustomExecutors):
         self._admit(framework, executor, run, new_executor=True)
 
     def _on_group(self, event: GroupAssigned) -> None:
+        if self._drains(event.framework, event.tasks, event.now):
+            return
         if any(self._cannot_take(event.framework, task, event.now) for task in event.tasks):
             return
         if self._lacks(event.framework, event.tasks, event.now):
@@ -354,6 +365,23 @@ class AgentCore(CustomExecutors):
                         event.framework, one, f"Task {task.task_id.value} of the group has no command", event.now
                     )
                 return
+        known = self.frameworks.get(id_of(event.framework))
+        found = known.executors.get(event.executor.executor_id.value) if known is not None else None
+        if (found is None and not event.launch_executor) or (found is not None and found.ending):
+            state = lost_state(event.framework, TaskState.TASK_DROPPED)
+            word = "has ended" if found is None else "is terminating"
+            for task in event.tasks:
+                self._refuse(
+                    id_of(event.framework),
+                    task.task_id,
+                    state,
+                    TaskStatusReason.REASON_EXECUTOR_TERMINATED,
+                    f"The executor to run the task {word}",
+                    event.now,
+                )
+            if found is None:
+                self._out.append(Send(exited(id_of(event.framework), event.executor, -1)))
+            return
         framework = self._framework_for(event.framework)
         executor = framework.executors.get(event.executor.executor_id.value)
         fresh = executor is None
@@ -376,6 +404,7 @@ class AgentCore(CustomExecutors):
             self._admit(framework, executor, run, new_executor=fresh)
             fresh = False
             self._update(framework, executor, run, TaskState.TASK_STARTING, event.now)
+        self._share(executor)
 
     def _admit(self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun, *, new_executor: bool) -> None:
         """Remember the task, save it, start its container."""
@@ -405,6 +434,7 @@ class AgentCore(CustomExecutors):
                     container=run.info.container,
                     resources=run.info.resources,
                     nested=nested,
+                    group=executor.run_id if shares(executor, run.info) else "",
                 )
             )
         )
@@ -527,6 +557,33 @@ class AgentCore(CustomExecutors):
             reason=TaskStatusReason.REASON_TASK_CHECK_STATUS_UPDATED,
             healthy=run.health.healthy,
         )
+
+    # ---- draining ------------------------------------------------------------------------------------------------------
+
+    def _on_drain(self, config: DrainConfig, now: float) -> None:
+        """Every task is asked to end."""
+        if self.drain is None or self.drain.config != config:
+            self.drain = Drain(config, now)
+            self._out.append(SaveDrain(config))
+        for framework, executor, run in list(self.runs()):
+            if run.phase is not Phase.ENDED:
+                self._kill_any(framework, executor, run, KillCause.ASKED, policy_for(run.info, config), now)
+
+    def _drains(self, framework: FrameworkInfo, tasks: tuple[TaskInfo, ...], now: float) -> bool:
+        """Whether tasks are refused because the agent drains."""
+        if self.drain is None:
+            return False
+        state = lost_state(framework, TaskState.TASK_DROPPED)
+        for task in tasks:
+            self._refuse(id_of(framework), task.task_id, state, DRAINING, "Agent is draining", now)
+        return True
+
+    def _end_drain(self) -> None:
+        """Nothing is left."""
+        if self.drain is None or self._stray or next(self.runs(), None) or self.operations.link_operations():
+            return
+        self.drain = None
+        self._out.append(SaveDrain(None))
 
     # ---- time ----------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dcos.agent.core.draining import DrainAsked, SaveDrain
 from dcos.agent.core.executor_events import (
     CloseStream,
     ExecutorDisconnected,
@@ -210,6 +211,7 @@ Event = (
     | ExecutorUpdated
     | ExecutorSaid
     | FrameworkSaid
+    | DrainAsked
 )
 
 # ---- effects ---------------------------------------------------------------------------------------------------------
@@ -307,6 +309,8 @@ class Plan:
     """A custom executor, not a task."""
     nested: bool = False
     """A task of a group: its sandbox lies inside the executor's."""
+    group: str = ""
+    """The run whose control group it shares; empty: it has one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +323,14 @@ class UpdateContainer:
     """It may use more or less from now on. (A hard memory limit is never lowered.)"""
 
     container_id: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateGroup:
+    """What the tasks that share an executor's control group may use together from now on."""
+
+    run_id: str
     limits: Limits
 
 
@@ -366,6 +378,7 @@ Effect = (
     | CloseFramework
     | StartContainer
     | UpdateContainer
+    | UpdateGroup
     | SignalContainer
     | DestroyContainer
     | StartChecks
@@ -377,4 +390,5 @@ Effect = (
     | OpenStream
     | TellExecutor
     | CloseStream
+    | SaveDrain
 )

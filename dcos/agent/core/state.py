@@ -47,6 +47,8 @@ class KillCause(StrEnum):
     COMPLETION = "completion"
     GROUP = "group"
     SHUTDOWN = "shutdown"
+    MEMORY = "memory"
+    """Of the control group that it shares."""
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class Killing:
     since: float
     deadline: float
     forced: bool = False
+    words: str = ""
 
 
 @dataclass(slots=True)
@@ -102,6 +105,8 @@ class ExecutorRun:
     silent: bool = False
     """Its framework is gone: it ends without updates."""
     groups: int = 0
+    ending: bool = False
+    """It was told to shut down: it takes no more tasks."""
     life: Life | None = None
     """Of custom ones only."""
 
