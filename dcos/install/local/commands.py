@@ -141,9 +141,9 @@ def clean_cache(cluster: str | None) -> None:
 @click.option("--driver", type=click.Choice(["auto", *DRIVERS]), default="auto", show_default=True)
 @_explained
 def needs(driver: str) -> None:
-    """Packages of the operating system that `up` would miss, one a line; for set-up scripts."""
+    """Packages of the operating system that `up` would miss, one a line: for set-up scripts."""
     chosen = driver if driver != "auto" else choose_driver(driver, base_folder())[0]
-    for row in process.missing_programs() if chosen == "process" else ():
+    for row in process.wanted_programs() if chosen == "process" else ():
         click.echo(row.package)
 
 

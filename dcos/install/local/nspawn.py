@@ -35,6 +35,8 @@ def obstacle(base: Path) -> str:
     """Why this machine cannot boot nodes; empty when it can."""
     if os.geteuid() != 0:
         return "only root can boot nodes"
+    if not succeeds(["unshare", "--mount", "--net", "true"]):
+        return "this machine allows no new namespaces"
     missing = [tool for tool in HOST_TOOLS if shutil.which(tool) is None]
     if missing:
         return f"not installed: {', '.join(missing)}"

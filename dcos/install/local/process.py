@@ -129,6 +129,12 @@ def missing_programs() -> tuple[Prerequisite, ...]:
     return tuple(row for row in PREREQUISITES if row.plain and not row.is_here())
 
 
+def wanted_programs() -> tuple[Prerequisite, ...]:
+    """What is missing and set-up should install: nft too where it may be allowed, though without it only virtual IPs are left out."""
+    nft = tuple(row for row in PREREQUISITES if row.command == "nft" and os.geteuid() == 0 and not row.is_here())
+    return (*missing_programs(), *nft)
+
+
 def shifted(number: int) -> int:
     """The port that stands for one only root may use."""
     return number + SHIFT if number < 1024 else number
