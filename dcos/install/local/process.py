@@ -130,7 +130,7 @@ def missing_programs() -> tuple[Prerequisite, ...]:
 
 
 def wanted_programs() -> tuple[Prerequisite, ...]:
-    """What is missing and set-up should install: nft too where it may be allowed, though without it only virtual IPs are left out."""
+    """What set-up should install: for root nft too, though without it only virtual IPs are left out."""
     nft = tuple(row for row in PREREQUISITES if row.command == "nft" and os.geteuid() == 0 and not row.is_here())
     return (*missing_programs(), *nft)
 
