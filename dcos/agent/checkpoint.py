@@ -2,7 +2,7 @@
 
     meta/boot_id
     meta/resources/resources_and_operations.state
-    meta/slaves/{latest,<S>/slave.info}
+    meta/slaves/{latest,<S>/{slave.info,drain_config}}
     meta/slaves/<S>/frameworks/<F>/framework.info
     meta/.../executors/<E>/executor.info
     meta/.../executors/<E>/runs/{latest,<C>/{executor.sentinel,http.marker,tasks/<T>/{task.info,task.updates}}}
@@ -25,7 +25,16 @@ from typing import TypeVar
 import msgspec
 
 from dcos.agent.sandbox import WorkDir, link
-from dcos.model.v1.types import AgentInfo, ExecutorInfo, FrameworkInfo, Operation, Resource, TaskInfo, TaskStatus
+from dcos.model.v1.types import (
+    AgentInfo,
+    DrainConfig,
+    ExecutorInfo,
+    FrameworkInfo,
+    Operation,
+    Resource,
+    TaskInfo,
+    TaskStatus,
+)
 from dcos.runtime.files import write_atomic
 
 T = TypeVar("T")
@@ -111,6 +120,18 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "slave.info", _encode(info), durable=True)
         link(folder.parent / "latest", folder)
+
+    def drain(self, agent_id: str) -> DrainConfig | None:
+        """What an operator's drain said, while that goes on.   Errors: CheckpointError."""
+        path = self._slave(agent_id) / "drain_config"
+        return _read(path, DrainConfig) if path.exists() else None
+
+    def save_drain(self, agent_id: str, config: DrainConfig | None) -> None:
+        path = self._slave(agent_id) / "drain_config"
+        if config is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomic(path, _encode(config), durable=True)
 
     def forget_agent(self) -> None:
         """The next start asks for a new id."""

@@ -10,7 +10,7 @@ MESOS_VERSION: Final = "1.11.0"
 """Clients look at it to know which API they may use."""
 CAPABILITIES: Final = tuple(
     AgentInfoCapability(type=AgentInfoCapabilityType(name))
-    for name in ("MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "TASK_RESOURCE_LIMITS")
+    for name in ("MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "AGENT_DRAINING", "TASK_RESOURCE_LIMITS")
 )
 """Those that are true; the names are upstream's."""
 VERSION_INFO: Final = VersionInfo(

@@ -94,7 +94,7 @@ class Operator:
             case v1.CallType.GET_AGENT:
                 return v1.Response(
                     type=v1.ResponseType.GET_AGENT,
-                    get_agent=v1.ResponseGetAgent(agent_info=self._views.daemon.info),
+                    get_agent=self._views.agent(),
                 )
             case None:
                 raise CallError(400, "Failed to validate agent::Call: Expecting 'type' to be present")

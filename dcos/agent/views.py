@@ -22,7 +22,8 @@ from dcos.agent.identity import CAPABILITIES, version_json
 from dcos.agent.sandbox import WorkDir
 from dcos.model.acls import EVERYTHING, Action
 from dcos.model.resources import EMPTY, Resources
-from dcos.model.v1.types import ContainerID, ContainerStatus, ResourceStatistics
+from dcos.model.v1 import agent as v1
+from dcos.model.v1.types import ContainerID, ContainerStatus, ResourceStatistics, TimeInfo
 from dcos.runtime.attached import Attached
 from dcos.runtime.clock import Clock
 
@@ -73,6 +74,10 @@ class Views:
         }
         if info.domain is not None:
             head["domain"] = msgspec.to_builtins(info.domain)
+        drain = daemon.core.drain
+        if drain is not None:
+            head["drain_config"] = msgspec.to_builtins(drain.config)
+            head["estimated_drain_start_time_seconds"] = drain.since
         tail: dict[str, Any] = {"resource_providers": [], "attributes": render.attributes_json(info.attributes)}
         link = daemon.link
         if link is not None and link.connected and link.leader is not None:
@@ -90,6 +95,16 @@ class Views:
             completed=daemon.core.completed_frameworks,
             directory=self.directory,
             viewer=viewer,
+        )
+
+    def agent(self) -> v1.ResponseGetAgent:
+        drain = self.daemon.core.drain
+        return v1.ResponseGetAgent(
+            agent_info=self.daemon.info,
+            drain_config=drain.config if drain is not None else None,
+            estimated_drain_start_time=(
+                TimeInfo(nanoseconds=int(drain.since * 1e9)) if drain is not None else None
+            ),
         )
 
     def directory(self, framework: FrameworkRun, executor: ExecutorRun) -> str:

@@ -7,10 +7,11 @@ Source: Mesos executor environment (docs/executor-http-api.md and the agent's ex
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dcos.model.durations import text as duration_text
 from dcos.model.v1.types import CommandInfo, EnvironmentVariableType
+from dcos.wire.executor_token import Claims, sign
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -30,6 +31,8 @@ class AgentEnvironment:
     shutdown_grace_s: float
     http_command_executor: bool
     extra: Mapping[str, str] | None = None
+    token_key: bytes | None = field(default=None, repr=False)
+    """Signs executors' tokens, where they have to show one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ def environment(
         out["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
     if ids.role is not None:
         out["MESOS_ALLOCATION_ROLE"] = ids.role
+    if agent.token_key is not None:
+        claims = Claims(fid=ids.framework, eid=ids.executor, cid=directory.rpartition("/")[2])
+        out["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = sign(agent.token_key, claims)
     out.update(agent.extra or {})
     out.update(image)
     out.update(command_variables(command))

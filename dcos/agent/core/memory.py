@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dcos.agent.core.draining import Drain
 from dcos.agent.core.events import (
     Effect,
 )
@@ -61,6 +62,7 @@ class Memory:
         self.operations = Operations(new_uuid)
         """And what the agent has."""
         self.leaving: str | None = None
+        self.drain: Drain | None = None
         self.counters: dict[str, int] = {}
         self._new_uuid = new_uuid
         self._by_container: dict[str, tuple[FrameworkRun, ExecutorRun, TaskRun]] = {}
