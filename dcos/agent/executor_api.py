@@ -20,6 +20,7 @@ from dcos.model.v1.types import CheckInfoType, TaskState, TaskStatus, TaskStatus
 from dcos.runtime.clock import Clock
 from dcos.wire import recordio
 from dcos.wire.errors import WireError
+from dcos.wire.executor_token import Claims, TokenError, verify
 from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
 
 PATH = "/api/v1/executor"
@@ -29,10 +30,16 @@ _LOOK_S = 1.0
 _MEDIA = f"{JSON.content_type} or {PROTOBUF.content_type}"
 
 
+_HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="mesos-agent-executor"'},
+    405: {"Allow": "POST"},
+}
+
+
 class Refused(Exception):
     """An answer that is neither 200 nor 202."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str = "") -> None:
         super().__init__(text)
         self.status = status
         self.text = text
@@ -41,18 +48,21 @@ class Refused(Exception):
 class ExecutorApi:
     """Calls become events of the core; a subscription is a stream of what the core tells."""
 
-    def __init__(self, daemon: Daemon, clock: Clock) -> None:
+    def __init__(self, daemon: Daemon, clock: Clock, *, token_key: bytes | None = None) -> None:
+        """``token_key``: set where executors have to show the token that they were given."""
         self._daemon = daemon
         self._clock = clock
+        self._token_key = token_key
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
             return await self._handle(request)
         except Refused as refused:
-            headers = {"Allow": "POST"} if refused.status == 405 else None
+            headers = _HEADERS.get(refused.status)
             return web.Response(status=refused.status, text=refused.text, headers=headers)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        claims = self._claims(request)
         if not self._daemon.recovered:
             raise Refused(503, "Agent has not finished recovery")
         if request.method != "POST":
@@ -64,6 +74,8 @@ class ExecutorApi:
         codec = JSON
         if call.type is v1.CallType.SUBSCRIBE:
             codec = stream_codec(request.headers.get("Accept"))
+        if claims is not None and (claims.fid, claims.eid) != (call.framework_id.value, call.executor_id.value):
+            raise Refused(403, "The token is that of another executor")
         if call.type is v1.CallType.HEARTBEAT:
             return web.Response(status=202)
         executor = self._executor(call)
@@ -84,6 +96,18 @@ class ExecutorApi:
             case _:
                 raise Refused(501, f"Call {call.type} is not known")
         return web.Response(status=202)
+
+    def _claims(self, request: web.Request) -> Claims | None:
+        """Whom the token was given to; None where none is asked for.   Errors: Refused."""
+        if self._token_key is None:
+            return None
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        try:
+            if scheme != "Bearer":
+                raise TokenError
+            return verify(self._token_key, token)
+        except TokenError:
+            raise Refused(401) from None
 
     def _executor(self, call: v1.Call) -> ExecutorRun:
         framework = self._daemon.core.frameworks.get(call.framework_id.value)

@@ -38,6 +38,13 @@ def snapshot(
         "containerizer/fetcher/task_fetches_failed": fetcher.failed,
         "containerizer/fetcher/task_fetches_succeeded": fetcher.succeeded,
         "containerizer/mesos/container_destroy_errors": containerizer.destroy_errors,
+        # Bundles are removed with their containers; there are no bind mounts of root file systems.
+        "containerizer/mesos/provisioner/bind/remove_rootfs_errors": 0,
+        "containerizer/mesos/provisioner/remove_container_errors": 0,
+        # There are no resource providers.
+        "resource_provider_manager/events/disconnect": 0,
+        "resource_provider_manager/events/subscribe": 0,
+        "resource_provider_manager/subscribed": 0,
         "gc/path_removals_failed": collector.failed,
         "gc/path_removals_pending": collector.pending,
         "gc/path_removals_succeeded": collector.removed,

@@ -26,6 +26,7 @@ from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.environment import AgentEnvironment
 from dcos.agent.core.memory import Rules
 from dcos.agent.daemon import Daemon
+from dcos.agent.disk_usage import DiskUsage
 from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
@@ -35,8 +36,8 @@ from dcos.agent.resources import agent_attributes, agent_resources
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.views import Views
 from dcos.model.v1.types import AgentInfo, DomainInfo
+from dcos.runtime import access_settings, http
 from dcos.runtime import app as runtime_app
-from dcos.runtime import http
 from dcos.runtime.app import App, Exit
 from dcos.runtime.net import AddressError, detect_ip
 from dcos.store.detect import address_of, follow_leading_master
@@ -51,6 +52,10 @@ _LOOK_FOR_DOCKER_S = 60.0
 async def run(app: App[Config]) -> None:
     """The agent, until the process is asked to end. Tasks stay."""
     config = app.config
+    problems = config.problems()
+    if problems:
+        raise Exit(EXIT_SETTINGS, "; ".join(problems))
+    access_settings.warn(app.log, config)
     work = WorkDir(config.work_dir.resolve())
     runtime = (
         config.runtime_dir or app.layout.root / "var/run/mesos"
@@ -80,6 +85,9 @@ async def run(app: App[Config]) -> None:
     images = None if unusable else make_oci(config, work, runtime, systemd=launcher == "systemd")
     docker = Docker(config, work)
 
+    asked = config.jwt_secret_key if config.authenticate_http_executors else None
+    token_key = asked.key if asked is not None else None
+
     def environment() -> AgentEnvironment:
         return AgentEnvironment(
             agent_id=daemon.agent_id or "",
@@ -88,6 +96,7 @@ async def run(app: App[Config]) -> None:
             shutdown_grace_s=config.executor_shutdown_grace_period,
             http_command_executor=config.http_command_executor,
             extra=config.executor_environment_variables,
+            token_key=token_key,
         )
 
     containerizer = Containerizer(
@@ -139,6 +148,17 @@ async def run(app: App[Config]) -> None:
         containerizer=containerizer,
         collector=collector,
     )
+    disk = None
+    if "disk/du" in config.isolation:
+        disk = DiskUsage(
+            core,
+            sandbox_of=containerizer.sandbox,
+            post=daemon.post,
+            interval_s=config.container_disk_watch_interval,
+            enforce=config.enforce_container_disk_quota,
+            clock=app.clock,
+            log=app.log,
+        )
     daemon.pid = f"slave(1)@{endpoint}"
     views = Views(
         daemon=daemon,
@@ -166,7 +186,7 @@ async def run(app: App[Config]) -> None:
     )
     daemon.nested = nested
     containers = ContainerApi(nested, heartbeat_s=config.http_heartbeat_interval)
-    api = Api(views, ExecutorApi(daemon, daemon.clock), containers)
+    api = Api(views, ExecutorApi(daemon, daemon.clock, token_key=token_key), containers)
     async with http.listen(api.application(), host=ip, port=config.port):
         app.log.info("starting", pid=daemon.pid, launcher=launcher, images=unusable or "runc")
         await daemon.recover(
@@ -185,6 +205,8 @@ async def run(app: App[Config]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.run(), name="daemon")
             tasks.create_task(collector.run(), name="gc")
+            if disk is not None:
+                tasks.create_task(disk.run(), name="disk")
             if "docker" in config.containerizers:
                 tasks.create_task(docker.care(app, daemon.core.containers), name="docker")
             await daemon.executors_back(config.executor_reregistration_timeout)

@@ -27,7 +27,7 @@ from dcos.master.persist import Registry, RegistryError, epoch_path
 from dcos.master.version import MESOS_VERSION
 from dcos.master.writer import EXIT_LEADERSHIP, EXIT_REGISTRY, Writer
 from dcos.model.v1.types import Address, DomainInfo, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType
-from dcos.runtime import http
+from dcos.runtime import access_settings, http
 from dcos.runtime.app import App, Exit
 from dcos.runtime.app import main as app_main
 from dcos.runtime.log import get_logger
@@ -40,6 +40,7 @@ from dcos.wire import mesos_json
 
 WHITELIST_EVERY_S = 5.0
 _log = get_logger("master")
+EXIT_SETTINGS = 2
 _MAX_BODY = 64 * 1024 * 1024
 
 
@@ -85,6 +86,10 @@ def make_application(api: Api) -> web.Application:
 
 async def run(app: App[Config]) -> None:
     config = app.config
+    problems = config.problems()
+    if problems:
+        raise Exit(EXIT_SETTINGS, "; ".join(problems))
+    access_settings.warn(app.log, config)
     ip = detect_ip(config.ip, config.ip_discovery_command)
     advertised = config.advertise_ip or ip
     hostname = config.hostname or (await _look_up(advertised) if config.hostname_lookup else advertised)

@@ -21,6 +21,9 @@ IDS = {
     "executor_id": {"value": os.environ["MESOS_EXECUTOR_ID"]},
 }
 ENDPOINT = os.environ["MESOS_AGENT_ENDPOINT"]
+HEADERS = {"Content-Type": "application/json"}
+if "MESOS_EXECUTOR_AUTHENTICATION_TOKEN" in os.environ:
+    HEADERS["Authorization"] = "Bearer " + os.environ["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"]
 tasks: dict[str, Any] = {}
 updates: dict[str, Any] = {}
 
@@ -33,7 +36,7 @@ def note(text: str) -> None:
 def call(kind: str, **members: Any) -> None:
     connection = http.client.HTTPConnection(ENDPOINT, timeout=10)
     body = json.dumps({"type": kind, **IDS, **members})
-    connection.request("POST", "/api/v1/executor", body, {"Content-Type": "application/json"})
+    connection.request("POST", "/api/v1/executor", body, HEADERS)
     answer = connection.getresponse()
     note(f"{kind} -> {answer.status} {answer.read().decode()}".rstrip())
     connection.close()
@@ -93,7 +96,7 @@ def subscribe() -> None:
         "POST",
         "/api/v1/executor",
         json.dumps({"type": "SUBSCRIBE", **IDS, "subscribe": body}),
-        {"Content-Type": "application/json", "Accept": "application/json"},
+        {**HEADERS, "Accept": "application/json"},
     )
     answer = connection.getresponse()
     note(f"SUBSCRIBE -> {answer.status} {answer.headers.get('Transfer-Encoding')}")
