@@ -135,7 +135,7 @@ class Config(WithoutEffect):
     systemd_runtime_directory: Path = setting(Path("/run/systemd/system"), "Exists where systemd is the manager.")
     cgroups_enable_cfs: bool = setting(False, "Limit cpus hard to what a task asked for.")
     cgroups_hierarchy: Path = setting(Path("/sys/fs/cgroup"), "Where cgroups are mounted.")
-    cgroups_limit_swap: bool = setting(False, "Accepted.")
+    cgroups_limit_swap: bool = setting(False, "Memory limits hold for memory and swap together (cgroup v1, docker).")
     cgroups_root: str = setting("mesos", "Name of the cgroup above containers that systemd does not place.")
     recover: str = setting(
         "reconnect", "reconnect, or cleanup: kill all tasks and exit.", parse=one_of("reconnect", "cleanup")
@@ -166,6 +166,40 @@ class Config(WithoutEffect):
     gc_delay: float = setting(604800.0, "How long ended tasks' sandboxes are kept.", parse=duration)
     gc_disk_headroom: float = setting(0.1, "Share of the disk to keep free: sandboxes go earlier when it fills up.")
     disk_watch_interval: float = setting(60.0, "Between looks at the disk.", parse=duration)
+    container_disk_watch_interval: float = setting(
+        15.0, "Between looks at what each sandbox takes (isolator disk/du).", parse=duration
+    )
+    enforce_container_disk_quota: bool = setting(
+        False, "End tasks whose sandbox takes more than their disk (isolator disk/du)."
+    )
+    sandbox_log_max_size: int = setting(
+        0, "stdout and stderr in sandboxes are rotated at this size; 0B: never.", parse=size, text=size_text
+    )
+    sandbox_log_keep: int = setting(9, "Rotated files kept of each: stdout.1 is the newest.", parse=integer)
+    effective_capabilities: str | None = setting(
+        None,
+        'Capabilities of tasks that name none (isolator linux/capabilities): {"capabilities": ["NET_RAW"]}, or a file of it.',
+        parse=contents,
+        flags=("allowed_capabilities",),
+    )
+    bounding_capabilities: str | None = setting(
+        None, "Capabilities that no task may exceed (isolator linux/capabilities), written likewise.", parse=contents
+    )
+    seccomp_config_dir: Path | None = setting(None, "Folder of seccomp profiles (isolator linux/seccomp).")
+    seccomp_profile_name: str | None = setting(None, "Profile of tasks in images that name none.")
+    default_container_shm_size: int | None = setting(
+        None, "Size of /dev/shm in images with an IPC namespace of their own.", parse=size, text=size_text
+    )
+    disallow_sharing_agent_ipc_namespace: bool = setting(False, "Refuse tasks that want the machine's IPC namespace.")
+    disallow_sharing_agent_pid_namespace: bool = setting(
+        False, "Tasks in images never see the machine's processes (isolator namespaces/pid)."
+    )
+    image_gc_config: str | None = setting(
+        None,
+        'When images go: {"image_disk_headroom": 0.1, "image_disk_watch_interval": {"nanoseconds": 3600000000000},'
+        ' "excluded_images": []}, or a file of it; without, never.',
+        parse=contents,
+    )
     switch_user: bool = setting(True, "Run tasks as the user that they or their framework name.")
     sandbox_directory: str = setting("/mnt/mesos/sandbox", "Where a task in an image sees its sandbox.")
     registration_backoff_factor: float = setting(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.agent.containerizer import terminal
+from dcos.agent.containerizer import sandbox_path, terminal
 from dcos.agent.containerizer.base import (
     Backend,
     ContainerError,
@@ -122,6 +122,7 @@ class Containerizer:
             image_environment = (await self._oci.image(image)).config.environment()
         sandbox = make_sandbox(self._work, agent.agent_id, plan, user)
         plan = await self._with_volumes(plan, sandbox, user, linked=image is None and not docker)
+        plan = await self._with_sandbox_paths(plan, sandbox, user, linked=image is None and not docker)
         try:
             if docker:
                 variables = docker_environment(
@@ -144,6 +145,8 @@ class Containerizer:
                 )
         except BadEnvironment as error:
             raise LaunchError(str(error)) from error
+        if plan.nested:
+            variables.setdefault("MESOS_CONTAINER_IP", agent.endpoint.rpartition(":")[0])
         await self._fetcher.fetch(plan.command.uris, sandbox, user)
         box = Box(
             self._containers,
@@ -188,6 +191,20 @@ class Containerizer:
         assert plan.container is not None
         container = msgspec.structs.replace(plan.container, volumes=(*plan.container.volumes, *mounted))
         return dataclasses.replace(plan, container=container)
+
+    async def _with_sandbox_paths(self, plan: Plan, sandbox: Path, user: str | None, *, linked: bool) -> Plan:
+        """Volumes that are folders of a sandbox; the executor's persistent ones are shown in its own."""
+        parent = sandbox.parent.parent if plan.nested else None
+        known: dict[str, Path] = {}
+        if parent is not None:
+            placed = await self.volumes.prepare(plan.executor_resources, _ids_of(user))
+            link(parent, placed)
+            known = {one.container_path: one.path for one in placed}
+        if plan.container is None or not plan.container.volumes:
+            return plan
+        make = sandbox_path.linked if linked else sandbox_path.mounted
+        volumes = make(plan.container.volumes, sandbox, parent, known, _ids_of(user))
+        return dataclasses.replace(plan, container=msgspec.structs.replace(plan.container, volumes=volumes))
 
     async def relink(self, container_id: str, resources: tuple[Resource, ...]) -> None:
         """A running container holds ``resources`` now: show their volumes. Those of an image's show what they began with."""
@@ -345,6 +362,10 @@ class Containerizer:
         with contextlib.suppress(OSError, msgspec.DecodeError):
             return self._box(container_id).mark
         return None
+
+    def sandbox(self, container_id: str) -> Path | None:
+        mark = self.mark(container_id)
+        return None if mark is None else Path(mark.sandbox)
 
     def _box(self, container_id: str) -> Box:
         return Box(self._containers, container_id)

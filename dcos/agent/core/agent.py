@@ -19,6 +19,7 @@ from dcos.agent.core.events import (
     AgentShutdown,
     Checked,
     ContainerExited,
+    ContainerLimited,
     ContainerMissing,
     ContainerStarted,
     DestroyContainer,
@@ -131,6 +132,8 @@ class AgentCore(CustomExecutors):
             case ContainerMissing():
                 if not self._of_custom(event):
                     self._on_missing(event)
+            case ContainerLimited():
+                self._on_limited(event)
             case Probed():
                 self._on_probed(event)
             case Checked():
@@ -434,6 +437,7 @@ class AgentCore(CustomExecutors):
                     container=run.info.container,
                     resources=run.info.resources,
                     nested=nested,
+                    executor_resources=executor.info.resources if nested else (),
                     group=executor.run_id if shares(executor, run.info) else "",
                 )
             )

@@ -10,6 +10,7 @@ from dcos.agent.core.events import (
     CloseFramework,
     CloseRun,
     ContainerExited,
+    ContainerLimited,
     ContainerMissing,
     DestroyContainer,
     ExecutorShutdown,
@@ -71,6 +72,8 @@ class Ending(Telling):
                 killing.words or "Memory limit exceeded",
                 TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY,
             )
+        elif killing is not None and killing.verdict is not None:
+            verdict = killing.verdict
         elif killing is None and verdict.reason is TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY:
             self._out_of_memory(executor, run, verdict.message, event.now)
         if run.state is TaskState.TASK_STAGING:
@@ -106,6 +109,21 @@ class Ending(Telling):
         """Fit the shared control group to the tasks that are in it."""
         if any(shares(executor, run.info) for run in executor.tasks.values() if run.phase is not Phase.ENDED):
             self._out.append(UpdateGroup(executor.run_id, limits_of_sharing(executor)))
+
+    def _on_limited(self, event: ContainerLimited) -> None:
+        verdict = Verdict(TaskState.TASK_FAILED, event.message, event.reason, event.limited)
+        custom = self._executor_of.get(event.container_id)
+        if custom is not None:
+            life = custom[1].life
+            if life is not None and life.verdict is None:
+                life.verdict = verdict
+                self._out.append(DestroyContainer(event.container_id))
+            return
+        found = self._by_container.get(event.container_id)
+        if found is None or found[2].phase is not Phase.RUNNING or found[2].killing is not None:
+            return
+        found[2].killing = Killing(KillCause.LIMITATION, event.now, event.now, forced=True, verdict=verdict)
+        self._out += [StopChecks(event.container_id), DestroyContainer(event.container_id)]
 
     def _on_missing(self, event: ContainerMissing) -> None:
         """Found in the checkpoints but not among the containers."""

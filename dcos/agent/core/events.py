@@ -152,6 +152,17 @@ class ContainerExited:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerLimited:
+    """A running container takes more than it may, and is to end for it."""
+
+    container_id: str
+    message: str
+    reason: TaskStatusReason
+    limited: tuple[Resource, ...]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerMissing:
     """After a restart of the agent: the container was never started, or nobody knows how it ended."""
 
@@ -200,6 +211,7 @@ Event = (
     | LaunchFailed
     | ContainerExited
     | ContainerMissing
+    | ContainerLimited
     | Probed
     | Checked
     | Tick
@@ -305,6 +317,8 @@ class Plan:
     environment: dict[str, str] = field(default_factory=dict, hash=False)
     resources: tuple[Resource, ...] = field(default=(), hash=False)
     """What the task (or executor) was given, named ports and volumes included."""
+    executor_resources: tuple[Resource, ...] = field(default=(), hash=False)
+    """What its executor was given, for a task of a group."""
     executor: bool = False
     """A custom executor, not a task."""
     nested: bool = False

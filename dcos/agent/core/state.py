@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dcos.agent.core.executor_life import Life, Standing
+from dcos.agent.core.exits import Verdict
 from dcos.agent.core.health import Health
 from dcos.agent.core.updates import UpdateStream
 from dcos.model.resources import EMPTY, Resources
@@ -49,6 +50,8 @@ class KillCause(StrEnum):
     SHUTDOWN = "shutdown"
     MEMORY = "memory"
     """Of the control group that it shares."""
+    LIMITATION = "limitation"
+    """It took more than it may, and ``verdict`` says of what."""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,7 @@ class Killing:
     deadline: float
     forced: bool = False
     words: str = ""
+    verdict: Verdict | None = None
 
 
 @dataclass(slots=True)
