@@ -326,8 +326,8 @@ def _reregister(state: State, link: str, message: agent_link.Reregister, now: fl
     operations.returned(state, agent, message.operations, total)
     state.counters["slave_reregistrations"] += 1
     _enter(state, agent, link, now)
-    _adopt(state, agent, message, now, tell=before is None or before.standing is Standing.UNREACHABLE)
     _welcome(state, agent, ())
+    _adopt(state, agent, message, now, tell=before is None or before.standing is Standing.UNREACHABLE)
     tell_draining(state, agent, now)
 
 
@@ -398,6 +398,7 @@ def _attach(state: State, agent: AgentRecord, link: str) -> None:
 
 
 def _welcome(state: State, agent: AgentRecord, missing: tuple[agent_link.ReconcileTask, ...]) -> None:
+    """The first message on a link: an agent takes no other before it."""
     state.send(
         agent,
         agent_link.Registered(
@@ -456,8 +457,8 @@ def _return_known(
     for (framework_id, task_id), task in list(agent.tasks.items()):
         if (framework_id, task_id) not in told and task.is_terminal:
             tasks.remove(state, state.frameworks[framework_id], agent, task)
-    _adopt(state, agent, message, now, tell=False)
     _welcome(state, agent, missing)
+    _adopt(state, agent, message, now, tell=False)
     operations.resend(state, agent)
     for (framework_id, task_id), policy in list(agent.kills.items()):
         tasks.send_kill(state, agent, framework_id, task_id, policy)

@@ -1,0 +1,33 @@
+"""Agents that come back: what they hear, and in which order."""
+
+from __future__ import annotations
+
+import pytest
+
+from dcos.master.core import effects
+from dcos.model.v1.scheduler import Call, CallType
+from dcos.wire import agent_link
+from tests.unit.master.stage import Stage
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_registered_is_heard_before_a_removed_framework_is_ended(given_up: bool) -> None:
+    """An agent breaks a link whose first word is another one."""
+    stage = Stage()
+    agent, link = stage.agent()
+    framework, _ = stage.subscribe()
+    stage.run_task(framework)
+    record = stage.state.agents[agent]
+    told = agent_link.AgentFramework(
+        info=stage.state.frameworks[framework].info, tasks=tuple(one.message for one in record.tasks.values())
+    )
+    stage.cut(link)
+    if given_up:
+        stage.wait(601.0)
+        assert agent in stage.state.unreachable
+    stage.call(framework, Call(type=CallType.TEARDOWN))
+    assert framework in stage.state.completed
+    stage.clear()
+    link = stage.back(record.info, (told,), pid=record.pid)
+    heard = [one.message for one in stage.effects if isinstance(one, effects.ToAgent) and one.link == link]
+    assert [type(one) for one in heard[:2]] == [agent_link.Registered, agent_link.ShutdownFramework]
