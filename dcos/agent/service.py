@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.link import AgentLink
+from dcos.agent.log_rotation import LogRotation
 from dcos.agent.nested import NestedContainers
 from dcos.agent.resources import agent_attributes, agent_resources
 from dcos.agent.sandbox import WorkDir
@@ -205,6 +206,8 @@ async def run(app: App[Config]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.run(), name="daemon")
             tasks.create_task(collector.run(), name="gc")
+            if config.sandbox_log_max_size:
+                tasks.create_task(rotation(app, core, containerizer).run(), name="logs")
             if disk is not None:
                 tasks.create_task(disk.run(), name="disk")
             if "docker" in config.containerizers:
@@ -288,6 +291,18 @@ def choose_launcher(config: Config) -> str:
             )
         return "systemd"
     return "systemd" if usable and config.systemd_enable_support else "posix"
+
+
+def rotation(app: App[Config], core: AgentCore, containerizer: Containerizer) -> LogRotation:
+    def sandboxes() -> Iterator[Path]:
+        for container_id in core.containers():
+            sandbox = containerizer.sandbox(container_id)
+            if sandbox is not None:
+                yield sandbox
+
+    return LogRotation(
+        sandboxes, max_size=app.config.sandbox_log_max_size, keep=app.config.sandbox_log_keep, log=app.log
+    )
 
 
 class Docker:
