@@ -10,9 +10,18 @@ MESOS_VERSION: Final = "1.11.0"
 """Clients look at it to know which API they may use."""
 CAPABILITIES: Final = tuple(
     AgentInfoCapability(type=AgentInfoCapabilityType(name))
-    for name in ("MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "AGENT_DRAINING", "TASK_RESOURCE_LIMITS")
+    for name in (
+        "MULTI_ROLE",
+        "HIERARCHICAL_ROLE",
+        "RESERVATION_REFINEMENT",
+        "RESOURCE_PROVIDER",
+        "RESIZE_VOLUME",
+        "AGENT_OPERATION_FEEDBACK",
+        "AGENT_DRAINING",
+        "TASK_RESOURCE_LIMITS",
+    )
 )
-"""Those that are true; the names are upstream's."""
+"""Upstream's. RESOURCE_PROVIDER has to go with AGENT_OPERATION_FEEDBACK (no provider ever subscribes, as on most agents)."""
 VERSION_INFO: Final = VersionInfo(
     version=MESOS_VERSION, build_date="2026-11-01 00:00:00", build_time=1793491200.0, build_user="dcos"
 )
