@@ -10,18 +10,20 @@ from dcos.master.core.events import (
     AgentSaid,
     Event,
     LinkClosed,
+    OperatorCall,
     Recovered,
     SchedulerCall,
     StreamClosed,
     Subscribe,
     Tick,
 )
-from dcos.master.core.registry import AgentEntry
+from dcos.master.core.registry import AgentEntry, Entry, MachineEntry, Settings, Shelf, WeightEntry
 from dcos.master.core.state import Rules, State
 from dcos.master.core.step import settle, step
 from dcos.master.service import make_info
 from dcos.model.resources import Resources
-from dcos.model.v1 import scheduler
+from dcos.model.v1 import master, scheduler
+from dcos.model.v1.quota import QuotaConfig
 from dcos.model.v1.scheduler import Call, CallType, EventType
 from dcos.model.v1.types import (
     AgentID,
@@ -84,14 +86,24 @@ def framework_info(
 
 class Stage:
     def __init__(
-        self, rules: Rules | None = None, *, master_id: str = "m", agents: tuple[tuple[str, AgentEntry], ...] = ()
+        self,
+        rules: Rules | None = None,
+        *,
+        master_id: str = "m",
+        agents: tuple[tuple[str, AgentEntry], ...] = (),
+        settings: Settings | None = None,
+        now: float = 1000.0,
     ) -> None:
         self.state = State(rules or Rules(), make_info(master_id, "127.0.0.1", 5050, "localhost"), 0.0)
-        self.now = 1000.0
+        self.now = now
         self.numbers = itertools.count(1)
         self.effects: list[effects.Effect] = []
         """Everything since ``clear``."""
-        self.do(Recovered(self.now, agents))
+        self.registry = dict(agents)
+        """What was written of agents."""
+        self.kept: dict[tuple[Shelf, str], Entry] = {}
+        """And of what operators set."""
+        self.do(Recovered(self.now, agents, settings or Settings()))
 
     # ---- events ------------------------------------------------------------------------------------------------------
 
@@ -100,7 +112,43 @@ class Stage:
         settle(self.state, self.now)
         made = self.state.take_effects()
         self.effects += made
+        for one in made:
+            if isinstance(one, effects.Write):
+                if one.entry is None:
+                    self.registry.pop(one.agent, None)
+                else:
+                    self.registry[one.agent] = one.entry
+            elif isinstance(one, effects.Keep):
+                if one.entry is None:
+                    self.kept.pop((one.shelf, one.key), None)
+                else:
+                    self.kept[one.shelf, one.key] = one.entry
         return made
+
+    def successor(self, rules: Rules | None = None) -> Stage:
+        """The next leader, with what this one has written."""
+        kept = self.kept.values()
+        settings = Settings(
+            quotas=tuple(one for one in kept if isinstance(one, QuotaConfig)),
+            weights=tuple(one for one in kept if isinstance(one, WeightEntry)),
+            machines=tuple(one for one in kept if isinstance(one, MachineEntry)),
+        )
+        made = Stage(
+            rules or self.state.rules,
+            master_id=f"{self.state.info.id}n",
+            agents=tuple(self.registry.items()),
+            settings=settings,
+            now=self.now,
+        )
+        made.kept = self.kept | made.kept
+        made.numbers = self.numbers
+        return made
+
+    def operate(self, kind: master.CallType, **member: object) -> effects.Answer:
+        """An operator's call; its member goes by the call's name."""
+        call = master.Call(type=kind, **member)  # type: ignore[arg-type]
+        made = self.do(OperatorCall(self.now, next(self.numbers), call))
+        return next(one for one in made if isinstance(one, effects.Answer))
 
     def clear(self) -> None:
         self.effects.clear()
