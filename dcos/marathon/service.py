@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
 
-from dcos.client.scheduler import FrameworkError, SchedulerClient
+from dcos.client.scheduler import SchedulerClient
+from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
 from dcos.marathon import api, api_apps, api_groups, api_tasks
 from dcos.marathon.api import Service
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
@@ -25,36 +24,23 @@ from dcos.marathon.probes import Prober
 from dcos.marathon.stream import Bus
 from dcos.model.v1.scheduler import Call, CallType, CallUpdateFramework
 from dcos.model.v1.types import (
-    Address,
     FrameworkID,
     FrameworkInfo,
     FrameworkInfoCapability,
     FrameworkInfoCapabilityType,
-    MasterInfo,
 )
 from dcos.runtime import app as shell
-from dcos.runtime.app import App, Exit
+from dcos.runtime.app import App
 from dcos.runtime.http import listen, session
 from dcos.runtime.net import detect_ip
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.match import Policy
-from dcos.store.base import SessionLost, Store
-from dcos.store.detect import MARATHON_LABEL, follow_leading_master
+from dcos.store.base import Store
+from dcos.store.detect import MARATHON_LABEL
 from dcos.store.election import Candidate, Epoch
-from dcos.store.journal import Deposed, SchemaTooNew
 from dcos.store.url import ZkUrl
-from dcos.store.zookeeper import connect_url
 
-EXIT_LEADERSHIP: Final = 100
-EXIT_FRAMEWORK: Final = 101
-EXIT_SCHEMA: Final = 102
-REMOVED: Final = "Framework has been removed"
 ROLES_S: Final = 0.2
-
-
-def fresh_ids() -> Iterator[str]:
-    while True:
-        yield str(uuid.uuid4())
 
 
 def core_settings(config: Config) -> CoreSettings:
@@ -103,19 +89,6 @@ def framework_info(config: Config, own: str, state: State) -> FrameworkInfo:
     )
 
 
-async def masters(app: App[Config]) -> AsyncIterator[MasterInfo | None]:
-    """The leading master, from ZooKeeper or as given by host:port."""
-    given = app.config.master
-    if given.startswith("zk://"):
-        async for info in follow_leading_master(ZkUrl.parse(given), rng=app.rng):
-            yield info
-        return
-    host, _, port = given.rpartition(":")
-    address = Address(hostname=host, ip=host, port=int(port))
-    yield MasterInfo(id="", ip=0, port=int(port), hostname=host, address=address)
-    await asyncio.Event().wait()
-
-
 class Marathon:
     """One instance: HTTP always, the scheduler while it leads."""
 
@@ -128,64 +101,46 @@ class Marathon:
 
     async def stand(self) -> None:
         """Contend for leadership for ever.   Errors: Exit."""
-        app = self._app
-        try:
-            async for standing in self._candidate.standings():
-                self._service.leading = standing.leader.decode() if standing.leader else None
-                app.log.info("election", leading=standing.leading, leader=self._service.leading)
-                if standing.leading and standing.epoch is not None:
-                    app.spawn(self._lead(standing.epoch), name="lead")
-                else:
-                    app.ready(f"follows {self._service.leading}")
-        except SessionLost as error:
-            self._service.leader = None
-            raise Exit(EXIT_LEADERSHIP, f"leadership lost: {error}") from error
+        await stand(self._app, self._candidate, told=self._told, lead=self._lead)
+
+    def _told(self, leader: str | None) -> None:
+        self._service.leading = leader
 
     async def _lead(self, epoch: Epoch) -> None:
         app = self._app
-        marker = f"{self._service.own}-{uuid.uuid4()}"
-        repository = Repository(self._store, self._base, marker=marker)
+        repository = Repository(self._store, self._base, marker=f"{self._service.own}-{uuid.uuid4()}")
         try:
-            state = await repository.load(epoch)
-        except SchemaTooNew as error:
-            raise Exit(EXIT_SCHEMA, str(error)) from error
-        core = Scheduler(state, core_settings(app.config), fresh_ids())
-        changed = asyncio.Event()
-        leader = Leader(core, repository, self._service.bus, app.clock, changed.set)
-        prober = Prober(state, leader.tell, app.rng)
-        app.log.info("state_loaded", apps=len(state.apps), instances=len(state.instances), epoch=epoch.number)
-        try:
-            await leader.start()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(leader.run(), name="leader")
-                group.create_task(leader.tick(), name="tick")
-                group.create_task(prober.run(), name="prober")
-                group.create_task(self._schedule(leader, prober, changed), name="schedule")
-                self._service.leader = leader
-                app.ready("leads")
-        except* Deposed as errors:
-            raise Exit(EXIT_LEADERSHIP, f"another instance leads: {errors.exceptions[0]}") from errors
-        except* SessionLost as errors:
-            raise Exit(EXIT_LEADERSHIP, "the ZooKeeper session is lost") from errors
-        except* FrameworkError as errors:
-            text = str(errors.exceptions[0])
-            if REMOVED in text:
-                await repository.forget_framework()
-            raise Exit(EXIT_FRAMEWORK, f"the master ended the subscription: {text}") from errors
+            async with leading(repository.forget_framework):
+                state = await repository.load(epoch)
+                core = Scheduler(state, core_settings(app.config), fresh_ids())
+                changed = asyncio.Event()
+                leader = Leader(core, repository, self._service.bus, app.clock, changed.set)
+                prober = Prober(state, leader.tell, app.rng)
+                app.log.info("state_loaded", apps=len(state.apps), instances=len(state.instances), epoch=epoch.number)
+                await leader.start()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(leader.run(), name="leader")
+                    group.create_task(leader.tick(), name="tick")
+                    group.create_task(prober.run(), name="prober")
+                    group.create_task(self._schedule(leader, prober, changed), name="schedule")
+                    self._service.leader = leader
+                    app.ready("leads")
         finally:
             self._service.leader = None
 
     async def _schedule(self, leader: Leader, prober: Prober, changed: asyncio.Event) -> None:
         """Hold the subscription; pass events in and calls out."""
-        app, config = self._app, self._app.config
-        credential = None
-        if config.mesos_authentication_principal and config.mesos_authentication_secret:
-            credential = (config.mesos_authentication_principal, config.mesos_authentication_secret)
+        config = self._app.config
         info = framework_info(config, self._service.own, leader.state)
-        client = SchedulerClient(masters(app), info, jitter=app.rng.random, credential=credential)
+        client = subscriber(
+            self._app,
+            config.master,
+            info,
+            config.mesos_authentication_principal,
+            config.mesos_authentication_secret,
+        )
         async with client, asyncio.TaskGroup() as group:
-            group.create_task(leader.listen(client), name="listen")
-            group.create_task(leader.send(client), name="send")
+            attend(group, leader, client)
             prober.changed()
             while True:
                 await changed.wait()
@@ -203,15 +158,6 @@ class Marathon:
         update = CallUpdateFramework(framework_info=client.framework)
         leader.pass_on(Call(type=CallType.UPDATE_FRAMEWORK, update_framework=update))
         leader.tell(events.CallLost(wants_offers=True))
-
-
-@asynccontextmanager
-async def connected(config: Config) -> AsyncIterator[Store]:
-    store = await connect_url(ZkUrl.parse(config.zk), session_timeout_s=config.zk_session_timeout)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 async def run(app: App[Config]) -> None:
@@ -244,7 +190,7 @@ async def run(app: App[Config]) -> None:
                 host=config.http_address or detect_ip(config.ip, config.ip_discovery_command),
                 port=config.http_port,
             ),
-            connected(config) as store,
+            connected(config.zk, session_timeout_s=config.zk_session_timeout) as store,
         ):
             base = url.below("state")
             candidate = Candidate(

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from dcos.client.scheduler_service import fresh_ids
 from dcos.marathon import api, api_apps, api_groups, api_tasks
 from dcos.marathon.api import Service
 from dcos.marathon.config import Config
@@ -22,7 +23,7 @@ from dcos.marathon.core.state import CoreSettings
 from dcos.marathon.leader import Leader
 from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
-from dcos.marathon.service import core_settings, fresh_ids
+from dcos.marathon.service import core_settings
 from dcos.marathon.stream import Bus
 from dcos.store.election import Candidate
 from dcos.store.memory import MemoryEnsemble
