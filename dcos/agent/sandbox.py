@@ -85,12 +85,13 @@ def make_sandbox(work: WorkDir, agent_id: str, plan: Plan, user: str | None) -> 
     run = work.run(agent_id, plan.framework_id, plan.executor_id, plan.run_id)
     try:
         run.parent.mkdir(parents=True, exist_ok=True)
-        _own(run, owner)
+        # (a user is given where users are switched)
+        _own(run, owner_of(plan.executor_user) if plan.nested and user is not None else owner)
         link(run.parent / "latest", run)
         if not plan.nested:
             return make_inside(run, (), owner)
         sandbox = make_inside(run, ("containers", plan.container_id), owner)
-        with _opened(run, ("tasks",), owner) as tasks:
+        with folder_in(run, ("tasks",), owner) as tasks:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(plan.task_id, dir_fd=tasks)
             os.symlink(sandbox, plan.task_id, dir_fd=tasks)
@@ -109,27 +110,31 @@ def owner_of(user: str | None) -> tuple[int, int] | None:
 
 def make_inside(base: Path, parts: tuple[str, ...], owner: tuple[int, int] | None) -> Path:
     """A sandbox with its files below ``base``, a folder that tasks write to, maybe this moment.   Errors: OSError."""
-    with _opened(base, parts, owner) as folder:
+    with folder_in(base, parts, owner) as folder:
         for name in ("stdout", "stderr"):
             _fresh_file(name, owner, folder)
     return base.joinpath(*parts)
 
 
 @contextlib.contextmanager
-def _opened(base: Path, parts: tuple[str, ...], owner: tuple[int, int] | None) -> Iterator[int]:
-    """Descriptor of ``base/parts``, made where missing; never through a link, for root must not be led away."""
+def folder_in(base: Path, parts: tuple[str, ...], owner: tuple[int, int] | None) -> Iterator[int]:
+    """Descriptor of ``base/parts``, made (for ``owner``) where missing; never through a link, for root must not be led away."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     place = os.open(base, flags)
     try:
         for part in parts:
-            with contextlib.suppress(FileExistsError):
+            made = True
+            try:
                 os.mkdir(part, MODE, dir_fd=place)
+            except FileExistsError:
+                made = False
             inner = os.open(part, flags, dir_fd=place)
             os.close(place)
             place = inner
-            os.fchmod(place, MODE)
-            if owner is not None:
-                os.fchown(place, *owner)
+            if made:
+                os.fchmod(place, MODE)
+                if owner is not None:
+                    os.fchown(place, *owner)
         yield place
     finally:
         os.close(place)

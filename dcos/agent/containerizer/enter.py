@@ -49,8 +49,8 @@ def _folder(controllers: str) -> Path:
     return unified if unified.is_dir() else _GROUPS
 
 
-def namespace_words(pid: int) -> list[str]:
-    """``nsenter`` into those namespaces of ``pid`` that are not ours; nothing when all are the same."""
+def namespace_words(pid: int, directory: Path) -> list[str]:
+    """``nsenter`` into those namespaces of ``pid`` that are not ours, and ``directory`` there; nothing when all are."""
     flags = []
     for kind, flag in _KINDS.items():
         try:
@@ -61,13 +61,14 @@ def namespace_words(pid: int) -> list[str]:
     if not flags:
         return []
     # a mount namespace comes with its own root
-    root = [f"--root=/proc/{pid}/root"] if "--mount" in flags else []
+    root = [f"--root=/proc/{pid}/root", f"--wdns={directory}"] if "--mount" in flags else []
     return [tool("nsenter"), f"--target={pid}", *flags, *root, "--"]
 
 
 def entry_script(
     task: Path,
     *,
+    directory: Path,
     pid: int | None,
     user: str | None,
     rlimits: RLimitInfo | None,
@@ -75,13 +76,15 @@ def entry_script(
     tty: str | None,
 ) -> str:
     """What the agent's user runs to get ``task`` (a script) going beside process ``pid``.   Errors: LaunchError."""
-    words = [] if pid is None else namespace_words(pid)
+    words = [] if pid is None else namespace_words(pid, directory)
     words += [*rlimit_words(rlimits), *user_words(user), "/bin/sh", str(task)]
-    return start_script(words, groups=groups, tty=tty)
+    return start_script(words, directory=directory, groups=groups, tty=tty)
 
 
-def start_script(words: list[str], *, groups: list[Path], tty: str | None, output: Path | None = None) -> str:
-    """``words`` in control groups, with a terminal (its path) as the session's own, where there is one.
+def start_script(
+    words: list[str], *, directory: Path, groups: list[Path], tty: str | None, output: Path | None = None
+) -> str:
+    """``words`` in a folder and control groups, with a terminal (its path) as the session's own, where there is one.
 
     ``output``: folder of the files that it writes to instead of what it inherits.
     """
@@ -93,5 +96,5 @@ def start_script(words: list[str], *, groups: list[Path], tty: str | None, outpu
     if output is not None:
         names = [shlex.quote(str(output / name)) for name in ("stdout", "stderr")]
         lines.append(f"exec >>{names[0]} 2>>{names[1]} || exit 125")
-    lines.append(f"cd / && exec {shlex.join(words)}")
+    lines.append(f"cd {shlex.quote(str(directory))} && exec {shlex.join(words)}")
     return "\n".join(lines) + "\n"

@@ -39,10 +39,10 @@ class HostBackend:
         except NoCommand as error:
             raise LaunchError(str(error)) from error
         tty = terminal.wanted(plan.container)
-        script = task_script(argv, program=program, environment=environment, directory=box.sandbox, output=tty is None)
+        script = task_script(argv, program=program, environment=environment, output=tty is None)
         write_private(box.task, script, box.mark.user)
         rlimits = plan.container.rlimit_info if plan.container is not None else None
-        launch = launch_script(box.task, user=box.mark.user, rlimits=rlimits)
+        launch = launch_script(box.task, directory=box.sandbox, user=box.mark.user, rlimits=rlimits)
         write_atomic(box.launch, terminal.wrapped(launch, box, tty), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
 
@@ -74,10 +74,12 @@ class HostBackend:
         task, script = folder / "task", folder / "launch"
         directory = guest.directory or box.sandbox
         output = guest.output is not None and not guest.has_tty
-        text = task_script(argv, program=program, environment=guest.environment, directory=directory, output=output)
+        text = task_script(argv, program=program, environment=guest.environment, output=output)
         write_private(task, text, user)
         groups = group_files(box.pid) if guest.join and box.pid is not None else []
-        entry = entry_script(task, pid=box.pid, user=user, rlimits=guest.rlimits, groups=groups, tty=guest.tty)
+        entry = entry_script(
+            task, directory=directory, pid=box.pid, user=user, rlimits=guest.rlimits, groups=groups, tty=guest.tty
+        )
         write_atomic(script, entry, mode=0o700)
         return Entry(script)
 

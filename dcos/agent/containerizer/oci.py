@@ -276,7 +276,9 @@ class OciBackend:
         described, script, pid = guest.folder / "process.json", guest.folder / "launch", guest.folder / "guest.pid"
         write_private(described, msgspec.json.encode(spec), None)
         words = [*self._runc(), "exec", "--process", str(described), "--pid-file", str(pid), box.container_id]
-        text = start_script(words, groups=[], tty=guest.tty, output=guest.output if not guest.has_tty else None)
+        text = start_script(
+            words, directory=Path("/"), groups=[], tty=guest.tty, output=guest.output if not guest.has_tty else None
+        )
         write_atomic(script, text, mode=0o700)
         return Entry(script, pid)
 

@@ -38,11 +38,9 @@ _RLIMITS = {
 }
 
 
-def task_script(
-    argv: Sequence[str], *, program: str, environment: Mapping[str, str], directory: Path, output: bool = True
-) -> str:
-    """What the user runs. ``argv[0]`` is the name that ``program`` sees."""
-    lines = ["#!/bin/sh", "umask 022", f"cd {shlex.quote(str(directory))} || exit 125"]
+def task_script(argv: Sequence[str], *, program: str, environment: Mapping[str, str], output: bool = True) -> str:
+    """What the user runs, in its folder already. ``argv[0]`` is the name that ``program`` sees."""
+    lines = ["#!/bin/sh", "umask 022"]
     if output:
         lines.append("exec >>stdout 2>>stderr || exit 125")
     lines.append("unset PWD OLDPWD")
@@ -61,10 +59,13 @@ def task_script(
     return "\n".join(lines) + "\n"
 
 
-def launch_script(task: Path, *, user: str | None, rlimits: RLimitInfo | None) -> str:
-    """What the launcher runs, as the agent's user.   Errors: LaunchError."""
+def launch_script(task: Path, *, directory: Path, user: str | None, rlimits: RLimitInfo | None) -> str:
+    """What the launcher runs, as the agent's user: which may reach a folder that the task's user may not.
+
+    Errors: LaunchError.
+    """
     words = [*rlimit_words(rlimits), *user_words(user), "/bin/sh", str(task)]
-    return f"#!/bin/sh\ncd / && exec {shlex.join(words)}\n"
+    return f"#!/bin/sh\ncd {shlex.quote(str(directory))} && exec {shlex.join(words)}\n"
 
 
 def user_words(user: str | None) -> list[str]:

@@ -99,6 +99,7 @@ class AgentCore(CustomExecutors):
             case Disconnected():
                 self.registered = self.operations.registered = False
             case OperationAsked():
+                self.operations.closed = "Agent is draining" if self.drain is not None else None
                 self.operations.asked(event)
             case OperationAcknowledged(uuid, status_uuid):
                 self.operations.acknowledged(uuid, status_uuid)
@@ -438,6 +439,7 @@ class AgentCore(CustomExecutors):
                     resources=run.info.resources,
                     nested=nested,
                     executor_resources=executor.info.resources if nested else (),
+                    executor_user=framework.info.user if nested else None,
                     group=executor.run_id if shares(executor, run.info) else "",
                 )
             )

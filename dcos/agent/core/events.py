@@ -319,6 +319,8 @@ class Plan:
     """What the task (or executor) was given, named ports and volumes included."""
     executor_resources: tuple[Resource, ...] = field(default=(), hash=False)
     """What its executor was given, for a task of a group."""
+    executor_user: str | None = None
+    """Whose the executor's own sandbox is, for a task of a group."""
     executor: bool = False
     """A custom executor, not a task."""
     nested: bool = False
