@@ -176,9 +176,14 @@ def relink(sandbox: Path, placed: Iterable[Placed]) -> None:
     """As ``link``, and take away links to other volumes.   Errors: LaunchError."""
     wanted = {one.container_path: one for one in placed}
     for entry in sandbox.iterdir():
-        if entry.is_symlink() and entry.name not in wanted and "volumes" in entry.readlink().parts:
+        if entry.is_symlink() and entry.name not in wanted and _is_volume(entry.readlink()):
             entry.unlink()
     link(sandbox, wanted.values())
+
+
+def _is_volume(path: Path) -> bool:
+    """By its place. (A MOUNT disk looks like any folder; a link to it stays until the sandbox goes.)"""
+    return path.parts[-4:-2] == ("volumes", "roles")
 
 
 def _empty(folder: Path) -> None:
