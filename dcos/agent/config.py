@@ -260,6 +260,8 @@ class Config(WithoutEffect):
             for realm, needed in wanted.items()
             if needed and self.http_credentials is None
         ]
+        if self.credential is not None and not re.fullmatch(r'[^"\x00-\x1f\x7f]+', self.credential.principal):
+            out.append("--credential: a principal cannot be empty or have quotes or control characters")
         if self.authenticate_http_executors and self.jwt_secret_key is None:
             out.append("--jwt_secret_key must be specified when --authenticate_http_executors is set to true")
         return out

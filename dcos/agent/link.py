@@ -18,8 +18,9 @@ import aiohttp
 import msgspec
 
 from dcos.runtime import http
+from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.log import Logger
-from dcos.wire import agent_link
+from dcos.wire import agent_link, link_proof
 from dcos.wire.agent_link import AgentMessage, MasterMessage, Ping, Pong, Registered, Reregister, Shutdown
 from dcos.wire.errors import WireError
 from dcos.wire.recordio import Decoder, frame
@@ -39,21 +40,44 @@ Dial = Callable[[str, AsyncIterator[bytes]], AbstractAsyncContextManager[Read]]
 """Opens an exchange with a master (``host:port``) and sends it a body that never ends."""
 
 
+def proving_dial(credential: CredentialFile | None) -> Dial:
+    """Opens exchanges, proving the principal to masters that ask for it."""
+
+    @contextlib.asynccontextmanager
+    async def dial(leader: str, body: AsyncIterator[bytes]) -> AsyncIterator[Read]:
+        async with http.session(timeout_s=None) as session, _exchange(session, leader, body, credential) as read:
+            yield read
+
+    return dial
+
+
+async def _proof(session: aiohttp.ClientSession, url: str, credential: CredentialFile) -> dict[str, str]:
+    """The header that answers the master's challenge; none if it does not ask."""
+    async with session.get(url, allow_redirects=False) as answer:
+        given = answer.headers.get("WWW-Authenticate", "")
+    proof = link_proof.prove(credential.principal, credential.secret, given)
+    return {} if proof is None else {"Authorization": proof.header()}
+
+
 @contextlib.asynccontextmanager
-async def http_dial(leader: str, body: AsyncIterator[bytes]) -> AsyncIterator[Read]:
-    """Errors: LinkBroken for another answer than 200; those of aiohttp."""
+async def _exchange(
+    session: aiohttp.ClientSession, leader: str, body: AsyncIterator[bytes], credential: CredentialFile | None
+) -> AsyncIterator[Read]:
+    url = f"http://{leader}{agent_link.PATH}"
     headers = {"Content-Type": agent_link.CONTENT_TYPE}
-    async with http.session(timeout_s=None) as session:
-        response = await session.post(
-            f"http://{leader}{agent_link.PATH}", data=body, headers=headers, allow_redirects=False
-        )
-        try:
-            if response.status != 200:
-                where = response.headers.get("Location", "")
-                raise LinkBroken(f"the master answered {response.status} {where}".strip())
-            yield response.content.readany
-        finally:
-            response.close()
+    if credential is not None:
+        headers |= await _proof(session, url, credential)
+    response = await session.post(url, data=body, headers=headers, allow_redirects=False)
+    try:
+        if response.status != 200:
+            where = response.headers.get("Location", "")
+            raise LinkBroken(f"the master answered {response.status} {where}".strip())
+        yield response.content.readany
+    finally:
+        response.close()
+
+
+http_dial = proving_dial(None)
 
 
 class AgentLink:

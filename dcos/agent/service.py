@@ -30,7 +30,7 @@ from dcos.agent.disk_usage import DiskUsage
 from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
-from dcos.agent.link import AgentLink
+from dcos.agent.link import AgentLink, proving_dial
 from dcos.agent.log_rotation import LogRotation
 from dcos.agent.nested import NestedContainers
 from dcos.agent.resources import agent_attributes, agent_resources
@@ -200,6 +200,7 @@ async def run(app: App[Config]) -> None:
             backoff_factor_s=config.registration_backoff_factor,
             rng=app.rng,
             log=app.log,
+            dial=proving_dial(config.credential),
         )
         daemon.link = link
         app.ready("waiting for a master")

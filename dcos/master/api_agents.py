@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from dcos.master.agent_proof import AgentProofs, Refused
 from dcos.master.api import Api
+from dcos.master.core.authorization import agent_problem
 from dcos.master.core.events import AgentSaid, LinkClosed
 from dcos.master.streams import Stream
 from dcos.master.writer import Writer
@@ -25,30 +27,69 @@ from dcos.wire.errors import WireError
 
 _log = get_logger("agents")
 T = TypeVar("T")
+Problem = Callable[[agent_link.AgentMessage], str | None]
 
 
 class AgentsApi:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._writer = api.writer
+        config = api.config
+        credentials = config.credentials.secrets if config.credentials is not None else {}
+        self._proofs = AgentProofs(credentials, api.writer.now, required=config.authenticate_agents)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(agent_link.PATH, self._api.gated(self.handle, None))]
+        return [
+            web.post(agent_link.PATH, self._api.gated(self.handle, None)),
+            web.get(agent_link.PATH, self._api.gated(self.challenge, None)),
+        ]
+
+    async def challenge(self, _: web.Request) -> web.Response:
+        if not self._proofs.asks:
+            return web.Response(status=204)
+        return web.Response(status=401, headers={"WWW-Authenticate": self._proofs.challenge()})
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Content-Type") != agent_link.CONTENT_TYPE:
             return text_response(415, f"Expecting 'Content-Type' of {agent_link.CONTENT_TYPE}")
+        try:
+            principal = self._proofs.principal(request.headers.get("Authorization"))
+        except Refused as refused:
+            _log.warning("agent_refused", peer=request.remote or "", why=str(refused))
+            return web.Response(status=401, headers={"WWW-Authenticate": self._proofs.challenge()})
+        if principal is not None:
+            self._api.state.counters["messages_authenticate"] += 1
         link = Stream(str(uuid.uuid4()))
         answer = link.answer(request, agent_link.CONTENT_TYPE)
-        return await exchange(self._writer, link, request.content.readany, answer, peer=request.remote or "")
+        acls = self._api.acls
+
+        def problem(message: agent_link.AgentMessage) -> str | None:
+            match message:
+                case agent_link.Register() | agent_link.Reregister():
+                    return agent_problem(acls, principal, message.agent.resources)
+                case _:
+                    return None
+
+        return await exchange(
+            self._writer, link, request.content.readany, answer, peer=request.remote or "", problem=problem
+        )
 
 
 async def exchange(
-    writer: Writer, link: Stream, read: Callable[[], Awaitable[bytes]], answer: Coroutine[Any, Any, T], *, peer: str
+    writer: Writer,
+    link: Stream,
+    read: Callable[[], Awaitable[bytes]],
+    answer: Coroutine[Any, Any, T],
+    *,
+    peer: str,
+    problem: Problem = lambda _: None,
 ) -> T:
-    """Take in what ``read`` gives while ``answer`` sends what the link is told; returns when ``answer`` does."""
+    """Take in what ``read`` gives while ``answer`` sends what the link is told; returns when ``answer`` does.
+
+    ``problem``: why a message may not be taken; it ends the link.
+    """
     writer.links[link.id] = link
-    reader = asyncio.create_task(_take_in(writer, link, read, peer))
+    reader = asyncio.create_task(_take_in(writer, link, read, peer, problem))
     try:
         return await answer
     finally:
@@ -59,13 +100,20 @@ async def exchange(
         writer.put(LinkClosed(writer.now(), link.id))
 
 
-async def _take_in(writer: Writer, link: Stream, read: Callable[[], Awaitable[bytes]], peer: str) -> None:
+async def _take_in(
+    writer: Writer, link: Stream, read: Callable[[], Awaitable[bytes]], peer: str, problem: Problem
+) -> None:
     """What the agent says, until it ends or says nonsense; then the link is closed from our side too."""
     decoder = recordio.Decoder()
     try:
         while chunk := await read():
             for record in decoder.feed(chunk):
-                writer.put(AgentSaid(writer.now(), link.id, agent_link.decode_agent_message(record)))
+                message = agent_link.decode_agent_message(record)
+                why = problem(message)
+                if why is not None:
+                    _log.warning("agent_refused", peer=peer, why=why)
+                    return
+                writer.put(AgentSaid(writer.now(), link.id, message))
     except (WireError, msgspec.MsgspecError) as error:
         _log.warning("bad_message_of_agent", link=link.id, peer=peer, error=str(error))
     except (ConnectionError, web.PayloadAccessError):
