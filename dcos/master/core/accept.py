@@ -19,9 +19,9 @@ from dcos.master.core.authorization import operation_problem as operation_refuse
 from dcos.master.core.authorization import task_problem
 from dcos.master.core.operation_validation import feedback_problem, operation_problem
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
-from dcos.master.core.resource_validation import resource_problem, resources_problem
 from dcos.master.core.state import State
 from dcos.model.conversions import RESIZING, Conversion, ConversionError, conversion, resources_of, stacked
+from dcos.model.resource_rules import resource_problem, resources_problem
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (

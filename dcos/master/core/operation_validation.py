@@ -13,9 +13,9 @@ from collections.abc import Iterable
 import msgspec
 
 from dcos.master.core.records import AgentRecord, FrameworkRecord
-from dcos.master.core.resource_validation import resource_problem, resources_problem
 from dcos.model import values
 from dcos.model.conversions import plain_disk
+from dcos.model.resource_rules import resource_problem, resources_problem
 from dcos.model.resources import DYNAMIC, Resources, allocation_role, reservations_of, split
 from dcos.model.v1.types import (
     AgentInfoCapabilityType,

@@ -16,13 +16,13 @@ import msgspec
 
 from dcos.master.core import offers, views
 from dcos.master.core.effects import Answer, Keep
-from dcos.master.core.framework_validation import role_problem
 from dcos.master.core.quota_account import Quota, is_open, top_of
 from dcos.master.core.records import OfferRecord
 from dcos.master.core.registry import Shelf
-from dcos.master.core.resource_validation import resources_problem
 from dcos.master.core.state import Deadline, State
 from dcos.model import values
+from dcos.model.identifiers import role_problem
+from dcos.model.resource_rules import resources_problem
 from dcos.model.resources import Resources, reservations_of
 from dcos.model.v1 import master, quota
 from dcos.model.v1.types import Resource, ValueScalar, ValueType

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
-from dcos.master.core.framework_validation import id_problem
 from dcos.master.core.records import AgentRecord, FrameworkRecord
-from dcos.master.core.resource_validation import resources_problem
+from dcos.model.identifiers import id_problem
+from dcos.model.resource_rules import resources_problem
 from dcos.model.resources import EMPTY, Resources, allocation_role
 from dcos.model.v1.types import (
     AgentInfoCapabilityType,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dcos.master.core import offers
 from dcos.master.core.effects import Answer, Keep
-from dcos.master.core.framework_validation import role_problem
 from dcos.master.core.registry import Shelf, WeightEntry
 from dcos.master.core.state import State
+from dcos.model.identifiers import role_problem
 from dcos.model.v1.types import WeightInfo
 
 _INVALID = "Failed to validate update weights request JSON"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from dcos.master.core.framework_validation import id_problem, role_problem
 from dcos.model import values
+from dcos.model.identifiers import id_problem, role_problem
 from dcos.model.resources import DYNAMIC, UNRESERVED, reservations_of
 from dcos.model.v1.types import Resource, ResourceDiskInfo, ValueType, VolumeMode
 
