@@ -25,11 +25,16 @@ from dcos.model.v1.types import (
     ContainerInfo,
     ContainerInfoMesosInfo,
     ContainerInfoType,
+    ExecutorID,
+    ExecutorInfo,
+    ExecutorInfoType,
     Image,
     ImageDocker,
     ImageType,
     TaskInfo,
+    TTYInfo,
 )
+from dcos.testing.agent_containers import Containers, container_id, keys, typed
 from dcos.testing.ports import free_port
 
 Make = Callable[..., TaskInfo]
@@ -294,5 +299,59 @@ async def test_an_image_below_its_unit(
     await link_master.kill("image")
     await link_master.state("image", "TASK_KILLED")
     async with asyncio.timeout(10):
+        while node.units():
+            await asyncio.sleep(0.1)
+
+
+async def test_a_group_shares_a_slice(node: Node, link_master: Any, make_task: Make) -> None:
+    executor = ExecutorInfo(executor_id=ExecutorID(value="pod"), type=ExecutorInfoType.DEFAULT)
+    eat = CommandInfo(shell=False, value="python3", arguments=("python3", "-c", "x = bytearray(300 * 2**20)"))
+    await link_master.run_group(executor, make_task("small", "sleep 1000"), make_task("other", "sleep 1000"))
+    status = await link_master.state("small", "TASK_RUNNING")
+    run = status.container_status.container_id.parent.value
+    unit = f"mesos-{status.container_status.container_id.value}.service"
+    group = f"mesos_executors-{run.replace('-', '_')}.slice"
+    assert node.show(unit, "Slice") == {"Slice": group}
+    async with asyncio.timeout(20):
+        while str(64 * 1024 * 1024) not in node.show(group, "MemoryLimit", "MemoryMax").values():
+            await asyncio.sleep(0.1)
+    await link_master.run_group(executor, make_task("big", eat))
+    last = await link_master.state("big", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    for name in ("small", "other"):
+        ended = await link_master.state(name, "TASK_FAILED")
+        assert ended.reason == "REASON_CONTAINER_LIMITATION_MEMORY", ended.message
+    async with asyncio.timeout(20):
+        while node.units() or node.show(group, "ActiveState") == {"ActiveState": "active"}:
+            await asyncio.sleep(0.1)
+
+
+async def test_guests_are_in_the_control_groups_of_their_task(node: Node, link_master: Any, make_task: Make) -> None:
+    tty = ContainerInfo(type=ContainerInfoType.MESOS, tty_info=TTYInfo())
+    command = "trap 'exit 3' INT; while :; do read -r line && echo got $line; done"
+    await link_master.run(make_task("host", command, container=tty))
+    status = await link_master.state("host", "TASK_RUNNING")
+    root = status.container_status.container_id.value
+    unit = f"mesos-{root}.service"
+    async with aiohttp.ClientSession() as session:
+        containers = Containers(f"http://127.0.0.1:{node.port}", session)
+        stream = await (await containers.session_of(f"{root}.s1", "cat /proc/self/cgroup; tty", tty=True)).end()
+        groups = [line.split(":", 2) for line in stream.out.splitlines() if line.count(":") >= 2]
+        wanted = {path for _, names, path in groups if names in ("", "memory", "pids", "name=systemd")}
+        assert wanted == {f"/mesos_executors.slice/{unit}"}, stream.out
+        body = {"container_id": container_id(f"{root}.n1"), "command": {"value": "exec sleep 996"}}
+        assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
+        times = link_master.registrations
+        await asyncio.to_thread(node.run, "systemctl", "restart", "agent")
+        await link_master.registered(times + 1)
+        assert node.run("pgrep", "-x", "-f", "sleep 996").stdout
+        output = await containers.output_of(root)
+        assert (await containers.type_into(root, keys(typed("hello\r"))))[0] == 200
+        await output.until(lambda one: "got hello" in one.out)
+        assert (await containers.type_into(root, keys(typed("\x03"))))[0] == 200
+        await output.end()
+    assert (await link_master.state("host", "TASK_FAILED")).message == "Command exited with status 3"
+    assert node.run("pgrep", "-x", "-f", "sleep 996").stdout == ""
+    async with asyncio.timeout(20):
         while node.units():
             await asyncio.sleep(0.1)
