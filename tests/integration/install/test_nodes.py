@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -17,6 +18,7 @@ from dcos.install.local import cluster, network, nspawn
 from dcos.install.local.driver import NodeTrouble
 from dcos.install.local.nspawn import NspawnDriver
 from dcos.install.local.spec import Folders, plan
+from dcos.runtime import pids
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]  # the first run builds the node image
 
@@ -122,6 +124,27 @@ def test_a_reboot_from_inside(driver: NspawnDriver) -> None:
     pytest.fail(f"the node did not come back: {last}")
 
 
+def kill_supervisor(driver: NspawnDriver) -> None:
+    pid = pids.living(driver.folders.node("agent1") / "machine.pid")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(nspawn.host_has_systemd(), reason="systemd ends the node with its supervisor")
+def test_a_node_without_its_supervisor_is_told_and_booted_anew(driver: NspawnDriver) -> None:
+    node = driver.spec.node("agent1")
+    before = boot_id(driver, "agent1")
+    kill_supervisor(driver)
+    deadline = time.monotonic() + 60
+    while "its supervisor is gone" not in (state := driver.state(node)):
+        assert time.monotonic() < deadline, state
+        time.sleep(0.2)
+    driver.start(node)
+    assert driver.state(node) == "on"
+    assert boot_id(driver, "agent1") != before
+    assert pids.living(driver.folders.node("agent1") / "machine.pid") is not None
+
+
 def test_nothing_is_left(driver: NspawnDriver) -> None:
     assert mounts()
     assert groups()
@@ -137,8 +160,7 @@ def test_down_after_a_crash(driver: NspawnDriver) -> None:
     """The supervisor and its pid file are gone, the node still runs."""
     node = driver.spec.node("agent1")
     driver.start(node)
-    pid = int((driver.folders.node("agent1") / "machine.pid").read_text())
-    os.kill(pid, 9)
+    kill_supervisor(driver)
     (driver.folders.node("agent1") / "machine.pid").unlink()
     driver.destroy()
     assert mounts() == []
