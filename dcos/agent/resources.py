@@ -12,8 +12,18 @@ from pathlib import Path
 import msgspec
 
 from dcos.model import attributes, resources
+from dcos.model.resource_rules import resource_problem
 from dcos.model.resources import Resources
-from dcos.model.v1.types import Attribute, Resource, ValueRange, ValueRanges, ValueScalar, ValueType
+from dcos.model.v1.types import (
+    Attribute,
+    Resource,
+    ResourceDiskInfoSource,
+    ResourceDiskInfoSourceType,
+    ValueRange,
+    ValueRanges,
+    ValueScalar,
+    ValueType,
+)
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
@@ -24,6 +34,7 @@ _GB_MB = 1024
 def agent_resources(text: str, default_role: str, work_dir: Path) -> tuple[Resource, ...]:
     """Flags plus what they leave out. A name given as 0 is not looked for.   Errors: ValueError."""
     given, named = _given(text, default_role)
+    _check(given, work_dir)
     found: list[Resource] = []
     for name, look in _DETECT.items():
         if name not in named:
@@ -62,6 +73,40 @@ def _given(text: str, default_role: str) -> tuple[tuple[Resource, ...], set[str]
     parsed = Resources.parse(text, default_role)
     named = {part.split(":", 1)[0].split("(", 1)[0].strip() for part in text.split(";") if part.strip()}
     return parsed.messages(), named
+
+
+def _check(given: tuple[Resource, ...], work_dir: Path) -> None:
+    """Only what an operator can promise: no volumes, no reservations that frameworks make.   Errors: ValueError."""
+    kinds: dict[str, ValueType] = {}
+    for one in given:
+        problem = resource_problem(one)
+        if problem is None and one.revocable is not None:
+            problem = "Cannot be revocable"
+        if problem is None and one.disk is not None and one.disk.persistence is not None:
+            problem = "Persistent volumes cannot be specified"
+        if problem is None and any(entry.type is resources.DYNAMIC for entry in resources.reservations_of(one)):
+            problem = "Cannot be dynamically reserved"
+        if problem is None and kinds.setdefault(one.name, one.type) is not one.type:
+            problem = "Resources with the same name must have the same type"
+        if problem is None and one.disk is not None and one.disk.source is not None:
+            problem = _disk_problem(one.disk.source, work_dir)
+        if problem is not None:
+            raise ValueError(f"resource {one.name!r}: {problem}")
+
+
+def _disk_problem(source: ResourceDiskInfoSource, work_dir: Path) -> str | None:
+    """The folder of a PATH disk is made; a MOUNT disk must be there."""
+    kinds = ResourceDiskInfoSourceType
+    if source.type is kinds.PATH and source.path is not None and source.path.root:
+        try:
+            (work_dir / source.path.root).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return f"Failed to create PATH source '{source.path.root}': {error.strerror}"
+        return None
+    if source.type is kinds.MOUNT and source.mount is not None and source.mount.root:
+        there = (work_dir / source.mount.root).is_dir()
+        return None if there else f"Found 'MOUNT' source path '{source.mount.root}' which does not exist"
+    return f"A {source.type} disk needs a root, and must be PATH or MOUNT"
 
 
 def _scalar(name: str, value: float, role: str) -> Resource:
