@@ -45,6 +45,19 @@ def fast_tests() -> bool:
     return step("tests", module("pytest", "-q", "tests/unit", "tests/property"))
 
 
+SEEDS = "0-499"
+JOBS = "2"
+
+
+def simulation() -> bool:
+    """Whole clusters in one process on virtual time: docs/guides/simulation.md."""
+    results = [
+        step("simulation tests", module("pytest", "-q", "tests/sim")),
+        step("simulation", module("dcos.testing.sim", "--seeds", SEEDS, "--jobs", JOBS)),
+    ]
+    return all(results)
+
+
 def integration() -> bool:
     return step("integration", module("pytest", "-q", "tests/integration"))
 
@@ -65,7 +78,10 @@ VERBS: dict[str, tuple[str, tuple[Callable[[], bool], ...]]] = {
     "check": ("lint and the fast tests, under two minutes", (lint, fast_tests)),
     "lint": ("format, ruff, mypy, import contracts, generated documents", (lint,)),
     # The end-to-end tests make the node image, which some integration tests boot.
-    "test": ("everything: lint, unit, property, end to end, integration", (lint, fast_tests, e2e, integration)),
+    "test": (
+        "everything: lint, unit, property, simulation, end to end, integration",
+        (lint, fast_tests, simulation, e2e, integration),
+    ),
     "e2e": ("the end-to-end tests on real systemd nodes", (e2e,)),
     "docs": ("re-make the documents that follow from tables", (write_docs,)),
 }
@@ -76,7 +92,13 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, (help_text, _) in VERBS.items():
         verbs.add_parser(name, help=help_text)
-    chosen = parser.parse_args().verb
+    verbs.add_parser("sim", help="simulated clusters: --seeds 0-499 --jobs 2; --seed 17 --trace", add_help=False)
+    asked, words = parser.parse_known_args()
+    chosen = asked.verb
+    if chosen == "sim":
+        return 0 if step("simulation", module("dcos.testing.sim", *words)) else 1
+    if words:
+        parser.error(f"unrecognized arguments: {' '.join(words)}")
     results = [check() for check in VERBS[chosen][1]]  # all of them: one run tells everything that is wrong
     return 0 if all(results) else 1
 

@@ -1,0 +1,192 @@
+"""What goes wrong, chosen by the seed: each fault is one function, drawn again and again until the storm is over.
+
+A fault that lasts says when it ends; ``World.calm`` ends all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from dcos.testing.sim.process import Process
+
+if TYPE_CHECKING:
+    from dcos.testing.sim.world import World
+
+T = TypeVar("T", bound=Process)
+Fault = Callable[["World"], None]
+
+
+def _pick(world: World, of: list[T]) -> T | None:
+    running = [one for one in of if one.running]
+    return world.rng.choice(running) if running else None
+
+
+def crash_leader(world: World) -> None:
+    for one in world.masters:
+        if one.leads:
+            one.crash(world.rng.uniform(0.1, 20.0))
+            return
+
+
+def crash_master(world: World) -> None:
+    one = _pick(world, world.masters)
+    if one is not None:
+        one.crash(world.rng.uniform(0.1, 20.0))
+
+
+def crash_agent(world: World) -> None:
+    one = _pick(world, world.agents)
+    if one is not None:
+        one.crash(world.rng.choice((0.1, 1.0, 5.0, 30.0, world.scale.lost_s)))
+
+
+def crash_agent_at_a_write(world: World) -> None:
+    one = _pick(world, world.agents)
+    if one is not None and one.life is not None:
+        one.life.countdown = world.rng.randint(1, 12)
+
+
+def crash_framework(world: World) -> None:
+    one = _pick(world, world.frameworks)
+    if one is not None:
+        one.crash(world.rng.choice((0.1, 1.0, 10.0, 40.0)), silent=world.rng.random() < 0.3)
+
+
+def crash_everything(world: World) -> None:
+    """All masters at once, or everything but the machines."""
+    for one in world.masters if world.rng.random() < 0.5 else world.processes:
+        one.crash(world.rng.uniform(0.1, 15.0))
+
+
+def stop_gracefully(world: World) -> None:
+    """A clean end: sessions are closed, connections are ended."""
+    one = _pick(world, world.processes)
+    if one is not None:
+        one.stop(world.rng.uniform(0.5, 10.0))
+
+
+def power_loss(world: World) -> None:
+    """A machine goes away without a word, containers included, and boots again."""
+    one = _pick(world, world.processes)
+    if one is None:
+        return
+    down_s = world.rng.choice((5.0, 30.0, world.scale.lost_s))
+    one.crash(down_s + 0.5, silent=True)
+    world.power_off(one, down_s)
+
+
+def partition(world: World) -> None:
+    """Two groups of hosts that do not hear each other; sometimes only one way."""
+    hosts = [*world.hosts, "zk"]
+    world.rng.shuffle(hosts)
+    aside = hosts[: world.rng.choice((1, 1, 1, 2, max(1, len(hosts) // 2)))]
+    rest = [one for one in hosts if one not in aside]
+    ways = world.rng.choice(("both", "both", "in", "out"))
+    pairs = []
+    for one in aside:
+        for other in rest:
+            if ways in ("both", "out"):
+                pairs.append((one, other))
+            if ways in ("both", "in"):
+                pairs.append((other, one))
+    world.cut(pairs, world.rng.choice((1.0, 5.0, 15.0, 40.0, world.scale.lost_s)))
+
+
+def cut_one_path(world: World) -> None:
+    """Two hosts do not hear each other; both hear all others."""
+    one, other = world.rng.sample([*world.hosts, "zk"], 2)
+    world.cut([(one, other), (other, one)], world.rng.choice((2.0, 15.0, 60.0, world.scale.lost_s)))
+
+
+def break_connections(world: World) -> None:
+    count = world.network.reset_some(world.rng.choice((0.1, 0.5, 1.0)))
+    world.trace("faults", "breaks", count, "connections")
+
+
+def lossy_network(world: World) -> None:
+    world.degrade(world.rng.choice((0.001, 0.01, 0.05)), world.rng.choice((0.002, 0.05, 0.5)), world.rng.uniform(5, 40))
+
+
+def slow_network(world: World) -> None:
+    world.degrade(0.0, world.rng.choice((0.1, 0.5, 2.0)), world.rng.uniform(5, 40))
+
+
+def lose_session(world: World) -> None:
+    """The server ends a session, of the leader more often than not."""
+    leading = [one for one in world.masters if one.leads]
+    one = leading[0] if leading and world.rng.random() < 0.6 else _pick(world, world.masters)
+    if one is not None and one.session is not None:
+        world.trace("faults", "session of", one.name, "ends")
+        world.ensemble.end_of(one.session)
+        # the client hears of it with its next ping
+        world.loop.call_later(world.rng.uniform(0.0, world.scale.session_s / 3), one.session.back)
+
+
+def lose_answer(world: World) -> None:
+    """The next write of a master is not answered; it may have been done."""
+    leading = [one for one in world.masters if one.leads]
+    one = leading[0] if leading else _pick(world, world.masters)
+    if one is not None and one.session is not None:
+        world.trace("faults", "an answer to", one.name, "will be lost")
+        one.session.fail_next_write(applied=world.rng.random() < 0.5)
+
+
+def store_away(world: World) -> None:
+    """The whole ensemble is out of reach."""
+    pairs = [(host, "zk") for host in world.hosts] + [("zk", host) for host in world.hosts]
+    world.cut(pairs, world.rng.choice((1.0, 5.0, 15.0, 40.0)))
+
+
+def clock_jump(world: World) -> None:
+    one = _pick(world, world.processes)
+    if one is not None:
+        by = world.rng.choice((-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0))
+        one.clock.ahead_s += by
+        world.trace(one.name, "clock jumps", by)
+
+
+def mark_gone(world: World) -> None:
+    """An operator gives an agent up for good."""
+    one = _pick(world, world.agents)
+    if one is not None and one.daemon is not None and one.daemon.agent_id is not None:
+        world.operate("gone", one.daemon.agent_id)
+
+
+def tear_down(world: World) -> None:
+    """An operator removes a framework; it comes back as a new one."""
+    one = _pick(world, world.frameworks)
+    if one is not None and one.id is not None:
+        world.operate("teardown", one.id)
+
+
+def kill_tasks(world: World) -> None:
+    one = _pick(world, world.frameworks)
+    if one is not None:
+        for note in [note for note in one.notes.values() if note.live][: world.rng.randint(1, 3)]:
+            one.want_killed(note)
+
+
+TABLE: dict[Fault, int] = {
+    crash_leader: 6,
+    crash_master: 4,
+    crash_agent: 8,
+    crash_agent_at_a_write: 6,
+    crash_framework: 6,
+    crash_everything: 1,
+    stop_gracefully: 3,
+    power_loss: 4,
+    partition: 8,
+    cut_one_path: 6,
+    break_connections: 6,
+    lossy_network: 4,
+    slow_network: 4,
+    lose_session: 5,
+    lose_answer: 4,
+    store_away: 2,
+    clock_jump: 4,
+    mark_gone: 1,
+    tear_down: 1,
+    kill_tasks: 14,
+}
+"""How often, compared with each other."""

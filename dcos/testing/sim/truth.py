@@ -1,0 +1,211 @@
+"""What is true in the simulated world, whoever knows it; what must hold at every moment, and what once all is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dcos.master.core.state import State
+from dcos.model.resources import EMPTY, Resources
+from dcos.model.task_states import TERMINAL
+from dcos.model.v1.types import TaskState, TaskStatus, TaskStatusReason, TaskStatusSource
+from dcos.store.base import Create, Operation, Set
+
+if TYPE_CHECKING:
+    from dcos.testing.sim.agent import AgentProcess
+    from dcos.testing.sim.framework import FrameworkProcess, TaskNote
+    from dcos.testing.sim.machine import Container, Machine
+    from dcos.testing.sim.world import World
+
+ENDING_S = 10.0
+"""How long a container may still be there after its end was told: it is being destroyed."""
+_RUNS = frozenset({TaskState.TASK_STARTING, TaskState.TASK_RUNNING, TaskState.TASK_KILLING})
+_EPOCH = "/mesos-registry/epoch"
+_AGENTS = "/mesos-registry/agents/"
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    machine: Machine
+    container: Container
+
+    @property
+    def live(self) -> bool:
+        return self.container.ended is None
+
+
+class Truth:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.wishes: dict[str, Resources] = {}
+        self.runs: dict[str, Run] = {}
+        """By task id, which is unique in the world."""
+        self.doomed: set[str] = set()
+        """Tasks whose resources were given up before their end was seen: their framework was removed."""
+        self.standings: dict[str, set[str]] = {}
+        """What the registry ever said of an agent."""
+        self._leader_session = 0
+
+    # ---- at every moment ---------------------------------------------------------------------------------------------
+
+    def asked(self, task: str, wish: Resources) -> None:
+        self.wishes[task] = wish
+
+    def started(self, machine: Machine, container: Container) -> None:
+        task = container.plan.task_id
+        self._world.trace(machine.name, "container", task)
+        before = self.runs.get(task)
+        if before is not None:
+            self._world.trace.violation(machine.name, f"{task} was started twice (first on {before.machine.name})")
+        self.runs[task] = Run(machine, container)
+        used = EMPTY
+        for one in machine.live:
+            if one.plan.task_id not in self.doomed:
+                used += self.wishes[one.plan.task_id]
+        if not machine.total.contains(used):
+            names = " ".join(one.plan.task_id for one in machine.live)
+            self._world.trace.violation(machine.name, f"resources used twice: {used} of {machine.total} by {names}")
+
+    def lives(self, task: str) -> bool:
+        return task in self.runs and self.runs[task].live
+
+    def ended(self, machine: Machine, container: Container) -> None:
+        self._world.trace(machine.name, "over", container.plan.task_id, container.exit)
+
+    def told(self, framework: FrameworkProcess, note: TaskNote, status: TaskStatus) -> None:
+        """A scheduler hears of a task."""
+        trace, state = self._world.trace, status.state
+        if note.final and not note.abandoned and state not in TERMINAL and state is not TaskState.TASK_UNKNOWN:
+            trace.violation(framework.name, f"{note.id} came back: {state} after {' '.join(note.heard)}")
+        run = self.runs.get(note.id)
+        by_agent = status.source is not TaskStatusSource.SOURCE_MASTER
+        if run is not None and run.live and ((state in TERMINAL and by_agent) or state is TaskState.TASK_GONE):
+            self._world.loop.call_later(ENDING_S, self._must_be_over, framework.name, note.id, str(state))
+        agent = status.agent_id.value if status.agent_id is not None else ""
+        known = self.standings.get(agent, set())
+        if state is TaskState.TASK_UNREACHABLE and "UNREACHABLE" not in known:
+            trace.violation(framework.name, f"{note.id} told UNREACHABLE before the registry said so of {agent}")
+        if state is TaskState.TASK_GONE_BY_OPERATOR and "GONE" not in known:
+            trace.violation(framework.name, f"{note.id} told GONE_BY_OPERATOR before the registry said so of {agent}")
+        if (
+            state is TaskState.TASK_LOST
+            and status.reason is TaskStatusReason.REASON_AGENT_REMOVED
+            and not known & {"UNREACHABLE", "GONE", "NONE"}
+        ):
+            trace.violation(framework.name, f"{note.id} told LOST before the registry gave {agent} up")
+
+    def _must_be_over(self, framework: str, task: str, state: str) -> None:
+        run = self.runs[task]
+        if run.live:
+            self._world.trace.violation(framework, f"{task} was told {state}, yet it runs on {run.machine.name}")
+
+    def observe(self, session: int, operations: Sequence[Operation]) -> None:
+        """A write that the store did."""
+        for one in operations:
+            if one.path == _EPOCH and isinstance(one, Set):
+                self._leader_session = session
+            elif one.path.startswith(_AGENTS) and one.path.count("/") == 4:
+                if session != self._leader_session:
+                    self._world.trace.violation("store", f"session {session} wrote {one.path} without leading")
+                agent = one.path.rpartition("/")[2]
+                standing = "NONE"
+                if isinstance(one, Create | Set):
+                    standing = str(msgspec.json.decode(one.data)["entry"]["standing"])
+                self.standings.setdefault(agent, set()).add(standing)
+                self._world.trace("store", "agent", agent, standing)
+
+    def agent_left(self, agent: AgentProcess, code: int) -> None:
+        """The agent's process ended itself."""
+        if code not in (0, 3):
+            self._world.trace.violation(agent.name, f"ended itself with code {code}")
+        if code == 3 and agent.machine.live:
+            names = " ".join(one.plan.task_id for one in agent.machine.live)
+            self._world.trace.violation(agent.name, f"left while it ran {names}")
+
+    # ---- once all is quiet -------------------------------------------------------------------------------------------
+
+    def problems(self) -> list[str]:
+        """Where somebody's knowledge is not the truth (yet)."""
+        world = self._world
+        leaders = [one for one in world.masters if one.leads]
+        if len(leaders) != 1:
+            return [f"{len(leaders)} masters lead"]
+        assert leaders[0].api is not None
+        state = leaders[0].api.state
+        out = self._agents(state)
+        for framework in world.frameworks:
+            out += self._framework(framework, state)
+        out += books(state)
+        known = {name for framework in world.frameworks for name in framework.notes}
+        out += [
+            f"{name} runs and no framework knows it"
+            for name, run in self.runs.items()
+            if run.live and name not in known
+        ]
+        return out
+
+    def _agents(self, state: State) -> list[str]:
+        out = []
+        for agent in self._world.agents:
+            daemon = agent.daemon
+            if not agent.running or daemon is None or not daemon.core.registered:
+                out.append(f"{agent.name} is not registered")
+                continue
+            record = state.agents.get(daemon.agent_id or "")
+            if record is None or not record.connected:
+                out.append(f"{agent.name} ({daemon.agent_id}) is not connected at the leader")
+                continue
+            out += [
+                f"{agent.name} owes updates of {run.task_id}: {' '.join(one.state for one in run.stream.pending)}"
+                for _, _, run in daemon.core.runs()
+                if run.stream.pending
+            ]
+            live = {one.plan.task_id for one in agent.machine.live}
+            mine = {task for _, task in record.tasks}
+            if live != mine:
+                out.append(f"{agent.name} runs {sorted(live)}, the master thinks {sorted(mine)}")
+            held = {run.task_id for _, _, run in daemon.core.runs()}
+            if live != held:
+                out.append(f"{agent.name} runs {sorted(live)}, its daemon thinks {sorted(held)}")
+        return out
+
+    def _framework(self, framework: FrameworkProcess, state: State) -> list[str]:
+        if not framework.running or framework.id is None:
+            return [f"{framework.name} is not there"]
+        record = state.frameworks.get(framework.id)
+        if record is None or record.stream is None:
+            return [f"{framework.name} ({framework.id}) is not connected at the leader"]
+        out = []
+        for note in framework.notes.values():
+            run = self.runs.get(note.id)
+            if run is not None and run.live:
+                if note.state not in _RUNS:
+                    out.append(f"{note.id} runs on {run.machine.name}, its framework thinks {note.state}")
+            elif note.live and note.state is not TaskState.TASK_UNKNOWN:
+                out.append(f"{note.id} does not run, its framework thinks {note.state}")
+        return out
+
+
+def books(state: State) -> list[str]:
+    """Whether the master's sums are those of what it holds."""
+    out = []
+    for agent in state.agents.values():
+        used = offered = EMPTY
+        for task in agent.tasks.values():
+            used += task.resources if task.holds else EMPTY
+        for executor in agent.executors.values():
+            used += executor.resources
+        for offer in agent.offers.values():
+            offered += offer.resources
+        if agent.used != used:
+            out.append(f"the master counts {agent.used} used on {agent.id}, the tasks sum to {used}")
+        if agent.offered != offered:
+            out.append(f"the master counts {agent.offered} offered on {agent.id}, the offers sum to {offered}")
+        if not agent.total.contains(used + offered):
+            out.append(f"{agent.id} has {agent.total}, given out are {used} and {offered}")
+        if state.allocator.free(agent.id) != agent.total - used - offered:
+            out.append(f"{agent.id}: the allocator thinks {state.allocator.free(agent.id)} free")
+    return out

@@ -1,0 +1,417 @@
+"""One seed's world: what it is made of, what happens to it, and whether the truth survives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcos.store.base import Store
+from dcos.store.detect import address_of, follow_sessions, watch_leading_master
+from dcos.testing.sim import faults
+from dcos.testing.sim.agent import AgentProcess
+from dcos.testing.sim.ensemble import SimEnsemble, SimSession
+from dcos.testing.sim.framework import FrameworkProcess, Habits
+from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
+from dcos.testing.sim.machine import Machine
+from dcos.testing.sim.master import PORT, MasterProcess
+from dcos.testing.sim.network import Network
+from dcos.testing.sim.process import Life, Process
+from dcos.testing.sim.trace import Trace
+from dcos.testing.sim.truth import Truth
+
+QUIET_LIMIT_S = 1500.0
+"""Virtual time in which truth must be known again: longer than the longest retry (10 minutes)."""
+
+_ROUNDS = 8
+"""Tries to reconcile: a call from before the quiet may still block the first ones, a state change between two words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How big the seed's cluster is and how its times are set."""
+
+    agents: int
+    frameworks: int
+    storm_s: float
+    pause_s: float
+    """Mean between two faults."""
+    session_s: float = 10.0
+    ping_s: float = 5.0
+    missed_pings: int = 3
+    reregister_s: float = 60.0
+    allocation_s: float = 1.0
+    offer_timeout_s: float | None = None
+
+    @property
+    def lost_s(self) -> float:
+        """Away for this long, an agent is unreachable."""
+        return self.ping_s * self.missed_pings + self.reregister_s + 20.0
+
+    @classmethod
+    def of(cls, rng: random.Random) -> Scale:
+        size = rng.random()
+        agents = rng.randint(1, 5) if size < 0.8 else rng.randint(6, 15) if size < 0.97 else 50
+        return cls(
+            agents=agents,
+            frameworks=rng.choice((1, 1, 2, 2, 3)) if agents < 50 else 4,
+            storm_s=rng.choice((60.0, 120.0, 240.0)),
+            pause_s=rng.choice((2.0, 6.0, 15.0)),
+            session_s=rng.choice((4.0, 10.0)),
+            ping_s=rng.choice((2.0, 5.0, 15.0)),
+            missed_pings=rng.choice((2, 3, 5)),
+            reregister_s=rng.choice((15.0, 60.0)),
+            allocation_s=rng.choice((1.0, 5.0)),
+            offer_timeout_s=rng.choice((None, None, 10.0)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    seed: int
+    problems: tuple[str, ...]
+    digest: str
+    virtual_s: float
+    tasks: int
+    messages: int
+    faults: int
+    trace: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+class World:
+    def __init__(self, seed: int, folder: Path, loop: VirtualLoop, *, keep_trace: bool = False) -> None:
+        self.loop = loop
+        self.rng = random.Random(seed)
+        self.trace = Trace(loop, keep=keep_trace)
+        self.scale = Scale.of(self.rng)
+        self.network = Network(loop, random.Random(self.rng.getrandbits(64)), self.trace)
+        self.truth = Truth(self)
+        self.ensemble = SimEnsemble(self.truth.observe)
+        self.quiet = False
+        self.removed: set[str] = set()
+        """Frameworks whose schedulers were told that they are no more."""
+        self.faults = 0
+        self._ids = 0
+        self._sessions: dict[SimSession, None] = {}
+        self._ends: dict[int, tuple[tuple[str, str], ...]] = {}
+        """Cut paths, by the number of the fault."""
+        self._cuts: dict[tuple[str, str], int] = {}
+        self.trace("world", f"seed={seed}", self.scale)
+        self.masters = [MasterProcess(self, number) for number in (1, 2, 3)]
+        self.agents = [self._agent(number, folder) for number in range(1, self.scale.agents + 1)]
+        self.frameworks = [
+            FrameworkProcess(self, number, self._habits(number)) for number in range(1, self.scale.frameworks + 1)
+        ]
+        self.processes: list[Process] = [*self.masters, *self.agents, *self.frameworks]
+        self.hosts = [one.host for one in self.processes]
+        self.operator = Process(self, "operator", "10.3.0.1")
+        self._operator_life = Life(self.operator, 1)
+
+    def _agent(self, number: int, folder: Path) -> AgentProcess:
+        total = self.rng.choice(("cpus:2;mem:512", "cpus:4;mem:1024", "cpus:8;mem:4096;ports:[31000-31009]"))
+        rng = random.Random(self.rng.getrandbits(64))
+        name = f"agent{number}"
+        return AgentProcess(self, number, Machine(name, folder / name, total, rng, self.truth, self.loop))
+
+    def _habits(self, number: int) -> Habits:
+        rng = self.rng
+        aware = rng.random() < 0.75
+        return Habits(
+            name=f"f{number}",
+            service=rng.random() < 0.5,
+            aware=aware,
+            role=rng.choice(("*", "a", "b")) if not aware else rng.choice(("a", "b", "a/c")),
+            count=rng.randint(2, 12) * max(1, self.scale.agents // 5),
+            groups=aware and rng.random() < 0.4,
+            failover_s=rng.choice((1e6, 1e6, 1e6, 30.0)),
+            mean_s=rng.choice((5.0, 40.0, 200.0)),
+            reconcile_s=rng.choice((15.0, 40.0, 120.0)),
+        )
+
+    # ---- what processes use ------------------------------------------------------------------------------------------
+
+    def new_id(self, kind: str) -> str:
+        self._ids += 1
+        return f"{kind}-{self._ids}"
+
+    def session(self, life: Life) -> SimSession:
+        made = self.ensemble.session_of(life, self.scale.session_s, self.network.store_delay)
+        self._sessions = {one: None for one in self._sessions if one.life.alive}
+        self._sessions[made] = None
+        if not self._store_in_reach(life.host):
+            made.outage()
+        return made
+
+    async def leaders(self, life: Life) -> AsyncIterator[str | None]:
+        """``host:port`` of the leading master as this process sees it, for ever."""
+
+        async def connect() -> Store:
+            return self.session(life)
+
+        async for info in follow_sessions(
+            connect, lambda store: watch_leading_master(store, "/mesos"), rng=life.rng, name="sim"
+        ):
+            yield None if info is None else address_of(info)
+
+    def trouble(self, name: str, group: BaseExceptionGroup[Exception]) -> None:
+        """A process failed in a way that nobody foresaw."""
+        text = "".join(traceback.format_exception(group))
+        self.trace.violation(name, f"unknown trouble:\n{text}")
+
+    # ---- what faults use ---------------------------------------------------------------------------------------------
+
+    def _store_in_reach(self, host: str) -> bool:
+        return self.network.passes(host, "zk") and self.network.passes("zk", host)
+
+    def cut(self, pairs: list[tuple[str, str]], for_s: float) -> None:
+        """Nothing passes along ``pairs`` for a time."""
+        self.trace("faults", "cuts", f"{len(pairs)} paths for {for_s:.0f} s", pairs if len(pairs) < 5 else pairs[:4])
+        for pair in pairs:
+            self._cuts[pair] = self._cuts.get(pair, 0) + 1
+            self.network.cut(*pair)
+        self._look_at_sessions()
+        number = self.faults
+        self._ends[number] = tuple(pairs)
+        self.loop.call_later(for_s, self._uncut, number)
+
+    def _uncut(self, number: int) -> None:
+        pairs = self._ends.pop(number, ())
+        self.trace("faults", "ends a cut of", len(pairs), "paths")
+        for pair in pairs:
+            self._cuts[pair] -= 1
+            if not self._cuts[pair]:
+                del self._cuts[pair]
+                self.network.heal(*pair)
+        self._look_at_sessions()
+
+    def _look_at_sessions(self) -> None:
+        for one in list(self._sessions):
+            if one.life.alive:
+                if self._store_in_reach(one.life.host):
+                    one.back()
+                else:
+                    one.outage()
+
+    def power_off(self, process: Process, down_s: float) -> None:
+        self.network.power(process.host, on=False)
+        self._look_at_sessions()
+        if isinstance(process, AgentProcess):
+            process.machine.reboot()
+        self.loop.call_later(down_s, self._power_on, process)
+
+    def _power_on(self, process: Process) -> None:
+        self.network.power(process.host, on=True)
+        self._look_at_sessions()
+
+    def degrade(self, loss: float, delay_s: float, for_s: float) -> None:
+        self.trace("faults", "network", f"loss={loss} delay={delay_s} for {for_s:.0f} s")
+        self.network.loss, self.network.delay_s = loss, delay_s
+        self.loop.call_later(for_s, self._mend)
+
+    def _mend(self) -> None:
+        self.network.loss, self.network.delay_s = 0.0, 0.002
+
+    def operate(self, kind: str, target: str) -> None:
+        """An operator asks the leader, once."""
+        self.trace("operator", kind, target)
+        if kind == "teardown":
+            for framework in self.frameworks:
+                if framework.id == target:
+                    self.truth.doomed |= {one.id for one in framework.notes.values() if not one.final}
+        self._operator_life.spawn(self._operate(kind, target), "operator")
+
+    async def _operate(self, kind: str, target: str) -> None:
+        for master in self.masters:
+            if master.leads:
+                with contextlib.suppress(ConnectionError, TimeoutError):
+                    async with asyncio.timeout(10.0):
+                        end = await self.network.connect(
+                            self._operator_life, f"{master.host}:{PORT}", "/operator", (kind, target)
+                        )
+                        end.close()
+                return
+
+    # ---- the run -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> list[str]:
+        """The storm, then the quiet.   Returns what is not as it must be."""
+        for process in self.processes:
+            self.loop.call_later(self.rng.uniform(0.0, 5.0), process.start)
+        await asyncio.sleep(10.0)
+        until = self.loop.time() + self.scale.storm_s
+        choices, weights = list(faults.TABLE), list(faults.TABLE.values())
+        while self.loop.time() < until and not self.trace.violations:
+            await asyncio.sleep(self.rng.expovariate(1.0 / self.scale.pause_s))
+            fault = self.rng.choices(choices, weights)[0]
+            self.trace("faults", fault.__name__)
+            self.faults += 1
+            fault(self)
+        self.calm()
+        problems = await self._settle("the storm", self.truth.problems)
+        if not problems:
+            problems = await self._reconciled()
+        if not problems:
+            problems = await self._all_killed()
+        return [*self.trace.violations, *problems]
+
+    def calm(self) -> None:
+        self.trace("world", "calm")
+        self.quiet = True
+        for number in list(self._ends):
+            self._uncut(number)
+        self._mend()
+        for process in self.processes:
+            self.network.power(process.host, on=True)
+            if process.life is not None:
+                process.life.countdown = None
+            if not process.running:
+                process.start_later(self.rng.uniform(0.0, 5.0))
+        self._look_at_sessions()
+
+    async def _settle(self, after: str, problems: object) -> list[str]:
+        assert callable(problems)
+        until = self.loop.time() + QUIET_LIMIT_S
+        while not self.trace.violations:
+            await asyncio.sleep(5.0)
+            self._remove_again()
+            found: list[str] = problems()
+            if not found:
+                break
+            if self.loop.time() > until:
+                return [f"after {after}: {one}" for one in found]
+        return []
+
+    def _remove_again(self) -> None:
+        """A new leader does not know which frameworks were removed (upstream's neither): the operator has to say it again."""
+        for master in self.masters:
+            if master.leads and master.api is not None:
+                for framework in list(master.api.state.frameworks.values()):
+                    if framework.id in self.removed and framework.stream is None:
+                        self.operate("teardown", framework.id)
+
+    async def _reconciled(self) -> list[str]:
+        """What the master answers to reconciliation, implicit and explicit, is what lives."""
+        for how in ("implicit", "explicit"):
+            for _ in range(_ROUNDS):
+                out = await self._reconciled_once(how)
+                if not out:
+                    break
+            else:
+                return out
+        return []
+
+    async def _reconciled_once(self, how: str) -> list[str]:
+        out = []
+        before = {one.name: one.running_notes() for one in self.frameworks}
+        for framework in self.frameworks:
+            framework.ask(implicitly=how == "implicit")
+        await asyncio.sleep(4.0)
+        for framework in self.frameworks:
+            after = framework.running_notes()
+            asked = {name for name in before[framework.name] & after if self.truth.lives(name)}
+            silent = {name for name in asked if framework.notes[name].state not in framework.answers.get(name, ())}
+            if silent:
+                out.append(f"{how} reconciliation did not tell {framework.name} the truth about {sorted(silent)}")
+        return out
+
+    async def _all_killed(self) -> list[str]:
+        """Kills end everything, and everything is free again."""
+        for framework in self.frameworks:
+            for note in framework.notes.values():
+                if note.live:
+                    framework.want_killed(note)
+
+        def problems() -> list[str]:
+            out = self.truth.problems()
+            out += [f"{name} still runs" for name, run in self.truth.runs.items() if run.live]
+            for master in self.masters:
+                if master.leads and master.api is not None:
+                    out += [
+                        f"{agent.id} still counts {agent.used} used"
+                        for agent in master.api.state.agents.values()
+                        if agent.used
+                    ]
+            return out
+
+        return await self._settle("killing all", problems)
+
+    async def end(self) -> None:
+        """Everything dies, and nothing is left waiting."""
+        for process in self.processes:
+            process.finish()
+        self._operator_life.end(silent=True)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+
+class _Errors(logging.Handler):
+    """ERROR means that a person should act: none may be logged."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()
+        self._trace = trace
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = f"{record.levelname} {record.name} {record.getMessage()}"
+        if record.exc_info and record.exc_info[1] is not None:
+            text += "\n" + "".join(traceback.format_exception(record.exc_info[1]))
+        if record.levelno >= logging.ERROR:
+            self._trace.violation("log", text)
+        elif self._trace.lines:
+            self._trace.lines.append(f"{'':10} {'log':<12} {text}")
+
+
+@contextlib.contextmanager
+def _logging(trace: Trace, *, whole: bool) -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers[:] = [_Errors(trace)]
+    root.setLevel(logging.INFO if whole else logging.ERROR)
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+
+
+def run_seed(seed: int, folder: Path, *, keep_trace: bool = False) -> Result:
+    """One world from beginning to end. ``folder`` is for the agents' disks."""
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        world = World(seed, folder, loop, keep_trace=keep_trace)
+        with _logging(world.trace, whole=keep_trace):
+            try:
+                problems = loop.run_until_complete(world.run())
+            except (Stalled, Spinning) as error:
+                problems = [f"{type(error).__name__} at {loop.time():.3f} s: {error}"]
+            virtual_s = loop.time()
+            loop.run_until_complete(world.end())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        return Result(
+            seed=seed,
+            problems=tuple(problems),
+            digest=world.trace.digest,
+            virtual_s=virtual_s,
+            tasks=len(world.truth.wishes),
+            messages=world.network.messages,
+            faults=world.faults,
+            trace=tuple(world.trace.lines),
+        )
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

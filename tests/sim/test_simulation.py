@@ -1,0 +1,179 @@
+"""The simulation itself: time, network and store behave, a seed is one story, a broken rule is seen.
+
+The seeds are run by ``python -m dcos.dev sim`` (and by ``test``, as a step of its own).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dcos.model.resources import Resources
+from dcos.store.base import SessionLost
+from dcos.testing.sim import faults
+from dcos.testing.sim.ensemble import SimEnsemble
+from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
+from dcos.testing.sim.network import Answer, End, Network, Refused
+from dcos.testing.sim.process import Life
+from dcos.testing.sim.trace import Trace
+from dcos.testing.sim.truth import Truth
+from dcos.testing.sim.world import run_seed
+
+
+@pytest.fixture
+def loop() -> VirtualLoop:
+    return VirtualLoop()
+
+
+class _Owner:
+    """What a life needs of a process."""
+
+    def __init__(self, host: str, loop: VirtualLoop) -> None:
+        self.host = self.name = host
+        self.world = self
+        self.rng = random.Random(1)
+        self.loop = loop
+        self.trace = Trace(loop, keep=True)
+
+
+def life(host: str, loop: VirtualLoop) -> Life:
+    return Life(_Owner(host, loop), 1)  # type: ignore[arg-type]
+
+
+def test_a_day_passes_at_once(loop: VirtualLoop) -> None:
+    loop.run_until_complete(asyncio.sleep(86400.0))
+    assert loop.time() == 86400.0
+    loop.close()
+
+
+def test_waiting_for_nothing_and_turning_round_are_found(loop: VirtualLoop) -> None:
+    async def wait() -> None:
+        await loop.create_future()
+
+    async def turn() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(Stalled):
+        loop.run_until_complete(wait())
+    with pytest.raises(Spinning):
+        loop.run_until_complete(turn())
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+def test_connections_keep_order_hold_back_and_break(loop: VirtualLoop) -> None:
+    network = Network(loop, random.Random(3), Trace(loop, keep=False))
+    one, two = life("one", loop), life("two", loop)
+    heard: list[object] = []
+
+    async def serve(end: End, path: str, body: object) -> None:
+        if path != "/":
+            raise Refused(404, "no such thing")
+        await end.write(Answer(200))
+        while (message := await end.read()) != b"":
+            heard.append(message)
+
+    async def main() -> None:
+        network.listen("two:1", two, serve)
+        with pytest.raises(Refused, match="404"):
+            await network.connect(one, "two:1", "/other")
+        with pytest.raises(ConnectionRefusedError):
+            await network.connect(one, "nobody:1", "/")
+        end = await network.connect(one, "two:1", "/")
+        for number in range(20):
+            await end.write(number)
+        await asyncio.sleep(1)
+        assert heard == list(range(20))
+        network.cut("one", "two")
+        await end.write("held")
+        await asyncio.sleep(10)
+        assert heard[-1] == 19
+        network.heal("one", "two")
+        await asyncio.sleep(1)
+        assert heard[-1] == "held"
+        network.cut("one", "two")
+        await end.write("never")
+        await asyncio.sleep(200)
+        with pytest.raises(ConnectionResetError):
+            await end.write("noticed")
+        assert heard[-1] == "held"
+
+    loop.run_until_complete(main())
+    for one_life in (one, two):
+        one_life.end()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+def test_a_session_ends_at_the_server_before_its_client_knows(loop: VirtualLoop) -> None:
+    ensemble = SimEnsemble(lambda session, operations: None)
+    owner = life("one", loop)
+
+    async def main() -> None:
+        session = ensemble.session_of(owner, 10.0, lambda: 0.001)
+        other = ensemble.session_of(owner, 10.0, lambda: 0.001)
+        await session.create("/mine", ephemeral=True)
+        session.outage()
+        reading = asyncio.ensure_future(session.get("/mine"))
+        await asyncio.sleep(10.0)
+        assert await other.get("/mine") is None
+        assert not reading.done()
+        session.back()
+        with pytest.raises(SessionLost):
+            await reading
+
+    loop.run_until_complete(main())
+    loop.close()
+
+
+def test_a_seed_is_one_story() -> None:
+    """Whatever the process: the same digest."""
+    where = {**os.environ, "PYTHONHASHSEED": "7"}
+    told = [
+        subprocess.run(
+            [sys.executable, "-m", "dcos.testing.sim", "--seed", "11"],
+            env=where,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for _ in range(2)
+    ]
+    digests = [re.findall(r"digest (\w+)", one.stdout) for one in told]
+    assert len(digests[0]) == 1, told[0].stdout + told[0].stderr
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("fault", list(faults.TABLE), ids=lambda one: one.__name__)
+def test_every_fault_can_happen_and_pass(fault: faults.Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "TABLE", {fault: 1})
+    result = run_seed(5, tmp_path)
+    assert result.ok, result.problems
+    assert result.faults
+
+
+def test_a_forgotten_checkpoint_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge is not blind: an agent that loses a task's container over a restart fails the seed."""
+    monkeypatch.setattr(faults, "TABLE", {faults.crash_agent: 1})
+    monkeypatch.setattr("dcos.agent.checkpoint.Checkpoints.save_task", lambda *_: None)
+    assert any(not run_seed(seed, tmp_path / str(seed)).ok for seed in range(4))
+
+
+def test_resources_used_twice_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that take four times what they asked for."""
+
+    def greedy(truth: Truth, task: str, wish: Resources) -> None:
+        truth.wishes[task] = wish + wish + wish + wish
+
+    monkeypatch.setattr(Truth, "asked", greedy)
+    assert any("used twice" in one for seed in range(4) for one in run_seed(seed, tmp_path / str(seed)).problems)
