@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 CALLER_LEAF = "dcos-local-caller"
+NEEDED = ("cpu", "memory", "pids")  # limits of units and tasks stand on these
 
 
 def parse_membership(text: str) -> dict[str, str]:
@@ -81,9 +82,25 @@ def _delegate_v2(folder: Path) -> None:
     if (folder / "cgroup.type").exists():  # every group but the root: it may not hold processes beside children
         leaf = folder / CALLER_LEAF
         leaf.mkdir(exist_ok=True)
-        for pid in (folder / "cgroup.procs").read_text().split():
-            (leaf / "cgroup.procs").write_text(pid)
-    control.write_text(" ".join(f"+{name}" for name in wanted))
+        _move(folder, leaf)
+    for name in wanted:  # one by one: a controller that this machine cannot hand down spoils the others otherwise
+        try:
+            control.write_text(f"+{name}")
+        except OSError:
+            if name in NEEDED:
+                raise
+
+
+def _move(source: Path, target: Path) -> None:
+    """Every process of one group to another; some begin and end meanwhile."""
+    before: list[str] = []
+    while (found := (source / "cgroup.procs").read_text().split()) and found != before:
+        for pid in found:
+            try:
+                (target / "cgroup.procs").write_text(pid)
+            except ProcessLookupError:
+                continue
+        before = found
 
 
 def remove(folders: Iterable[Path]) -> None:

@@ -108,6 +108,56 @@ def test_membership_and_mounts_speak_of_the_same_hierarchies(tmp_path: Path) -> 
     assert "pids" not in found
 
 
+def unified(folder: Path, *, inner: bool, enabled: str = "") -> Path:
+    """A group of cgroup v2 as the kernel shows it; only inner ones have a type."""
+    folder.mkdir(parents=True)
+    files = {"controllers": "cpuset cpu io memory pids", "subtree_control": enabled, "procs": "1\n22\n"}
+    for name, text in files.items():
+        (folder / f"cgroup.{name}").write_text(text)
+    if inner:
+        (folder / "cgroup.type").write_text("domain\n")
+    return folder
+
+
+class TestUnifiedHierarchy:
+    """Hosts that have cgroup v2 alone."""
+
+    def test_one_group_stands_for_all(self, tmp_path: Path) -> None:
+        own = unified(tmp_path / "cg/user.slice/x.scope", inner=True)
+        (tmp_path / "self").mkdir()
+        (tmp_path / "self/cgroup").write_text("0::/user.slice/x.scope\n")
+        (tmp_path / "mounts").write_text(f"cgroup2 {tmp_path}/cg cgroup2 rw,nsdelegate 0 0\n")
+        assert cgroups.groups_of(proc=tmp_path) == {"": own}
+
+    def test_the_root_hands_controllers_down(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        own = unified(tmp_path / "cg", inner=False)
+        monkeypatch.setattr(cgroups, "groups_of", lambda: {"": own})
+        assert cgroups.make_children("dcos-local-x") == [own / "dcos-local-x"]
+        assert (own / "cgroup.subtree_control").read_text() == "+pids"  # a file keeps the last of the five writes
+        assert not (own / cgroups.CALLER_LEAF).exists()
+
+    def test_an_inner_group_is_emptied_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        own = unified(tmp_path / "cg/scope", inner=True)
+        monkeypatch.setattr(cgroups, "groups_of", lambda: {"": own})
+        assert cgroups.make_children("dcos-local-x") == [own / "dcos-local-x"]
+        assert (own / cgroups.CALLER_LEAF / "cgroup.procs").read_text() == "22"  # the last that was moved
+
+    def test_a_caller_that_was_moved_makes_siblings(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        own = unified(tmp_path / "cg/scope", inner=True, enabled="cpuset cpu io memory pids")
+        monkeypatch.setattr(cgroups, "groups_of", lambda: {"": own / cgroups.CALLER_LEAF})
+        assert cgroups.make_children("dcos-local-y") == [own / "dcos-local-y"]
+        assert (own / "cgroup.subtree_control").read_text() == "cpuset cpu io memory pids"
+        assert not (own / cgroups.CALLER_LEAF).exists()
+
+    def test_processes_and_memory_of_a_node_include_what_is_below(self, tmp_path: Path) -> None:
+        node = unified(tmp_path / "dcos-local-x", inner=True)
+        unified(node / "payload/init.scope", inner=True)
+        (node / "payload/init.scope/cgroup.procs").write_text("300\n")
+        (node / "memory.stat").write_text("anon 1000\nfile 5000\nshmem 24\n")
+        assert cgroups.processes([node]) == {1, 22, 300}
+        assert cgroups.memory_bytes([node]) == 1024
+
+
 @pytest.mark.parametrize(
     ("text", "usage"), [("total_rss 5\ntotal_shmem 2\nrss 1\n", 7), ("anon 4\nshmem 1\nfile 9\n", 5), ("x 1\n", None)]
 )
