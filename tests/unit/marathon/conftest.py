@@ -27,7 +27,7 @@ from dcos.marathon.service import core_settings
 from dcos.marathon.stream import Bus
 from dcos.store.election import Candidate
 from dcos.store.memory import MemoryEnsemble
-from tests.unit.marathon.fake_mesos import FakeMesos
+from dcos.testing.fake_mesos import FakeMesos
 
 ZK = "zk://127.0.0.1:2181/marathon"
 
