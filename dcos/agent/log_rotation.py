@@ -21,7 +21,7 @@ from dcos.runtime.log import Logger
 
 NAMES = ("stdout", "stderr")
 _COLLAPSE_RANGE = 0x08
-_INTERVAL_S = 10.0
+_INTERVAL_S = 5.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

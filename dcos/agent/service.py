@@ -20,6 +20,7 @@ from dcos.agent.containerizer.containerizer import Containerizer, Settings
 from dcos.agent.containerizer.host import HostBackend
 from dcos.agent.containerizer.images import ImageStore
 from dcos.agent.containerizer.posix import PosixLauncher
+from dcos.agent.containerizer.privileges import PrivilegeRules, parse_capabilities
 from dcos.agent.containerizer.systemd import SystemdLauncher
 from dcos.agent.containerizer.systemd import available as systemd_available
 from dcos.agent.core.agent import AgentCore
@@ -65,6 +66,7 @@ async def run(app: App[Config]) -> None:
         ip = detect_ip(config.ip, config.ip_discovery_command)
         info = agent_info(config, ip)
         launcher = choose_launcher(config)
+        rules = privilege_rules(config)
         follow = leaders(app)
     except (ValueError, AddressError, WireError) as error:
         raise Exit(EXIT_SETTINGS, str(error)) from error
@@ -83,7 +85,7 @@ async def run(app: App[Config]) -> None:
     launchers: dict[str, Launcher] = {"posix": PosixLauncher()}
     if systemd_available(config.systemd_runtime_directory):
         launchers["systemd"] = SystemdLauncher(unified=is_unified(config.cgroups_hierarchy))
-    images = None if unusable else make_oci(config, work, runtime, systemd=launcher == "systemd")
+    images = None if unusable else make_oci(config, work, runtime, rules, systemd=launcher == "systemd")
     docker = Docker(config, work)
 
     asked = config.jwt_secret_key if config.authenticate_http_executors else None
@@ -105,7 +107,7 @@ async def run(app: App[Config]) -> None:
         runtime=runtime,
         launchers=launchers,
         launcher=launcher,
-        host=HostBackend(),
+        host=HostBackend(rules),
         oci=images,
         oci_unusable=unusable,
         docker=docker.backend,
@@ -114,6 +116,7 @@ async def run(app: App[Config]) -> None:
             sandbox_directory=config.sandbox_directory,
             switch_user=config.switch_user and os.geteuid() == 0,
             enable_cfs=config.cgroups_enable_cfs,
+            limit_swap=config.cgroups_limit_swap,
         ),
         agent_environment=environment,
         log=app.log,
@@ -355,6 +358,24 @@ class Docker:
         await cleaner.run()
 
 
+def privilege_rules(config: Config) -> PrivilegeRules:
+    """Errors: ValueError."""
+    effective = parse_capabilities(config.effective_capabilities, "effective_capabilities")
+    bounding = parse_capabilities(config.bounding_capabilities, "bounding_capabilities")
+    if effective is not None and bounding is not None and not set(effective) <= set(bounding):
+        raise ValueError("--effective_capabilities must be a subset of --bounding_capabilities")
+    return PrivilegeRules(
+        isolation=config.isolation,
+        effective=effective,
+        bounding=bounding,
+        seccomp_folder=config.seccomp_config_dir,
+        seccomp_profile=config.seccomp_profile_name,
+        shm_size=config.default_container_shm_size,
+        no_shared_ipc=config.disallow_sharing_agent_ipc_namespace,
+        no_shared_pid=config.disallow_sharing_agent_pid_namespace,
+    )
+
+
 def images_unusable(config: Config) -> str | None:
     """Why images cannot be run, None if they can."""
     if config.image_providers and "docker" not in [one.lower() for one in config.image_providers]:
@@ -367,7 +388,7 @@ def is_unified(hierarchy: Path) -> bool:
     return (hierarchy / "cgroup.controllers").exists()
 
 
-def make_oci(config: Config, work: WorkDir, runtime: Path, *, systemd: bool) -> oci.OciBackend:
+def make_oci(config: Config, work: WorkDir, runtime: Path, rules: PrivilegeRules, *, systemd: bool) -> oci.OciBackend:
     store = ImageStore(
         config.docker_store_dir or work.store, registry=config.docker_registry, docker_config=config.docker_config
     )
@@ -378,7 +399,7 @@ def make_oci(config: Config, work: WorkDir, runtime: Path, *, systemd: bool) -> 
         runtime,
         sandbox_directory=config.sandbox_directory,
         systemd=systemd,
-        pid_namespace="namespaces/pid" in config.isolation,
+        rules=rules,
         cgroups_root=config.cgroups_root,
     )
 

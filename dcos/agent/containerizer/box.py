@@ -27,6 +27,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     mem_bytes: int = 0
     cpus_hard: float | None = None
     mem_hard_bytes: int | None = None
+    limits_swap: bool = False
+    """The hard limit holds for memory and swap together."""
     group: str = ""
     """Whose control group it shares, limits included; empty: it has one of its own."""
 

@@ -50,6 +50,7 @@ class Settings:
     sandbox_directory: str
     switch_user: bool
     enable_cfs: bool
+    limit_swap: bool = False
 
 
 class Containerizer:
@@ -161,6 +162,7 @@ class Containerizer:
                 mem_bytes=plan.limits.mem_bytes,
                 cpus_hard=cpus_hard(plan.limits, enable_cfs=self._settings.enable_cfs),
                 mem_hard_bytes=mem_hard(plan.limits),
+                limits_swap=self._settings.limit_swap,
                 group=plan.group if isinstance(self._launchers[self._launcher], Grouping) else "",
             ),
         )

@@ -141,6 +141,8 @@ def _limits(mark: Mark, total_mem_bytes: int) -> dict[str, Any]:
         out |= {"CpuPeriod": PERIOD_US, "CpuQuota": quota_us(mark.cpus_hard)}
     if mark.mem_hard_bytes is not None:
         out["Memory"] = mark.mem_hard_bytes
+        if mark.limits_swap:
+            out["MemorySwap"] = mark.mem_hard_bytes
     if mark.mem_hard_bytes != mark.mem_bytes:
         out["MemoryReservation"] = mark.mem_bytes
         out["OomScoreAdj"] = oom_score_adj(mark.mem_bytes, total_mem_bytes)

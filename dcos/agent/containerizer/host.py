@@ -19,6 +19,7 @@ from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import entry_script, group_files
 from dcos.agent.containerizer.guest import Entry, Guest, Host
 from dcos.agent.containerizer.memory_report import read_report, with_memory
+from dcos.agent.containerizer.privileges import NotAllowed, PrivilegeRules
 from dcos.agent.containerizer.script import account, launch_script, task_script
 from dcos.agent.core.argv import NoCommand, command_argv
 from dcos.agent.core.environment import BadEnvironment, command_variables
@@ -33,16 +34,22 @@ class HostBackend:
 
     name = "host"
 
+    def __init__(self, rules: PrivilegeRules) -> None:
+        self._rules = rules
+
     async def prepare(self, plan: Plan, box: Box, environment: Mapping[str, str]) -> None:
         try:
             program, argv = command_argv(plan.command)
-        except NoCommand as error:
+            capabilities = self._rules.capabilities(plan.container.linux_info if plan.container is not None else None)
+        except (NoCommand, NotAllowed) as error:
             raise LaunchError(str(error)) from error
         tty = terminal.wanted(plan.container)
         script = task_script(argv, program=program, environment=environment, output=tty is None)
         write_private(box.task, script, box.mark.user)
         rlimits = plan.container.rlimit_info if plan.container is not None else None
-        launch = launch_script(box.task, directory=box.sandbox, user=box.mark.user, rlimits=rlimits)
+        launch = launch_script(
+            box.task, directory=box.sandbox, user=box.mark.user, rlimits=rlimits, capabilities=capabilities
+        )
         write_atomic(box.launch, terminal.wrapped(launch, box, tty), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,14 +27,15 @@ from dcos.agent.containerizer.guest import Entry, Guest
 from dcos.agent.containerizer.host import execute, write_private
 from dcos.agent.containerizer.images import ImageStore, Unpacked
 from dcos.agent.containerizer.memory_report import CHILD, read_report, with_memory
-from dcos.agent.containerizer.runc_spec import Mount, User, account_in, limit_resources, runtime_spec
+from dcos.agent.containerizer.privileges import PrivilegeRules
+from dcos.agent.containerizer.runc_spec import CAPABILITIES, Mount, User, account_in, limit_resources, runtime_spec
 from dcos.agent.containerizer.script import account
 from dcos.agent.containerizer.systemd import slice_path, unit_name
 from dcos.agent.core.argv import NoCommand, image_argv
 from dcos.agent.core.events import Plan
 from dcos.agent.core.exits import Exit
 from dcos.agent.sandbox import plain_file
-from dcos.model.v1.types import CommandInfo, Image, ImageType, Volume, VolumeMode
+from dcos.model.v1.types import CommandInfo, Image, ImageType, LinuxInfo, Volume, VolumeMode
 from dcos.runtime.files import write_atomic
 from dcos.runtime.process import ProcessError, run
 
@@ -62,7 +64,7 @@ class OciBackend:
         *,
         sandbox_directory: str,
         systemd: bool,
-        pid_namespace: bool,
+        rules: PrivilegeRules,
         cgroups_root: str,
     ) -> None:
         self._store = store
@@ -70,7 +72,7 @@ class OciBackend:
         self._state = runtime / "runc"
         self._sandbox_directory = sandbox_directory
         self._systemd = systemd
-        self._pid_namespace = pid_namespace
+        self._rules = rules
         self._cgroups_root = cgroups_root
         self._overlay: bool | None = None
 
@@ -91,6 +93,7 @@ class OciBackend:
         try:
             argv = image_argv(plan.command, unpacked.config.entrypoint, unpacked.config.cmd)
             user = self._user(plan, unpacked)
+            privileges = self._privileges(container.linux_info)
         except (NoCommand, ValueError) as error:
             raise LaunchError(str(error)) from error
         own = self._provisioner / box.container_id
@@ -108,8 +111,8 @@ class OciBackend:
                 *(Mount(name, name, True) for name in _NAMES if Path(name).exists()),
                 *(self._volume(one, box) for one in container.volumes),
             ],
-            pid_namespace=self._wants_pid_namespace(plan),
             rlimits=container.rlimit_info,
+            **privileges,
         )
         tty = terminal.wanted(container)
         spec["process"]["terminal"] = tty is not None
@@ -130,11 +133,17 @@ class OciBackend:
             return account_in(unpacked.rootfs, unpacked.config.user)
         return User(0, 0)
 
-    def _wants_pid_namespace(self, plan: Plan) -> bool:
-        info = plan.container.linux_info if plan.container is not None else None
-        if info is not None and info.share_pid_namespace is not None:
-            return self._pid_namespace and not info.share_pid_namespace
-        return self._pid_namespace
+    def _privileges(self, info: LinuxInfo | None) -> dict[str, Any]:
+        """As ``runtime_spec`` takes them.   Errors: NotAllowed, SeccompError."""
+        rules = self._rules
+        capabilities = rules.capabilities(info)
+        return {
+            "pid_namespace": rules.own_pid_namespace(info),
+            "capabilities": capabilities,
+            "seccomp": rules.seccomp(info, CAPABILITIES if capabilities is None else capabilities.bounding),
+            "shares_ipc": rules.shares_ipc(info),
+            "shm_bytes": rules.shm_bytes(info),
+        }
 
     def _cgroups_path(self, box: Box) -> str:
         """Below each hierarchy's root."""

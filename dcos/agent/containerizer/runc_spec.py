@@ -13,6 +13,7 @@ from typing import Any
 
 from dcos.agent.containerizer.box import Mark
 from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, quota_us
+from dcos.agent.containerizer.privileges import Capabilities
 from dcos.model.v1.types import RLimitInfo
 
 CAPABILITIES = (
@@ -31,6 +32,7 @@ CAPABILITIES = (
     "CAP_SETUID",
     "CAP_SYS_CHROOT",
 )
+_SHM_BYTES = 64 * 2**20
 _NODEV = ["nosuid", "noexec", "nodev"]
 _HIDDEN = (
     "/proc/acpi",
@@ -71,9 +73,15 @@ def runtime_spec(
     mounts: Sequence[Mount],
     pid_namespace: bool,
     rlimits: RLimitInfo | None,
+    capabilities: Capabilities | None = None,
+    seccomp: Mapping[str, Any] | None = None,
+    shares_ipc: bool = False,
+    shm_bytes: int | None = None,
 ) -> dict[str, Any]:
     """``config.json``."""
-    namespaces = [{"type": "mount"}, {"type": "ipc"}]
+    namespaces = [{"type": "mount"}]
+    if not shares_ipc:
+        namespaces.append({"type": "ipc"})
     if pid_namespace:
         namespaces.append({"type": "pid"})
     linux: dict[str, Any] = {
@@ -84,6 +92,8 @@ def runtime_spec(
     }
     if cgroups_path is not None:
         linux["cgroupsPath"] = cgroups_path
+    if seccomp is not None:
+        linux["seccomp"] = seccomp
     return {
         "ociVersion": "1.0.2",
         "process": {
@@ -92,17 +102,37 @@ def runtime_spec(
             "args": list(argv),
             "env": [f"{name}={value}" for name, value in environment.items()],
             "cwd": directory,
-            "capabilities": {kind: list(CAPABILITIES) for kind in ("bounding", "effective", "permitted")},
+            "capabilities": _capabilities(capabilities, user),
             "rlimits": [_rlimit(one) for one in (rlimits.rlimits if rlimits is not None else ())],
             "noNewPrivileges": False,
         },
         "root": {"path": "rootfs", "readonly": False},
-        "mounts": [*_system_mounts(), *(_bind(one) for one in mounts)],
+        "mounts": [*_system_mounts(shares_ipc, shm_bytes), *(_bind(one) for one in mounts)],
         "linux": linux,
     }
 
 
-def _system_mounts() -> list[dict[str, Any]]:
+def _capabilities(asked: Capabilities | None, user: User) -> dict[str, list[str]]:
+    """Those of a task that asks (or whose operator does) hold for users other than root too."""
+    if asked is None:
+        return {kind: list(CAPABILITIES) for kind in ("bounding", "effective", "permitted")}
+    effective = list(asked.effective)
+    return {
+        # a program of root's gets all that its bounding set holds
+        "bounding": effective if user.uid == 0 else list(asked.bounding),
+        **dict.fromkeys(("effective", "permitted", "inheritable", "ambient"), effective),
+    }
+
+
+def _system_mounts(shares_ipc: bool, shm_bytes: int | None) -> list[dict[str, Any]]:
+    shm = {
+        "destination": "/dev/shm",
+        "type": "tmpfs",
+        "source": "shm",
+        "options": [*_NODEV, "mode=1777", f"size={_SHM_BYTES if shm_bytes is None else shm_bytes}"],
+    }
+    if shares_ipc:
+        shm = {"destination": "/dev/shm", "type": "bind", "source": "/dev/shm", "options": ["rbind", *_NODEV, "rw"]}
     return [
         {"destination": "/proc", "type": "proc", "source": "proc", "options": _NODEV},
         {
@@ -117,12 +147,7 @@ def _system_mounts() -> list[dict[str, Any]]:
             "source": "devpts",
             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
         },
-        {
-            "destination": "/dev/shm",
-            "type": "tmpfs",
-            "source": "shm",
-            "options": [*_NODEV, "mode=1777", "size=65536k"],
-        },
+        shm,
         {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": _NODEV},
         # the network is the machine's: sysfs can be shown, not mounted anew
         {"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", *_NODEV, "ro"]},
@@ -146,6 +171,8 @@ def limit_resources(mark: Mark) -> dict[str, Any]:
     resources: dict[str, Any] = {"cpu": cpu}
     if mark.mem_hard_bytes is not None:
         resources["memory"] = {"limit": mark.mem_hard_bytes, "reservation": min(mark.mem_bytes, mark.mem_hard_bytes)}
+        if mark.limits_swap:
+            resources["memory"]["swap"] = mark.mem_hard_bytes
     return resources
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dcos.agent.containerizer.base import LaunchError
+from dcos.agent.containerizer.privileges import Capabilities
 from dcos.model.v1.types import RLimitInfo
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -59,25 +60,51 @@ def task_script(argv: Sequence[str], *, program: str, environment: Mapping[str, 
     return "\n".join(lines) + "\n"
 
 
-def launch_script(task: Path, *, directory: Path, user: str | None, rlimits: RLimitInfo | None) -> str:
+def launch_script(
+    task: Path,
+    *,
+    directory: Path,
+    user: str | None,
+    rlimits: RLimitInfo | None,
+    capabilities: Capabilities | None = None,
+) -> str:
     """What the launcher runs, as the agent's user: which may reach a folder that the task's user may not.
 
     Errors: LaunchError.
     """
-    words = [*rlimit_words(rlimits), *user_words(user), "/bin/sh", str(task)]
+    words = [*rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
     return f"#!/bin/sh\ncd {shlex.quote(str(directory))} && exec {shlex.join(words)}\n"
 
 
-def user_words(user: str | None) -> list[str]:
-    """Words before a command that make it run as ``user``; none for ourselves.   Errors: LaunchError."""
-    if user is None:
-        return []
-    entry = account(user)
-    if entry.pw_uid == os.geteuid():
+def user_words(user: str | None, capabilities: Capabilities | None = None) -> list[str]:
+    """Words before a command that make it run as ``user`` (None: as ourselves), with ``capabilities`` (None: the user's).
+
+    Errors: LaunchError.
+    """
+    entry = account(user) if user is not None else None
+    other = entry is not None and entry.pw_uid != os.geteuid()
+    if not other and capabilities is None:
         return []
     if os.geteuid() != 0:
-        raise LaunchError(f"user {user!r}: only root can run tasks as another user (see --switch_user)")
-    return [tool("setpriv"), f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups", "--"]
+        if other:
+            raise LaunchError(f"user {user!r}: only root can run tasks as another user (see --switch_user)")
+        raise LaunchError("only root can give or take capabilities")
+    words = [tool("setpriv")]
+    if other and entry is not None:
+        words += [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups"]
+    if capabilities is not None:
+        if other:
+            words.append(f"--bounding-set={_set_of(capabilities.bounding)}")
+            words += [f"--{kind}-caps={_set_of(capabilities.effective)}" for kind in ("inh", "ambient")]
+        else:
+            # a program of root's has all that its bounding set holds
+            words.append(f"--bounding-set={_set_of(capabilities.effective)}")
+    return [*words, "--"]
+
+
+def _set_of(names: Sequence[str]) -> str:
+    """As setpriv reads it."""
+    return ",".join(["-all", *(f"+{one.removeprefix('CAP_').lower()}" for one in names)])
 
 
 def account(user: str) -> pwd.struct_passwd:

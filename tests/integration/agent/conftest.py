@@ -262,6 +262,11 @@ def master_class() -> type[LinkMaster]:
     return LinkMaster
 
 
+@pytest.fixture(scope="session")
+def agent_class() -> type[AgentProcess]:
+    return AgentProcess
+
+
 @pytest.fixture
 def make_task() -> Callable[..., TaskInfo]:
     return task

@@ -1,0 +1,181 @@
+"""What tasks may take and do: disk, output, capabilities, system calls, shared memory, namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from dcos.agent.containerizer.oci import usable
+from dcos.model.v1.types import (
+    CapabilityInfo,
+    CapabilityInfoCapability,
+    CommandInfo,
+    ContainerInfo,
+    ContainerInfoMesosInfo,
+    ContainerInfoType,
+    Image,
+    ImageDocker,
+    ImageType,
+    LinuxInfo,
+    LinuxInfoIpcMode,
+    Resource,
+    ResourceAllocationInfo,
+    SeccompInfo,
+    TaskInfo,
+    ValueScalar,
+    ValueType,
+)
+
+Make = Callable[..., TaskInfo]
+PROFILE = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "archMap": [],
+    "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}],
+}
+FLAGS = (
+    *("--isolation=posix/cpu,posix/mem,disk/du,linux/capabilities,linux/seccomp,namespaces/pid",),
+    *("--container_disk_watch_interval=200ms", "--enforce_container_disk_quota"),
+    *("--sandbox_log_max_size=64KB", "--sandbox_log_keep=2"),
+    *('--bounding_capabilities={"capabilities": ["CHOWN", "NET_RAW", "KILL", "SETUID", "SETGID"]}',),
+)
+
+why_not = usable() or ("" if os.geteuid() == 0 else "only root")
+pytestmark = [
+    pytest.mark.skipif(bool(why_not), reason=f"containers cannot be limited here: {why_not}"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_cgroup_left() -> Iterator[None]:
+    yield
+    for folder in Path("/sys/fs/cgroup").glob("*/mesos"):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(master_class: Any, agent_class: Any, tmp_path_factory: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """One master and one agent for all tests of this file."""
+    folder = tmp_path_factory.mktemp("isolation")
+    for one in (folder, *folder.parents):
+        if one == Path("/tmp"):
+            break
+        one.chmod(0o755)
+    profiles = folder / "profiles"
+    profiles.mkdir()
+    (profiles / "no-folders.json").write_text(json.dumps(PROFILE))
+    master = master_class()
+    await master.start()
+    agent = agent_class(folder, f"127.0.0.1:{master.port}")
+    try:
+        await agent.start(*FLAGS, f"--seccomp_config_dir={profiles}")
+        await master.registered()
+        yield master, agent
+    finally:
+        await agent.stop()
+        agent.end_everything()
+        await master.stop()
+
+
+def in_image(image: str, **linux: Any) -> ContainerInfo:
+    return ContainerInfo(
+        type=ContainerInfoType.MESOS,
+        mesos=ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image))),
+        linux_info=LinuxInfo(**linux),
+    )
+
+
+def with_disk(task: TaskInfo, mb: float) -> TaskInfo:
+    disk = Resource(
+        name="disk",
+        type=ValueType.SCALAR,
+        scalar=ValueScalar(value=mb),
+        allocation_info=ResourceAllocationInfo(role="web"),
+    )
+    return msgspec.structs.replace(task, resources=(*task.resources, disk))
+
+
+def caps(*names: str) -> CapabilityInfo:
+    return CapabilityInfo(capabilities=tuple(CapabilityInfoCapability(one) for one in names))
+
+
+async def output(place: Any, task: TaskInfo, state: str = "TASK_FINISHED") -> str:
+    master, agent = place
+    await master.run(task)
+    last = await master.state(task.task_id.value, state)
+    if state != "TASK_FINISHED":
+        return str(last.message)
+    text: str = (agent.sandbox(task.task_id.value) / "stdout").read_text()
+    return text
+
+
+async def test_disk_quota(place: Any, make_task: Make) -> None:
+    master, _ = place
+    await master.run(with_disk(make_task("hoarder", "head -c 3000000 /dev/zero >file; sleep 1000"), 2.0))
+    await master.run(with_disk(make_task("modest", "head -c 1000 /dev/zero >file; sleep 1000"), 2.0))
+    await master.state("modest", "TASK_RUNNING")
+    last = await master.state("hoarder", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_DISK"
+    assert last.message.startswith("Disk usage (")
+    assert last.message.endswith(") exceeds quota (2MB)")
+    assert [(one.name, one.scalar.value) for one in last.limitation.resources] == [("disk", 2.0)]
+    assert master.states("modest") == ["TASK_STARTING", "TASK_RUNNING"]
+    await master.kill("modest")
+    await master.state("modest", "TASK_KILLED")
+
+
+async def test_capabilities_of_commands(place: Any, make_task: Make) -> None:
+    """Root has what the operator allows; another user what the task names."""
+    bounded = await output(place, make_task("bounded", "grep CapEff /proc/self/status"))
+    assert int(bounded.split()[1], 16) == sum(1 << number for number in (0, 5, 6, 7, 13))
+    info = ContainerInfo(type=ContainerInfoType.MESOS, linux_info=LinuxInfo(effective_capabilities=caps("NET_RAW")))
+    command = CommandInfo(value="grep CapEff /proc/self/status", user="nobody")
+    given = await output(place, make_task("given", command, container=info))
+    assert int(given.split()[1], 16) == 1 << 13
+    info = ContainerInfo(type=ContainerInfoType.MESOS, linux_info=LinuxInfo(effective_capabilities=caps("SYS_ADMIN")))
+    words = await output(place, make_task("too-much", command, container=info), "TASK_FAILED")
+    assert words.startswith("Requested effective capabilities '{ SYS_ADMIN }', but only '{ CHOWN, ")
+
+
+async def test_privileges_in_images(place: Any, make_task: Make, image: str) -> None:
+    value = "cat /proc/self/status /proc/mounts; echo pid $$; mkdir /here && echo made"
+    info = in_image(image, effective_capabilities=caps("KILL"), shm_size=3)
+    text = await output(place, make_task("free", value, container=info))
+    assert f"CapEff:\t{1 << 5:016x}" in text
+    (shm,) = [line for line in text.splitlines() if line.split()[1:2] == ["/dev/shm"]]
+    assert "size=3072k" in shm
+    assert "pid 1\n" in text
+    assert "made" in text
+    info = in_image(
+        image,
+        seccomp=SeccompInfo(profile_name="no-folders.json"),
+        ipc_mode=LinuxInfoIpcMode.SHARE_PARENT,
+        share_pid_namespace=True,
+    )
+    text = await output(place, make_task("confined", f"{value}; exit 0", container=info))
+    assert "made" not in text
+    assert "Seccomp:\t2" in text
+    assert "pid 1\n" not in text
+
+
+async def test_output_is_rotated(place: Any, make_task: Make) -> None:
+    master, agent = place
+    await master.run(make_task("talks", "i=0; while :; do i=$((i+1)); echo line $i; done"))
+    await master.state("talks", "TASK_RUNNING")
+    sandbox = agent.sandbox("talks")
+    async with asyncio.timeout(60):
+        while not (sandbox / "stdout.1").exists():
+            await asyncio.sleep(0.1)
+    await master.kill("talks")
+    await master.state("talks", "TASK_KILLED")
+    assert (sandbox / "stdout.1").read_text(errors="replace").startswith("line 1\n")
