@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dcos.model import values
 from dcos.model.identifiers import id_problem, role_problem
 from dcos.model.resources import DYNAMIC, UNRESERVED, reservations_of
-from dcos.model.v1.types import Resource, ResourceDiskInfo, ValueType, VolumeMode
+from dcos.model.v1.types import Resource, ResourceDiskInfo, ValueType
 
 
 def resources_problem(resources: Iterable[Resource]) -> str | None:
@@ -119,6 +119,4 @@ def _volume_problem(one: Resource, disk: ResourceDiskInfo) -> str | None:
         return "Expecting 'volume' to be set for persistent volume"
     if disk.volume.host_path is not None:
         return "Expecting 'host_path' to be unset for persistent volume"
-    if disk.volume.mode is not VolumeMode.RW and one.shared is None:
-        return "Expecting 'mode' RW for a persistent volume"
     return id_problem(disk.persistence.id)

@@ -28,6 +28,7 @@ from dcos.model.v1.types import (
     Resource,
     ResourceDiskInfoSourceType,
     ResourceReservationInfo,
+    VolumeMode,
 )
 
 
@@ -195,6 +196,8 @@ def _create(
             return f"Persistence ID '{kind.persistence_id}' is not unique"
         there.add((kind.role, kind.persistence_id))
     for one in volumes:
+        if one.disk is not None and one.disk.volume is not None and one.disk.volume.mode is VolumeMode.RO:
+            return "Not a persistent volume: Read-only persistent volume not supported"
         if (
             one.shared is not None
             and framework is not None

@@ -6,14 +6,19 @@ import msgspec
 import pytest
 
 from dcos.master.core import effects
-from dcos.master.core.events import Operate
+from dcos.master.core.events import MarkGone, Operate
 from dcos.master.core.operations import metrics
+from dcos.master.core.registry import AgentEntry, Standing
 from dcos.model.resources import Form, Resources, join, split
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import (
     UUID,
     AgentID,
+    AgentInfo,
+    ExecutorID,
+    ExecutorInfo,
+    ExecutorInfoType,
     FrameworkInfoCapabilityType,
     Offer,
     OfferOperation,
@@ -22,13 +27,17 @@ from dcos.model.v1.types import (
     OperationState,
     OperationStatus,
     Resource,
+    ResourceDiskInfo,
+    ResourceDiskInfoPersistence,
     TaskInfo,
     TaskState,
     ValueScalar,
+    Volume,
+    VolumeMode,
 )
 from dcos.wire import agent_link
 from tests.unit.master.operation_makers import create, destroy, grow, res, reserve, shrink, unreserve
-from tests.unit.master.stage import AWARE, Stage, framework_info, launch, task
+from tests.unit.master.stage import AWARE, Stage, framework_info, launch, launch_group, task
 
 BIG = "cpus:4;mem:1024;disk:1000;ports:[31000-31009]"
 SHARING = (*AWARE, FrameworkInfoCapabilityType.SHARED_RESOURCES)
@@ -210,6 +219,12 @@ def test_legacy_form_is_understood(play: Play) -> None:
     assert sent.info.reserve.resources[0].reservations[0].principal == "p"
 
 
+READ_ONLY = msgspec.structs.replace(
+    res("disk:10", "r", volume="v"),
+    disk=ResourceDiskInfo(
+        persistence=ResourceDiskInfoPersistence(id="v"), volume=Volume(container_path="data", mode=VolumeMode.RO)
+    ),
+)
 ZERO = msgspec.structs.replace(res("disk:1", "r"), scalar=ValueScalar(value=0.0))
 REFUSED = [
     (reserve(res("cpus:1")), "is not dynamically reserved"),
@@ -224,6 +239,7 @@ REFUSED = [
     (create(res("disk:10", volume="v")), "cannot be created from unreserved resources"),
     (create(res("disk:10", "r", volume="a/b")), "contains invalid characters"),
     (create(res("disk:10", "r", volume="v", shared=True)), "no SHARED_RESOURCES capability"),
+    (create(READ_ONLY), "Read-only persistent volume not supported"),
     (destroy(res("disk:10", "r", volume="v")), "Persistent volumes not found"),
     (grow(res("disk:10", "r", volume="v"), ZERO), "must be greater than zero"),
     (grow(res("disk:10", "r", volume="v"), res("disk:5")), "Incompatible resources"),
@@ -287,6 +303,30 @@ def test_invalid_offers(play: Play) -> None:
     (status,) = play.operation_statuses()
     assert status.state is OperationState.OPERATION_ERROR
     assert "is no longer valid" in str(status.message)
+
+
+def test_a_task_may_only_read_a_volume(play: Play) -> None:
+    play.begin()
+    volume = res("disk:10", "r", volume="v")
+    reader = with_resources(task("t", play.agent_id), READ_ONLY)
+    play.take(reserve(res("disk:10", "r")), create(volume), launch(reader), refuse_s=0)
+    assert "t" in play.state.frameworks[play.framework].tasks
+    play.check()
+    assert volume.disk in [kind.disk for kind, _ in play.state.agents[play.agent_id].total], "shown as it was made"
+
+
+def test_a_group_uses_a_volume(play: Play) -> None:
+    play.begin()
+    volume = res("disk:10", "r", volume="v")
+    executor = ExecutorInfo(
+        executor_id=ExecutorID(value="e"),
+        type=ExecutorInfoType.DEFAULT,
+        resources=Resources.parse("cpus:0.1;mem:32;disk:1").messages(),
+    )
+    tasks = with_resources(task("one", play.agent_id), volume), task("two", play.agent_id)
+    play.take(reserve(res("disk:10", "r")), create(volume), launch_group(executor, *tasks), refuse_s=0)
+    assert set(play.state.frameworks[play.framework].tasks) == {"one", "two"}
+    play.check()
 
 
 # ---- shared volumes --------------------------------------------------------------------------------------------------
@@ -455,6 +495,48 @@ def test_an_agent_that_is_lost(play: Play) -> None:
     assert play.operation_statuses()[-1].state is OperationState.OPERATION_UNREACHABLE
     assert play.reconcile("o", agent=play.agent_id)[0].state is OperationState.OPERATION_UNREACHABLE
     assert play.state.frameworks[play.framework].operations == {}
+
+
+def test_an_agent_that_is_gone_or_recovering(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
+    play.do(MarkGone(play.now, 1, play.agent_id))
+    assert play.operation_statuses()[-1].state is OperationState.OPERATION_GONE_BY_OPERATOR
+    assert play.reconcile("o", agent=play.agent_id)[0].state is OperationState.OPERATION_GONE_BY_OPERATOR
+    assert play.reconcile("o")[0].state is OperationState.OPERATION_UNKNOWN
+    info = AgentInfo(hostname="h", id=AgentID(value="away"))
+    entry = AgentEntry(info=info, standing=Standing.ADMITTED, since=0.0)
+    new = Play(master_id="n", agents=(("away", entry),))
+    new.begin()
+    assert new.reconcile("o", agent="away")[0].state is OperationState.OPERATION_RECOVERING
+
+
+def test_an_agent_that_grew(play: Play) -> None:
+    play.begin()
+    volume = res("disk:64", "r", volume="v")
+    info = with_resources(task("t", play.agent_id), volume)
+    play.take(reserve(res("disk:64", "r")), create(volume), launch(info), refuse_s=0)
+    for order in play.applied():
+        play.finish(order)
+    play.update(play.framework, "t", TaskState.TASK_RUNNING)
+    record = play.state.agents[play.agent_id]
+    told = (
+        agent_link.AgentFramework(
+            info=play.state.frameworks[play.framework].info,
+            tasks=tuple(one.message for one in record.tasks.values()),
+        ),
+    )
+    play.cut(play.link)
+    bigger = msgspec.structs.replace(
+        record.info, resources=Resources.parse("cpus:8;mem:2048;disk:2000;ports:[31000-31009]").messages()
+    )
+    play.link = play.back(bigger, told, pid=record.pid, checkpointed=(volume,))
+    assert record.total == Resources.parse("cpus:8;mem:2048;disk:1936;ports:[31000-31009]") + bag(volume)
+    assert record.used == bag(*info.resources)
+    assert play.applied() == []
+    play.check()
+    play.wait(2)
+    assert play.state.frameworks[play.framework].offered.scalar("cpus") == 7000
 
 
 def test_an_agent_that_could_not(play: Play) -> None:
