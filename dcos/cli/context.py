@@ -17,6 +17,7 @@ from dcos.client.adminrouter.cosmos import Cosmos
 from dcos.client.adminrouter.health import Health
 from dcos.client.adminrouter.marathon import Marathon
 from dcos.client.adminrouter.mesos import Mesos
+from dcos.client.adminrouter.metronome import Metronome
 from dcos.client.adminrouter.transport import Transport
 
 VERSION: Final = version("dcos")
@@ -92,6 +93,13 @@ class Context:
         if not url:
             return Marathon(self.transport)
         return Marathon(self._elsewhere(str(url)), path=urlsplit(str(url)).path.rstrip("/"))
+
+    @cached_property
+    def metronome(self) -> Metronome:
+        url = self.cluster.values.get("job.url")
+        if not url:
+            return Metronome(self.transport)
+        return Metronome(self._elsewhere(str(url)), path=urlsplit(str(url)).path.rstrip("/"))
 
     @cached_property
     def cosmos(self) -> Cosmos:

@@ -23,6 +23,7 @@ COMMANDS = {
     "auth": Entry(f"{_HERE}.auth:auth", "Log in and out"),
     "cluster": Entry(f"{_HERE}.cluster:cluster", "Manage the clusters this machine knows"),
     "config": Entry(f"{_HERE}.config:config", "Show and change the configuration"),
+    "job": Entry(f"{_HERE}.job:job", "Run jobs, once or on a schedule"),
     "marathon": Entry(f"{_HERE}.marathon:marathon", "Run apps"),
     "node": Entry(f"{_HERE}.node:node", "Look at the nodes"),
     "package": Entry(f"{_HERE}.package:package", "Find and install packages"),
