@@ -50,3 +50,12 @@ def tasks(state: Json, *, active: bool = True, completed: bool = False) -> Itera
 def matches(task: Task, text: str) -> bool:
     """The id contains ``text``, or fits it as a shell pattern."""
     return text in task.id or fnmatchcase(task.id, text)
+
+
+def container_of(task: Task) -> Json | None:
+    """The container that the task's newest status names; None for a task that has none yet."""
+    for status in reversed(task.raw.get("statuses", [])):
+        found: Json | None = (status.get("container_status") or {}).get("container_id")
+        if found:
+            return found
+    return None

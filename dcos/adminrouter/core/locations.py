@@ -294,6 +294,8 @@ def _agents() -> Iterator[str]:
         *_ask("agent/$dcos_agent"),
         "rewrite ^ $dcos_agent_path break;",
         *_STREAMING,
+        # what is typed into a task is one request that goes on for as long as somebody types
+        "client_max_body_size 0;",
         *_CLOSE,
         'proxy_set_header Accept-Encoding "";',
         *_to_answered(),

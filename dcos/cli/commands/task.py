@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import os
+import sys
 import time
+import uuid
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
+from dcos.cli.attachment import Attachment, window
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_lines, emit_table, fail
-from dcos.cli.tasks import Task, matches, tasks
+from dcos.cli.tasks import Task, container_of, matches, tasks
+from dcos.client.adminrouter.transport import Refused
 
 _CHUNK = 2**16
 _TAIL_BYTES = 2**18
@@ -170,3 +177,147 @@ def ls(context: Context, task_id: str, path: str, in_full: bool, every: bool, co
 def _date(value: object) -> str:
     seconds = float(value) if isinstance(value, int | float) else 0.0
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%b %d %H:%M")
+
+
+# ---- processes -------------------------------------------------------------------------------------------------------
+
+
+@task.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-i", "--interactive", is_flag=True, help="Send what is typed here.")
+@click.option("-t", "--tty", is_flag=True, help="Give the command a terminal.")
+@click.option("-u", "--user", help="Run it as this user.")
+@click.argument("task_id")
+@click.argument("command")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def exec_(
+    ctx: click.Context,
+    interactive: bool,
+    tty: bool,
+    user: str | None,
+    task_id: str,
+    command: str,
+    args: tuple[str, ...],
+) -> None:
+    """Run COMMAND with ARGS in a task's container; ends as COMMAND does. Ctrl-P Ctrl-Q leaves (and ends it).
+
+    Example: dcos task exec -it hello-world bash
+    """
+    context = ctx.find_object(Context) or Context()
+    if tty and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail("must be running in a tty to pass the '--tty' flag")
+    one, parent = _one_running(context, task_id)
+    containers = context.mesos.containers(one.agent_id)
+    container_id = {"value": str(uuid.uuid4()), "parent": parent}
+    wanted: dict[str, Any] = {"shell": False, "value": command, "arguments": [command, *args]}
+    if user is not None:
+        wanted["user"] = user
+    size = None
+    if tty:
+        size = window()["control"]["tty_info"]
+        if kind := os.environ.get("TERM"):
+            wanted["environment"] = {"variables": [{"name": "TERM", "value": kind}]}
+    output = containers.session(container_id, wanted, tty=size)
+    attachment = Attachment(containers, container_id, output, keys=interactive, on_terminal=tty)
+    try:
+        attachment.run()
+    finally:
+        output.close()
+    if attachment.detached:
+        return
+    ctx.exit(_exit_code(containers.wait(container_id)))
+
+
+@task.command()
+@click.option("--no-stdin", is_flag=True, help="Only show its output.")
+@click.argument("task_id")
+@pass_context
+def attach(context: Context, no_stdin: bool, task_id: str) -> None:
+    """Join a task that was launched with a terminal. Ctrl-P Ctrl-Q leaves it running."""
+    if not no_stdin and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail("must be running in a tty to attach to a task; --no-stdin shows its output only")
+    one, container_id = _one_running(context, task_id)
+    containers = context.mesos.containers(one.agent_id)
+    try:
+        output = containers.output(container_id)
+    except Refused as error:
+        if error.status == 500:
+            fail(f"task '{one.id}' was not launched with a terminal: {error}")
+        raise
+    attachment = Attachment(containers, container_id, output, keys=not no_stdin, on_terminal=not no_stdin)
+    try:
+        attachment.run()
+    finally:
+        output.close()
+
+
+@task.command()
+@click.argument("task_id")
+@click.argument("path", default="")
+@click.option("--target-dir", default=".", show_default=True, help="Where to put it.")
+@click.option("--all", "every", is_flag=True, help="Completed tasks too.")
+@pass_context
+def download(context: Context, task_id: str, path: str, target_dir: str, every: bool) -> None:
+    """Copy PATH of a task's sandbox (all of it, without PATH) to this machine."""
+    found = _found(context, task_id, every, False)
+    if len(found) > 1:
+        fail(_several(task_id, found))
+    one = found[0]
+    folder = context.mesos.sandbox(one.agent_id, one.raw)
+    target = Path(target_dir)
+    target.mkdir(parents=True, exist_ok=True)
+    _download(context, one.agent_id, f"{folder}/{path}".rstrip("/"), target, whole=not path.strip("/"))
+
+
+def _download(context: Context, agent_id: str, source: str, target: Path, *, whole: bool) -> None:
+    """A file, or a folder with all that is in it (``whole``: without the folder itself)."""
+    name = source.rpartition("/")[2]
+    if not whole:
+        siblings = context.mesos.browse(agent_id, source.rpartition("/")[0])
+        entry = next((one for one in siblings if one["path"] == source), None)
+        if entry is None:
+            fail(f"'{name}' does not exist in the task's sandbox")
+        if not str(entry["mode"]).startswith("d"):
+            _save(context, agent_id, source, target / name)
+            return
+        target = target / name
+    target.mkdir(exist_ok=True)
+    for entry in context.mesos.browse(agent_id, source):
+        inner = str(entry["path"])
+        mode = str(entry["mode"])
+        if mode.startswith("d"):
+            _download(context, agent_id, inner, target / inner.rpartition("/")[2], whole=True)
+        elif mode.startswith("-"):
+            _save(context, agent_id, inner, target / inner.rpartition("/")[2])
+
+
+def _save(context: Context, agent_id: str, source: str, target: Path) -> None:
+    with target.open("wb") as file:
+        for part in context.mesos.download(agent_id, source):
+            file.write(part)
+
+
+def _one_running(context: Context, text: str) -> tuple[Task, dict[str, Any]]:
+    """The task that is meant, and its container."""
+    known = [one for one in tasks(context.mesos.state()) if matches(one, text)]
+    if not known:
+        fail(f"no task ID found containing '{text}'")
+    exact = [one for one in known if one.id == text]
+    if len(exact or known) > 1:
+        fail(_several(text, known))
+    one = (exact or known)[0]
+    container_id = container_of(one)
+    if container_id is None:
+        fail(f"task '{one.id}' has no container yet")
+    return one, container_id
+
+
+def _several(text: str, found: Sequence[Task]) -> str:
+    return f"found more than one task with the same name '{text}': {', '.join(sorted(one.id for one in found))}"
+
+
+def _exit_code(status: int | None) -> int:
+    """Of a shell, from what wait(2) gave."""
+    if status is None:
+        return 1
+    return 128 + (status & 0x7F) if status & 0x7F else status >> 8

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from dcos.client.adminrouter.containers import Containers
 from dcos.client.adminrouter.transport import ClientError, Transport
 
 Json = dict[str, Any]
@@ -36,7 +38,15 @@ class Mesos:
         body = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}
         self._transport.send("POST", "/mesos/api/v1", body)
 
+    def containers(self, agent_id: str) -> Containers:
+        """Of one agent."""
+        return Containers(self._transport, agent_id)
+
     # ---- an agent's files ----
+
+    def download(self, agent_id: str, path: str) -> Iterator[bytes]:
+        """A file, whole, in parts.   Errors: ClientError."""
+        yield from self._transport.stream(f"/agent/{quote(agent_id)}/files/download", query={"path": path})
 
     def sandbox(self, agent_id: str, task: Json) -> str:
         """Path of a task's folder on its agent.   Errors: ClientError when the agent does not know the task."""
@@ -47,7 +57,8 @@ class Mesos:
                 continue
             for executor in [*framework.get("executors", []), *framework.get("completed_executors", [])]:
                 if executor.get("id") == executor_id:
-                    return str(executor["directory"])
+                    own = f"/tasks/{task['id']}" if executor.get("type") == "DEFAULT" else ""
+                    return f"{executor['directory']}{own}"
         raise ClientError(f"agent {agent_id} has no files of task {task['id']}")
 
     def file_size(self, agent_id: str, path: str) -> int:

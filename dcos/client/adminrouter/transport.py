@@ -14,7 +14,7 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -231,6 +231,33 @@ class Transport:
             self._kept = None if response.will_close else (origin, connection)
             return Reply(response.status, {key.lower(): value for key, value in response.getheaders()}, content, url)
         raise AssertionError("a fresh connection either answers or raises")
+
+    def stream(self, path: str, *, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
+        """The body of a GET, in parts.   Errors: ClientError and below."""
+        parts = urlsplit(self.url + path + (f"?{urlencode(query, doseq=True)}" if query else ""))
+        connection = self.connect()
+        try:
+            connection.request("GET", f"{parts.path}?{parts.query}", headers=self.identity())
+            response = connection.getresponse()
+            if response.status >= 300:
+                kind = {401: LoginNeeded, 404: NotFound}.get(response.status, Refused)
+                headers = {key.lower(): value for key, value in response.getheaders()}
+                raise kind(response.status, response.read(), headers, f"GET {path}")
+            while part := response.read(2**16):
+                yield part
+        except (http.client.HTTPException, OSError) as error:
+            raise Unreachable(f"{self.url}{path}: {error or type(error).__name__}") from None
+        finally:
+            connection.close()
+
+    def identity(self) -> dict[str, str]:
+        """Headers that say who asks."""
+        token = {"Authorization": f"token={self.token}"} if self.token else {}
+        return {"User-Agent": self._user_agent, **token}
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection for a stream, which its owner closes.   Errors: Unreachable, Untrusted."""
+        return self._connect(_origin(self.url))
 
     def _reusable(self, origin: tuple[str, str]) -> http.client.HTTPConnection | None:
         return self._kept[1] if self._kept and self._kept[0] == origin else None

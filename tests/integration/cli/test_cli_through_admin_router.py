@@ -112,6 +112,9 @@ def test_first_minutes(cluster: Processes, folder: Path) -> None:
     assert "TASK_RUNNING" in ok("task")
     assert "listening on" in ok("task", "log", "hello-world", "--lines=50")
     assert "stdout" in ok("task", "ls", "hello-world")
+    run_inside(folder)
+    ok("task", "download", "hello-world", "stdout", f"--target-dir={folder}/copy")
+    assert "listening on" in (folder / "copy/stdout").read_text()
     assert "1/1" in ok("marathon", "app", "list")
     assert "marathon" in ok("service")
     ok("marathon", "app", "update", "hello-world", "instances=2")
@@ -120,3 +123,38 @@ def test_first_minutes(cluster: Processes, folder: Path) -> None:
     cluster.eventually("it is gone", lambda: "/hello-world" not in ok("marathon", "app", "list"))
     ok("auth", "logout")
     assert "dcos auth login" in dcos(folder, "task").stderr
+
+
+def run_inside(folder: Path) -> None:
+    """``dcos task exec``: both ways through nginx, with pipes and with a terminal."""
+    done = dcos(folder, "task", "exec", "hello-world", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 7)
+    program, environment = (
+        str(Path(sys.executable).with_name("dcos")),
+        {**os.environ, "DCOS_DIR": str(folder / "dcos-dir")},
+    )
+    words = [program, "task", "exec", "-i", "hello-world", "sh", "-c", "read -r line; echo got $line; cat; echo over"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"one\n")
+        child.stdin.flush()
+        # it comes while the request goes on
+        assert child.stdout.readline() == b"got one\n"
+        out, err = child.communicate(b"two\n" * 50_000, timeout=60)
+        assert (out, err, child.returncode) == (b"two\n" * 50_000 + b"over\n", b"", 0)
+
+    master, slave = os.openpty()
+    words = [program, "task", "exec", "-it", "hello-world", "sh", "-c", "stty size; tty; read -r line; echo got $line"]
+    with subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=environment) as child:
+        os.close(slave)
+        seen = b""
+        while b"/dev/pts/" not in seen:
+            seen += os.read(master, 1000)
+        os.write(master, b"hello\r")
+        while b"got hello" not in seen:
+            seen += os.read(master, 1000)
+        assert child.wait(60) == 0
+    os.close(master)
