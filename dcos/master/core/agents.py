@@ -469,7 +469,8 @@ def _return_known(
 def _adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now: float, *, tell: bool) -> None:
     """Take over the frameworks, executors and tasks that the agent brings and we do not know.
 
-    ``tell``: each task's scheduler gets its state (the agent had been given up).
+    ``tell``: each task's scheduler gets its state (the agent had been given up): that of the update which the agent has in
+    flight, for the later ones are still to come and a terminal state must be the last.
     """
     named = {one.info.id.value for one in message.frameworks if one.info.id is not None}
     for owner, executor_id in list(agent.executors):
@@ -512,7 +513,7 @@ def _adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now
             if tell:
                 status = tasks.status_of_master(
                     made.id,
-                    task.state,
+                    task.status_update_state or task.state,
                     TaskStatusReason.REASON_AGENT_REREGISTERED,
                     "Agent re-registered",
                     now,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from dcos.master.core import effects
 from dcos.model.v1.scheduler import Call, CallType
+from dcos.model.v1.types import TaskState
 from dcos.wire import agent_link
 from tests.unit.master.stage import Stage
 
@@ -31,3 +33,22 @@ def test_registered_is_heard_before_a_removed_framework_is_ended(given_up: bool)
     link = stage.back(record.info, (told,), pid=record.pid)
     heard = [one.message for one in stage.effects if isinstance(one, effects.ToAgent) and one.link == link]
     assert [type(one) for one in heard[:2]] == [agent_link.Registered, agent_link.ShutdownFramework]
+
+
+def test_a_state_is_not_told_before_the_updates_that_lead_to_it() -> None:
+    """The task ended while its agent was away, and the agent still has TASK_RUNNING in flight."""
+    stage = Stage()
+    agent, link = stage.agent()
+    framework, stream = stage.subscribe()
+    stage.run_task(framework)
+    record = stage.state.agents[agent]
+    (task,) = record.tasks.values()
+    ended = msgspec.structs.replace(
+        task.message, state=TaskState.TASK_FAILED, status_update_state=TaskState.TASK_RUNNING
+    )
+    told = agent_link.AgentFramework(info=stage.state.frameworks[framework].info, tasks=(ended,))
+    stage.cut(link)
+    stage.wait(601.0)
+    stage.clear()
+    stage.back(record.info, (told,), pid=record.pid)
+    assert [status.state for status in stage.statuses(stream)] == [TaskState.TASK_RUNNING]
