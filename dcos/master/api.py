@@ -134,7 +134,10 @@ class Api:
             duration(request.query.get("timeout", "0ns"))
         except ValueError as error:
             return text_response(400, f"Invalid timeout '{request.query['timeout']}': {error}.\n")
-        return json_body(request, metrics.snapshot(self.writer))
+        return json_body(request, self.metrics_now())
+
+    def metrics_now(self) -> dict[str, float]:
+        return metrics.snapshot(self.writer, per_framework=self.config.publish_per_framework_metrics)
 
     async def logging_toggle(self, request: web.Request) -> web.Response:
         return text_response(*self.verbosity.toggle(request.query))

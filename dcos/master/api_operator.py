@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dcos.master import api_admin, api_operations, metrics
+from dcos.master import api_admin, api_operations
 from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import views
@@ -131,7 +131,7 @@ def get_master(state: State, _: Viewer = ALL) -> Json:
 
 
 async def get_metrics(asked: Asked) -> web.StreamResponse:
-    found = [{"name": name, "value": value} for name, value in metrics.snapshot(asked.api.writer).items()]
+    found = [{"name": name, "value": value} for name, value in asked.api.metrics_now().items()]
     return await reply(asked, {"metrics": found})
 
 

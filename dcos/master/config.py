@@ -187,6 +187,7 @@ class Config:
     max_operator_event_stream_subscribers: int = setting(
         1000, "Event streams of operators; one more ends the oldest.", parse=_count
     )
+    registry_fetch_timeout: float = setting(60.0, "A registry read that takes longer ends the master.", parse=duration)
     registry_store_timeout: float = setting(20.0, "A registry write that takes longer ends the master.", parse=duration)
     registry_gc_interval: float = setting(900.0, "How often old agents leave the registry.", parse=duration)
     registry_max_agent_age: float = setting(14 * 86400.0, "How long lost agents are remembered.", parse=duration)
@@ -275,7 +276,6 @@ class Config:
     quorum: int | None = setting(None, "The ensemble of ZooKeeper keeps the registry.", inert=True)
     registry: str = setting("replicated_log", "The registry is in ZooKeeper.", inert=True)
     registry_strict: bool = setting(False, "Gone upstream too.", inert=True)
-    registry_fetch_timeout: float = setting(60.0, "A registry read has 60 s.", parse=duration, inert=True)
     log_auto_initialize: bool = setting(True, "There is no replicated log.", inert=True)
     authenticate_frameworks: bool = setting(
         False,

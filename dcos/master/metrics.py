@@ -10,9 +10,13 @@ from collections import Counter
 from typing import Final
 from urllib.parse import quote
 
+from dcos.master.core import quota, views
+from dcos.master.core.operations import ENDS, TYPES
 from dcos.master.core.state import State
 from dcos.master.writer import Writer
 from dcos.model.resources import EMPTY, Resources
+from dcos.model.v1.scheduler import CallType, EventType
+from dcos.model.v1.types import OperationState
 
 _MESSAGES: Final = [
     "register_framework",
@@ -69,6 +73,15 @@ _ENDED: Final = ["finished", "failed", "killed", "lost", "error", "dropped", "go
 _LIVE: Final = ["staging", "starting", "running", "killing", "unreachable"]
 _SCALARS: Final = ("cpus", "gpus", "mem", "disk")
 
+_OPEN_OPERATIONS: Final = frozenset(
+    {OperationState.OPERATION_PENDING, OperationState.OPERATION_RECOVERING, OperationState.OPERATION_UNREACHABLE}
+)
+_COUNTED: Final = {
+    "calls": tuple(str(kind) for kind in CallType if kind is not CallType.UNKNOWN),
+    "events": tuple(str(kind) for kind in EventType if kind is not EventType.UNKNOWN),
+    "operations": ("LAUNCH", "LAUNCH_GROUP", *TYPES),
+}
+
 COUNTERS: Final = (
     *(f"messages_{name}" for name in _MESSAGES),
     *(f"{judged}_{name}" for name in _JUDGED for judged in ("valid", "invalid")),
@@ -77,16 +90,22 @@ COUNTERS: Final = (
 )
 
 
-def snapshot(writer: Writer) -> dict[str, float]:
+def snapshot(writer: Writer, *, per_framework: bool = True) -> dict[str, float]:
     state = writer.state
     out: dict[str, float] = {f"master/{name}": float(state.counters.get(name, 0)) for name in COUNTERS}
     out.update((f"master/{name}", float(value)) for name, value in state.counters.items() if name.startswith("task_"))
     out |= _gauges(state, writer)
     out |= _resources(state)
+    out |= _operations(state)
     out |= _allocator(state)
-    out |= _frameworks(state)
+    out |= _quotas(state)
+    if per_framework:
+        out |= _frameworks(state)
+    out |= writer.timers()
     out |= system_metrics()
-    out["registrar/queued_operations"] = 0.0
+    registry = writer.registry
+    out["registrar/queued_operations"] = float(registry.waiting) if registry is not None else 0.0
+    out["registrar/registry_size_bytes"] = float(registry.size_bytes) if registry is not None else 0.0
     out["registrar/log/recovered"] = float(state.recovered_at is not None)
     return out
 
@@ -165,6 +184,55 @@ def _allocator(state: State) -> dict[str, float]:
     return out
 
 
+def _operations(state: State) -> dict[str, float]:
+    """Those that are kept, by state; ends are counted for good. ``total`` is all that ever were."""
+    live: Counter[tuple[str, str]] = Counter()
+    for agent in state.agents.values():
+        for record in agent.operations.values():
+            kind = record.info.type.lower() if record.info.type is not None else "unknown"
+            if record.latest.state is not None and record.latest.state in _OPEN_OPERATIONS:
+                live[kind, record.latest.state.removeprefix("OPERATION_").lower()] += 1
+    kinds = [kind.lower() for kind in TYPES]
+    out: dict[str, float] = {}
+    for prefix, chosen in (("", kinds), *((f"{kind}/", [kind]) for kind in kinds)):
+        total = 0.0
+        for short in ("pending", "recovering", "unreachable"):
+            count = float(sum(live[kind, short] for kind in chosen))
+            out[f"master/operations/{prefix}{short}"] = count
+            total += count
+        for end in ENDS:
+            count = float(state.counters.get(f"operations/{prefix}{end}", 0))
+            out[f"master/operations/{prefix}{end}"] = count
+            total += count
+        out[f"master/operations/{prefix}total"] = total
+    return out
+
+
+def _quotas(state: State) -> dict[str, float]:
+    """What roles have consumed, and where a role has a quota also that and what of it is held."""
+    out: dict[str, float] = {}
+    root: Counter[str] = Counter()
+    for role, consumed in quota.consumption(state).items():
+        for name in _SCALARS:
+            if consumed.get(name):
+                out[f"allocator/mesos/quota/roles/{role}/resources/{name}/consumed"] = consumed[name] / 1000
+                if "/" not in role:
+                    root[name] += consumed[name]
+    out.update((f"allocator/mesos/quota/roles//resources/{name}/consumed", sum_ / 1000) for name, sum_ in root.items())
+    held: dict[str, dict[str, int]] = {}
+    for framework in state.frameworks.values() if state.quotas else ():
+        for offered in (False, True):
+            for role, resources in views.held_by_role(framework, offered=offered).items():
+                quota.count(held, role, resources.non_revocable())
+    for role, config in state.quotas.items():
+        prefix = f"allocator/mesos/quota/roles/{role}/resources"
+        for kind, amounts in (("guarantee", config.guarantees), ("limit", config.limits)):
+            for name, amount in amounts.items():
+                out[f"{prefix}/{name}/{kind}"] = amount.value
+                out[f"{prefix}/{name}/offered_or_allocated"] = held.get(role, {}).get(name, 0) / 1000
+    return out
+
+
 def _frameworks(state: State) -> dict[str, float]:
     out: dict[str, float] = {}
     for framework in state.frameworks.values():
@@ -173,10 +241,26 @@ def _frameworks(state: State) -> dict[str, float]:
         live: Counter[str] = Counter(task.message.state for task in framework.tasks.values())
         for name in ("staging", "starting", "running", "killing"):
             out[f"{prefix}tasks/active/task_{name}"] = float(live[f"TASK_{name.upper()}"])
+        out[f"{prefix}tasks/active/task_unknown"] = float(live["TASK_UNKNOWN"])
         out[f"{prefix}tasks/active/task_unreachable"] = float(len(framework.unreachable))
+        out |= _of_framework(prefix, framework.counts)
         hushed = state.allocator.suppressed_roles(framework.id)
         for role in framework.roles:
             out[f"{prefix}roles/{role}/suppressed"] = float(role in hushed)
+    return out
+
+
+def _of_framework(prefix: str, counts: Counter[str]) -> dict[str, float]:
+    """Calls, events, offers, operations and ends of tasks, counted since the framework came to this master."""
+    out: dict[str, float] = {}
+    for group, names in _COUNTED.items():
+        for name in names:
+            out[f"{prefix}{group}/{name.lower()}"] = float(counts.get(f"{group}/{name}", 0))
+        out[f"{prefix}{group}"] = float(sum(counts.get(f"{group}/{name}", 0) for name in names))
+    for name in ("sent", "accepted", "declined", "rescinded"):
+        out[f"{prefix}offers/{name}"] = float(counts.get(f"offers/{name}", 0))
+    for end in _ENDED:
+        out[f"{prefix}tasks/terminal/task_{end}"] = float(counts.get(f"ended/TASK_{end.upper()}", 0))
     return out
 
 

@@ -89,11 +89,17 @@ class Registry:
         self._base = registry_path(zk_path)
         self._root = self._base + "/agents"
         self._epoch = epoch
-        self._known: set[str] = set()
+        self._known: dict[str, int] = {}
+        """Nodes that are there, with the sizes of their data."""
         self.writes = 0
         """Transactions so far."""
-        self.size_bytes = 0
-        """Of what the last transaction wrote."""
+        self.waiting = 0
+        """Entries that are being written."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all data in it."""
+        return sum(self._known.values())
 
     def path_of(self, agent: str) -> str:
         return f"{self._root}/{zlib.crc32(agent.encode()) % FOLDERS:02x}/{agent}"
@@ -110,9 +116,7 @@ class Registry:
         listed = await asyncio.gather(*(self._list(f"{number:02x}") for number in range(FOLDERS)))
         paths = [path for paths in listed for path in paths]
         entries = await asyncio.gather(*(self._read(path) for path in paths))
-        found = tuple((path.rpartition("/")[2], entry) for path, entry in zip(paths, entries, strict=True) if entry)
-        self._known = {self.path_of(agent) for agent, _ in found}
-        return found
+        return tuple((path.rpartition("/")[2], entry) for path, entry in zip(paths, entries, strict=True) if entry)
 
     async def recover_settings(self) -> Settings:
         """What operators have set.   Errors: StoreError; RegistryError."""
@@ -135,7 +139,7 @@ class Registry:
                 found.append(msgspec.json.decode(_entry(node.data), type=kind))
             except (msgspec.MsgspecError, RegistryError) as error:
                 raise RegistryError(f"{path}: {error}") from error
-            self._known.add(path)
+            self._known[path] = len(node.data)
         return tuple(found)
 
     async def _folder(self, name: str) -> None:
@@ -155,7 +159,9 @@ class Registry:
         if node is None:
             return None
         try:
-            return read(node.data)
+            entry = read(node.data)
+            self._known[path] = len(node.data)
+            return entry
         except (msgspec.MsgspecError, RegistryError) as error:
             raise RegistryError(f"{path}: {error}") from error
 
@@ -169,8 +175,12 @@ class Registry:
             for one in writes
         }
         wanted = {path: None if entry is None else write(entry) for path, entry in last.items()}
-        for part in _parts(wanted):
-            await self._commit(part)
+        self.waiting = len(wanted)
+        try:
+            for part in _parts(wanted):
+                await self._commit(part)
+        finally:
+            self.waiting = 0
 
     async def _commit(self, wanted: dict[str, bytes | None]) -> None:
         while True:
@@ -184,9 +194,9 @@ class Registry:
         self.writes += 1
         for path, data in wanted.items():
             if data is None:
-                self._known.discard(path)
+                self._known.pop(path, None)
             else:
-                self._known.add(path)
+                self._known[path] = len(data)
 
     def _operations(self, wanted: dict[str, bytes | None]) -> Iterable[Operation]:
         for path, data in wanted.items():
@@ -203,10 +213,11 @@ class Registry:
         while True:
             try:
                 for path in wanted:
-                    if await self._store.get(path) is None:
-                        self._known.discard(path)
+                    node = await self._store.get(path)
+                    if node is None:
+                        self._known.pop(path, None)
                     else:
-                        self._known.add(path)
+                        self._known[path] = len(node.data)
                 return
             except Disconnected:
                 continue

@@ -131,13 +131,14 @@ async def contend(app: App[Config], store: Store, api: Api) -> None:
         registry = Registry(store, path, standing.epoch)
         started = api.writer.now()
         try:
-            async with asyncio.timeout(60.0):
+            async with asyncio.timeout(api.config.registry_fetch_timeout):
                 entries = await registry.recover()
                 settings = await registry.recover_settings()
         except SessionLost:
             raise
         except (StoreError, RegistryError, TimeoutError) as error:
             raise Exit(EXIT_REGISTRY, f"the registry could not be read: {error or type(error).__name__}") from error
+        api.writer.fetched.note(app.clock.monotonic(), api.writer.now() - started)
         api.writer.registry = registry
         api.writer.put(Recovered(api.writer.now(), entries, settings))
         app.log.info(

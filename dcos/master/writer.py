@@ -18,6 +18,7 @@ from dcos.model.v1 import master, scheduler
 from dcos.runtime.app import Exit
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import get_logger
+from dcos.runtime.timing import Timer
 from dcos.store.base import BadVersion, SessionLost
 from dcos.wire import agent_link
 from dcos.wire.errors import WireError
@@ -53,13 +54,30 @@ class Writer:
         self._clock = clock
         self._epoch = clock.now() - clock.monotonic()
         self._log = get_logger("master")
-        self.busy_s = 0.0
+        self.fetched = Timer()
+        self.stored = Timer()
+        self.allocated = Timer()
+        self.allocation_waited = Timer()
+        """From the first event that an allocation run answers to the run."""
+        self._first_put: float | None = None
+
+    def timers(self) -> dict[str, float]:
+        """Of the allocator and the registrar, by upstream's names."""
+        at = self._clock.monotonic()
+        return {
+            **self.allocated.metrics("allocator/mesos/allocation_run_ms", at),
+            **self.allocation_waited.metrics("allocator/mesos/allocation_run_latency_ms", at),
+            **self.fetched.metrics("registrar/state_fetch_ms", at),
+            **self.stored.metrics("registrar/state_store_ms", at),
+        }
 
     def now(self) -> float:
         """Unix seconds that never jump while this process runs."""
         return self._epoch + self._clock.monotonic()
 
     def put(self, event: Event) -> None:
+        if self._first_put is None:
+            self._first_put = self._clock.monotonic()
         self._inbox.append(event)
         self._wake.set()
 
@@ -91,7 +109,7 @@ class Writer:
                 events.append(Tick(now))
             for event in events:
                 step(self.state, event)
-            settle(self.state, now)
+            self._settle(now)
             made = self.state.take_effects()
             writes = [effect for effect in made if isinstance(effect, effects.Write | effects.Keep)]
             if writes:
@@ -99,6 +117,16 @@ class Writer:
             for effect in made:
                 self._perform(effect)
             await asyncio.sleep(0)
+
+    def _settle(self, now: float) -> None:
+        """Allocate, and note how long it took and how long it was waited for."""
+        runs, begun, first = self.state.allocator.runs, self._clock.monotonic(), self._first_put
+        settle(self.state, now)
+        if self.state.allocator.runs != runs:
+            ended = self._clock.monotonic()
+            self.allocated.note(ended, ended - begun)
+            self.allocation_waited.note(ended, begun - first if first is not None else 0.0)
+        self._first_put = self._clock.monotonic() if self._inbox else None
 
     async def _next(self) -> None:
         if self._inbox:
@@ -115,8 +143,10 @@ class Writer:
         assert self.registry is not None
         self._persisted.clear()
         try:
+            begun = self._clock.monotonic()
             async with asyncio.timeout(self._store_timeout_s):
                 await self.registry.write(writes)
+            self.stored.note(self._clock.monotonic(), self._clock.monotonic() - begun)
         except TimeoutError as error:
             raise Exit(EXIT_REGISTRY, "the registry did not take a write in time") from error
         except (BadVersion, SessionLost) as error:

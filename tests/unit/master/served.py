@@ -68,9 +68,10 @@ class Master:
 
 
 @contextlib.asynccontextmanager
-async def serving(*flags: str, lead: bool = True) -> AsyncIterator[Master]:
+async def serving(*flags: str, lead: bool = True, given: State | None = None) -> AsyncIterator[Master]:
+    """``given``: the memory of a master that leads already."""
     config = load(Config, ["--zk=zk://h/mesos", "--cluster=test", *flags], {}, prefix=PREFIX)
-    state = State(config.rules(), make_info("m", "127.0.0.1", 5050, "localhost"), 1.0)
+    state = given or State(config.rules(), make_info("m", "127.0.0.1", 5050, "localhost"), 1.0)
     writer = Writer(state, SystemClock(), store_timeout_s=5, max_subscribers=2)
     api = Api(writer, config)
     async with http.listen(make_application(api), host="127.0.0.1", port=0, cancel_on_disconnect=True) as (_, port):
@@ -81,7 +82,9 @@ async def serving(*flags: str, lead: bool = True) -> AsyncIterator[Master]:
                 await store.create(epoch_path("/mesos"), parents=True)
                 writer.registry = Registry(store, "/mesos", Epoch(epoch_path("/mesos"), 0))
                 api.leader = state.info
-                writer.put(Recovered(writer.now(), await writer.registry.recover()))
+                entries = await writer.registry.recover()
+                if given is None:
+                    writer.put(Recovered(writer.now(), entries))
                 while state.recovered_at is None:
                     await asyncio.sleep(0)
             yield Master(f"http://127.0.0.1:{port}", api, session)
