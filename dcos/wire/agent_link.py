@@ -41,7 +41,7 @@ CONTENT_TYPE = "application/recordio"
 VERSION = 1
 
 
-class LinkMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class LinkMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
     """One record of the link."""
 
 

@@ -9,8 +9,10 @@ import msgspec
 T = TypeVar("T")
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A message of the Mesos v1 API.
+
+    A frozen tree cannot be part of a cycle, so the garbage collector need not look at it: a master keeps millions.
 
     Unset optional members are ``None`` and left out of JSON, empty repeated members too; members with an explicit
     default in the schema are always written.   Source: JSON rules of Mesos 1.11's v1 API.
