@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dcos.install.local import process
+from dcos.install.local import loopback
 from dcos.runtime import pids
 from dcos.testing import netns
 from dcos.testing.cluster import LocalCluster, eventually
@@ -69,7 +69,7 @@ def test_hello_world_answers_and_status_is_healthy(plain: LocalCluster) -> None:
 
 
 def test_virtual_ips_work_where_nftables_may_be_written(plain: LocalCluster) -> None:
-    assert plain.space is not None or os.geteuid() != 0 or process.no_virtual_ips("127.0.77") != ""
+    assert plain.space is not None or os.geteuid() != 0 or loopback.no_virtual_ips("127.0.77") != ""
     if plain.space is None:
         assert f"virtual IPs are left out: {plain.facts['no_virtual_ips']}" in plain.said
         assert vip(plain) == ""

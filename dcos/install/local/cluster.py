@@ -18,7 +18,7 @@ import msgspec
 
 from dcos.install import assets, genconf, passwords
 from dcos.install.command import CommandFailed, run
-from dcos.install.local import network, nspawn, process, supervise
+from dcos.install.local import loopback, network, nspawn, process, supervise
 from dcos.install.local.driver import ON, Driver, NodeTrouble
 from dcos.install.local.progress import Progress
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec, plan
@@ -186,8 +186,8 @@ class LocalCluster:
         if name == "nspawn":
             prefix, no_vips = network.free_prefix(taken), ""
         else:
-            prefix = process.free_prefix(taken)
-            no_vips = process.no_virtual_ips(prefix)
+            prefix = loopback.free_prefix(taken)
+            no_vips = loopback.no_virtual_ips(prefix)
         if no_vips:
             self.progress.say(f"virtual IPs are left out: {no_vips}")
         spec = msgspec.structs.replace(plan(self.folders.name, name, prefix, **counts), no_vips=no_vips)

@@ -17,7 +17,7 @@ import click
 from dcos.install.bundle import cache_folder
 from dcos.install.command import CommandFailed
 from dcos.install.genconf import ConfigError
-from dcos.install.local import demo, process
+from dcos.install.local import demo, loopback
 from dcos.install.local.cluster import (
     DRIVERS,
     LocalCluster,
@@ -143,7 +143,7 @@ def clean_cache(cluster: str | None) -> None:
 def needs(driver: str) -> None:
     """Packages of the operating system that `up` would miss, one a line: for set-up scripts."""
     chosen = driver if driver != "auto" else choose_driver(driver, base_folder())[0]
-    for row in process.wanted_programs() if chosen == "process" else ():
+    for row in loopback.wanted_programs() if chosen == "process" else ():
         click.echo(row.package)
 
 

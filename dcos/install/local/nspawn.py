@@ -20,7 +20,7 @@ from dcos.install.command import CommandFailed, run, succeeds
 from dcos.install.genconf import Served, generate
 from dcos.install.local import cgroups, image, machine, network
 from dcos.install.local.driver import OFF, ON, NodeTrouble
-from dcos.install.local.resources import agent_overrides, agent_service, cpu_count, total_mem_mb
+from dcos.install.local.resources import agent_service, share_of_this_machine
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
 from dcos.install.serve import serving
 from dcos.model.layout import Layout
@@ -223,13 +223,7 @@ class NspawnDriver:
                 future.result()
 
     def _install_one(self, node: NodeSpec) -> None:
-        overrides = agent_overrides(
-            self.spec,
-            node,
-            total_mem_mb=total_mem_mb(Path("/proc/meminfo").read_text()),
-            cpus=cpu_count(),
-            free_disk_mb=shutil.disk_usage(self.folders.base).free // 2**20,
-        )
+        overrides = share_of_this_machine(self.spec, node, self.folders.base)
         script = "set -e; "
         if overrides:
             path = units.override(registry.service(agent_service(node)), Layout())

@@ -13,7 +13,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -26,17 +25,16 @@ import psutil
 
 from dcos import registry
 from dcos.install import apply, assets, bundle, envfile
-from dcos.install.command import CommandFailed, run
+from dcos.install.command import run
 from dcos.install.genconf import Served, configure
-from dcos.install.local import supervise
+from dcos.install.local import loopback, supervise
 from dcos.install.local.driver import OFF, ON, NodeTrouble
-from dcos.install.local.resources import agent_overrides, agent_service, cpu_count, total_mem_mb
-from dcos.install.local.spec import LOOPBACKS, ClusterSpec, Folders, NodeSpec
-from dcos.install.prereqs import MASTER, PREREQUISITES, Prerequisite
+from dcos.install.local.resources import agent_service, share_of_this_machine
+from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
+from dcos.install.prereqs import MASTER
 from dcos.install.tree import Input, plan
 from dcos.install.units import started_by_target
 from dcos.model.layout import Layout
-from dcos.net.core import ruleset, vips
 from dcos.registry import NodeRole
 
 SHIFT = 10000
@@ -79,62 +77,6 @@ VIRTUAL_IPS: Mapping[str, str] = {
 }
 
 
-def no_virtual_ips(prefix: str) -> str:
-    """Why virtual IPs must be left out; empty when this kernel takes a table and a route of ours, tried and removed again."""
-    if os.geteuid() != 0:
-        return "only root may write nftables"
-    missing = [tool for tool in ("nft", "ip") if shutil.which(tool) is None]
-    if missing:
-        return f"not installed: {', '.join(missing)}"
-    number = prefix.rsplit(".", 1)[1]
-    table = f"dcos_probe_{number}"
-    trial = {vips.Service("tcp", f"11.{number}.0.1", 80): (vips.Target(f"{prefix}.21", 80),)}
-    route = [f"11.{number}.0.0/16", "dev", "lo", "proto", number]
-    try:
-        run(["nft", "-f", "-"], input_text=ruleset.transaction(trial, ruleset.Table(), 4, table)[0], timeout_s=30)
-        run(["nft", "-f", "-"], input_text=ruleset.removal(4, table), timeout_s=30)
-        run(["ip", "route", "add", *route, "src", f"{prefix}.1"], timeout_s=30)
-        run(["ip", "route", "del", *route], timeout_s=30)
-    except CommandFailed as trouble:
-        said = trouble.output.strip().splitlines()
-        return f"{trouble.argv[0]} is refused: {said[0] if said else trouble}"
-    return ""
-
-
-def free_prefix(taken: set[str], candidates: Sequence[str] = LOOPBACKS) -> str:
-    """The first loopback network that no known cluster has and where nobody, of another user say, serves what ours would."""
-    ports = [registry.port_of(*one) for one in (("dcos-mesos-master", "http"), ("dcos-marathon", "http"))]
-    for prefix in candidates:
-        if prefix not in taken and all(_is_free(f"{prefix}.11", port) for port in ports):
-            return prefix
-    numbers = " and ".join(map(str, ports))
-    raise NodeTrouble(
-        f"no loopback network is free for a cluster: others have them, or something listens on ports {numbers} of every "
-        f"address (tried {', '.join(candidates)})"
-    )
-
-
-def _is_free(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-    return True
-
-
-def missing_programs() -> tuple[Prerequisite, ...]:
-    """What plain processes need of this machine and do not find."""
-    return tuple(row for row in PREREQUISITES if row.plain and not row.is_here())
-
-
-def wanted_programs() -> tuple[Prerequisite, ...]:
-    """What set-up should install: for root nft too, though without it only virtual IPs are left out."""
-    nft = tuple(row for row in PREREQUISITES if row.command == "nft" and os.geteuid() == 0 and not row.is_here())
-    return (*missing_programs(), *nft)
-
-
 def shifted(number: int) -> int:
     """The port that stands for one only root may use."""
     return number + SHIFT if number < 1024 else number
@@ -165,7 +107,7 @@ class ProcessDriver:
 
     def prepare(self) -> None:
         """Nothing is shared but the supervisor, which ``start`` finds or starts. Errors: NodeTrouble naming what is missing."""
-        if missing := missing_programs():
+        if missing := loopback.missing_programs():
             proofs = ", ".join(row.command or row.file for row in missing)
             packages = " ".join(sorted(row.package for row in missing))
             raise NodeTrouble(f"not on this machine: {proofs}; as root: apt-get install {packages}")
@@ -291,13 +233,7 @@ class ProcessDriver:
             changes["dcos-net"].update(self._filled(VIRTUAL_IPS, node))
         if node.role != MASTER:
             own = changes.setdefault(agent_service(node), {})
-            overrides = agent_overrides(
-                self.spec,
-                node,
-                total_mem_mb=total_mem_mb(Path("/proc/meminfo").read_text()),
-                cpus=cpu_count(),
-                free_disk_mb=shutil.disk_usage(self.folders.base).free // 2**20,
-            )
+            overrides = share_of_this_machine(self.spec, node, self.folders.base)
             if os.geteuid() != 0:
                 own["MESOS_SWITCH_USER"] = "false"  # tasks ask for root; here everybody is who we are
             kept = [part for part in overrides["MESOS_RESOURCES"].split(";") if not part.startswith("ports")]

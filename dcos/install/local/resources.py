@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from dcos.install.local.spec import ClusterSpec, NodeSpec
 from dcos.install.prereqs import MASTER, SLAVE_PUBLIC
@@ -32,6 +34,17 @@ def agent_overrides(
             part for part in (f"cpus:{max(2, cpus)}", f"mem:{mem}", f"disk:{disk}", ports) if part
         )
     }
+
+
+def share_of_this_machine(spec: ClusterSpec, node: NodeSpec, folder: Path) -> Mapping[str, str]:
+    """``agent_overrides`` of the machine as it is now; the disk is that of ``folder``."""
+    return agent_overrides(
+        spec,
+        node,
+        total_mem_mb=total_mem_mb(Path("/proc/meminfo").read_text()),
+        cpus=cpu_count(),
+        free_disk_mb=shutil.disk_usage(folder).free // 2**20,
+    )
 
 
 def total_mem_mb(text: str) -> int:

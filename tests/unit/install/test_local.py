@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dcos import registry
-from dcos.install.local import cgroups, cluster, image, process, supervise
+from dcos.install.local import cgroups, cluster, image, loopback, process, supervise
 from dcos.install.local.driver import NodeTrouble
 from dcos.install.local.resources import agent_overrides, total_mem_mb
 from dcos.install.local.spec import ClusterSpec, Folders, SpecError, plan
@@ -191,20 +191,20 @@ def test_loopback_networks_in_use_are_passed_over(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(registry, "port_of", lambda *_: port)
     first, second, third = (f"127.9.{number}" for number in (1, 2, 3))
     with socket.create_server((f"{second}.11", port)):
-        assert process.free_prefix({first}, (first, second, third)) == third
+        assert loopback.free_prefix({first}, (first, second, third)) == third
         with pytest.raises(NodeTrouble, match="no loopback network is free"):
-            process.free_prefix({first, third}, (first, second, third))
+            loopback.free_prefix({first, third}, (first, second, third))
 
 
 def test_virtual_ips_need_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert process.no_virtual_ips("127.0.77") == "only root may write nftables"
+    assert loopback.no_virtual_ips("127.0.77") == "only root may write nftables"
 
 
 def test_missing_programs_are_told_with_their_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     gone = Prerequisite("zoo", "shows animals", command="zebra", plain=True)
-    monkeypatch.setattr(process, "PREREQUISITES", (gone, Prerequisite("z", "not for plain processes", command="zz")))
-    assert process.missing_programs() == (gone,)
+    monkeypatch.setattr(loopback, "PREREQUISITES", (gone, Prerequisite("z", "not for plain processes", command="zz")))
+    assert loopback.missing_programs() == (gone,)
     with pytest.raises(NodeTrouble, match="not on this machine: zebra; as root: apt-get install zoo"):
         process.ProcessDriver(Folders(tmp_path, "dcos"), made()).prepare()
 
