@@ -13,7 +13,6 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
 from typing import cast
 
 import uvloop
@@ -77,13 +76,13 @@ PONG = chunk(agent_link.Pong())
 class SimulatedAgent(asyncio.Protocol):
     """One agent's end of the link, as little as possible."""
 
-    def __init__(self, number: int, joined: Callable[[], None]) -> None:
+    def __init__(self, number: int, all: Agents) -> None:
         self.number = number
         self.info = AgentInfo(hostname=f"host-{number}", resources=AGENT)
         self.pid = f"slave(1)@10.{number >> 16}.{number >> 8 & 255}.{number & 255}:5051"
         self.frameworks: tuple[agent_link.AgentFramework, ...] = ()
         self.pings = 0
-        self._joined = joined
+        self._all = all
         self._data = b""
         self._in_body = False
         self._decoder = Decoder()
@@ -110,6 +109,9 @@ class SimulatedAgent(asyncio.Protocol):
             "Transfer-Encoding: chunked\r\n\r\n"
         )
         self._transport.write(head.encode() + self.hello())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._all.lost += 1
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -138,7 +140,7 @@ class SimulatedAgent(asyncio.Protocol):
                     self.info = AgentInfo(
                         hostname=self.info.hostname, resources=AGENT, id=AgentID(value=message.agent_id)
                     )
-                self._joined()
+                self._all.joined += 1
             case agent_link.Shutdown():
                 raise RuntimeError(message.message)
 
@@ -179,14 +181,12 @@ class Agents:
 
     def __init__(self, count: int) -> None:
         self.joined = 0
-        self.all = [SimulatedAgent(number, self._joined) for number in range(count)]
-
-    def _joined(self) -> None:
-        self.joined += 1
+        self.lost = 0
+        self.all = [SimulatedAgent(number, self) for number in range(count)]
 
     async def join(self, port: int) -> float:
         """Connect all within the back-off once the master serves; seconds until the last was registered."""
-        self.joined = 0
+        self.joined = self.lost = 0
         begin = time.perf_counter()
         await serving(port)
         loop = asyncio.get_running_loop()
@@ -196,7 +196,12 @@ class Agents:
             await loop.create_connection(lambda: agent, "127.0.0.1", port)
 
         await asyncio.gather(*(one(agent) for agent in self.all))
-        await until("all agents are registered", lambda: self.joined >= len(self.all), within_s=300)
+        try:
+            await until("all agents are registered", lambda: self.joined >= len(self.all), within_s=120)
+        except TimeoutError as error:
+            raise TimeoutError(
+                f"{self.joined} of {len(self.all)} agents are registered, {self.lost} lost links"
+            ) from error
         return time.perf_counter() - begin
 
     @property

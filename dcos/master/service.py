@@ -27,7 +27,7 @@ from dcos.master.persist import Registry, RegistryError, epoch_path
 from dcos.master.version import MESOS_VERSION
 from dcos.master.writer import EXIT_LEADERSHIP, EXIT_REGISTRY, Writer
 from dcos.model.v1.types import Address, DomainInfo, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType
-from dcos.runtime import access_settings, http
+from dcos.runtime import access_settings, heap, http
 from dcos.runtime.app import App, Exit
 from dcos.runtime.app import main as app_main
 from dcos.runtime.log import get_logger
@@ -85,6 +85,7 @@ def make_application(api: Api) -> web.Application:
 
 
 async def run(app: App[Config]) -> None:
+    heap.freeze_survivors()
     config = app.config
     problems = config.problems()
     if problems:
