@@ -55,8 +55,11 @@ class DiskUsage:
         self._enforce = enforce
         self._clock = clock
         self._log = log
-        self.used: dict[str, int] = {}
-        """Bytes by container, as measured last."""
+        self._used: dict[str, int] = {}
+
+    def used_by(self, container_id: str) -> int | None:
+        """Bytes, as measured last."""
+        return self._used.get(container_id)
 
     async def run(self) -> None:
         """For ever."""
@@ -84,7 +87,7 @@ class DiskUsage:
                         self._clock.now(),
                     )
                 )
-        self.used = found
+        self._used = found
 
     def _watched(self) -> Iterator[Watched]:
         wanted: dict[str, Resources] = {}

@@ -172,6 +172,7 @@ async def run(app: App[Config]) -> None:
         work=work,
         config=config,
         clock=app.clock,
+        disk_used=None if disk is None else disk.used_by,
     )
     nested = NestedContainers(
         core=core,

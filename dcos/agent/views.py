@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import msgspec
 from dcos.agent import metrics, render
 from dcos.agent.access import ALL, Viewer, user_of
 from dcos.agent.config import Config, shown
-from dcos.agent.containerizer import processes
+from dcos.agent.containerizer import control_groups, processes
 from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, container_id_of
 from dcos.agent.daemon import Daemon
+from dcos.agent.disk_usage import quota_of
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, version_json
@@ -41,6 +42,7 @@ class Views:
         work: WorkDir,
         config: Config,
         clock: Clock,
+        disk_used: Callable[[str], int | None] | None = None,
     ) -> None:
         self.daemon = daemon
         self._containerizer = containerizer
@@ -50,6 +52,7 @@ class Views:
         self.config = config
         self.acls = config.acls or EVERYTHING
         self._clock = clock
+        self._disk_used = disk_used
         self._look: processes.Look | None = None
         self._looked = 0.0
         self.start_time = clock.now()
@@ -102,9 +105,7 @@ class Views:
         return v1.ResponseGetAgent(
             agent_info=self.daemon.info,
             drain_config=drain.config if drain is not None else None,
-            estimated_drain_start_time=(
-                TimeInfo(nanoseconds=int(drain.since * 1e9)) if drain is not None else None
-            ),
+            estimated_drain_start_time=(TimeInfo(nanoseconds=int(drain.since * 1e9)) if drain is not None else None),
         )
 
     def directory(self, framework: FrameworkRun, executor: ExecutorRun) -> str:
@@ -153,11 +154,12 @@ class Views:
         """Sum over its tasks' processes; limits are requests, and hard limits where there are any."""
         used = executor.used()
         usages = [self._usage(pid) for pid in executor.pids]
-        return self._statistics(used, usages, executor.run_id)
+        return self._statistics(used, usages, executor.run_id, executor.pids)
 
     def task_statistics(self, run: TaskRun) -> ResourceStatistics:
-        usages = [self._usage(run.pid)] if run.phase is Phase.RUNNING and run.pid is not None else []
-        return self._statistics(Resources.of(run.info.resources), usages, run.container_id)
+        pids = [run.pid] if run.phase is Phase.RUNNING and run.pid is not None else []
+        usages = [self._usage(pid) for pid in pids]
+        return self._statistics(Resources.of(run.info.resources), usages, run.container_id, pids)
 
     def _usage(self, pid: int) -> processes.Usage:
         """As of at most a second ago: one look at all processes serves a whole answer."""
@@ -166,7 +168,22 @@ class Views:
             self._look, self._looked = processes.look(), now
         return processes.usage(pid, self._look)
 
-    def _statistics(self, resources: Resources, usages: list[processes.Usage], container_id: str) -> ResourceStatistics:
+    def _statistics(
+        self, resources: Resources, usages: list[processes.Usage], container_id: str, pids: list[int]
+    ) -> ResourceStatistics:
+        """By control group where the container has its own, else by its processes."""
+        told = self._of_processes(resources, usages, container_id)
+        counted: dict[str, Any] = dict(control_groups.total([control_groups.figures(pid) for pid in pids]))
+        for name, value in counted.items():
+            counted[name] = value if name.endswith("_secs") else int(value)
+        disk = self._disk_used(container_id) if self._disk_used is not None else None
+        if disk is not None:
+            counted |= {"disk_used_bytes": disk, "disk_limit_bytes": quota_of(resources)}
+        return msgspec.structs.replace(told, **counted)
+
+    def _of_processes(
+        self, resources: Resources, usages: list[processes.Usage], container_id: str
+    ) -> ResourceStatistics:
         mark = self._containerizer.mark(container_id)
         mem = resources.scalar("mem") * 1024 * 1024 // 1000
         return ResourceStatistics(
@@ -184,7 +201,7 @@ class Views:
 
     def process_statistics(self, pid: int | None) -> ResourceStatistics:
         """Of a container that has no resources of its own."""
-        return self._statistics(EMPTY, [processes.usage(pid)] if pid is not None else [], "")
+        return self._statistics(EMPTY, [processes.usage(pid)] if pid is not None else [], "", [])
 
     def executor_status(self, executor: ExecutorRun) -> ContainerStatus:
         """Of a container that is the executor's own."""

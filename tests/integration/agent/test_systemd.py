@@ -263,6 +263,8 @@ async def test_statistics_and_memory_of_the_agent(node: Node, link_master: Any, 
     assert one["statistics"]["mem_limit_bytes"] == 64 * 1024 * 1024
     assert one["statistics"]["cpus_limit"] == 0.2
     assert one["statistics"]["processes"] >= 1
+    assert one["statistics"]["mem_total_bytes"] > 0
+    assert one["statistics"]["mem_file_bytes"] >= 0
     pid = node.show("agent", "MainPID")["MainPID"]
     rss_kb = int(node.run("sh", "-c", f"grep VmRSS /proc/{pid}/status").stdout.split()[1])
     assert rss_kb < 80 * 1024
