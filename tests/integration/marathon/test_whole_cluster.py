@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
+from dcos.testing.mesos_cluster import MesosCluster, Process
 from dcos.testing.ports import free_port
-from dcos.testing.zookeeper import ZooKeeperEnsemble, ensemble, why_not
+from dcos.testing.zookeeper import ensemble, why_not
 
 pytestmark = [
     pytest.mark.integration,
@@ -27,57 +24,12 @@ pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
-T = TypeVar("T")
+MARKERS = ("86401", "86402", "86403")
 
 
 @dataclass
-class Process:
-    """One service, started as its console script would be."""
-
-    module: str
-    flags: list[str]
-    log: Path
-    child: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        code = f"import sys; from {self.module}.service import main; sys.exit(main())"
-        with self.log.open("ab") as out:
-            words = [sys.executable, "-c", code, *self.flags]
-            self.child = subprocess.Popen(words, stdout=out, stderr=out, start_new_session=True)
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        if self.child is not None and self.child.poll() is None:
-            self.child.send_signal(number)
-            self.child.wait(20)
-
-
-@dataclass
-class Cluster:
-    folder: Path
-    zookeeper: ZooKeeperEnsemble
-    master_port: int = field(default_factory=free_port)
-    agent_port: int = field(default_factory=free_port)
-    processes: dict[str, Process] = field(default_factory=dict)
+class Cluster(MesosCluster):
     marathon_ports: dict[str, int] = field(default_factory=dict)
-
-    def add(self, name: str, module: str, *flags: str) -> Process:
-        self.processes[name] = made = Process(module, list(flags), self.folder / f"{name}.log")
-        made.start()
-        return made
-
-    def start_mesos(self) -> None:
-        zk = f"{self.zookeeper.url}/mesos"
-        work = str(self.folder / "agent")
-        self.add(
-            "master", "dcos.master", f"--zk={zk}", "--ip=127.0.0.1", f"--port={self.master_port}",
-            f"--work_dir={self.folder / 'master'}", "--hostname=127.0.0.1",
-        )  # fmt: skip
-        self.add(
-            "agent", "dcos.agent", f"--master={zk}", "--ip=127.0.0.1", f"--port={self.agent_port}",
-            f"--work_dir={work}", f"--runtime_dir={self.folder / 'run'}", "--launcher=posix",
-            "--isolation=posix/cpu,posix/mem", "--hostname=127.0.0.1", "--no-systemd_enable_support",
-            "--resources=cpus:4;mem:2048;disk:1000;ports:[31000-31099]", "--attributes=rack:r1", "--no-switch_user",
-        )  # fmt: skip
 
     def start_marathon(self, name: str = "marathon") -> Process:
         port = self.marathon_ports.setdefault(name, free_port())
@@ -88,35 +40,7 @@ class Cluster:
         )  # fmt: skip
 
     def ask(self, method: str, path: str, body: Any = None, *, marathon: str = "marathon") -> Any:
-        url = f"http://127.0.0.1:{self.marathon_ports[marathon]}{path}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data=data, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                raw = answer.read()
-                return json.loads(raw) if answer.headers.get_content_type() == "application/json" else raw
-        except urllib.error.HTTPError as error:
-            with error:
-                raise OSError(f"{method} {path}: {error.code} {error.read()!r}") from None
-
-    def eventually(self, what: str, probe: Callable[[], T], within_s: float = 60.0) -> T:
-        """The first true answer of ``probe``; a failing connection counts as not yet."""
-        deadline = time.monotonic() + within_s
-        last: object = None
-        while time.monotonic() < deadline:
-            try:
-                found = probe()
-                if found:
-                    return found
-                last = found
-            except (OSError, urllib.error.URLError, KeyError) as error:
-                last = error
-            time.sleep(0.2)
-        raise AssertionError(f"not within {within_s} s: {what}; last {last!r}\n{self.logs()}")
-
-    def logs(self) -> str:
-        tails = [f"--- {name}\n{one.log.read_text(errors='replace')[-3000:]}" for name, one in self.processes.items()]
-        return "\n".join(tails)
+        return self.ask_at(self.marathon_ports[marathon], method, path, body)
 
     def tasks(self, app: str, state: str = "TASK_RUNNING", marathon: str = "marathon") -> dict[str, Any]:
         found = self.ask("GET", f"/v2/apps{app}/tasks", marathon=marathon)["tasks"]
@@ -124,16 +48,6 @@ class Cluster:
 
     def quiet(self, marathon: str = "marathon") -> bool:
         return self.ask("GET", "/v2/deployments", marathon=marathon) == []
-
-    def pid_of(self, marker: str) -> list[int]:
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
-                    if words[:1] == [b"sleep"] and marker.encode() in words:
-                        found.append(int(entry.name))
-        return sorted(found)
 
 
 @pytest.fixture
@@ -148,13 +62,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
                 made.ask("DELETE", f"/v2/apps{app['id']}")
             made.eventually("everything stopped", made.quiet)
         finally:
-            for name in ("marathon", "second", "agent", "master"):
-                if name in made.processes:
-                    made.processes[name].kill(signal.SIGTERM)
-            for marker in ("86401", "86402", "86403"):
-                for pid in made.pid_of(marker):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+            made.end(MARKERS)
 
 
 def test_the_life_of_an_app(cluster: Cluster) -> None:
@@ -267,10 +175,7 @@ def test_neither_the_master_nor_zookeeper_take_tasks_with_them(cluster: Cluster)
     cluster.zookeeper[0].start()
 
     def supervised() -> bool:
-        """What systemd does: a service that ended is started again."""
-        for process in cluster.processes.values():
-            if process.child is not None and process.child.poll() is not None:
-                process.start()
+        cluster.supervise()
         return set(cluster.tasks("/web")) == tasks
 
     cluster.eventually("the same tasks", supervised)
