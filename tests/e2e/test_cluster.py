@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -286,6 +287,29 @@ def test_a_node_that_was_powered_off_rejoins(cluster: LocalCluster) -> None:
     ]
     assert len(running) == 1
     eventually("status is healthy", cluster.healthy, within_s=60)
+
+
+# ---- jobs ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_runs_by_the_command_line(cluster: LocalCluster, tmp_path: Path) -> None:
+    job = tmp_path / "job.json"
+    run = {"cpus": 0.1, "mem": 32, "disk": 0, "cmd": "echo from a job"}
+    schedule = {"id": "default", "cron": "0 3 * * *", "timezone": "Europe/Berlin"}
+    job.write_text(json.dumps({"id": "e2e.greeting", "run": run, "schedules": [schedule]}))
+    eventually(
+        "added",
+        lambda: cluster.dcos("job", "add", str(job), check=False).returncode == 0 or listed(cluster),
+        within_s=60,
+    )
+    cluster.dcos("job", "run", "e2e.greeting")
+    eventually("it succeeded", lambda: cluster.dcos("job", "history", "e2e.greeting", "-q").stdout.strip(), within_s=90)
+    assert cluster.get("/service/metronome/v1/jobs", token=None).status == 401
+    cluster.dcos("job", "remove", "e2e.greeting")
+
+
+def listed(cluster: LocalCluster) -> bool:
+    return "e2e.greeting" in cluster.dcos("job", "list", "-q", check=False).stdout
 
 
 # ---- the command line's life of an app -------------------------------------------------------------------------------
