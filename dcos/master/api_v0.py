@@ -1,6 +1,7 @@
 """The endpoints of old, as JSON: ``/state``, ``/state-summary``, ``/slaves``, ``/frameworks``, ``/roles``, ``/tasks``.
 
-A task's JSON is kept ready in its record until the task changes; everything else is made per request.
+The JSON of tasks and agents is kept ready in their records until they change; everything else is made per request, and so is
+all of it for who may not see everything.
 
 Source: shapes recorded from Mesos 1.11.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import attrgetter, is_
 from types import MappingProxyType
 from typing import Any
 
@@ -50,6 +52,8 @@ COUNTED = (
     "TASK_ERROR",
     "TASK_UNREACHABLE",
 )
+_COUNTS = b",".join(b'"%b":%%d' % name.encode() for name in COUNTED)
+_NO_COUNTS = _COUNTS % tuple(0 for _ in COUNTED)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -120,10 +124,14 @@ def _status(status: TaskStatus) -> Json:
     return out
 
 
-def task(record: TaskRecord) -> msgspec.Raw:
+def task(record: TaskRecord) -> bytes:
     if record.ready is None:
         record.ready = _encode(_task(record))
-    return msgspec.Raw(record.ready)
+    return record.ready
+
+
+def _listed(ready: Iterable[bytes]) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + b",".join(ready) + b"]")
 
 
 def _task(record: TaskRecord) -> Json:
@@ -191,6 +199,50 @@ def _offer(record: OfferRecord) -> Json:
 
 
 # ---- agents ----------------------------------------------------------------------------------------------------------
+
+
+def _agent_key(record: AgentRecord) -> tuple[object, ...]:
+    """All that an agent's JSON is made of. These are values: whatever changes is another object."""
+    return (
+        record.info,
+        record.pid,
+        record.registered,
+        record.reregistered,
+        record.total,
+        record.used,
+        record.offered,
+        record.active,
+        record.deactivated,
+        record.version,
+        record.capabilities,
+        record.drain,
+        record.drain_started,
+    )
+
+
+def _fresh(kept: tuple[tuple[object, ...], bytes] | None, key: tuple[object, ...]) -> bool:
+    return kept is not None and all(map(is_, kept[0], key))
+
+
+def _agent_ready(record: AgentRecord) -> bytes:
+    """The JSON of ``agent`` for those who may see all."""
+    key = _agent_key(record)
+    if record.ready is None or not _fresh(record.ready, key):
+        record.ready = key, _encode(agent(record))
+    return record.ready[1]
+
+
+def _agent_full_ready(record: AgentRecord) -> bytes:
+    key = _agent_key(record)
+    if record.ready_full is None or not _fresh(record.ready_full, key):
+        record.ready_full = key, _encode(_agent_full(record, ALL))
+    return record.ready_full[1]
+
+
+def _agents(given: Iterable[AgentRecord], viewer: Viewer, *, full: bool = False) -> msgspec.Raw:
+    if viewer.limited:
+        return _listed(_encode((_agent_full if full else agent)(one, viewer)) for one in given)
+    return _listed(map(_agent_full_ready if full else _agent_ready, given))
 
 
 def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
@@ -261,7 +313,7 @@ def _recovered_all(state: State, only: str | None = None) -> list[Json]:
 def slaves(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
     only = query.get("slave_id")
     return {
-        "slaves": [_agent_full(one, viewer) for one in state.agents.values() if only in (None, one.id)],
+        "slaves": _agents((one for one in state.agents.values() if only in (None, one.id)), viewer, full=True),
         "recovered_slaves": _recovered_all(state, only),
     }
 
@@ -309,7 +361,8 @@ def framework(record: FrameworkRecord, viewer: Viewer = ALL) -> Json:
         "completed_tasks": record.completed,
     }
     for name, group in groups.items():
-        out[name] = [task(one) for one in group if viewer.task(one.message, info)]
+        seen = [one for one in group if viewer.task(one.message, info)] if viewer.limited else group
+        out[name] = _listed(map(task, seen))
     out["offers"] = [_offer(one) for one in record.offers.values()]
     out["executors"] = [_executor(one) for one in record.executors.values() if viewer.executor(one.info, info)]
     if info.labels is not None:
@@ -367,7 +420,7 @@ def state_json(
     out |= logs
     if flags is not None:
         out["flags"] = flags
-    out["slaves"] = [agent(one, viewer) for one in state.agents.values()]
+    out["slaves"] = _agents(state.agents.values(), viewer)
     out["recovered_slaves"] = _recovered_all(state)
     for name, given in (("frameworks", state.frameworks), ("completed_frameworks", state.completed)):
         out[name] = [framework(one, viewer) for one in given.values() if viewer.framework(one.info)]
@@ -377,35 +430,45 @@ def state_json(
 
 
 def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Json:
-    by_agent: dict[str, Counter[str]] = {name: Counter() for name in state.agents}
+    by_agent: dict[str, dict[str, int]] = {name: {} for name in state.agents}
     frameworks_on: dict[str, dict[str, None]] = {name: {} for name in state.agents}
     shown: list[Json] = []
     for record in state.frameworks.values():
         counts: Counter[str] = Counter()
         agents: dict[str, None] = {}
-        for group in (record.tasks.values(), record.unreachable.values(), record.completed):
-            for one in group:
-                counts[one.message.state] += 1
-                agents[one.agent] = None
-                if one.agent in by_agent:
-                    by_agent[one.agent][one.message.state] += 1
-                    frameworks_on[one.agent][record.id] = None
+        for (name, task_state), count in _whereabouts(record).items():
+            counts[task_state] += count
+            agents[name] = None
+            if (here := by_agent.get(name)) is not None:
+                here[task_state] = here.get(task_state, 0) + count
+                frameworks_on[name][record.id] = None
         if not viewer.framework(record.info):
             continue
         head = _framework_head(record)
         head.update((name, counts[name]) for name in COUNTED)
         head["slave_ids"] = list(agents)
         shown.append(head)
-    slaves_shown = []
+    slaves_shown: list[bytes] = []
     for machine in state.agents.values():
-        one_agent = agent(machine, viewer)
-        one_agent.update((name, by_agent[machine.id][name]) for name in COUNTED)
-        one_agent["framework_ids"] = list(frameworks_on[machine.id])
-        slaves_shown.append(one_agent)
+        made = _encode(agent(machine, viewer)) if viewer.limited else _agent_ready(machine)
+        here = by_agent[machine.id]
+        numbers = _COUNTS % tuple(here.get(name, 0) for name in COUNTED) if here else _NO_COUNTS
+        slaves_shown.append(b'%b,%b,"framework_ids":%b}' % (made[:-1], numbers, _encode([*frameworks_on[machine.id]])))
     out: Json = {"hostname": state.info.hostname}
     if cluster is not None:
         out["cluster"] = cluster
-    return out | {"slaves": slaves_shown, "frameworks": shown}
+    return out | {"slaves": _listed(slaves_shown), "frameworks": shown}
+
+
+_place, _name_of_state = attrgetter("agent"), attrgetter("message.state._value_")
+
+
+def _whereabouts(record: FrameworkRecord) -> Counter[tuple[str, str]]:
+    """How many of its tasks are on which agent in which state."""
+    out: Counter[tuple[str, str]] = Counter()
+    for group in (record.tasks.values(), record.unreachable.values(), record.completed):
+        out.update(zip(map(_place, group), map(_name_of_state, group), strict=True))
+    return out
 
 
 def tasks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
@@ -423,7 +486,7 @@ def tasks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
         if task_id in (None, one.id) and viewer.task(one.message, record.info)
     ]
     found.sort(key=_first_time, reverse=order == "des")
-    return {"tasks": [task(one) for one in found[offset : offset + limit]]}
+    return {"tasks": _listed(map(task, found[offset : offset + limit]))}
 
 
 def _first_time(record: TaskRecord) -> float:

@@ -198,6 +198,9 @@ class AgentRecord:
     """Since the last ping."""
     missed: int = 0
     disconnections: int = 0
+    ready: tuple[tuple[object, ...], bytes] | None = None
+    """What its JSON was made of, and that JSON."""
+    ready_full: tuple[tuple[object, ...], bytes] | None = None
 
     @property
     def connected(self) -> bool:
