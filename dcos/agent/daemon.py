@@ -205,9 +205,11 @@ class Daemon:
             case SaveResources(resources, operations):
                 self._checkpoints.save_resources(resources, operations)
             case ChangeVolumes(uuid):
+                self._containerizer.volumes.changing += 1
                 self._spawn(self._change_volumes(effect), f"volumes-{uuid.hex()}")
             case LinkVolumes(container_id, resources):
-                self._spawn(self._containerizer.relink(container_id, resources), f"link-{container_id}")
+                if not self._containerizer.relink_now(container_id, resources):
+                    self._spawn(self._containerizer.relink(container_id, resources), f"link-{container_id}")
             case OpenStream(framework_id, executor_id, number):
                 self.streams.open(framework_id, executor_id, number)
             case TellExecutor(framework_id, executor_id, event):
@@ -236,6 +238,8 @@ class Daemon:
         except (OSError, ValueError) as trouble:
             self._app.log.error("volumes_not_changed", error=str(trouble))
             error = str(trouble)
+        finally:
+            self._containerizer.volumes.changing -= 1
         self.post(VolumesChanged(effect.uuid, error, self.clock.now()))
 
     # ---- containers --------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class Volumes:
     def __init__(self, work_dir: Path) -> None:
         self._work_dir = work_dir
         self._locks: dict[Path, asyncio.Lock] = {}
+        self.changing = 0
+        """How many operations are changing volumes, or wait to."""
 
     # ---- where -------------------------------------------------------------------------------------------------------
 
@@ -135,6 +137,16 @@ class Volumes:
                 except OSError as error:
                     raise LaunchError(f"Persistent volume {self.path(one)}: {error}") from error
         return found
+
+    def prepare_now(self, resources: Iterable[Resource], owner: tuple[int, int] | None) -> list[Placed] | None:
+        """As ``prepare``, without waiting; None while operations change volumes.   Errors: LaunchError, OSError."""
+        if self.changing:
+            return None
+        messages = tuple(resources)
+        for one in messages:
+            if one.disk is not None and one.disk.persistence is not None:
+                self._prepare(one, owner)
+        return self.placed(messages)
 
     def _prepare(self, volume: Resource, owner: tuple[int, int] | None) -> None:
         self._make(volume)

@@ -208,8 +208,23 @@ class Containerizer:
         volumes = make(plan.container.volumes, sandbox, parent, known, _ids_of(user))
         return dataclasses.replace(plan, container=msgspec.structs.replace(plan.container, volumes=volumes))
 
+    def relink_now(self, container_id: str, resources: tuple[Resource, ...]) -> bool:
+        """A running container holds ``resources`` now: show their volumes. Those of an image's show what they began with.
+
+        False: it has to wait, by ``relink``.
+        """
+        box = self._box(container_id)
+        try:
+            placed = self.volumes.prepare_now(resources, _ids_of(box.mark.user))
+            if placed is not None and box.mark.backend == "host":
+                relink(box.sandbox, placed)
+            return placed is not None
+        except (ContainerError, OSError, msgspec.DecodeError) as error:
+            self._log.warning("volumes_not_linked", container=container_id, error=str(error))
+            return True
+
     async def relink(self, container_id: str, resources: tuple[Resource, ...]) -> None:
-        """A running container holds ``resources`` now: show their volumes. Those of an image's show what they began with."""
+        """As ``relink_now``, after what is being done to volumes."""
         box = self._box(container_id)
         try:
             placed = await self.volumes.prepare(resources, _ids_of(box.mark.user))

@@ -185,10 +185,7 @@ class CustomExecutors(Ending):
             return
         life.used = True
         self._out.append(UpdateContainer(executor.run_id, limits_of_all(executor)))
-        if any(has_volumes(run.info.resources) for run in executor.tasks.values()):
-            live = [run.info.resources for run in executor.tasks.values() if run.phase is not Phase.ENDED]
-            every = (*executor.info.resources, *(one for resources in live for one in resources))
-            self._out.append(LinkVolumes(executor.run_id, every))
+        self._link_volumes(executor, any(has_volumes(run.info.resources) for run in queued))
         while queued:
             first = queued[0]
             together = [first] if not first.group else [run for run in queued if run.group == first.group]
@@ -201,6 +198,13 @@ class CustomExecutors(Ending):
             else:
                 event = v1.Event(type=v1.EventType.LAUNCH, launch=v1.EventLaunch(task=first.info))
             self._tell(framework, executor, event)
+
+    def _link_volumes(self, executor: ExecutorRun, changed: bool) -> None:
+        """Its sandbox shows the volumes of the executor and of its tasks that have not ended."""
+        if changed:
+            live = [run.info.resources for run in executor.tasks.values() if run.phase is not Phase.ENDED]
+            every = (*executor.info.resources, *(one for resources in live for one in resources))
+            self._out.append(LinkVolumes(executor.run_id, every))
 
     # ---- its container -----------------------------------------------------------------------------------------------
 
@@ -344,6 +348,7 @@ class CustomExecutors(Ending):
         if terminal:
             self._end(framework, executor, run)
             self._out.append(UpdateContainer(executor.run_id, limits_of_all(executor)))
+            self._link_volumes(executor, has_volumes(run.info.resources))
         self._record(run, status)
         self._count(f"tasks/{status.state}")
         self._count("updates")

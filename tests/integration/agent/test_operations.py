@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ import pytest
 
 from dcos.model.resources import Resources
 from dcos.model.v1.types import (
+    CommandInfo,
     ContainerInfo,
     ContainerInfoMesosInfo,
     ContainerInfoType,
+    ExecutorID,
+    ExecutorInfo,
     FrameworkID,
+    FrameworkInfo,
     Image,
     ImageDocker,
     ImageType,
@@ -190,6 +195,30 @@ async def test_flags_must_hold_what_is_reserved(running: Any, master: Any) -> No
     state = await get(running, "/state")
     assert state["reserved_resources"]["web"]["disk"] == 100
     assert state["unreserved_resources"]["disk"] == 1948
+
+
+async def test_a_volume_for_a_later_task_of_an_executor(
+    running: Any, master: Any, make_task: Make, framework_info: FrameworkInfo
+) -> None:
+    program = Path(__file__).with_name("executor_program.py")
+    info = ExecutorInfo(
+        executor_id=ExecutorID(value="exec"),
+        framework_id=FrameworkID(value="m-0000"),
+        command=CommandInfo(value=f"exec {sys.executable} {program}"),
+    )
+    first, second = (msgspec.structs.replace(make_task(name), command=None, executor=info) for name in ("one", "two"))
+    await master.run(first)
+    await master.state("one", "TASK_RUNNING")
+    await apply(master, reserve(100), 1)
+    await apply(master, create(64), 2)
+    await master.send(agent_link.RunTask(framework=framework_info, task=with_volume(second, 64), launch_executor=False))
+    await master.state("two", "TASK_RUNNING")
+    link = running.sandbox("exec") / "data"
+    assert link.readlink() == running.work / "volumes/roles/web/v"
+    await master.kill("two")
+    await master.state("two", "TASK_KILLED")
+    assert not link.is_symlink()
+    await apply(master, destroy(64), 3)
 
 
 @pytest.mark.skipif(
