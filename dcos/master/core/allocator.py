@@ -326,7 +326,8 @@ class Allocator(Ledger):
         self._stir()
         slot = self._slots[agent]
         where = (framework, role)
-        if refuse_s is not None and refuse_s > 0 and framework in self._clients:
+        client = self._clients.get(framework)
+        if refuse_s is not None and refuse_s > 0 and client is not None and role in client.suppressed:
             until = now + max(refuse_s, self._interval_s)
             slot.filters.setdefault(where, []).append((until, resources))
             self._filtered.setdefault(where, set()).add(agent)

@@ -82,6 +82,8 @@ def _enter(state: State, agent: AgentRecord, record: OperationRecord) -> None:
 
 def _forget(state: State, agent: AgentRecord, record: OperationRecord) -> None:
     agent.operations.pop(record.uuid, None)
+    if agent.draining:
+        state.drained.add(agent.id)
     framework = state.frameworks.get(record.framework or "")
     if framework is not None and record.id is not None and framework.operations.get(record.id) is record:
         del framework.operations[record.id]

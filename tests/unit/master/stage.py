@@ -188,13 +188,13 @@ class Stage:
     def agent(
         self, resources: str = "cpus:4;mem:1024;ports:[31000-31009]", *, pid: str | None = None, hostname: str = "host"
     ) -> tuple[str, str]:
-        """Registers; returns (agent id, link)."""
+        """Registers; returns (agent id, link); the id is empty when refused."""
         number = next(self.numbers)
         link = f"link-{number}"
         info = AgentInfo(hostname=hostname, resources=Resources.parse(resources).messages())
         pid = pid or f"slave(1)@10.0.0.{number}:5051"
         self.say(link, agent_link.Register(agent=info, pid=pid, version="1.11.0", capabilities=CAPABILITIES))
-        return self.state.links[link], link
+        return self.state.links.get(link, ""), link
 
     def say(self, link: str, message: agent_link.AgentMessage) -> None:
         self.do(AgentSaid(self.now, link, message))
