@@ -91,16 +91,11 @@ async def _registered(agent: Any) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_scheduler_executor_and_operators(
-    real_master: Any, agent: Any, zk: str, pymesos_python: Path, folder: Path
-) -> None:
-    agent.master = zk
-    await agent.start()
-    await _registered(agent)
-    command = f"exec {pymesos_python} {HERE / 'pymesos_executor.py'}"
+async def _play(folder: Path, python: Path, *words: str) -> dict[str, list[dict[str, Any]]]:
+    """What a program beside this file said until it ended well, by kind."""
     with (folder / "scheduler.log").open("wb") as log:
         scheduler = await asyncio.create_subprocess_exec(
-            *(pymesos_python, HERE / "pymesos_scheduler.py", zk, command),
+            *(python, HERE / words[0], *words[1:]),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             limit=2**24,
@@ -126,6 +121,37 @@ async def test_scheduler_executor_and_operators(
     assert scheduler.returncode == 0, (folder / "scheduler.log").read_text() + out.decode()
     assert said["stopped"]
     assert not said["error"]
+    return said
+
+
+async def test_volumes_of_a_framework_and_of_an_operator(
+    real_master: Any, agent: Any, zk: str, pymesos_python: Path, folder: Path
+) -> None:
+    agent.master = zk
+    await agent.start()
+    await _registered(agent)
+    said = await _play(folder, pymesos_python, "pymesos_volumes.py", zk)
+    assert [one["task"] for one in said["update"] if one["state"] == "TASK_FINISHED"] == ["write", "read"]
+    assert {one["state"] for one in said["update"]} == {"TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"}
+    (volume,) = said["volume"]
+    assert volume["resource"]["role"] == "keepers"
+    assert volume["resource"]["reservation"] == {}
+    assert volume["resource"]["disk"]["persistence"] == {"id": "v"}
+    assert "reservations" not in volume["resource"]
+    assert [one.get("nothing", one.get("size")) for one in said["reserved"]] == [True, 64.0, 0.0]
+    async with asyncio.timeout(30):  # the agent is told, not waited for
+        while list(agent.work.glob("volumes/roles/*/*")):
+            await asyncio.sleep(0.1)
+
+
+async def test_scheduler_executor_and_operators(
+    real_master: Any, agent: Any, zk: str, pymesos_python: Path, folder: Path
+) -> None:
+    agent.master = zk
+    await agent.start()
+    await _registered(agent)
+    command = f"exec {pymesos_python} {HERE / 'pymesos_executor.py'}"
+    said = await _play(folder, pymesos_python, "pymesos_scheduler.py", zk, command)
 
     (registered,) = said["registered"]
     assert [int(part) for part in registered["version"].split(".")] >= [1, 11, 0]
