@@ -157,8 +157,8 @@ class Market(RuleBasedStateMachine):
         given: dict[str, dict[str, int]] = {}
         for grant in grants:
             for name, amount in open_quantities(grant.resources).items():
-                role = given.setdefault(grant.role, {})
-                role[name] = role.get(name, 0) + amount
+                got = given.setdefault(grant.role, {})
+                got[name] = got.get(name, 0) + amount
         for role, amounts in given.items():
             for name, amount in amounts.items():
                 if role in room and name in room[role]:
