@@ -100,7 +100,13 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_MASTER": "zk://{zk_servers}/mesos",
     "MESOS_WORK_DIR": "{mesos_work}",
     "MESOS_HOSTNAME_LOOKUP": "false",
+    # Docker is optional: where its socket is not there, docker tasks are refused and nothing else changes.
     "MESOS_CONTAINERIZERS": "docker,mesos",
+    "MESOS_DOCKER_REMOVE_DELAY": "{docker_remove_delay}",
+    "MESOS_DOCKER_STOP_TIMEOUT": "{docker_stop_timeout}",
+    "MESOS_ISOLATION": "cgroups/cpu,cgroups/mem,disk/du,filesystem/linux,docker/runtime,posix/rlimits,namespaces/pid,"
+    "namespaces/ipc,linux/capabilities,linux/seccomp,volume/sandbox_path",
+    "MESOS_SANDBOX_LOG_MAX_SIZE": "2MB",
     "MESOS_IMAGE_PROVIDERS": "docker",
     "MESOS_GC_DELAY": "{gc_delay}",
     "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",

@@ -109,6 +109,18 @@ KEYS: tuple[Key, ...] = (
         rules=(rules.is_duration("mesos_recovery_timeout"),),
     ),
     Key("gc_delay", "How long sandboxes are kept.", "2days", rules=(rules.is_duration("gc_delay"),)),
+    Key(
+        "docker_remove_delay",
+        "How long ended containers of the Docker Engine are kept.",
+        "1hrs",
+        rules=(rules.is_duration("docker_remove_delay"),),
+    ),
+    Key(
+        "docker_stop_timeout",
+        "Time that docker tasks get to end when they name none.",
+        "20secs",
+        rules=(rules.is_duration("docker_stop_timeout"),),
+    ),
     _yes("mesos_cgroups_enable_cfs", "Whether CPU shares are also a ceiling."),
     Key(
         "mesos_max_completed_frameworks",
@@ -172,7 +184,7 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(("superuser_service_account_uid", "superuser_service_account_public_key"), _LOGIN),
     **dict.fromkeys(
         ("cluster_docker_credentials", "cluster_docker_registry_url", "enable_docker_gc"),
-        "the docker containerizer comes with a later version",
+        "the Docker Engine's own configuration on each node says this",
     ),
     **dict.fromkeys(("custom_checks", "check_config", "check_search_path"), "node checks come with a later version"),
     **dict.fromkeys(
