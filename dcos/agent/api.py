@@ -50,7 +50,6 @@ class Api:
             "/system/stats.json": (self._system, Realm.READONLY),
             "/logging/toggle": (self._endpoint("/logging/toggle", self._toggle), Realm.READWRITE),
             "/monitor/statistics": (self._endpoint("/monitor/statistics", self._statistics), Realm.READONLY),
-            "/monitor/statistics.json": (self._endpoint("/monitor/statistics", self._statistics), Realm.READONLY),
             "/containers": (self._endpoint("/containers", self._containers), Realm.READONLY),
             "/files/browse": (endpoints.browse, Realm.READONLY),
             "/files/read": (endpoints.read, Realm.READONLY),
@@ -68,11 +67,12 @@ class Api:
         return app
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        """Old clients ask for ``/state.json`` and the like: the same."""
         path = unquote(request.rel_url.raw_path)
         if "/.." in path:
             return text_response(404)
         path = path.removeprefix(PREFIX).rstrip("/") or "/"
-        handler = self._routes.get(path)
+        handler = self._routes.get(path) or self._routes.get(path.removesuffix(".json"))
         if handler is None and path.startswith("/api/v1/"):
             # the longest known prefix answers; some clients call /api/v1/operator
             handler = self._routes["/api/v1"]

@@ -18,6 +18,7 @@ from dcos.master import api_v0, metrics
 from dcos.master.config import Config
 from dcos.master.core.registry_view import registry_json
 from dcos.master.core.viewer import Viewer
+from dcos.master.kept import Kept
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
 from dcos.model.acls import EVERYTHING, Action
@@ -30,6 +31,11 @@ from dcos.runtime.settings import duration
 from dcos.runtime.verbosity import Verbosity
 
 LOG_PATH = "/master/log"
+_ONCE_WITH_SUFFIX = (
+    *("/state", "/state-summary", "/slaves", "/frameworks", "/roles", "/tasks"),
+    *("/files/browse", "/files/read", "/files/download", "/files/debug"),
+)
+"""Old clients (the command line of DC/OS up to 1.11 among them) ask for ``/state.json`` and the like."""
 
 
 class Realm(StrEnum):
@@ -63,6 +69,7 @@ class Api:
         self.acls = config.acls or EVERYTHING
         self.access = access(config)
         self.verbosity = Verbosity()
+        self.kept = Kept(writer)
         self.files = Files(self._attached)
         self.leader: MasterInfo | None = None
         """The leading master as the election says, this one included."""
@@ -158,14 +165,23 @@ class Api:
     async def state_(self, request: web.Request) -> web.Response:
         viewer = self.viewer(request)
         flags = self.flags if viewer.flags() else None
-        return json_body(request, api_v0.state_json(self.state, flags, self.config.cluster, viewer, self._logs()))
+
+        def made() -> api_v0.Json:
+            return api_v0.state_json(self.state, flags, self.config.cluster, viewer, self._logs())
+
+        return json_body(request, made() if viewer.limited else self.kept.body("state", made))
 
     def _logs(self) -> Mapping[str, str]:
         named = {"log_dir": self.config.log_dir, "external_log_file": self.config.external_log_file}
         return {name: str(path) for name, path in named.items() if path is not None}
 
     async def summary(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.summary(self.state, self.config.cluster, self.viewer(request)))
+        viewer = self.viewer(request)
+
+        def made() -> api_v0.Json:
+            return api_v0.summary(self.state, self.config.cluster, viewer)
+
+        return json_body(request, made() if viewer.limited else self.kept.body("summary", made))
 
     async def slaves(self, request: web.Request) -> web.Response:
         return json_body(request, api_v0.slaves(self.state, request.query, self.viewer(request)))
@@ -212,6 +228,7 @@ class Api:
         }
         gets = {path: self.access.guarded(handler, realm) for path, (handler, realm) in top.items()}
         gets |= {path: self.gated(handler, Realm.READONLY) for path, handler in leading.items()}
+        gets |= {f"{path}.json": gets[path] for path in _ONCE_WITH_SUFFIX}
         return [web.get(form, handler) for path, handler in gets.items() for form in forms(path)]
 
 

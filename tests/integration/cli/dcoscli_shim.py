@@ -1,0 +1,9 @@
+"""Put as ``sitecustomize`` beside the old command line: names that Python 3.10 took out of ``collections``."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+
+for _name in ("Callable", "Iterable", "Mapping", "MutableMapping", "Sequence"):
+    setattr(collections, _name, getattr(collections.abc, _name))
