@@ -28,6 +28,8 @@ from dcos.wire.errors import WireError
 _log = get_logger("agents")
 T = TypeVar("T")
 Problem = Callable[[agent_link.AgentMessage], str | None]
+_BIG = 4096
+"""Bytes of a message that takes long to read."""
 
 
 class AgentsApi:
@@ -108,7 +110,7 @@ async def _take_in(
     try:
         while chunk := await read():
             for record in decoder.feed(chunk):
-                message = agent_link.decode_agent_message(record)
+                message = await _decoded(writer, record)
                 why = problem(message)
                 if why is not None:
                     _log.warning("agent_refused", peer=peer, why=why)
@@ -120,3 +122,14 @@ async def _take_in(
         pass
     finally:
         link.close()
+
+
+async def _decoded(writer: Writer, record: bytes) -> agent_link.AgentMessage:
+    """When all agents come back at once, their big messages are read one by one."""
+    message: agent_link.AgentMessage
+    if len(record) < _BIG:
+        message = agent_link.decode_agent_message(record)
+    else:
+        async with writer.turns:
+            message = agent_link.decode_agent_message(record)
+    return message

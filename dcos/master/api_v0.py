@@ -53,7 +53,6 @@ COUNTED = (
     "TASK_UNREACHABLE",
 )
 _COUNTS = b",".join(b'"%b":%%d' % name.encode() for name in COUNTED)
-_NO_COUNTS = _COUNTS % tuple(0 for _ in COUNTED)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -449,10 +448,14 @@ def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Json:
         head["slave_ids"] = list(agents)
         shown.append(head)
     slaves_shown: list[bytes] = []
+    limited = viewer.limited
+    texts: dict[tuple[tuple[str, int], ...], bytes] = {}
     for machine in state.agents.values():
-        made = _encode(agent(machine, viewer)) if viewer.limited else _agent_ready(machine)
+        made = _encode(agent(machine, viewer)) if limited else _agent_ready(machine)
         here = by_agent[machine.id]
-        numbers = _COUNTS % tuple(here.get(name, 0) for name in COUNTED) if here else _NO_COUNTS
+        alike = tuple(here.items())
+        if (numbers := texts.get(alike)) is None:
+            numbers = texts[alike] = _COUNTS % tuple(here.get(name, 0) for name in COUNTED)
         slaves_shown.append(b'%b,%b,"framework_ids":%b}' % (made[:-1], numbers, _encode([*frameworks_on[machine.id]])))
     out: Json = {"hostname": state.info.hostname}
     if cluster is not None:

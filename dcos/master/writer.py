@@ -8,7 +8,7 @@ from collections import deque
 from typing import assert_never
 
 from dcos.master.core import effects
-from dcos.master.core.events import Event, Tick
+from dcos.master.core.events import AgentSaid, Event, Tick
 from dcos.master.core.state import State
 from dcos.master.core.step import settle, step
 from dcos.master.core.viewer import seen
@@ -32,6 +32,10 @@ EXIT_REMOVALS = 5
 """More agents would have to be given up after a change of leader than ``--recovery_agent_removal_limit`` allows."""
 
 
+SLICE_S = 0.02
+"""For so long at most events are taken before others run."""
+
+
 class Writer:
     """Owns ``state``. Only ``run`` changes it; handlers read it after ``settled``."""
 
@@ -47,6 +51,10 @@ class Writer:
         self._answers: dict[int, asyncio.Future[effects.Answer]] = {}
         self._requests = itertools.count(1)
         self._inbox: deque[Event] = deque()
+        self.turns = asyncio.Lock()
+        """Held for work that is long for one among many: between two of them, everything else runs."""
+        self.revision = 0
+        """Another number whenever something that can be seen may have changed."""
         self._wake = asyncio.Event()
         self._persisted = asyncio.Event()
         self._persisted.set()
@@ -102,21 +110,35 @@ class Writer:
         """For ever.   Errors: Exit when leadership is lost or the registry does not take a write in time."""
         while True:
             await self._next()
-            events, self._inbox = self._inbox, deque()
             now = self.now()
-            deadline = self.state.next_deadline
-            if deadline is not None and deadline <= now:
-                events.append(Tick(now))
-            for event in events:
-                step(self.state, event)
+            quiet = self._step(now)
             self._settle(now)
             made = self.state.take_effects()
+            if not quiet or any(not _is_ping(effect) for effect in made):
+                self.revision += 1
             writes = [effect for effect in made if isinstance(effect, effects.Write | effects.Keep)]
             if writes:
                 await self._persist(writes)
             for effect in made:
                 self._perform(effect)
             await asyncio.sleep(0)
+
+    def _step(self, now: float) -> bool:
+        """Take what waits, but not for longer than a slice: the rest comes after others had their turn.
+
+        Whether nothing was said that anybody could see.
+        """
+        quiet, over = True, self._clock.monotonic() + SLICE_S
+        while self._inbox:
+            event = self._inbox.popleft()
+            quiet = quiet and isinstance(event, AgentSaid) and isinstance(event.message, agent_link.Pong)
+            step(self.state, event)
+            if self._clock.monotonic() > over:
+                break
+        deadline = self.state.next_deadline
+        if deadline is not None and deadline <= now:
+            step(self.state, Tick(now))
+        return quiet
 
     def _settle(self, now: float) -> None:
         """Allocate, and note how long it took and how long it was waited for."""
@@ -235,3 +257,7 @@ class Writer:
         self.subscribers[stream.id] = stream
         while len(self.subscribers) > self.max_subscribers:
             self.subscribers.pop(next(iter(self.subscribers))).close()
+
+
+def _is_ping(effect: effects.Effect) -> bool:
+    return isinstance(effect, effects.ToAgent) and isinstance(effect.message, agent_link.Ping)

@@ -19,6 +19,8 @@ _log = log.get_logger("http")
 _encode = msgspec.json.Encoder(order=None).encode
 
 JSON = "application/json"
+_BACKLOG = 4096
+"""Connections that may wait to be accepted (the kernel's own limit is this by default): a whole cluster comes at once."""
 
 
 def json_response(
@@ -74,7 +76,7 @@ async def listen(
     ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers).
     """
     async with _running(app, cancel_on_disconnect=cancel_on_disconnect) as runner:
-        site = web.TCPSite(runner, host, port, ssl_context=tls, reuse_address=True, backlog=1024)
+        site = web.TCPSite(runner, host, port, ssl_context=tls, reuse_address=True, backlog=_BACKLOG)
         await site.start()
         address = runner.addresses[0]
         yield str(address[0]), int(address[1])
@@ -88,7 +90,7 @@ async def listen_unix(app: web.Application, *, path: Path, mode: int = 0o660) ->
     async with _running(app) as runner:
         before = os.umask(0o177)
         try:
-            await web.UnixSite(runner, str(path), backlog=1024).start()
+            await web.UnixSite(runner, str(path), backlog=_BACKLOG).start()
         finally:
             os.umask(before)
         path.chmod(mode)
