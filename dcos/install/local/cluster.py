@@ -183,18 +183,23 @@ class LocalCluster:
         name, reason = choose_driver(wanted.driver, self.folders.base)
         self.progress.say(f"driver {name}: {reason}")
         taken = {spec.prefix for spec in known_clusters(self.folders.base).values()}
+
+        def keep(prefix: str, no_vips: str = "") -> ClusterSpec:
+            spec = msgspec.structs.replace(plan(self.folders.name, name, prefix, **counts), no_vips=no_vips)
+            self.folders.cluster.mkdir(parents=True, exist_ok=True)
+            self.folders.cluster.chmod(0o700)
+            write_atomic(self.folders.spec, msgspec.json.encode(spec))
+            return spec
+
         if name == "nspawn":
-            prefix, no_vips = network.free_prefix(taken), ""
-        else:
-            prefix = loopback.free_prefix(taken)
-            no_vips = loopback.no_virtual_ips(prefix)
-        if no_vips:
+            try:
+                return network.claim(self.folders.name, taken, keep)
+            except network.Taken as trouble:
+                raise LocalError(str(trouble)) from trouble
+        prefix = loopback.free_prefix(taken)
+        if no_vips := loopback.no_virtual_ips(prefix):
             self.progress.say(f"virtual IPs are left out: {no_vips}")
-        spec = msgspec.structs.replace(plan(self.folders.name, name, prefix, **counts), no_vips=no_vips)
-        self.folders.cluster.mkdir(parents=True, exist_ok=True)
-        self.folders.cluster.chmod(0o700)
-        write_atomic(self.folders.spec, msgspec.json.encode(spec))
-        return spec
+        return keep(prefix, no_vips)
 
     def _configure(self, spec: ClusterSpec, driver: Driver) -> genconf.Served:
         """A ``config.yaml`` like an operator would write it, and genconf on it."""

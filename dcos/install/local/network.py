@@ -8,13 +8,17 @@ MAC addresses are fixed: a random one would leave stale neighbours after a resta
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dcos.install.command import CommandFailed, run, succeeds
 from dcos.install.local.spec import SUBNETS, ClusterSpec, NodeSpec
 
 BRIDGE = "dcosbr0"
 NODE_INTERFACE = "dcoseth0"
+
+
+class Taken(Exception):
+    """Somebody else on this machine, with another folder of clusters say, has the name or the network: says which."""
 
 
 def bridge_namespace(cluster: str) -> str:
@@ -54,8 +58,25 @@ def free_prefix(taken: set[str], candidates: Sequence[str] = SUBNETS) -> str:
     raise CommandFailed(["ip", "route"], 0, "every candidate subnet is taken: " + ", ".join(candidates))
 
 
+def claim(name: str, taken: set[str], make: Callable[[str], ClusterSpec]) -> ClusterSpec:
+    """The first free subnet with its bridge made, which is what keeps others off it. Errors: Taken for the name."""
+    if bridge_namespace(name) in namespaces():
+        raise Taken(
+            f"network namespace {bridge_namespace(name)} is there: another cluster {name!r}, in another folder (DCOS_LOCAL), or "
+            f"what is left of one; choose another name, or `ip netns delete` it"
+        )
+    refused: set[str] = set()
+    while True:
+        spec = make(prefix := free_prefix(taken | refused))
+        try:
+            make_bridge(spec)
+            return spec
+        except Taken:
+            refused.add(prefix)
+
+
 def make_bridge(spec: ClusterSpec) -> None:
-    """Make what is missing of the bridge namespace and the host's leg."""
+    """Make what is missing of the bridge namespace and the host's leg. Errors: Taken."""
     space, leg = bridge_namespace(spec.name), host_leg(spec)
     if space not in namespaces():
         run(["ip", "netns", "add", space])
@@ -63,11 +84,16 @@ def make_bridge(spec: ClusterSpec) -> None:
         run(["ip", "-n", space, "link", "add", BRIDGE, "type", "bridge", "forward_delay", "0"])
         run(["ip", "-n", space, "link", "set", BRIDGE, "up"])
         run(["ip", "-n", space, "link", "set", "lo", "up"])
-    if not succeeds(["ip", "link", "show", leg]):
-        run(["ip", "link", "add", leg, "type", "veth", "peer", "name", "dcoshost", "netns", space])
-        run(["ip", "-n", space, "link", "set", "dcoshost", "master", BRIDGE, "up"])
-        run(["ip", "address", "add", f"{spec.host_ip}/24", "dev", leg])
-        run(["ip", "link", "set", leg, "up"])
+    if not succeeds(["ip", "-n", space, "link", "show", "dcoshost"]):
+        try:
+            run(["ip", "link", "add", leg, "type", "veth", "peer", "name", "dcoshost", "netns", space])
+        except CommandFailed as trouble:
+            if "File exists" in trouble.output:
+                raise Taken(f"{leg} is another cluster's") from trouble
+            raise
+    run(["ip", "-n", space, "link", "set", "dcoshost", "master", BRIDGE, "up"])
+    run(["ip", "address", "replace", f"{spec.host_ip}/24", "dev", leg])
+    run(["ip", "link", "set", leg, "up"])
 
 
 def make_node_link(spec: ClusterSpec, node: NodeSpec) -> str:
@@ -100,6 +126,8 @@ def remove_all(spec: ClusterSpec) -> None:
     """Take every namespace and interface of the cluster away."""
     for node in spec.nodes:
         remove_node_link(spec, node)
-    succeeds(["ip", "link", "delete", host_leg(spec)])
-    if bridge_namespace(spec.name) in namespaces():
-        run(["ip", "netns", "delete", bridge_namespace(spec.name)])
+    space = bridge_namespace(spec.name)
+    if space in namespaces():
+        # From inside: a leg of that name outside may be another cluster's. With this end the other goes at once.
+        succeeds(["ip", "-n", space, "link", "delete", "dcoshost"])
+        run(["ip", "netns", "delete", space])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,8 +18,9 @@ from dcos.install.command import run
 from dcos.install.local import cluster, network, nspawn
 from dcos.install.local.driver import NodeTrouble
 from dcos.install.local.nspawn import NspawnDriver
-from dcos.install.local.spec import Folders, plan
+from dcos.install.local.spec import SUBNETS, ClusterSpec, Folders, plan
 from dcos.runtime import pids
+from dcos.testing import netns
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]  # the first run builds the node image
 
@@ -166,3 +168,36 @@ def test_down_after_a_crash(driver: NspawnDriver) -> None:
     assert mounts() == []
     assert groups() == []
     assert not any(NAME in space for space in network.namespaces())
+
+
+@pytest.fixture
+def two() -> Iterator[tuple[str, str]]:
+    """Names of clusters that have nothing but their networks."""
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    mark = secrets.token_hex(2)
+    names = (f"one-{mark}", f"two-{mark}")
+    yield names
+    for name in names:
+        for prefix in SUBNETS:
+            network.remove_all(plan(name, "nspawn", prefix, masters=1, agents=0, public_agents=0))
+
+
+def test_networks_of_clusters_that_do_not_know_each_other_never_meet(two: tuple[str, str]) -> None:
+    def keep(name: str) -> ClusterSpec:
+        return network.claim(
+            name, set(), lambda prefix: plan(name, "nspawn", prefix, masters=1, agents=0, public_agents=0)
+        )
+
+    first = keep(two[0])
+    late = plan(two[1], "nspawn", first.prefix, masters=1, agents=0, public_agents=0)
+    with pytest.raises(network.Taken, match="another cluster's"):  # both found it free, one was faster
+        network.make_bridge(late)
+    network.remove_all(late)
+    network.make_bridge(first)  # whole, and still its own
+    assert network.host_leg(first) in links()
+    with pytest.raises(network.Taken, match="choose another name"):
+        keep(two[0])
+    assert keep(two[1]).prefix != first.prefix
+    network.remove_all(first)
+    assert network.host_leg(first) not in links()
