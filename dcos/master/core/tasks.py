@@ -94,7 +94,7 @@ def add(
     if agent.unavailability is not None:
         state.leaving[agent.id] = None
     if task.holds:
-        framework.used += task.resources
+        framework.used_tally.add(agent.id, task.resources)
         agent.used += task.resources
         if not charged:
             state.allocator.charge(framework.id, task.role, agent.id, task.resources)
@@ -106,7 +106,7 @@ def release(state: State, framework: FrameworkRecord, agent: AgentRecord | None,
     if not task.holds:
         return
     task.holds = False
-    framework.used -= task.resources
+    framework.used_tally.remove(task.agent, task.resources)
     if agent is not None:
         agent.used -= task.resources
         state.allocator.recover(framework.id, task.role, agent.id, task.resources)
@@ -130,7 +130,7 @@ def add_executor(
     executor_id = executor.info.executor_id.value
     framework.executors[agent.id, executor_id] = executor
     agent.executors[framework.id, executor_id] = executor
-    framework.used += executor.resources
+    framework.used_tally.add(agent.id, executor.resources)
     agent.used += executor.resources
     if not charged:
         state.allocator.charge(framework.id, executor.role, agent.id, executor.resources)
@@ -141,7 +141,7 @@ def remove_executor(state: State, framework: FrameworkRecord, agent: AgentRecord
     if executor is None:
         return
     framework.executors.pop((agent.id, executor_id), None)
-    framework.used -= executor.resources
+    framework.used_tally.remove(agent.id, executor.resources)
     agent.used -= executor.resources
     state.allocator.recover(framework.id, executor.role, agent.id, executor.resources)
 
