@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from dcos.agent import metrics, render
 from dcos.agent.access import ALL, Viewer, user_of
 from dcos.agent.config import Config, shown
 from dcos.agent.containerizer import control_groups, processes
+from dcos.agent.containerizer.base import LaunchError
 from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, container_id_of
 from dcos.agent.daemon import Daemon
@@ -235,11 +237,21 @@ class Views:
                     names += [str(real.parent / "latest"), f"{ids}/latest"]
                 allowed = partial(self._may_enter, user_of(executor.info, framework.info))
                 yield from (Attached(name, real, allowed) for name in names)
+                for below, volume in self._volumes(executor):
+                    yield from (Attached(f"{name}/{below}", volume, allowed) for name in names)
         file = self.config.external_log_file
         if file is None and self.config.log_dir is not None:
             file = f"{self.config.log_dir}/mesos-slave.INFO"
         if file is not None:
             yield Attached("/slave/log", Path(file), lambda name: self.acls.allows(Action.ACCESS_MESOS_LOG, name))
+
+    def _volumes(self, executor: ExecutorRun) -> Iterator[tuple[str, Path]]:
+        """Persistent volumes that a sandbox shows as links: where in it, and where they are."""
+        for run in executor.tasks.values():
+            prefix = f"tasks/{run.task_id}/" if executor.kind is ExecutorKind.DEFAULT else ""
+            with contextlib.suppress(LaunchError):
+                for one in self._containerizer.volumes.placed(run.info.resources):
+                    yield f"{prefix}{one.container_path}", one.path
 
     def _may_enter(self, user: str, principal: str | None) -> bool:
         return self.acls.allows(Action.ACCESS_SANDBOX, principal, user)

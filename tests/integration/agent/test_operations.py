@@ -117,8 +117,9 @@ def with_volume(task: TaskInfo, size: float, mode: VolumeMode = VolumeMode.RW) -
 
 
 async def get(agent: Any, path: str) -> Any:
+    """The answer's JSON, or an empty object."""
     async with aiohttp.ClientSession() as session, session.get(f"{agent.url}{path}") as answer:
-        return await answer.json()
+        return await answer.json() if answer.status == 200 else {}
 
 
 async def test_a_volume_lives_over_tasks_and_restarts(running: Any, master: Any, make_task: Make) -> None:
@@ -127,8 +128,14 @@ async def test_a_volume_lives_over_tasks_and_restarts(running: Any, master: Any,
     assert Resources.of(finished.status.converted_resources) == Resources.of((disk(100),))
     await apply(master, create(64), 2)
     folder = running.work / "volumes/roles/web/v"
-    await master.run(with_volume(make_task("writes", "echo kept > data/file"), 64))
-    await master.state("writes", "TASK_FINISHED")
+    await master.run(with_volume(make_task("writes", "echo kept > data/file; sleep 1000"), 64))
+    await master.state("writes", "TASK_RUNNING")
+    path = f"{running.sandbox('writes')}/data/file"
+    async with asyncio.timeout(30):
+        while (await get(running, f"/files/read?path={path}&offset=0")).get("data") != "kept\n":
+            await asyncio.sleep(0.05)
+    await master.kill("writes")
+    await master.state("writes", "TASK_KILLED")
     assert (folder / "file").read_text() == "kept\n"
 
     state = await get(running, "/state")
@@ -219,6 +226,20 @@ async def test_a_volume_for_a_later_task_of_an_executor(
     await master.state("two", "TASK_KILLED")
     assert not link.is_symlink()
     await apply(master, destroy(64), 3)
+
+
+async def test_a_volume_in_a_group(running: Any, master: Any, make_task: Make) -> None:
+    await apply(master, reserve(100), 1)
+    await apply(master, create(64), 2)
+    info = ExecutorInfo(executor_id=ExecutorID(value="pod"))
+    await master.run_group(info, with_volume(make_task("a", "echo kept > data/file; sleep 1000"), 64), make_task("b"))
+    for name in ("a", "b"):
+        await master.state(name, "TASK_RUNNING")
+    shown = f"{running.sandbox('pod')}/tasks/a/data"
+    async with asyncio.timeout(30):
+        while (await get(running, f"/files/read?path={shown}/file&offset=0")).get("data") != "kept\n":
+            await asyncio.sleep(0.05)
+    assert not (running.sandbox("pod") / "tasks/b/data").exists()
 
 
 @pytest.mark.skipif(
