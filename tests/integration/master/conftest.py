@@ -19,7 +19,7 @@ from dcos.testing.ports import free_port
 
 SETTINGS = (
     "--zk_session_timeout=2secs",
-    "--agent_ping_timeout=500ms",
+    "--agent_ping_timeout=1secs",
     "--max_agent_ping_timeouts=4",
     "--agent_reregister_timeout=20secs",
     "--hostname_lookup=false",
