@@ -149,6 +149,11 @@ class Cluster(RuleBasedStateMachine):
             match effect:
                 case effects.ToAgent(link, message) if link in links:
                     links[link].down.append(message)
+                case effects.CloseLink(link) if link in links:
+                    links[link].link = None
+                    links[link].down.clear()
+                    links[link].up.clear()
+                    links[link].core.registered = False
                 case effects.ToScheduler(stream, event) if event.update_operation_status is not None:
                     framework = self.stage.state.streams[stream]
                     self.ended(framework, event.update_operation_status.status)
@@ -157,6 +162,7 @@ class Cluster(RuleBasedStateMachine):
     def ended(self, framework: str, status: OperationStatus) -> None:
         assert status.operation_id is not None
         if status.uuid is None:
+            assert status.state in ("OPERATION_ERROR", "OPERATION_UNREACHABLE")
             return
         assert status.state == "OPERATION_FINISHED", status.message
         ends = self.ends.setdefault((framework, status.operation_id.value), set())
@@ -369,6 +375,23 @@ class Cluster(RuleBasedStateMachine):
         self.stage.wait(seconds)
         self.sort_out()
 
+    @rule()
+    def silence(self) -> None:
+        """Agents answer no pings and do not come back: all are unreachable."""
+        self.stage.wait(700.0)
+        self.sort_out()
+        assert not self.stage.state.agents
+
+    @rule(pick=PICK)
+    def tear_down(self, pick: int) -> None:
+        """A framework goes for good, another takes its role."""
+        framework = list(self.infos)[pick % len(self.infos)]
+        info = self.infos.pop(framework)
+        self.stage.call(framework, Call(type=CallType.TEARDOWN))
+        self.unacknowledged = [one for one in self.unacknowledged if one[0] != framework]
+        self.sort_out()
+        self.subscribe(msgspec.structs.replace(info, id=None))
+
     def teardown(self) -> None:
         """Once everything was delivered, everything is settled."""
         if not hasattr(self, "stage"):
@@ -393,8 +416,9 @@ class Cluster(RuleBasedStateMachine):
             while self.unacknowledged:
                 self.acknowledge(0)
         for agent_id, twin in self.twins.items():
-            assert twin.core.runs == {}
-            assert self.stage.state.agents[agent_id].operations == {}
+            # a leader that came after a framework went does not know that it will not come back
+            orphans = {uuid for uuid, run in twin.core.runs.items() if run.framework_id not in self.infos}
+            assert set(twin.core.runs) == orphans == set(self.stage.state.agents[agent_id].operations)
             assert twin.core.total == self.stage.state.agents[agent_id].total
             twin.start()
             assert twin.core.total == self.stage.state.agents[agent_id].total

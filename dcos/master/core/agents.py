@@ -166,7 +166,7 @@ def said(state: State, link: str, message: agent_link.AgentMessage, now: float) 
         case agent_link.ExecutorMessage():
             _executor_message(state, agent, message)
         case agent_link.UpdateOperationStatus():
-            operations.updated(state, agent, message)
+            operations.updated(state, agent, message, now)
         case agent_link.UpdateResources():
             state.counters["messages_update_slave"] += 1
             if agent.total != Resources.of(message.total):

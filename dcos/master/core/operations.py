@@ -48,6 +48,8 @@ TYPES: Final = (
     OfferOperationType.CREATE_DISK,
     OfferOperationType.DESTROY_DISK,
 )
+ORPHANED_AFTER_S: Final = 86400.0
+"""How long a leader waits for a framework that only its operations are known of, before it acknowledges them itself."""
 ENDS: Final = ("finished", "failed", "error", "dropped", "gone_by_operator")
 
 
@@ -144,7 +146,7 @@ def count(state: State, kind: OfferOperationType | None, to: OperationState) -> 
 # ---- ends ------------------------------------------------------------------------------------------------------------
 
 
-def updated(state: State, agent: AgentRecord, update: agent_link.UpdateOperationStatus) -> None:
+def updated(state: State, agent: AgentRecord, update: agent_link.UpdateOperationStatus, now: float) -> None:
     """An agent tells an operation's end, perhaps again."""
     state.counters["messages_operation_status_update"] += 1
     record = agent.operations.get(update.operation_uuid)
@@ -160,6 +162,8 @@ def updated(state: State, agent: AgentRecord, update: agent_link.UpdateOperation
     if record.statuses[-1].uuid != status.uuid or status.uuid is None:
         record.statuses = (*record.statuses, status)
     framework = state.frameworks.get(record.framework or "")
+    if framework is None and now - (state.elected or now) > ORPHANED_AFTER_S:
+        record.orphan = True
     if record.id is None or record.orphan or record.framework is None:
         _acknowledge(state, agent, record.uuid, status)
         if record.is_terminal:

@@ -487,6 +487,26 @@ def test_a_new_leader_takes_operations_over(play: Play) -> None:
     new.check()
 
 
+def test_a_framework_that_never_comes_back(play: Play) -> None:
+    play.begin()
+    play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
+    (order,) = play.applied()
+    record, info = play.state.agents[play.agent_id], play.state.frameworks[play.framework].info
+    status = OperationStatus(operation_id=OperationID(value="o"), state=FINISHED, uuid=UUID(value=b"u" * 16))
+    known = Operation(
+        framework_id=info.id, info=order.info, latest_status=status, uuid=UUID(value=order.operation_uuid)
+    )
+    new = Play(master_id="n")
+    new.agent_id = play.agent_id
+    new.link = new.back(record.info, pid=record.pid, operations=(known,), checkpointed=(res("disk:64", "r"),))
+    new.finish(order)
+    assert new.sent(new.link, agent_link.AcknowledgeOperation) == []
+    new.now += 86401
+    new.finish(order)
+    assert len(new.sent(new.link, agent_link.AcknowledgeOperation)) == 1
+    assert new.state.agents[play.agent_id].operations == {}
+
+
 def test_an_agent_that_is_lost(play: Play) -> None:
     play.begin()
     play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
