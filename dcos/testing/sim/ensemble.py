@@ -53,6 +53,8 @@ class SimSession(MemoryStore):
         self._delay_s = delay_s
         self._timers: list[asyncio.TimerHandle] = []
         self._outages = 0
+        self._on_its_way: asyncio.Event | None = None
+        self._arrives_at = 0.0
         life.belongings[self] = None
 
     # ---- faults ------------------------------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ class SimSession(MemoryStore):
             self.mark_lost()
 
     async def _turn(self) -> None:
-        await asyncio.sleep(self._delay_s())
+        await self._travel()
         if not self._connected.is_set():
             await self._connected.wait()
         if not self.life.alive:
@@ -104,6 +106,19 @@ class SimSession(MemoryStore):
         if self.expired or self._lost.is_set():
             self.mark_lost()
             raise SessionLost
+
+    async def _travel(self) -> None:
+        """To the server: in order, and what is asked at one moment goes together."""
+        if self._on_its_way is None:
+            loop = asyncio.get_running_loop()
+            self._on_its_way = asyncio.Event()
+            self._arrives_at = max(self._arrives_at + 1e-6, loop.time() + self._delay_s())
+            loop.call_at(self._arrives_at, self._on_its_way.set)
+            loop.call_soon(self._depart)
+        await self._on_its_way.wait()
+
+    def _depart(self) -> None:
+        self._on_its_way = None
 
     async def _write(self, operations: Sequence[Operation]) -> tuple[str, ...]:
         done = await super()._write(operations)

@@ -153,6 +153,17 @@ def mark_gone(world: World) -> None:
         world.operate("gone", one.daemon.agent_id)
 
 
+def drain_agent(world: World) -> None:
+    """An operator takes an agent out of use, with or without its tasks, for a time or for good."""
+    one = _pick(world, world.agents)
+    if one is not None and one.daemon is not None and one.daemon.agent_id is not None:
+        agent = one.daemon.agent_id
+        kind = world.rng.choice(("drain", "drain", "drain and gone", "deactivate"))
+        world.operate(kind, agent)
+        if world.rng.random() < 0.5:
+            world.loop.call_later(world.rng.uniform(5.0, 60.0), world.operate, "reactivate", agent)
+
+
 def tear_down(world: World) -> None:
     """An operator removes a framework; it comes back as a new one."""
     one = _pick(world, world.frameworks)
@@ -186,6 +197,7 @@ TABLE: dict[Fault, int] = {
     store_away: 2,
     clock_jump: 4,
     mark_gone: 1,
+    drain_agent: 2,
     tear_down: 1,
     kill_tasks: 14,
 }

@@ -37,6 +37,7 @@ from dcos.model.v1.types import (
     OfferOperationLaunch,
     OfferOperationLaunchGroup,
     OfferOperationType,
+    OperationState,
     TaskGroupInfo,
     TaskID,
     TaskInfo,
@@ -48,6 +49,7 @@ from dcos.model.v1.types import (
 from dcos.runtime.app import App
 from dcos.testing.sim.network import Refused
 from dcos.testing.sim.process import Life, Process
+from dcos.testing.sim.reservations import Reservations
 from dcos.wire import mesos_json
 from dcos.wire.recordio import Decoder
 
@@ -94,6 +96,7 @@ class Habits:
     count: int
     """Tasks to launch, or instances to keep."""
     groups: bool = False
+    reserves: bool = False
     failover_s: float = 1e6
     mean_s: float = 60.0
     """Of a batch's tasks."""
@@ -111,6 +114,7 @@ class FrameworkProcess(Process):
         self.answers: dict[str, list[TaskState]] = {}
         """Reconciliation answers since ``ask``."""
         self.launched = 0
+        self.reservations = Reservations(world, habits.name, habits.role)
         self._stream: str | None = None
         self._leader: str | None = None
         self._changed = asyncio.Event()
@@ -236,6 +240,16 @@ class FrameworkProcess(Process):
                     self._offered(life, offer)
             case EventType.UPDATE if event.update is not None:
                 self._updated(event.update.status)
+            case EventType.UPDATE_OPERATION_STATUS if event.update_operation_status is not None:
+                done = self.reservations.told(event.update_operation_status.status)
+                if done is not None:
+                    self._call(
+                        Call(
+                            type=CallType.ACKNOWLEDGE_OPERATION_STATUS,
+                            framework_id=self._framework_id(),
+                            acknowledge_operation_status=done,
+                        )
+                    )
             case EventType.ERROR if event.error is not None:
                 self.world.trace(self.name, "error", event.error.message)
                 if "removed" in event.error.message or "completed" in event.error.message.lower():
@@ -251,6 +265,9 @@ class FrameworkProcess(Process):
             if not note.final:
                 note.final = note.abandoned = True
                 note.state = TaskState.TASK_KILLED
+        for operation in self.reservations.notes.values():
+            if not operation.final:
+                operation.state = OperationState.OPERATION_UNKNOWN
 
     def _updated(self, status: TaskStatus) -> None:
         task_id = status.task_id.value
@@ -291,6 +308,12 @@ class FrameworkProcess(Process):
     def _offered(self, life: Life, offer: Offer) -> None:
         rng = life.rng
         free = Resources.of(offer.resources).unreserved()
+        if self.habits.reserves and not self.world.quiet and rng.random() < 0.3:
+            operation = self.reservations.choose(rng, offer)
+            if operation is not None:
+                accept = scheduler.CallAccept(offer_ids=(offer.id,), operations=(operation,))
+                self._call(Call(type=CallType.ACCEPT, framework_id=self._framework_id(), accept=accept))
+                return
         tasks: list[TaskInfo] = []
         for _ in range(min(self._wanted(), rng.randint(1, 3))):
             wish = Resources.parse(rng.choice(("cpus:0.5;mem:64", "cpus:1;mem:128", "cpus:1.5;mem:32")))
@@ -373,6 +396,15 @@ class FrameworkProcess(Process):
         if asked:
             self._reconcile(asked)
         self._reconcile(())
+        operations = self.reservations.open()
+        if operations:
+            self._call(
+                Call(
+                    type=CallType.RECONCILE_OPERATIONS,
+                    framework_id=self._framework_id(),
+                    reconcile_operations=scheduler.CallReconcileOperations(operations=operations),
+                )
+            )
 
     def _reconcile(self, asked: tuple[scheduler.CallReconcileTask, ...]) -> None:
         call = scheduler.CallReconcile(tasks=asked)

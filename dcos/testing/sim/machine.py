@@ -18,6 +18,7 @@ from dcos.agent.core.environment import Ids
 from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.exits import Exit
 from dcos.agent.sandbox import WorkDir
+from dcos.agent.volumes import Volumes
 from dcos.model.resources import Resources
 from dcos.model.v1.types import CommandInfo
 from dcos.testing.sim.process import Life
@@ -108,6 +109,7 @@ class Containers:
     def __init__(self, machine: Machine, life: Life) -> None:
         self._machine = machine
         self._life = life
+        self.volumes = Volumes(machine.work.root)
 
     async def launch(self, plan: Plan, ids: Ids) -> Running:
         rng = self._life.rng

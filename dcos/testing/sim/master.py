@@ -9,12 +9,14 @@ from dcos.master.api_agents import exchange
 from dcos.master.api_scheduler import subscribed
 from dcos.master.config import Config
 from dcos.master.core.call_validation import call_problem
-from dcos.master.core.events import MarkGone, SchedulerCall, Teardown
+from dcos.master.core.events import MarkGone, OperatorCall, SchedulerCall, Teardown
 from dcos.master.core.state import State
 from dcos.master.service import contend, make_info
 from dcos.master.streams import Stream
 from dcos.master.writer import EXIT_LEADERSHIP, Writer
+from dcos.model.v1 import master
 from dcos.model.v1.scheduler import Call, Event, EventType
+from dcos.model.v1.types import AgentID, ProtobufDuration
 from dcos.runtime.app import App, Exit
 from dcos.store.base import SessionLost
 from dcos.store.url import ZkUrl
@@ -120,10 +122,32 @@ class MasterProcess(Process):
 
     async def _operate(self, api: Api, end: End, kind: str, target: str) -> None:
         number, answer = api.writer.request()
-        event = MarkGone if kind == "gone" else Teardown
-        api.writer.put(event(api.writer.now(), number, target))
+        api.writer.put(_order(kind, target, api.writer.now(), number))
         done = await answer
         await end.write(Answer(done.status, done.text))
+
+
+def _order(kind: str, target: str, now: float, number: int) -> MarkGone | Teardown | OperatorCall:
+    agent = AgentID(value=target)
+    match kind:
+        case "gone":
+            return MarkGone(now, number, target)
+        case "teardown":
+            return Teardown(now, number, target)
+        case "drain" | "drain and gone":
+            drain = master.CallDrainAgent(
+                agent_id=agent, max_grace_period=ProtobufDuration(seconds=10), mark_gone=kind == "drain and gone"
+            )
+            call = master.Call(type=master.CallType.DRAIN_AGENT, drain_agent=drain)
+        case "deactivate":
+            call = master.Call(
+                type=master.CallType.DEACTIVATE_AGENT, deactivate_agent=master.CallDeactivateAgent(agent_id=agent)
+            )
+        case _:
+            call = master.Call(
+                type=master.CallType.REACTIVATE_AGENT, reactivate_agent=master.CallReactivateAgent(agent_id=agent)
+            )
+    return OperatorCall(now, number, call)
 
 
 async def _cut_when_gone(end: End, stream: Stream) -> None:

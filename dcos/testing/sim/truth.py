@@ -11,8 +11,9 @@ import msgspec
 from dcos.master.core.state import State
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.task_states import TERMINAL
-from dcos.model.v1.types import TaskState, TaskStatus, TaskStatusReason, TaskStatusSource
+from dcos.model.v1.types import Resource, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource
 from dcos.store.base import Create, Operation, Set
+from dcos.testing.sim.reservations import by_label
 
 if TYPE_CHECKING:
     from dcos.testing.sim.agent import AgentProcess
@@ -43,8 +44,6 @@ class Truth:
         self.wishes: dict[str, Resources] = {}
         self.runs: dict[str, Run] = {}
         """By task id, which is unique in the world."""
-        self.doomed: set[str] = set()
-        """Tasks whose resources were given up before their end was seen: their framework was removed."""
         self.standings: dict[str, set[str]] = {}
         """What the registry ever said of an agent."""
         self._leader_session = 0
@@ -63,11 +62,17 @@ class Truth:
         self.runs[task] = Run(machine, container)
         used = EMPTY
         for one in machine.live:
-            if one.plan.task_id not in self.doomed:
+            if not self._on_its_way_out(machine, one):
                 used += self.wishes[one.plan.task_id]
         if not machine.total.contains(used):
             names = " ".join(one.plan.task_id for one in machine.live)
             self._world.trace.violation(machine.name, f"resources used twice: {used} of {machine.total} by {names}")
+
+    def _on_its_way_out(self, machine: Machine, container: Container) -> bool:
+        """Its framework was removed: as upstream's, the master gives such resources to others at once."""
+        daemon = next(one.daemon for one in self._world.agents if one.machine is machine)
+        framework = daemon.core.frameworks.get(container.plan.framework_id) if daemon is not None else None
+        return framework is None or framework.terminating
 
     def lives(self, task: str) -> bool:
         return task in self.runs and self.runs[task].live
@@ -88,7 +93,7 @@ class Truth:
         known = self.standings.get(agent, set())
         if state is TaskState.TASK_UNREACHABLE and "UNREACHABLE" not in known:
             trace.violation(framework.name, f"{note.id} told UNREACHABLE before the registry said so of {agent}")
-        if state is TaskState.TASK_GONE_BY_OPERATOR and "GONE" not in known:
+        if status.reason is TaskStatusReason.REASON_AGENT_REMOVED_BY_OPERATOR and "GONE" not in known:
             trace.violation(framework.name, f"{note.id} told GONE_BY_OPERATOR before the registry said so of {agent}")
         if (
             state is TaskState.TASK_LOST
@@ -139,6 +144,9 @@ class Truth:
         for framework in world.frameworks:
             out += self._framework(framework, state)
         out += books(state)
+        reserved = self._reserved()
+        for framework in world.frameworks:
+            out += framework.reservations.problems(reserved)
         known = {name for framework in world.frameworks for name in framework.notes}
         out += [
             f"{name} runs and no framework knows it"
@@ -167,10 +175,27 @@ class Truth:
             mine = {task for _, task in record.tasks}
             if live != mine:
                 out.append(f"{agent.name} runs {sorted(live)}, the master thinks {sorted(mine)}")
+            if record.total != daemon.core.operations.total:
+                out.append(f"{agent.name} has {daemon.core.operations.total}, the master thinks {record.total}")
+            out += [
+                f"{agent.name} owes the end of operation {run.info.id}" for run in daemon.core.operations.runs.values()
+            ]
+            out += [
+                f"the master waits for operation {one.info.id} on {agent.name}" for one in record.operations.values()
+            ]
             held = {run.task_id for _, _, run in daemon.core.runs()}
             if live != held:
                 out.append(f"{agent.name} runs {sorted(live)}, its daemon thinks {sorted(held)}")
         return out
+
+    def _reserved(self) -> dict[str, list[Resource]]:
+        """What agents have reserved, by the operation that asked for it."""
+        found: dict[str, list[Resource]] = {}
+        for agent in self._world.agents:
+            if agent.daemon is not None:
+                for label, held in by_label(agent.daemon.core.operations.total.messages()).items():
+                    found.setdefault(label, []).extend(held)
+        return found
 
     def _framework(self, framework: FrameworkProcess, state: State) -> list[str]:
         if not framework.running or framework.id is None:

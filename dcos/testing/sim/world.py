@@ -28,6 +28,7 @@ from dcos.testing.sim.truth import Truth
 QUIET_LIMIT_S = 1500.0
 """Virtual time in which truth must be known again: longer than the longest retry (10 minutes)."""
 
+_SIZES = ("cpus:2;mem:512;disk:64", "cpus:4;mem:1024;disk:100", "cpus:8;mem:4096;disk:16;ports:[31000-31009]")
 _ROUNDS = 8
 """Tries to reconcile: a call from before the quiet may still block the first ones, a state change between two words."""
 
@@ -117,7 +118,9 @@ class World:
         self._operator_life = Life(self.operator, 1)
 
     def _agent(self, number: int, folder: Path) -> AgentProcess:
-        total = self.rng.choice(("cpus:2;mem:512", "cpus:4;mem:1024", "cpus:8;mem:4096;ports:[31000-31009]"))
+        total = self.rng.choice(
+            ("cpus:2;mem:512;disk:64", "cpus:4;mem:1024;disk:100", "cpus:8;mem:4096;disk:16;ports:[31000-31009]")
+        )
         rng = random.Random(self.rng.getrandbits(64))
         name = f"agent{number}"
         return AgentProcess(self, number, Machine(name, folder / name, total, rng, self.truth, self.loop))
@@ -132,6 +135,7 @@ class World:
             role=rng.choice(("*", "a", "b")) if not aware else rng.choice(("a", "b", "a/c")),
             count=rng.randint(2, 12) * max(1, self.scale.agents // 5),
             groups=aware and rng.random() < 0.4,
+            reserves=aware and rng.random() < 0.4,
             failover_s=rng.choice((1e6, 1e6, 1e6, 30.0)),
             mean_s=rng.choice((5.0, 40.0, 200.0)),
             reconcile_s=rng.choice((15.0, 40.0, 120.0)),
@@ -223,10 +227,6 @@ class World:
     def operate(self, kind: str, target: str) -> None:
         """An operator asks the leader, once."""
         self.trace("operator", kind, target)
-        if kind == "teardown":
-            for framework in self.frameworks:
-                if framework.id == target:
-                    self.truth.doomed |= {one.id for one in framework.notes.values() if not one.final}
         self._operator_life.spawn(self._operate(kind, target), "operator")
 
     async def _operate(self, kind: str, target: str) -> None:
