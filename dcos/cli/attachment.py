@@ -6,11 +6,11 @@ Three threads at most: one prints, one sends, one reads the keys. The escape seq
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import queue
 import shutil
 import signal
+import socket
 import sys
 import termios
 import threading
@@ -59,7 +59,8 @@ def raw(descriptor: int) -> Iterator[None]:
     """Give every key to the other side. Restores the terminal."""
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setraw(descriptor)
+        # what was typed ahead is not thrown away
+        tty.setraw(descriptor, termios.TCSADRAIN)
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -75,7 +76,7 @@ class Attachment:
         self._keys = keys
         self._on_terminal = on_terminal
         self._messages: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
-        self._opened: list[http.client.HTTPConnection] = []
+        self._opened: list[socket.socket] = []
         self._trouble: ClientError | None = None
         self._over = False
         self.detached = False
@@ -97,8 +98,8 @@ class Attachment:
             self._messages.put(None)
             if self._on_terminal:
                 signal.signal(signal.SIGWINCH, signal.SIG_DFL)
-            for connection in self._opened:
-                shut(connection)
+            for one in self._opened:
+                shut(one)
         if self._trouble is not None:
             raise self._trouble
 

@@ -27,8 +27,8 @@ HEARTBEAT_S: Final = 30.0
 class Output:
     """What a process writes. Close it to leave (a session's process ends then)."""
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        self._connection = connection
+    def __init__(self, opened: socket.socket, response: http.client.HTTPResponse) -> None:
+        self._socket = opened
         self._response = response
 
     def chunks(self) -> Iterator[tuple[str, bytes]]:
@@ -45,7 +45,8 @@ class Output:
             raise Unreachable(f"the connection to the task broke: {error or type(error).__name__}") from None
 
     def close(self) -> None:
-        shut(self._connection)
+        """From any thread."""
+        shut(self._socket)
 
 
 class Containers:
@@ -74,10 +75,10 @@ class Containers:
         status = found.get("wait_nested_container", {}).get("exit_status")
         return int(status) if status is not None else None
 
-    def type(self, container_id: Json, messages: Iterable[Json], opened: list[http.client.HTTPConnection]) -> None:
+    def type(self, container_id: Json, messages: Iterable[Json], opened: list[socket.socket]) -> None:
         """Send process I/O messages until they end, in a request that lasts as long; blocks.
 
-        The connection is put into ``opened``, so that another thread can ``shut`` it.   Errors: ClientError.
+        The socket is put into ``opened``, so that another thread can ``shut`` it.   Errors: ClientError.
         """
 
         def body() -> Iterator[bytes]:
@@ -87,15 +88,16 @@ class Containers:
 
         headers = {"Content-Type": _RECORDIO, "Message-Content-Type": _JSON, "Transfer-Encoding": "chunked"}
         connection = self._transport.connect()
-        opened.append(connection)
+        opened.append(connection.sock)
         self._ask(connection, body(), headers | {"Accept": _JSON})
-        connection.close()
+        shut(opened[-1])
 
     def _output(self, call: Json) -> Output:
         connection = self._transport.connect()
         headers = {"Content-Type": _JSON, "Accept": _RECORDIO, "Message-Accept": _JSON}
-        response = self._ask(connection, json.dumps(call).encode(), headers)
-        return Output(connection, response)
+        # (a response that ends the connection takes the socket along)
+        opened = connection.sock
+        return Output(opened, self._ask(connection, json.dumps(call).encode(), headers))
 
     def _ask(
         self, connection: http.client.HTTPConnection, body: bytes | Iterator[bytes], headers: dict[str, str]
@@ -116,19 +118,17 @@ class Containers:
                 return response
             raw = response.read()
         except (http.client.HTTPException, OSError) as error:
-            shut(connection)
+            connection.close()
             raise Unreachable(f"{self._transport.url}: {error or type(error).__name__}") from None
-        shut(connection)
+        connection.close()
         told = {key.lower(): value for key, value in response.getheaders()}
         raise Refused(response.status, raw, told, f"POST {path}")
 
 
-def shut(connection: http.client.HTTPConnection) -> None:
-    """Close it, though another thread may be writing or reading."""
-    if connection.sock is not None:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
-    connection.close()
+def shut(opened: socket.socket) -> None:
+    """End it for the other side and for the thread that waits for it, whichever that is."""
+    with contextlib.suppress(OSError):
+        opened.shutdown(socket.SHUT_RDWR)
 
 
 def _record(body: Json) -> bytes:

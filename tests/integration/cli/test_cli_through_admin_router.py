@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -113,6 +115,13 @@ def test_first_minutes(cluster: Processes, folder: Path) -> None:
     assert "listening on" in ok("task", "log", "hello-world", "--lines=50")
     assert "stdout" in ok("task", "ls", "hello-world")
     run_inside(folder)
+    assert "not launched with a terminal" in dcos(folder, "task", "attach", "--no-stdin", "hello-world").stderr
+    app = {"id": "/typist", "cmd": "while read -r line; do echo got $line; done", "tty": True, "cpus": 0.1, "mem": 32}
+    (folder / "typist.json").write_text(json.dumps(app))
+    ok("marathon", "app", "add", str(folder / "typist.json"))
+    cluster.eventually("the terminal runs", lambda: "TASK_RUNNING" in dcos(folder, "task", "list", "typist").stdout)
+    attach(folder)
+    ok("marathon", "app", "remove", "typist")
     ok("task", "download", "hello-world", "stdout", f"--target-dir={folder}/copy")
     assert "listening on" in (folder / "copy/stdout").read_text()
     assert "1/1" in ok("marathon", "app", "list")
@@ -146,15 +155,50 @@ def run_inside(folder: Path) -> None:
         out, err = child.communicate(b"two\n" * 50_000, timeout=60)
         assert (out, err, child.returncode) == (b"two\n" * 50_000 + b"over\n", b"", 0)
 
-    master, slave = os.openpty()
-    words = [program, "task", "exec", "-it", "hello-world", "sh", "-c", "stty size; tty; read -r line; echo got $line"]
-    with subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=environment) as child:
-        os.close(slave)
+    command = ("exec", "-it", "hello-world", "sh", "-c", "stty size; tty; read -r line; echo got $line")
+    with at_terminal(folder, *command) as (child, master):
         seen = b""
         while b"/dev/pts/" not in seen:
-            seen += os.read(master, 1000)
+            seen += more(master, seen)
         os.write(master, b"hello\r")
         while b"got hello" not in seen:
-            seen += os.read(master, 1000)
+            seen += more(master, seen)
         assert child.wait(60) == 0
-    os.close(master)
+
+
+def more(master: int, seen: bytes) -> bytes:
+    """What the terminal shows next."""
+    ready, _, _ = select.select([master], [], [], 30)
+    assert ready, f"nothing comes after {seen!r}"
+    return os.read(master, 1000)
+
+
+@contextlib.contextmanager
+def at_terminal(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """``dcos task`` on a terminal, and the hand at its keys."""
+    master, slave = os.openpty()
+    program, environment = (
+        str(Path(sys.executable).with_name("dcos")),
+        {**os.environ, "DCOS_DIR": str(folder / "dcos-dir")},
+    )
+    child = subprocess.Popen([program, "task", *words], stdin=slave, stdout=slave, stderr=slave, env=environment)
+    os.close(slave)
+    try:
+        yield child, master
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        os.close(master)
+
+
+def attach(folder: Path) -> None:
+    """``dcos task attach``: type, hear, leave, come again."""
+    for word in (b"one", b"two"):
+        with at_terminal(folder, "attach", "typist") as (child, master):
+            seen = b""
+            os.write(master, word + b"\r")
+            while b"got " + word not in seen:
+                seen += more(master, seen)
+            os.write(master, b"\x10\x11")
+            assert child.wait(60) == 0
