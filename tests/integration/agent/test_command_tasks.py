@@ -22,6 +22,7 @@ from dcos.model.v1.types import (
     KillPolicy,
     TaskInfo,
 )
+from dcos.testing.users import SOMEBODY, needs_root
 from dcos.wire import agent_link
 
 Make = Callable[..., TaskInfo]
@@ -58,7 +59,7 @@ async def test_environment_user_and_sandbox(running: Any, master: Any, make_task
     command = CommandInfo(
         value='env -0; printf "%s" "$(id -un)" >who; echo oops >&2; pwd >where; printf %s "$GREETING" >greeting',
         environment=Environment(variables=variables),
-        user="nobody",
+        user=SOMEBODY,
     )
     await master.run(make_task("env", command))
     await master.state("env", "TASK_FINISHED")
@@ -71,12 +72,12 @@ async def test_environment_user_and_sandbox(running: Any, master: Any, make_task
     assert (seen["MESOS_CHECKPOINT"], seen["MESOS_RECOVERY_TIMEOUT"]) == ("1", "15mins")
     assert seen["PATH"] == "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     assert not {name for name in seen if name in os.environ and name not in ("PATH", "PWD", "_", "SHLVL", "OLDPWD")}
-    assert (sandbox / "who").read_text() == "nobody"
+    assert (sandbox / "who").read_text() == SOMEBODY
     assert (sandbox / "where").read_text().strip() == str(sandbox)
     assert (sandbox / "greeting").read_text() == "it's\n$HOME"
     assert (sandbox / "stderr").read_text() == "oops\n"
     assert oct(sandbox.stat().st_mode & 0o777) == "0o750"
-    assert sandbox.owner() == "nobody"
+    assert sandbox.owner() == SOMEBODY
     assert re.fullmatch(r"[0-9a-f-]{36}", sandbox.name)
 
 
@@ -95,6 +96,10 @@ async def test_argv_without_shell_and_unknown_program(running: Any, master: Any,
     assert (running.sandbox("argv") / "stdout").read_text() == "a b|$x|"
     await master.run(make_task("none", CommandInfo(shell=False, value="/no/such/program")))
     assert (await master.state("none", "TASK_FAILED")).message == "Command exited with status 127"
+
+
+@needs_root
+async def test_an_unknown_user(running: Any, master: Any, make_task: Make) -> None:
     await master.run(make_task("user", CommandInfo(value="true", user="no-such-user")))
     failed = await master.state("user", "TASK_FAILED")
     assert failed.reason == "REASON_CONTAINER_LAUNCH_FAILED"

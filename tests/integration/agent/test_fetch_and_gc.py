@@ -11,6 +11,7 @@ from aiohttp import web
 
 from dcos.model.v1.types import CommandInfo, CommandInfoURI, TaskInfo
 from dcos.testing.ports import free_port
+from dcos.testing.users import SOMEBODY
 
 Make = Callable[..., TaskInfo]
 
@@ -45,7 +46,7 @@ async def test_http_and_cache(running: Any, master: Any, make_task: Make, origin
         CommandInfoURI(value=f"{url}/moved"),
     )
     for name in ("one", "two"):
-        command = CommandInfo(value="cat deep/kept moved; touch deep/mine", uris=uris, user="nobody")
+        command = CommandInfo(value="cat deep/kept moved; touch deep/mine", uris=uris, user=SOMEBODY)
         await master.run(make_task(name, command))
         await master.state(name, "TASK_FINISHED")
         assert (running.sandbox(name) / "stdout").read_text() == "contentcontent"

@@ -14,6 +14,7 @@ import pytest
 from dcos.agent.containerizer import processes
 from dcos.model.v1.types import CommandInfo, Environment, EnvironmentVariable, TaskInfo
 from dcos.testing.agent_containers import Containers, container_id, keys, typed, window
+from dcos.testing.users import SOMEBODY
 
 Make = Callable[..., TaskInfo]
 
@@ -44,7 +45,7 @@ async def test_a_session_runs_beside_its_task(
     running: Any, master: Any, make_task: Make, containers: Containers
 ) -> None:
     environment = Environment(variables=(EnvironmentVariable(name="GREETING", value="hello $x"),))
-    await master.run(make_task("t1", CommandInfo(value="sleep 1000", environment=environment, user="nobody")))
+    await master.run(make_task("t1", CommandInfo(value="sleep 1000", environment=environment, user=SOMEBODY)))
     root = await root_of(master, "t1")
     command = 'echo "$GREETING $OWN"; id -un; pwd; echo oops >&2; exit 7'
     own = {"variables": [{"name": "OWN", "value": "mine"}]}
@@ -53,7 +54,7 @@ async def test_a_session_runs_beside_its_task(
     assert stream.response.headers["Content-Type"] == "application/recordio"
     assert stream.response.headers["Message-Content-Type"] == "application/json"
     await stream.end()
-    assert stream.out.splitlines() == ["hello $x mine", "nobody", str(running.sandbox("t1").resolve())]
+    assert stream.out.splitlines() == ["hello $x mine", SOMEBODY, str(running.sandbox("t1").resolve())]
     assert stream.err == "oops\n"
     assert (await containers.wait(f"{root}.s1"))["exit_status"] == 7 << 8
     status, _ = await containers.call("REMOVE_CONTAINER", {"container_id": container_id(f"{root}.s1")})

@@ -32,6 +32,7 @@ from dcos.model.v1.types import (
     VolumeSourceType,
 )
 from dcos.testing.agent_containers import Containers, container_id
+from dcos.testing.users import ME, SOMEBODY
 from dcos.wire import agent_link
 
 Make = Callable[..., TaskInfo]
@@ -88,15 +89,15 @@ async def test_tasks_share_a_folder_and_know_their_own(running: Any, master: Any
 
 
 async def test_each_task_may_have_its_own_user(running: Any, master: Any, make_task: Make) -> None:
-    command = CommandInfo(value="id -un; pwd; echo x >mine; cat mine", user="nobody")
+    command = CommandInfo(value="id -un; pwd; echo x >mine; cat mine", user=SOMEBODY)
     await master.run_group(EXECUTOR, make_task("a", command), make_task("b", "id -un"))
     for name in ("a", "b"):
         await master.state(name, "TASK_FINISHED")
     executor: Path = running.sandbox("pod").resolve()
     own = (executor / "tasks/a").resolve()
-    assert (own / "stdout").read_text().split() == ["nobody", str(own), "x"]
-    assert (executor / "tasks/b/stdout").read_text() == "root\n"
-    assert (executor.owner(), own.owner()) == ("root", "nobody")
+    assert (own / "stdout").read_text().split() == [SOMEBODY, str(own), "x"]
+    assert (executor / "tasks/b/stdout").read_text() == f"{ME}\n"
+    assert (executor.owner(), own.owner()) == (ME, SOMEBODY)
 
 
 @pytest.mark.parametrize("path", ["../up", "/etc", ""])

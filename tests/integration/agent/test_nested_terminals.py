@@ -26,6 +26,7 @@ from dcos.model.v1.types import (
     TTYInfoWindowSize,
 )
 from dcos.testing.agent_containers import Containers, container_id, keys, typed, window
+from dcos.testing.users import SOMEBODY
 
 Make = Callable[..., TaskInfo]
 TTY = TTYInfo(window_size=TTYInfoWindowSize(rows=33, columns=99))
@@ -97,12 +98,12 @@ async def test_a_task_on_a_terminal(
 
 async def test_the_window_and_the_session(running: Any, master: Any, make_task: Make, containers: Containers) -> None:
     command = "trap 'stty size' WINCH; stty size; tty; id -un; echo ready >&2; while :; do sleep 0.05; done"
-    await master.run(make_task("t1", CommandInfo(value=command, user="nobody"), container=on_terminal()))
+    await master.run(make_task("t1", CommandInfo(value=command, user=SOMEBODY), container=on_terminal()))
     root = await root_of(master, "t1")
     stdout = running.sandbox("t1") / "stdout"
     await until(lambda: "ready" in shown(stdout))
     first, second, third, _ = shown(stdout).split("\r\n")[:4]
-    assert (first, third) == ("33 99", "nobody")
+    assert (first, third) == ("33 99", SOMEBODY)
     assert second.startswith("/dev/pts/")
     pid = next(iter(running.container_pids().values()))
     reader = next(running.runtime.glob("containers/*/reader"))
