@@ -43,6 +43,7 @@ from dcos.model.v1.types import (
 )
 
 from .docker_engine import IMAGE, DockerEngine, obstacle
+from .operation_orders import apply, create, reserve, with_volume
 
 Make = Callable[..., TaskInfo]
 Network = ContainerInfoDockerInfoNetwork
@@ -356,3 +357,15 @@ async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.05)
+
+
+async def test_a_persistent_volume(docked: Any, master: Any, make_task: Make) -> None:
+    await apply(master, reserve(100), 1)
+    await apply(master, create(64), 2)
+    await master.run(with_volume(make_task("writes", "echo kept >$MESOS_SANDBOX/data/file", container=container()), 64))
+    await master.state("writes", "TASK_FINISHED")
+    spoil = make_task("reads", "cd $MESOS_SANDBOX; cat data/file; echo no >data/file", container=container())
+    await master.run(with_volume(spoil, 64, VolumeMode.RO))
+    await master.state("reads", "TASK_FAILED")
+    assert (docked.sandbox("reads") / "stdout").read_text() == "kept\n"
+    assert (docked.work / "volumes/roles/web/v/file").read_text() == "kept\n"
