@@ -22,9 +22,15 @@ Amount = int | Ranges | frozenset[str]
 MAX_UINT64 = 2**64 - 1
 
 
+MOST = 2**63 - 1
+"""In thousandths: what is more is taken as this, so that no number from outside can overflow."""
+
+
 def thousandths(value: float) -> int:
-    """Round as Mesos does: half away from zero."""
+    """Round as Mesos does: half away from zero. Never fails: what is no number is 0."""
     scaled = value * 1000.0
+    if not -MOST < scaled < MOST:
+        return 0 if math.isnan(scaled) else MOST if scaled > 0 else -MOST
     return math.floor(scaled + 0.5) if scaled >= 0 else -math.floor(-scaled + 0.5)
 
 

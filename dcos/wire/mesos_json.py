@@ -40,7 +40,11 @@ def decode(raw: bytes, kind: type[M]) -> M:
     except (msgspec.DecodeError, RecursionError) as error:
         raise WireError("", f"not valid JSON: {error}") from error
     try:
-        return msgspec.convert(_lenient(msgspec.json.decode(raw), kind, 0), kind, strict=False)
+        tree = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:  # the typed decoder stopped before it came there
+        raise WireError("", f"not valid JSON: {error}") from error
+    try:
+        return msgspec.convert(_lenient(tree, kind, 0), kind, strict=False)
     except RecursionError as error:
         raise WireError("", "nested too deep") from error
     except msgspec.ValidationError as error:
@@ -76,6 +80,8 @@ def _lenient(value: Any, kind: Any, depth: int) -> Any:
                     made[field.encode_name] = better
         return made
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        if isinstance(value, list | dict):
+            return value
         return value if value in kind._value2member_map_ else None
     return value
 

@@ -70,7 +70,7 @@ def program() -> Path:
             try:
                 _install(folder)
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                words = f"dcoscli cannot be installed from the package index: {error}\n{error.stderr or ''}"
+                words = f"dcoscli cannot be installed from the package index: {error}\n{error.stderr!r}"
                 if os.environ.get("CI") == "true":
                     pytest.fail(words)
                 pytest.skip(words)

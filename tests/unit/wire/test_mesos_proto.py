@@ -258,7 +258,7 @@ def test_any_damage_ends(call: scheduler.Call, data: st.DataObject) -> None:
 
 def recorded() -> list[Any]:
     found = []
-    for path in sorted(GOLDEN.glob("operator-*.json")):
+    for path in sorted(GOLDEN.glob("operator-*-get-*.json")):
         kind = agent.Response if path.name.startswith("operator-agent") else master.Response
         found.append(pytest.param(json.loads(path.read_text())["body"], kind, id=path.stem))
     for number, event in enumerate(json.loads((GOLDEN / "scheduler-events.json").read_text())):
