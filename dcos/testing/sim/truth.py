@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ENDING_S = 10.0
 """How long a container may still be there after its end was told: it is being destroyed."""
 _RUNS = frozenset({TaskState.TASK_STARTING, TaskState.TASK_RUNNING, TaskState.TASK_KILLING})
+_LIVES = _RUNS | {TaskState.TASK_STAGING}
+"""What a task that ended can never be again. (UNREACHABLE and UNKNOWN say that the master cannot tell.)"""
 _EPOCH = "/mesos-registry/epoch"
 _AGENTS = "/mesos-registry/agents/"
 
@@ -83,7 +85,7 @@ class Truth:
     def told(self, framework: FrameworkProcess, note: TaskNote, status: TaskStatus) -> None:
         """A scheduler hears of a task."""
         trace, state = self._world.trace, status.state
-        if note.final and not note.abandoned and state not in TERMINAL and state is not TaskState.TASK_UNKNOWN:
+        if note.final and not note.abandoned and state in _LIVES:
             trace.violation(framework.name, f"{note.id} came back: {state} after {' '.join(note.heard)}")
         run = self.runs.get(note.id)
         by_agent = status.source is not TaskStatusSource.SOURCE_MASTER

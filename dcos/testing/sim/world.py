@@ -57,11 +57,11 @@ class Scale:
     @classmethod
     def of(cls, rng: random.Random) -> Scale:
         size = rng.random()
-        agents = rng.randint(1, 5) if size < 0.8 else rng.randint(6, 15) if size < 0.97 else 50
+        agents = rng.randint(1, 5) if size < 0.83 else rng.randint(6, 15) if size < 0.985 else 50
         return cls(
             agents=agents,
             frameworks=rng.choice((1, 1, 2, 2, 3)) if agents < 50 else 4,
-            storm_s=rng.choice((60.0, 120.0, 240.0)),
+            storm_s=rng.choice((30.0, 60.0, 60.0, 120.0, 240.0)) if agents < 50 else 60.0,
             pause_s=rng.choice((2.0, 6.0, 15.0)),
             session_s=rng.choice((4.0, 10.0)),
             ping_s=rng.choice((2.0, 5.0, 15.0)),
