@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dcos.agent.access import Viewer
+from dcos.agent.containerizer.base import ContainerError
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
 from dcos.agent.identity import VERSION_INFO
 from dcos.agent.views import Views
@@ -45,6 +46,9 @@ class Operator:
                     return await self._read_file(call, principal)
                 case v1.CallType.SET_LOGGING_LEVEL:
                     self._set_level(call)
+                    return None
+                case v1.CallType.PRUNE_IMAGES:
+                    await self._prune_images(call)
                     return None
                 case _:
                     return self._answer(call, viewer)
@@ -99,7 +103,14 @@ class Operator:
             case None:
                 raise CallError(400, "Failed to validate agent::Call: Expecting 'type' to be present")
             case other:
-                raise CallError(501, f"Call {other} is not supported by this agent")
+                raise _provider_error(call) or CallError(501, f"Call {other} is not known")
+
+    async def _prune_images(self, call: v1.Call) -> None:
+        excluded = call.prune_images.excluded_images if call.prune_images is not None else ()
+        try:
+            await self._views.prune_images(excluded)
+        except ContainerError as error:
+            raise CallError(500, str(error)) from error
 
     def _set_level(self, call: v1.Call) -> None:
         if call.set_logging_level is None:
@@ -222,6 +233,24 @@ class Operator:
         for framework in (*core.frameworks.values(), *core.completed_frameworks):
             for executor in (*framework.executors.values(), *framework.completed_executors):
                 yield framework, executor
+
+
+def _provider_error(call: v1.Call) -> CallError | None:
+    """Local resource providers are configured in a folder, which this agent, as most, does not have."""
+    kinds = v1.CallType
+    if call.type is kinds.MARK_RESOURCE_PROVIDER_GONE:
+        member, words = "mark_resource_provider_gone", "Attempted to remove an unknown resource provider"
+    elif call.type in (
+        kinds.ADD_RESOURCE_PROVIDER_CONFIG,
+        kinds.UPDATE_RESOURCE_PROVIDER_CONFIG,
+        kinds.REMOVE_RESOURCE_PROVIDER_CONFIG,
+    ):
+        member, words = str(call.type).lower(), "`--resource_provider_config_dir` must be specified"
+    else:
+        return None
+    if getattr(call, member) is None:
+        return CallError(400, f"Failed to validate agent::Call: Expecting '{member}' to be present")
+    return CallError(500, words)
 
 
 def _list_of(run: TaskRun) -> str:

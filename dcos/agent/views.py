@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from dcos.agent.sandbox import WorkDir
 from dcos.model.acls import EVERYTHING, Action
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import agent as v1
-from dcos.model.v1.types import ContainerID, ContainerStatus, ResourceStatistics, TimeInfo
+from dcos.model.v1.types import ContainerID, ContainerStatus, Image, ResourceStatistics, TimeInfo
 from dcos.runtime.attached import Attached
 from dcos.runtime.clock import Clock
 
@@ -222,6 +222,10 @@ class Views:
             self._collector,
             uptime_s=self._clock.now() - self.start_time,
         )
+
+    async def prune_images(self, excluded: Iterable[Image]) -> None:
+        """Errors: ContainerError."""
+        await self._containerizer.prune_images(excluded)
 
     # ---- files -------------------------------------------------------------------------------------------------------
 

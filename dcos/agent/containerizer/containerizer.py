@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from dcos.agent.core.memory import in_docker
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.sandbox import WorkDir, make_sandbox
 from dcos.agent.volumes import Volumes, link, relink
-from dcos.model.v1.types import CommandInfo, Resource, Volume, VolumeMode
+from dcos.model.v1.types import CommandInfo, Image, Resource, Volume, VolumeMode
 from dcos.runtime.log import Logger
 
 
@@ -374,6 +374,10 @@ class Containerizer:
         """The backend to enter a container by, None where its kind takes no guests."""
         backend = self._backends.get(box.mark.backend)
         return backend if isinstance(backend, Host) else None
+
+    async def prune_images(self, excluded: Iterable[Image]) -> int:
+        """Remove images that no container uses; returns how many.   Errors: ContainerError."""
+        return await self._oci.prune(excluded) if self._oci is not None else 0
 
     def mark(self, container_id: str) -> Mark | None:
         with contextlib.suppress(OSError, msgspec.DecodeError):

@@ -11,11 +11,11 @@ References: ``name[:tag]`` (from ``--docker_registry``), ``registry/name[:tag|@d
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dcos.agent.containerizer.base import LaunchError
+from dcos.agent.containerizer.prune import Pruner, tag_of
 from dcos.runtime.files import write_atomic
 from dcos.runtime.process import ProcessError, run
 
@@ -107,6 +108,9 @@ class ImageStore:
         self._pulls: dict[str, asyncio.Lock] = {}
         self._layout_lock = asyncio.Lock()
         self._unpacks: dict[str, asyncio.Lock] = {}
+        self._busy: Counter[str] = Counter()
+        """Tags of images that are being fetched or unpacked."""
+        self._pruner = Pruner(root, self._layout_lock)
 
     def recover(self) -> None:
         """Throw away what a dead agent left unfinished."""
@@ -116,7 +120,8 @@ class ImageStore:
         """Fetch unless known, unpack unless done.   ``auth`` is a docker config.json. Errors: LaunchError."""
         for folder in (self._layout, self._rootfs, self._tmp):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        tag = hashlib.sha256(reference.encode()).hexdigest()[:40]
+        tag = tag_of(reference)
+        self._busy[tag] += 1
         try:
             async with self._pulls.setdefault(tag, asyncio.Lock()):
                 if not cached or self._digest(tag) is None:
@@ -129,7 +134,13 @@ class ImageStore:
                 rootfs = await self._unpack(tag, digest)
         except (ProcessError, TimeoutError, OSError, ValueError, KeyError) as error:
             raise LaunchError(f"Failed to provision image {reference!r}: {error}") from error
+        finally:
+            self._busy -= Counter((tag,))
         return Unpacked(digest, rootfs, config)
+
+    async def prune(self, excluded: Iterable[str], used: Iterable[Path]) -> int:
+        """Remove images that no container uses; returns how many.   Errors: OSError, ProcessError, TimeoutError."""
+        return await self._pruner.prune(excluded, used, self._busy)
 
     async def _fetch(self, reference: str, tag: str, auth: bytes | None) -> None:
         source = source_of(reference, self._registry)

@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ from dcos.runtime.files import write_atomic
 from dcos.runtime.process import ProcessError, run
 
 _RUNC_S = 60.0
+_IMAGE = "image"
+"""File of a box: the unpacked image that its container's files lie on."""
 _GROUPS = Path("/sys/fs/cgroup")
 # A group of cgroup v2 that limits others holds no processes of its own.
 _STEP_ASIDE = (
@@ -83,6 +85,15 @@ class OciBackend:
         secret = image.docker.config.value.data if image.docker.config and image.docker.config.value else None
         return await self._store.get(image.docker.name, cached=image.cached, auth=secret)
 
+    async def prune(self, excluded: Iterable[Image]) -> int:
+        """Remove images that no container uses, but those; returns how many.   Errors: ContainerError."""
+        names = [one.docker.name for one in excluded if one.docker is not None]
+        marks = [mark for kind in ("containers", "nested") for mark in (self._state.parent / kind).glob(f"*/{_IMAGE}")]
+        try:
+            return await self._store.prune(names, [Path(one.read_text()) for one in marks])
+        except (OSError, ProcessError, TimeoutError, ValueError) as error:
+            raise ContainerError(f"Failed to prune images: {error}") from error
+
     async def prepare(self, plan: Plan, box: Box, environment: Mapping[str, str]) -> None:
         container = plan.container
         if container is None or container.mesos is None or container.mesos.image is None:
@@ -90,6 +101,7 @@ class OciBackend:
         if shutil.which("runc") is None:
             raise LaunchError("runc is missing on this machine")
         unpacked = await self.image(container.mesos.image)
+        write_atomic(box.directory / _IMAGE, str(unpacked.rootfs))
         try:
             argv = image_argv(plan.command, unpacked.config.entrypoint, unpacked.config.cmd)
             user = self._user(plan, unpacked)

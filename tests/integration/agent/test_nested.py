@@ -12,9 +12,12 @@ import aiohttp
 import pytest
 
 from dcos.agent.containerizer import processes
-from dcos.model.v1.types import CommandInfo, Environment, EnvironmentVariable, TaskInfo
+from dcos.model.v1 import agent as v1
+from dcos.model.v1.types import CommandInfo, ContainerID, Environment, EnvironmentVariable, TaskInfo
 from dcos.testing.agent_containers import Containers, container_id, keys, typed, window
 from dcos.testing.users import SOMEBODY
+from dcos.wire import recordio
+from dcos.wire.mesos_codec import PROTOBUF
 
 Make = Callable[..., TaskInfo]
 
@@ -206,9 +209,7 @@ async def test_what_outlives_the_agent(running: Any, master: Any, make_task: Mak
     assert (await containers.wait(f"{root}.n1"))["exit_status"] == 9
 
 
-@pytest.mark.parametrize(
-    ("kind", "body", "status", "text"),
-    [
+REFUSALS: list[tuple[str, Any, int, str]] = [
         (
             "LAUNCH_NESTED_CONTAINER",
             {"container_id": {"value": "x"}},
@@ -238,10 +239,12 @@ async def test_what_outlives_the_agent(running: Any, master: Any, make_task: Mak
         ),
         ("REMOVE_CONTAINER", {"container_id": {"value": "x", "parent": {"value": "y"}}}, 500, "Root container y is unknown"),
         ("WAIT_CONTAINER", None, 400, "Failed to validate agent::Call: Expecting 'wait_container' to be present"),
-    ],
-)  # fmt: skip
-async def test_refusals(containers: Containers, kind: str, body: Any, status: int, text: str) -> None:
-    assert await containers.call(kind, body) == (status, text)
+    ]  # fmt: skip
+
+
+async def test_refusals(containers: Containers) -> None:
+    for kind, body, status, text in REFUSALS:
+        assert await containers.call(kind, body) == (status, text)
 
 
 async def test_refusals_of_media(containers: Containers, master: Any, make_task: Make) -> None:
@@ -276,3 +279,72 @@ async def test_a_link_in_the_sandbox_leads_nowhere(
     status, text = await containers.call("LAUNCH_CONTAINER", body)
     assert status == 400, text
     assert os.listdir(folder / "elsewhere") == []
+
+
+async def test_every_call_is_known(containers: Containers) -> None:
+    """None is answered with 501; those about resource providers as an agent without their folder does."""
+    for kind in v1.CallType:
+        status, text = await containers.call(kind)
+        assert (status == 501) == (kind is v1.CallType.UNKNOWN), (kind, status, text)
+    info = {"type": "org.apache.mesos.rp.local.storage", "name": "x"}
+    status, text = await containers.call("ADD_RESOURCE_PROVIDER_CONFIG", {"info": info})
+    assert (status, text) == (500, "`--resource_provider_config_dir` must be specified")
+
+
+async def test_a_session_in_protobuf(running: Any, master: Any, make_task: Make, containers: Containers) -> None:
+    await master.run(make_task("t1"))
+    root = ContainerID(value=await root_of(master, "t1"))
+    nested = ContainerID(value="s1", parent=root)
+    session = v1.CallLaunchNestedContainerSession(container_id=nested, command=CommandInfo(value="cat; exit 3"))
+    call = v1.Call(type=v1.CallType.LAUNCH_NESTED_CONTAINER_SESSION, launch_nested_container_session=session)
+    headers = {
+        "Content-Type": PROTOBUF.content_type,
+        "Accept": "application/recordio",
+        "Message-Accept": PROTOBUF.content_type,
+    }
+    body = PROTOBUF.encode(call, v1.Call)
+    async with containers.session.post(containers.url, data=body, headers=headers) as answer:
+        assert answer.headers["Message-Content-Type"] == PROTOBUF.content_type
+        first = v1.CallAttachContainerInput(type=v1.CallAttachContainerInputType.CONTAINER_ID, container_id=nested)
+        inputs = [first]
+        for data in (b"\x00\xff bytes", b""):
+            stdin = v1.ProcessIOData(type=v1.ProcessIODataType.STDIN, data=data)
+            message = v1.ProcessIO(type=v1.ProcessIOType.DATA, data=stdin)
+            kind = v1.CallAttachContainerInputType.PROCESS_IO
+            inputs.append(v1.CallAttachContainerInput(type=kind, process_io=message))
+        records = b"".join(
+            recordio.frame(
+                PROTOBUF.encode(v1.Call(type=v1.CallType.ATTACH_CONTAINER_INPUT, attach_container_input=one), v1.Call)
+            )
+            for one in inputs
+        )
+        typing = {"Content-Type": "application/recordio", "Message-Content-Type": PROTOBUF.content_type}
+        async with containers.session.post(containers.url, data=records, headers=typing) as typed_in:
+            assert typed_in.status == 200, await typed_in.text()
+        decoder, out = recordio.Decoder(), b""
+        async for part in answer.content.iter_any():
+            for record in decoder.feed(part):
+                message = PROTOBUF.decode(record, v1.ProcessIO)
+                assert message.data is not None
+                out += message.data.data or b""
+    assert out == b"\x00\xff bytes"
+    assert (await containers.wait(f"{root.value}.s1"))["exit_status"] == 3 << 8
+
+
+async def test_heartbeats_and_a_slow_listener(agent: Any, master: Any, make_task: Make) -> None:
+    await agent.start("--http_heartbeat_interval=1secs")
+    await master.registered()
+    await master.run(make_task("t1"))
+    root = await root_of(master, "t1")
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120), read_bufsize=2**12) as session:
+        containers = Containers(agent.url, session)
+        own = await containers.session_of(f"{root}.s1", "read -r line; head -c 16000000 /dev/zero; read -r line")
+        await own.until(lambda one: one.beats >= 2)
+        slow = await containers.output_of(f"{root}.s1")
+        assert (await containers.type_into(f"{root}.s1", keys(typed("go\n"))))[0] == 200
+        # the owner gets all of it although the other one reads nothing
+        await own.until(lambda one: len(one.heard["STDOUT"]) == 16_000_000, timeout_s=90.0)
+        with pytest.raises((aiohttp.ClientError, AssertionError)):
+            await slow.until(lambda one: len(one.heard["STDOUT"]) == 16_000_000)
+        own.close()
+        slow.close()
