@@ -92,6 +92,9 @@ class Service:
     """Lines of a ``[Timer]``; a service with a timer is a oneshot."""
     restart_s: int = 2
     start_timeout_s: int = 300
+    verifies_outside: bool = False
+    """Whether it (or a program it starts) checks certificates of servers outside the cluster. The others load no
+    authorities: 2 MB and a tenth of a second each."""
     memory_mb: int = 60
     """Resident memory expected when idle; bench/up.py prints it beside what it measures."""
 
@@ -192,6 +195,7 @@ SERVICES: tuple[Service, ...] = (
         title="Mesos Agent",
         summary="Runs tasks in containers on this node",
         on=frozenset({NodeRole.AGENT}),
+        verifies_outside=True,
         command=("dcos-mesos-agent",),
         unit="agent.service.in",
         why_root="starts tasks as any user in cgroups and namespaces of their own",
@@ -209,6 +213,7 @@ SERVICES: tuple[Service, ...] = (
         title="Mesos Agent Public",
         summary="Runs tasks that face the public in containers on this node",
         on=frozenset({NodeRole.PUBLIC_AGENT}),
+        verifies_outside=True,
         command=("dcos-mesos-agent",),
         unit="agent.service.in",
         why_root="starts tasks as any user in cgroups and namespaces of their own",
@@ -354,6 +359,7 @@ SERVICES: tuple[Service, ...] = (
         summary="Lists and installs packages of the catalog",
         on=MASTERS,
         command=("dcos-cosmos",),
+        verifies_outside=True,
         user="dcos_cosmos",
         ports=(Port(name="http", number=7070, bind="loopback"),),
         routes=(

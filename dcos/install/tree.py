@@ -116,6 +116,8 @@ def service_environment(row: Service, given: Input, layout: Layout) -> dict[str,
         "root": str(layout.root).rstrip("/"),
     }
     made = {key: text.format_map(values) for key, text in row.environment.items()}
+    if row.env_file and not row.verifies_outside:
+        made |= {"SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/dev/null"}
     return {**made, **(given.changes or {}).get(row.name, {})}
 
 
