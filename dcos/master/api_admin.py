@@ -24,7 +24,7 @@ from dcos.model.v1.master import Call, CallType
 from dcos.model.v1.quota import QuotaRequest, QuotaStatus
 from dcos.model.v1.types import MachineID, WeightInfo
 from dcos.runtime.http_access import Handler, principal_of
-from dcos.runtime.mesos_http import json_body, text_response
+from dcos.runtime.mesos_http import json_body, text_of, text_response
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
@@ -133,7 +133,7 @@ class AdminApi:
         return json_body(request, [{"role": role, "weight": weight} for role, weight in known if viewer.role(role)])
 
     async def set_weights(self, request: web.Request) -> web.StreamResponse:
-        body = await request.text()
+        body = await text_of(request)
         try:
             parsed = _array(body)
         except ValueError as error:
@@ -151,7 +151,7 @@ class AdminApi:
         return json_body(request, quota_seen(self._api.state, self._api.viewer(request)))
 
     async def set_quota(self, request: web.Request) -> web.StreamResponse:
-        body = await request.text()
+        body = await text_of(request)
         try:
             parsed = _object(body)
         except ValueError as error:
@@ -187,7 +187,7 @@ class AdminApi:
 
     async def set_schedule(self, request: web.Request) -> web.StreamResponse:
         try:
-            schedule = _message(_object(await request.text()), maintenance.Schedule)
+            schedule = _message(_object(await text_of(request)), maintenance.Schedule)
         except (ValueError, WireError) as error:
             return text_response(400, str(error))
         call = master.CallUpdateMaintenanceSchedule(schedule=schedule)
@@ -197,7 +197,7 @@ class AdminApi:
 
     async def machine_down(self, request: web.Request) -> web.StreamResponse:
         try:
-            found = _machines(await request.text())
+            found = _machines(await text_of(request))
         except (ValueError, WireError) as error:
             return text_response(400, str(error))
         call = master.CallStartMaintenance(machines=found)
@@ -205,7 +205,7 @@ class AdminApi:
 
     async def machine_up(self, request: web.Request) -> web.StreamResponse:
         try:
-            found = _machines(await request.text())
+            found = _machines(await text_of(request))
         except (ValueError, WireError) as error:
             return text_response(400, str(error))
         call = master.CallStopMaintenance(machines=found)

@@ -46,10 +46,14 @@ def compressed(request: web.Request, body: bytes, content_type: str) -> web.Resp
     return response
 
 
+async def text_of(request: web.Request) -> str:
+    """The body as UTF-8, whatever its Content-Type says; bytes that are not are replaced."""
+    return (await request.read()).decode(errors="replace")
+
+
 async def form_of(request: web.Request) -> dict[str, str]:
     """The body as ``a=b&c=d``, whatever its Content-Type; the last of a name counts.   Source: upstream's POST endpoints."""
-    raw = await request.read()
-    return dict(parse_qsl(raw.decode(errors="replace"), keep_blank_values=True))
+    return dict(parse_qsl(await text_of(request), keep_blank_values=True))
 
 
 def method_not_allowed(request: web.Request, *allowed: str) -> web.Response:

@@ -281,5 +281,23 @@ MasterMessage = (
 
 encode = msgspec.json.Encoder().encode
 """One message to the payload of a record."""
-decode_agent_message = msgspec.json.Decoder(AgentMessage).decode
-decode_master_message = msgspec.json.Decoder(MasterMessage).decode
+_agent_message = msgspec.json.Decoder(AgentMessage).decode
+_master_message = msgspec.json.Decoder(MasterMessage).decode
+
+
+def decode_agent_message(raw: bytes) -> AgentMessage:
+    """Errors: msgspec.MsgspecError."""
+    try:
+        message: AgentMessage = _agent_message(raw)
+        return message
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
+
+
+def decode_master_message(raw: bytes) -> MasterMessage:
+    """Errors: msgspec.MsgspecError."""
+    try:
+        message: MasterMessage = _master_message(raw)
+        return message
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error

@@ -37,11 +37,11 @@ def decode(raw: bytes, kind: type[M]) -> M:
         return message
     except msgspec.ValidationError:
         pass
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("", f"not valid JSON: {error}") from error
     try:
         tree = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:  # the typed decoder stopped before it came there
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the typed decoder stopped before it came there
         raise WireError("", f"not valid JSON: {error}") from error
     try:
         return msgspec.convert(_lenient(tree, kind, 0), kind, strict=False)

@@ -67,6 +67,14 @@ class Master:
         return await self.post("/api/v1", body, headers)
 
 
+    async def agent(self) -> str:
+        """The id of the first agent, once one is registered."""
+        async with asyncio.timeout(30):
+            while not self.api.state.agents:
+                await asyncio.sleep(0.01)
+        return next(iter(self.api.state.agents))
+
+
 @contextlib.asynccontextmanager
 async def serving(*flags: str, lead: bool = True, given: State | None = None) -> AsyncIterator[Master]:
     """``given``: the memory of a master that leads already."""

@@ -230,15 +230,14 @@ async def test_reads_leave_out_what_may_not_be_seen(credentials: str) -> None:
 async def test_changes_that_are_forbidden(credentials: str) -> None:
     async with (
         serving(*REALMS, credentials, VIEWERS) as master,
-        FakeAgent(master.url.removeprefix("http://")) as agent,
+        FakeAgent(master.url.removeprefix("http://")),
         stream(master, "/api/v1/scheduler", subscribe(None, "alice", "a")) as (_, alice),
     ):
         framework = (await wanted(alice, "SUBSCRIBED"))["subscribed"]["framework_id"]
         form = f"frameworkId={framework['value']}"
         assert (await master.post("/teardown", form, BOB)).status == 403
         assert (await master.call("TEARDOWN", BOB, framework_id=framework)).status == 403
-        assert agent.info.id is not None
-        gone = {"agent_id": {"value": agent.info.id.value}}
+        gone = {"agent_id": {"value": await master.agent()}}
         assert (await master.call("MARK_AGENT_GONE", BOB, **gone)).status == 403
         level = {"level": 1, "duration": {"nanoseconds": 1}}
         assert (await master.call("SET_LOGGING_LEVEL", BOB, **level)).status == 403
