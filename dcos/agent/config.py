@@ -120,7 +120,9 @@ class Config(WithoutEffect):
     docker_registry: str = setting(
         "https://registry-1.docker.io", "Registry of images without one, or a folder of archives."
     )
-    docker_config: str | None = setting(None, "Registry credentials: a docker config.json.", secret=True)
+    docker_config: str | None = setting(
+        None, "Registry credentials: a docker config.json, or its path.", parse=contents, secret=True
+    )
     docker_store_dir: Path | None = setting(None, "Folder of images (work_dir/store unless given).")
     docker_remove_delay: float = setting(
         21600.0, "How long ended containers of docker are kept to be looked at.", parse=duration
@@ -162,6 +164,9 @@ class Config(WithoutEffect):
     fetcher_cache_dir: Path | None = setting(None, "Folder of cached downloads (work_dir/fetch unless given).")
     fetcher_cache_size: int = setting(2 * 2**30, "Bytes of cached downloads.", parse=size, text=size_text)
     fetcher_stall_timeout: float = setting(60.0, "A download that stands still this long fails.", parse=duration)
+    hadoop_home: str | None = setting(
+        None, "Folder of Hadoop, whose client fetches URIs of schemes such as hdfs (hadoop of the PATH unless given)."
+    )
     frameworks_home: str | None = setting(None, "Folder that relative URIs are looked up in.")
     gc_delay: float = setting(604800.0, "How long ended tasks' sandboxes are kept.", parse=duration)
     gc_disk_headroom: float = setting(0.1, "Share of the disk to keep free: sandboxes go earlier when it fills up.")

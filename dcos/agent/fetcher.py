@@ -1,7 +1,7 @@
 """The fetcher: brings a task's URIs into its sandbox, as the task's user, one after the other.
 
-Downloads are curl's, archives tar's and unzip's, run as the user with the sandbox as their folder: what an archive contains
-can only touch what the user may touch. Files wanted with ``cache`` are downloaded once into ``--fetcher_cache_dir``.
+Downloads are curl's (other schemes than http and ftp: the hadoop client's), archives tar's and unzip's, run as the user
+with the sandbox as their folder: what an archive contains can only touch what the user may touch. Files wanted with ``cache`` are downloaded once into ``--fetcher_cache_dir``.
 
 Source: Mesos docs/fetcher.md and its fetcher's rules for names, archives and errors.
 """
@@ -24,7 +24,7 @@ from dcos.runtime.process import ProcessError, run
 _TAR = (".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 _FETCH_S = 24 * 3600.0
 _SCHEMES = ("http", "https", "ftp", "ftps")
-_ENVIRONMENT = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy")
+_ENVIRONMENT = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy", "JAVA_HOME", "HADOOP_CONF_DIR")
 
 
 class FetchError(LaunchError):
@@ -58,8 +58,6 @@ def understand(uri: CommandInfoURI, frameworks_home: str | None) -> Wanted:
                 raise FetchError(f"URI {value!r}: a relative path needs --frameworks_home")
             location = str(Path(frameworks_home) / location)
         scheme = ""
-    elif scheme not in _SCHEMES:
-        raise FetchError(f"URI {value!r}: scheme {scheme!r} is not supported")
     elif "/" not in rest:
         raise FetchError(f"URI {value!r}: has no path")
     return Wanted(scheme, location, _name(uri, value))
@@ -88,11 +86,13 @@ class Fetcher:
         frameworks_home: str | None,
         stall_s: float,
         now: Callable[[], float],
+        hadoop_home: str | None = None,
     ) -> None:
         self._cache_dir = cache_dir
         self.cache_bytes = cache_bytes
         self._frameworks_home = frameworks_home
         self._stall_s = stall_s
+        self._hadoop_home = hadoop_home
         self._now = now
         self._locks: dict[str, asyncio.Lock] = {}
         self._in_use: dict[Path, int] = {}
@@ -144,7 +144,25 @@ class Fetcher:
         if not wanted.scheme:
             await self._as_user(["cp", "-L", wanted.location, f"./{wanted.name}"], sandbox, user, wanted.location)
         else:
-            await self._curl(wanted, f"./{wanted.name}", sandbox, user)
+            await self._download(wanted, f"./{wanted.name}", sandbox, user)
+
+    async def _download(self, wanted: Wanted, target: str, folder: Path, user: str | None) -> None:
+        """By curl what curl knows, by the hadoop client everything else."""
+        if wanted.scheme in _SCHEMES:
+            await self._curl(wanted, target, folder, user)
+            return
+        hadoop = self._hadoop()
+        if hadoop is None:
+            raise FetchError(
+                f"Failed to fetch {wanted.location!r}: scheme {wanted.scheme!r} needs the hadoop client (--hadoop_home)"
+            )
+        await self._as_user([hadoop, "fs", "-copyToLocal", wanted.location, target], folder, user, wanted.location)
+
+    def _hadoop(self) -> str | None:
+        if self._hadoop_home:
+            path = Path(self._hadoop_home) / "bin/hadoop"
+            return str(path) if path.exists() else None
+        return shutil.which("hadoop")
 
     async def _curl(self, wanted: Wanted, target: str, folder: Path, user: str | None) -> None:
         stall = str(max(1, int(self._stall_s)))
@@ -197,7 +215,7 @@ class Fetcher:
                 self._cache_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
                 partial = self._cache_dir / f".{key}"
                 partial.unlink(missing_ok=True)
-                await self._curl(wanted, str(partial), self._cache_dir, None)
+                await self._download(wanted, str(partial), self._cache_dir, None)
                 if not self._make_room(partial.stat().st_size):
                     partial.unlink()
                     return None

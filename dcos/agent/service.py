@@ -31,6 +31,8 @@ from dcos.agent.disk_usage import DiskUsage
 from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
+from dcos.agent.image_gc import ImageGc
+from dcos.agent.image_gc import parse as parse_image_gc
 from dcos.agent.link import AgentLink, proving_dial
 from dcos.agent.log_rotation import LogRotation
 from dcos.agent.nested import NestedContainers
@@ -67,6 +69,7 @@ async def run(app: App[Config]) -> None:
         info = agent_info(config, ip)
         launcher = choose_launcher(config)
         rules = privilege_rules(config)
+        image_gc = None if config.image_gc_config is None else parse_image_gc(config.image_gc_config)
         follow = leaders(app)
     except (ValueError, AddressError, WireError) as error:
         raise Exit(EXIT_SETTINGS, str(error)) from error
@@ -79,6 +82,7 @@ async def run(app: App[Config]) -> None:
         cache_bytes=config.fetcher_cache_size,
         frameworks_home=config.frameworks_home,
         stall_s=config.fetcher_stall_timeout,
+        hadoop_home=config.hadoop_home,
         now=app.clock.now,
     )
     unusable = images_unusable(config)
@@ -213,6 +217,10 @@ async def run(app: App[Config]) -> None:
             tasks.create_task(collector.run(), name="gc")
             if config.sandbox_log_max_size:
                 tasks.create_task(rotation(app, core, containerizer).run(), name="logs")
+            if image_gc is not None:
+                store = config.docker_store_dir or work.store
+                gc = ImageGc(image_gc, store, containerizer.prune_images, app.log)
+                tasks.create_task(gc.run(), name="image gc")
             if disk is not None:
                 tasks.create_task(disk.run(), name="disk")
             if "docker" in config.containerizers:

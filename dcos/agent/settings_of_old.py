@@ -66,7 +66,6 @@ class WithoutEffect:
         None, "There are no libprocess executors.", parse=duration, inert=True
     )
     gc_non_executor_container_sandboxes: bool = inert(False, "Nested sandboxes go with their executor's.")
-    hadoop_home: str | None = inert(None, "The fetcher does not call hadoop.")
     hooks: str | None = inert(None, _NO_MODULES)
     host_path_volume_force_creation: str | None = inert(None, "Host paths have to exist.")
     http_executor_domain_sockets: bool = inert(False, "Executors connect over TCP.")

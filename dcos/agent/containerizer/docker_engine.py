@@ -222,12 +222,10 @@ def _pull(client: APIClient, image: str, config: Mapping[str, Any] | None, given
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """``--docker_config``: the JSON itself or the path of a file.   Errors: EngineError."""
+    """``--docker_config``.   Errors: EngineError."""
     try:
-        if text.startswith("/"):
-            text = Path(text).read_text()
         value = json.loads(text)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise EngineError(f"--docker_config cannot be read: {error}") from None
     if not isinstance(value, dict):
         raise EngineError("--docker_config must be a JSON object")

@@ -1,0 +1,169 @@
+"""What the fetcher does with each kind of URI."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import itertools
+import lzma
+import tarfile
+import time
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from dcos.agent.fetcher import Fetcher, FetchError
+from dcos.model.v1.types import CommandInfoURI
+from dcos.testing.ports import free_port
+
+Make = Callable[..., Fetcher]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    moments = itertools.count(time.time() + 60)
+
+    def build(cache_bytes: int = 1000, home: str | None = None, hadoop: str | None = None) -> Fetcher:
+        return Fetcher(
+            cache_dir=tmp_path / "cache",
+            cache_bytes=cache_bytes,
+            frameworks_home=home,
+            stall_s=5.0,
+            now=lambda: next(moments),
+            hadoop_home=hadoop,
+        )
+
+    return build
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    return folder
+
+
+def archive(name: str) -> bytes:
+    """Of one file, ``inside``."""
+    out = io.BytesIO()
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(out, "w") as made:
+            made.writestr("inside", "content")
+        return out.getvalue()
+    if name.endswith(".gz") and ".tar" not in name:
+        return gzip.compress(b"content")
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        entry = tarfile.TarInfo("inside")
+        entry.size = 7
+        tar.addfile(entry, io.BytesIO(b"content"))
+    raw = out.getvalue()
+    packers: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    for short, packer in packers.items():
+        if name.endswith((f".tar.{short}", f".t{short}")):
+            return packer(raw)
+    return raw
+
+
+@pytest.mark.parametrize(
+    "name", ["a.tar", "a.tgz", "a.tar.gz", "a.tbz2", "a.tar.bz2", "a.txz", "a.tar.xz", "a.zip", "A.TAR.GZ", "inside.gz"]
+)
+async def test_archives(make: Make, sandbox: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(archive(name.lower()))
+    await make().fetch((CommandInfoURI(value=str(tmp_path / name)),), sandbox, None)
+    assert (sandbox / "inside").read_text() == "content"
+    assert (sandbox / name).exists()
+
+
+async def test_left_as_they_are(make: Make, sandbox: Path, tmp_path: Path) -> None:
+    for name in ("a.tar", "b.tar", "c.rar"):
+        (tmp_path / name).write_bytes(archive("a.tar"))
+    await make(home=str(tmp_path)).fetch(
+        (
+            CommandInfoURI(value=f"file://{tmp_path}/a.tar", extract=False),
+            CommandInfoURI(value="b.tar", executable=True, output_file="bin/run"),
+            CommandInfoURI(value=f"{tmp_path}/c.rar"),
+        ),
+        sandbox,
+        None,
+    )
+    assert sorted(str(one.relative_to(sandbox)) for one in sandbox.rglob("*")) == ["a.tar", "bin", "bin/run", "c.rar"]
+    assert (sandbox / "bin/run").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        (CommandInfoURI(value="a\\b"), "backslash"),
+        (CommandInfoURI(value="http://host/it's"), "single quote"),
+        (CommandInfoURI(value="relative"), "--frameworks_home"),
+        (CommandInfoURI(value="http://host"), "no path"),
+        (CommandInfoURI(value="http://host/"), "no file name"),
+        (CommandInfoURI(value="/etc/hostname", output_file="/absolute"), "inside the sandbox"),
+        (CommandInfoURI(value="/etc/hostname", output_file="../out"), "inside the sandbox"),
+        (CommandInfoURI(value="/etc/hostname", output_file=""), "inside the sandbox"),
+        (CommandInfoURI(value="/no/such/file"), "Failed to fetch"),
+        (CommandInfoURI(value="hdfs://name/file"), "needs the hadoop client"),
+    ],
+    ids=lambda one: one.value if isinstance(one, CommandInfoURI) else "",
+)
+async def test_refused(
+    make: Make, sandbox: Path, uri: CommandInfoURI, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    fetcher = make()
+    with pytest.raises(FetchError) as caught:
+        await fetcher.fetch((uri,), sandbox, None)
+    assert words in str(caught.value)
+    assert (fetcher.failed, fetcher.succeeded) == (1, 0)
+
+
+async def test_other_schemes_are_hadoop_s(make: Make, sandbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    client = tmp_path / "bin/hadoop"
+    client.write_text('#!/bin/sh\n[ "$1 $2" = "fs -copyToLocal" ] && echo "from $3" >"$4"\n')
+    client.chmod(0o755)
+    await make(hadoop=str(tmp_path)).fetch((CommandInfoURI(value="s3a://bucket/key"),), sandbox, None)
+    assert (sandbox / "key").read_text() == "from s3a://bucket/key\n"
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[tuple[str, list[str]]]:
+    """A web server of files of 400 bytes, archives among them; its URL and what was asked."""
+    asked: list[str] = []
+
+    async def serve(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        name = request.path.strip("/")
+        if name.endswith(".zip"):
+            return web.Response(body=archive(name))
+        return web.Response(body=b"x" * (2000 if name == "big" else 400))
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", serve)
+    runner = web.AppRunner(app, handle_signals=False)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://127.0.0.1:{port}", asked
+    await runner.cleanup()
+
+
+async def test_the_cache_has_a_size(make: Make, sandbox: Path, origin: tuple[str, list[str]]) -> None:
+    """The longest unused goes; what is larger than the cache is fetched beside it."""
+    url, asked = origin
+    fetcher = make(cache_bytes=1000)
+    for name in ("a", "b", "a", "c", "a", "b", "big", "big"):
+        await fetcher.fetch((CommandInfoURI(value=f"{url}/{name}", cache=True),), sandbox, None)
+        assert fetcher.cache_used() <= 1000
+    assert [one.strip("/") for one in asked] == ["a", "b", "c", "b", "big", "big", "big", "big"]
+    assert (sandbox / "big").stat().st_size == 2000
+
+
+async def test_from_the_cache_only_the_content_comes(make: Make, sandbox: Path, origin: tuple[str, list[str]]) -> None:
+    url, _ = origin
+    await make().fetch((CommandInfoURI(value=f"{url}/a.zip", cache=True),), sandbox, None)
+    assert [one.name for one in sandbox.iterdir()] == ["inside"]
