@@ -25,13 +25,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from dcos.master.core.ledger import Ledger, Quantities, Slot
-from dcos.master.core.quota_account import Quota, chop, is_open, open_quantities
+from dcos.master.core.quota_account import Quota, chop, is_open, open_quantities, top_of
 from dcos.model.resources import EMPTY, Kind, Resources, may_use
 from dcos.model.v1.types import ValueType
 
 DEFAULT_REFUSE_S = 5.0
 MAX_REFUSE_S = 365 * 86400.0
 _NONE: frozenset[Kind] = frozenset()
+_FEW = 8
 _STIRRED = 64
 """Agents with something withheld that are looked at again at once when resources come back."""
 
@@ -109,7 +110,9 @@ class Allocator(Ledger):
         self._filtered: dict[tuple[str, str], set[str]] = {}
         """Agents on which (framework, role) has filters."""
         self._withheld: dict[str, None] = {}
-        """Agents of which quota withheld something, the longest waiting first."""
+        """Agents of which quota withheld something, those looked at again longest ago first."""
+        self._freed: set[str] | None = set()
+        """Roles with limits that gave something back since the last cycle; None: all may get more."""
         self._whitelist: frozenset[str] | None = None
         self._awaited: int | None = None
         """No decisions before so many agents are there."""
@@ -253,14 +256,14 @@ class Allocator(Ledger):
         for framework, role, resources in used:
             self.charge(framework, role, agent, resources)
         self._pending[agent] = None
-        self._stir()
+        self._stir_all()
         if self._awaited is not None and len(self._slots) >= self._awaited:
             self.resume()
 
     def update_agent(self, agent: str, total: Resources) -> None:
         self._set_total(self._slots[agent], total)
         self._pending[agent] = None
-        self._stir()
+        self._stir_all()
 
     def remove_agent(self, agent: str) -> None:
         """Everything on it must have been recovered before."""
@@ -323,7 +326,8 @@ class Allocator(Ledger):
             return
         self._uncharge(framework, role, agent, resources)
         self._pending[agent] = None
-        self._stir()
+        if self._withheld:
+            self._stir(role)
         slot = self._slots[agent]
         where = (framework, role)
         client = self._clients.get(framework)
@@ -362,11 +366,42 @@ class Allocator(Ledger):
             if slot.free and slot.active:
                 self._pending[agent] = None
 
-    def _stir(self) -> None:
-        """Something came back, so that what quota withheld may be given now."""
-        for agent in list(islice(self._withheld, _STIRRED)):
-            del self._withheld[agent]
+    def _mark(self, agent: str, frameworks: Iterable[str] | None) -> None:
+        """Look at an agent, for ``frameworks`` only unless None."""
+        if frameworks is None:
             self._pending[agent] = None
+        elif agent not in self._pending:
+            self._pending[agent] = set(frameworks)
+        elif (some := self._pending[agent]) is not None:
+            some.update(frameworks)
+
+    def _stir(self, role: str) -> None:
+        """``role`` gave something back, so that what quota withheld may be given now."""
+        top = top_of(role)
+        if self.account.required:
+            self._stir_all()
+        elif self.account.room(top) and top in self._roles:
+            if self._freed is not None:
+                self._freed.add(top)
+            self._look_at_withheld(self._roles[top].subscribed, _STIRRED)
+
+    def _stir_all(self) -> None:
+        """There may be more for everybody whom the guarantees of others kept from it."""
+        if self._withheld and self.account.required:
+            self._freed = None
+            self._look_at_withheld(None, _STIRRED)
+
+    def _count_total(self, total: Resources, sign: int) -> None:
+        """What is reserved on agents counts as consumed: with less of it there may be room again."""
+        super()._count_total(total, sign)
+        if sign < 0 and self._withheld:
+            self._freed = None
+
+    def _look_at_withheld(self, frameworks: Iterable[str] | None, count: int | None) -> None:
+        for agent in list(islice(self._withheld, count)):
+            del self._withheld[agent]
+            self._withheld[agent] = None
+            self._mark(agent, frameworks)
 
     # ---- decisions ---------------------------------------------------------------------------------------------------
 
@@ -380,9 +415,12 @@ class Allocator(Ledger):
             _, agent = heapq.heappop(self._wake)
             if agent in self._slots:
                 self._pending[agent] = None
-        for agent in self._withheld:
-            self._pending[agent] = None
-        self._withheld.clear()
+        if self._freed is None:
+            self._look_at_withheld(None, None)
+        else:
+            for role in self._freed & self._roles.keys():
+                self._look_at_withheld(self._roles[role].subscribed, None)
+        self._freed = set()
 
     @property
     def has_work(self) -> bool:
@@ -441,11 +479,20 @@ class Allocator(Ledger):
     def _carve(self, slot: Slot, only: set[str] | None, now: float) -> None:
         """Offer what is free on one agent to everybody (or ``only``) in fair order, and note when to look again."""
         wake = 0.0
-        withheld = False
+        withheld = blocked = False
+        looked_at = ""
         quotas = bool(self.account.quotas)
         quantities = slot.free.quantities()
+        if only is None:
+            self._withheld.pop(slot.id, None)
         for role, framework in self._turns(only):
             traits = self._clients[framework].traits
+            if quotas:
+                if role != looked_at:
+                    looked_at, blocked = role, self._blocked(slot, role, quantities)
+                if blocked and role not in traits.enough:
+                    withheld = True
+                    continue
             if not self._fits(slot, framework, role, traits):
                 continue
             enough = traits.enough.get(role, self._enough)
@@ -474,7 +521,7 @@ class Allocator(Ledger):
             self._give(slot, framework, role, resources)
             if not slot.free:
                 return
-            quantities = slot.free.quantities()
+            quantities, looked_at = slot.free.quantities(), ""
         if withheld:
             self._withheld[slot.id] = None
         if wake:
@@ -482,13 +529,21 @@ class Allocator(Ledger):
 
     def _turns(self, only: set[str] | None) -> Iterator[tuple[str, str]]:
         """(role, framework) in fair order, of all or ``only``; each role's frameworks are ordered when it is reached."""
-        if only is not None and len(only) == 1:
-            (framework,) = only
-            client = self._clients.get(framework)
-            subscribed = client.suppressed if client is not None else {}
-            roles = [role for role in subscribed if self._roles[role].sorter.is_active(framework)]
-            if len(roles) <= 1:
-                yield from ((role, framework) for role in roles)
+        if only is not None and len(only) <= _FEW:
+            found = [
+                (role, framework)
+                for framework in only
+                if (client := self._clients.get(framework)) is not None
+                for role in client.suppressed
+                if self._roles[role].sorter.is_active(framework)
+            ]
+            roles = {role for role, _ in found}
+            if len(roles) == 1 and len(found) > 1:
+                (role,) = roles
+                yield from ((role, framework) for framework in self._roles[role].sorter.order() if framework in only)
+                return
+            if len(found) <= 1:
+                yield from found
                 return
         for role in self._roles_sorter.order():
             for framework in self._roles[role].sorter.order():
@@ -527,6 +582,19 @@ class Allocator(Ledger):
             if have.get(name, 0) > left:
                 most[name] = min(left, most.get(name, left))
         return chop(free, most, others=True) if most else free
+
+    def _blocked(self, slot: Slot, role: str, quantities: Quantities) -> bool:
+        """Whether limits and guarantees leave ``role`` less of the agent than anybody takes."""
+        room, surplus = self.account.room(role), self.account.surplus()
+        if not room and not surplus:
+            return False
+        have = open_quantities(slot.free)
+        most = dict(quantities)
+        for name, amount in have.items():
+            left = min(room.get(name, amount), surplus.get(name, amount))
+            if left < amount:
+                most[name] -= amount - left
+        return not _suffices(most, self._enough)
 
     def _give(self, slot: Slot, framework: str, role: str, resources: Resources) -> None:
         self.charge(framework, role, slot.id, resources)

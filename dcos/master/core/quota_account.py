@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from dcos.model.resources import Kind, Resources, quantity
 
@@ -69,8 +70,11 @@ def chop(resources: Resources, most: Quantities, *, others: bool) -> Resources:
     return Resources(out)
 
 
+_NOTHING: Final[Quantities] = {}
+
+
 class QuotaAccount:
-    __slots__ = ("available", "consumed", "missing", "quotas", "required")
+    __slots__ = ("_rooms", "_surplus", "available", "consumed", "missing", "quotas", "required")
 
     def __init__(self) -> None:
         self.quotas: dict[str, Quota] = {}
@@ -80,6 +84,8 @@ class QuotaAccount:
         """By role, what its guarantee still lacks; only roles that lack something."""
         self.required: dict[str, int] = {}
         self.available: dict[str, int] = {}
+        self._rooms: dict[str, dict[str, int]] = {}
+        self._surplus: dict[str, int] | None = None
 
     def start(
         self,
@@ -90,7 +96,7 @@ class QuotaAccount:
         """Count everything anew: totals of agents, and what roles hold."""
         self.quotas = {role: quota for role, quota in quotas.items() if quota}
         self.consumed = {role: {} for role in self.quotas}
-        self.missing, self.required, self.available = {}, {}, {}
+        self.missing, self.required, self.available, self._rooms, self._surplus = {}, {}, {}, {}, None
         if not self.quotas:
             return
         for role in self.quotas:
@@ -103,6 +109,7 @@ class QuotaAccount:
     def total(self, resources: Resources, sign: int) -> None:
         """An agent came (1) or went (-1)."""
         touched: set[str] = set()
+        self._surplus = None
         for kind, amount in resources:
             if not isinstance(amount, int) or kind.revocable:
                 continue
@@ -122,6 +129,7 @@ class QuotaAccount:
             return
         top = top_of(role)
         consumed = self.consumed.get(top)
+        self._surplus = None
         for name, amount in amounts.items():
             _add(self.available, name, -sign * amount)
             if consumed is not None:
@@ -130,7 +138,7 @@ class QuotaAccount:
             self._weigh(top)
 
     def _weigh(self, role: str) -> None:
-        """Bring ``missing`` and ``required`` up to date."""
+        """Bring ``missing``, ``required`` and the role's room up to date."""
         for name, amount in self.missing.pop(role, {}).items():
             _add(self.required, name, -amount)
         consumed = self.consumed[role]
@@ -143,20 +151,21 @@ class QuotaAccount:
             self.missing[role] = lacks
             for name, amount in lacks.items():
                 _add(self.required, name, amount)
+        limits = self.quotas[role].limits
+        if limits:
+            self._rooms[role] = {name: max(0, limit - consumed.get(name, 0)) for name, limit in limits.items()}
 
     # ---- what may still be given -------------------------------------------------------------------------------------
 
-    def room(self, role: str) -> dict[str, int]:
+    def room(self, role: str) -> Quantities:
         """Up to the limits of ``role``, for limited names. A role below another is not bound by that one's limits."""
-        quota = self.quotas.get(role)
-        if quota is None or not quota.limits:
-            return {}
-        consumed = self.consumed[role]
-        return {name: max(0, limit - consumed.get(name, 0)) for name, limit in quota.limits.items()}
+        return self._rooms.get(role, _NOTHING)
 
-    def surplus(self) -> dict[str, int]:
+    def surplus(self) -> Quantities:
         """What nobody's guarantee needs, for the names that some guarantee still lacks."""
-        return {name: max(0, self.available.get(name, 0) - lacks) for name, lacks in self.required.items()}
+        if self._surplus is None:
+            self._surplus = {name: max(0, self.available.get(name, 0) - lacks) for name, lacks in self.required.items()}
+        return self._surplus
 
 
 def _add(to: dict[str, int], name: str, amount: int) -> None:

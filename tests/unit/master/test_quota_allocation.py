@@ -320,3 +320,33 @@ def test_chop() -> None:
     assert chop(whole, {"cpus": 1500}, others=False) == Resources.parse("cpus:1.5")
     assert chop(whole, {"cpus": 0}, others=False) == EMPTY
     assert chop(mount(100, "/a"), {"disk": 99_999}, others=True) == EMPTY
+
+
+def test_room_that_an_ended_reservation_leaves_is_used_by_the_next_cycle() -> None:
+    stage = Stage(q=legacy("cpus:1;mem:64"))
+    stage.framework("fq", "q")
+    stage.agent("cpus(q):1;mem(q):64")
+    assert stage.agent("cpus:1;mem:64") == []
+    stage.allocator.recover("fq", "q", "s1", Resources.parse("cpus(q):1;mem(q):64"), refuse_s=3600)
+    assert stage.run() == []
+    stage.allocator.convert_free("s1", Resources.parse("cpus(q):1;mem(q):64"), Resources.parse("cpus:1;mem:64"))
+    stage.allocator.deactivate_agent("s1")
+    assert [grant.agent for grant in stage.cycle()] == ["s2"]
+
+
+def test_many_withheld_agents_are_all_looked_at_in_the_end() -> None:
+    stage = Stage(q=legacy("cpus:1;mem:32"))
+    stage.framework("fq", "q")
+    (first,) = stage.agent("cpus:1;mem:32")
+    for _ in range(200):
+        assert stage.agent("cpus:1;mem:32") == []
+    for agent in [f"s{number}" for number in range(2, 202)][:199]:
+        stage.allocator.deactivate_agent(agent)
+    stage.back(first, refuse_s=3600)
+    assert [grant.agent for grant in stage.run() + stage.cycle()] == ["s201"]
+
+
+def test_a_framework_may_take_what_is_too_little_for_others_within_its_limit() -> None:
+    stage = Stage(q=Quota(limits={"cpus": 1, "mem": 0}))
+    stage.framework("picky", "q", traits=Traits(enough={"q": ({"cpus": 1},)}))
+    assert shown(stage.agent("cpus:1;mem:32")) == {"q": "cpus:0.001"}
