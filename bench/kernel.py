@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -165,32 +167,27 @@ async def get(host: str, port: int, path: str) -> tuple[float, bytes]:
 
 
 class Stalls:
-    """Asks for ``/health`` all the time: the longest answer is the longest that the loop did something else."""
+    """Asks for ``/health`` all the time, from another process: the slowest answer tells how long the loop did something else."""
 
-    def __init__(self, host: str, port: int, *, every_s: float = 0.02) -> None:
-        self.seen: list[float] = []
-        self._where = (host, port)
-        self._every_s = every_s
+    def __init__(self, host: str, port: int) -> None:
+        self._where = (host, str(port))
 
     async def __aenter__(self) -> Stalls:
-        self._task = asyncio.create_task(self._ask())
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.stalls", *self._where, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        self._process.kill()
+        await self._process.wait()
 
-    async def _ask(self) -> None:
-        while True:
-            took, _ = await get(*self._where, "/health")
-            self.seen.append(took)
-            await asyncio.sleep(self._every_s)
-
-    def take(self) -> float:
+    async def take(self) -> float:
         """The longest since the last time, in ms."""
-        longest = max(self.seen, default=0.0) * 1e3
-        self.seen.clear()
-        return longest
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(b"\n")
+        return float(await self._process.stdout.readline()) * 1e3
 
 
 async def until(what: str, probe: Callable[[], bool], within_s: float = 120.0) -> None:

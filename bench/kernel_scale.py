@@ -251,7 +251,13 @@ async def run(services: Processes, count: int, tasks: int) -> None:
     agents = Agents(count)
     async with Stalls("127.0.0.1", services.port("master")) as stalls:
         took = await agents.join(services.port("master"))
-        say(f"{count} new agents until all are registered", took, "s", None, f"longest stall {stalls.take():.0f} ms")
+        say(
+            f"{count} new agents until all are registered",
+            took,
+            "s",
+            None,
+            f"longest stall {await stalls.take():.0f} ms",
+        )
     ids = []
     for number in range(FRAMEWORKS):
         one = Scheduler(services.port("master"), f"role-{number}")
@@ -288,13 +294,13 @@ async def run(services: Processes, count: int, tasks: int) -> None:
         used = cpu_s(new)
         say(
             f"elected until {count} agents with {count * tasks} tasks are back", took, "s", 15.0,
-            f"{used:.1f} s CPU, longest stall {stalls.take():.0f} ms",
+            f"{used:.1f} s CPU, longest stall {await stalls.take():.0f} ms",
         )  # fmt: skip
         await asyncio.sleep(2.0)
-        stalls.take()
+        await stalls.take()
         for path, aim in (("/state", 1.0), ("/state", 1.0), ("/state-summary", 0.05), ("/state-summary", 0.05)):
             took, body = await get("127.0.0.1", services.port("next"), path)
-            say(f"{path} of {len(body) / 1e6:.1f} MB", took, "s", aim, f"longest stall {stalls.take():.0f} ms")
+            say(f"{path} of {len(body) / 1e6:.1f} MB", took, "s", aim, f"longest stall {await stalls.take():.0f} ms")
     say("memory of the master", memory_mb(new), "MB", 1500)
     before, pings, begin = cpu_s(new), agents.pings, time.perf_counter()
     await asyncio.sleep(STEADY_S)
@@ -303,7 +309,7 @@ async def run(services: Processes, count: int, tasks: int) -> None:
     say("steady load", share, "% of core", 10, f"{(agents.pings - pings) / took:.0f} pings a second")
     async with Stalls("127.0.0.1", services.port("next")) as stalls:
         await asyncio.sleep(STEADY_S)
-        say("longest stall when steady", stalls.take(), "ms", 100)
+        say("longest stall when steady", await stalls.take(), "ms", 100)
     begin = time.perf_counter()
     code = services.stop("next")
     say(f"clean stop with everything connected (exit code {code})", time.perf_counter() - begin, "s", 0.5)

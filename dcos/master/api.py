@@ -169,7 +169,7 @@ class Api:
         def made() -> api_v0.Json:
             return api_v0.state_json(self.state, flags, self.config.cluster, viewer, self._logs())
 
-        return json_body(request, made() if viewer.limited else self.kept.body("state", made))
+        return json_body(request, made() if viewer.limited else await self.kept.body("state", made, tasks=True))
 
     def _logs(self) -> Mapping[str, str]:
         named = {"log_dir": self.config.log_dir, "external_log_file": self.config.external_log_file}
@@ -181,7 +181,7 @@ class Api:
         def made() -> api_v0.Json:
             return api_v0.summary(self.state, self.config.cluster, viewer)
 
-        return json_body(request, made() if viewer.limited else self.kept.body("summary", made))
+        return json_body(request, made() if viewer.limited else await self.kept.body("summary", made, tasks=False))
 
     async def slaves(self, request: web.Request) -> web.Response:
         return json_body(request, api_v0.slaves(self.state, request.query, self.viewer(request)))

@@ -223,7 +223,7 @@ def _fresh(kept: tuple[tuple[object, ...], bytes] | None, key: tuple[object, ...
     return kept is not None and all(map(is_, kept[0], key))
 
 
-def _agent_ready(record: AgentRecord) -> bytes:
+def agent_ready(record: AgentRecord) -> bytes:
     """The JSON of ``agent`` for those who may see all."""
     key = _agent_key(record)
     if record.ready is None or not _fresh(record.ready, key):
@@ -241,7 +241,7 @@ def _agent_full_ready(record: AgentRecord) -> bytes:
 def _agents(given: Iterable[AgentRecord], viewer: Viewer, *, full: bool = False) -> msgspec.Raw:
     if viewer.limited:
         return _listed(_encode((_agent_full if full else agent)(one, viewer)) for one in given)
-    return _listed(map(_agent_full_ready if full else _agent_ready, given))
+    return _listed(map(_agent_full_ready if full else agent_ready, given))
 
 
 def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
@@ -451,7 +451,7 @@ def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Json:
     limited = viewer.limited
     texts: dict[tuple[tuple[str, int], ...], bytes] = {}
     for machine in state.agents.values():
-        made = _encode(agent(machine, viewer)) if limited else _agent_ready(machine)
+        made = _encode(agent(machine, viewer)) if limited else agent_ready(machine)
         here = by_agent[machine.id]
         alike = tuple(here.items())
         if (numbers := texts.get(alike)) is None:
