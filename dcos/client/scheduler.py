@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from dcos.client.scheduler_http import HttpTransport, Reply, Transport
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType, Event, EventType
 from dcos.model.v1.types import (
@@ -35,12 +36,10 @@ from dcos.model.v1.types import (
     TaskID,
     TaskStatus,
 )
-from dcos.runtime import http
 from dcos.runtime.log import get_logger
 from dcos.wire import mesos_json, recordio
 from dcos.wire.errors import WireError
 
-PATH = "/api/v1/scheduler"
 MISSED_HEARTBEATS = 5
 _QUEUE = 1000
 
@@ -87,6 +86,7 @@ class SchedulerClient:
         backoff_s: tuple[float, float] = (0.25, 15.0),
         credential: tuple[str, str] | None = None,
         call_timeout_s: float = 30.0,
+        transport: Transport | None = None,
     ) -> None:
         self.framework = framework
         """Sent with each subscription; its ``id`` is filled in by the first SUBSCRIBED and stays."""
@@ -94,7 +94,7 @@ class SchedulerClient:
         self._detect = detect
         self._jitter = jitter
         self._backoff_s = backoff_s
-        self._auth = aiohttp.BasicAuth(*credential) if credential else None
+        self._transport = transport or HttpTransport(credential)
         self._call_timeout_s = call_timeout_s
         self._log = get_logger("scheduler_client")
         self._leader: MasterInfo | None = None
@@ -103,7 +103,6 @@ class SchedulerClient:
         self._stream_id: str | None = None
         self._queue: asyncio.Queue[Event | Exception] = asyncio.Queue(_QUEUE)
         self._tasks: list[asyncio.Task[None]] = []
-        self._session: aiohttp.ClientSession | None = None
 
     @property
     def framework_id(self) -> FrameworkID | None:
@@ -120,7 +119,7 @@ class SchedulerClient:
         return self._stream_id is not None
 
     async def __aenter__(self) -> Self:
-        self._session = http.session(timeout_s=None)
+        await self._transport.__aenter__()
         self._tasks = [asyncio.create_task(self._watch_leader()), asyncio.create_task(self._keep_subscribed())]
         return self
 
@@ -131,8 +130,7 @@ class SchedulerClient:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._stream_id = None
-        assert self._session is not None
-        await self._session.close()
+        await self._transport.__aexit__(kind, error, trace)
 
     async def events(self) -> AsyncIterator[Event]:
         """Everything the master sends but heartbeats, over all subscriptions.   Errors: FrameworkError after ERROR."""
@@ -146,20 +144,15 @@ class SchedulerClient:
 
     async def call(self, call: Call) -> None:
         """Send one call; ``framework_id`` is filled in.   Errors: NotSubscribed, CallRefused, CallFailed."""
-        if self._stream_id is None or self._base is None or self._session is None:
+        if self._stream_id is None or self._base is None:
             raise NotSubscribed(f"{call.type}: not subscribed")
         body = mesos_json.encode(msgspec.structs.replace(call, framework_id=self.framework.id))
-        headers = {"Content-Type": http.JSON, "Accept": http.JSON, "Mesos-Stream-Id": self._stream_id}
-        timeout = aiohttp.ClientTimeout(total=self._call_timeout_s)
         try:
-            async with self._session.post(
-                self._base + PATH, data=body, headers=headers, auth=self._auth, timeout=timeout, allow_redirects=False
-            ) as response:
-                text = await response.text()
-                if response.status not in (200, 202):
-                    raise CallRefused(response.status, text[:500])
+            status, text = await self._transport.call(self._base, body, self._stream_id, self._call_timeout_s)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CallFailed(f"{call.type}: {error or type(error).__name__}") from error
+        if status not in (200, 202):
+            raise CallRefused(status, text[:500])
 
     async def accept(
         self, offers: Iterable[OfferID], operations: Iterable[OfferOperation], *, refuse_s: float | None = None
@@ -250,22 +243,18 @@ class SchedulerClient:
 
     async def _subscribe(self, base: str) -> None:
         """Hold one stream; always ends by an exception (``_Subscribed`` when it had come to stand)."""
-        assert self._session is not None
         subscribe = scheduler.CallSubscribe(framework_info=self.framework, suppressed_roles=self.suppressed_roles)
         body = mesos_json.encode(Call(type=CallType.SUBSCRIBE, framework_id=self.framework.id, subscribe=subscribe))
-        headers = {"Content-Type": http.JSON, "Accept": http.JSON}
         for _ in range(3):
-            async with self._session.post(
-                base + PATH, data=body, headers=headers, auth=self._auth, allow_redirects=False
-            ) as response:
-                if response.status == 307 and (location := urlsplit(response.headers.get("Location", ""))).netloc:
+            async with self._transport.subscribe(base, body) as reply:
+                if reply.status == 307 and (location := urlsplit(reply.location)).netloc:
                     base = f"http://{location.netloc}"
                     continue
-                if response.status != 200:
-                    raise CallRefused(response.status, (await response.text())[:500])
+                if reply.status != 200:
+                    raise CallRefused(reply.status, (await reply.text())[:500])
                 self._base = base
                 try:
-                    await self._read(response)
+                    await self._read(reply)
                 except (FrameworkError, asyncio.CancelledError):
                     raise
                 except (aiohttp.ClientError, TimeoutError, OSError, WireError) as error:
@@ -273,12 +262,12 @@ class SchedulerClient:
                 raise _Subscribed(CallFailed("stream closed by the master"))
         raise CallFailed("redirected in a circle")
 
-    async def _read(self, response: aiohttp.ClientResponse) -> None:
+    async def _read(self, reply: Reply) -> None:
         decoder = recordio.Decoder()
         silence_s = 15.0 * MISSED_HEARTBEATS
         while True:
             async with asyncio.timeout(silence_s):
-                chunk = await response.content.readany()
+                chunk = await reply.read()
             if not chunk:
                 return
             for record in decoder.feed(chunk):
@@ -287,7 +276,7 @@ class SchedulerClient:
                     continue
                 if event.type is EventType.SUBSCRIBED and event.subscribed is not None:
                     self.framework = msgspec.structs.replace(self.framework, id=event.subscribed.framework_id)
-                    self._stream_id = response.headers.get("Mesos-Stream-Id")
+                    self._stream_id = reply.stream_id
                     if event.subscribed.heartbeat_interval_seconds:
                         silence_s = event.subscribed.heartbeat_interval_seconds * MISSED_HEARTBEATS
                 await self._queue.put(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -92,12 +92,24 @@ def framework_info(config: Config, own: str, state: State) -> FrameworkInfo:
 class Marathon:
     """One instance: HTTP always, the scheduler while it leads."""
 
-    def __init__(self, app: App[Config], store: Store, service: Service, candidate: Candidate, base: str) -> None:
+    def __init__(
+        self,
+        app: App[Config],
+        store: Store,
+        service: Service,
+        candidate: Candidate,
+        base: str,
+        *,
+        subscribe: Callable[[FrameworkInfo], SchedulerClient],
+        ids: Iterator[str],
+    ) -> None:
         self._app = app
         self._store = store
         self._service = service
         self._candidate = candidate
         self._base = base
+        self._subscribe = subscribe
+        self._ids = ids
 
     async def stand(self) -> None:
         """Contend for leadership for ever.   Errors: Exit."""
@@ -108,11 +120,11 @@ class Marathon:
 
     async def _lead(self, epoch: Epoch) -> None:
         app = self._app
-        repository = Repository(self._store, self._base, marker=f"{self._service.own}-{uuid.uuid4()}")
+        repository = Repository(self._store, self._base, marker=f"{self._service.own}-{next(self._ids)}")
         try:
             async with leading(repository.forget_framework):
                 state = await repository.load(epoch)
-                core = Scheduler(state, core_settings(app.config), fresh_ids())
+                core = Scheduler(state, core_settings(app.config), self._ids)
                 changed = asyncio.Event()
                 leader = Leader(core, repository, self._service.bus, app.clock, changed.set)
                 prober = Prober(state, leader.tell, app.rng)
@@ -132,13 +144,7 @@ class Marathon:
         """Hold the subscription; pass events in and calls out."""
         config = self._app.config
         info = framework_info(config, self._service.own, leader.state)
-        client = subscriber(
-            self._app,
-            config.master,
-            info,
-            config.mesos_authentication_principal,
-            config.mesos_authentication_secret,
-        )
+        client = self._subscribe(info)
         async with client, asyncio.TaskGroup() as group:
             attend(group, leader, client)
             prober.changed()
@@ -205,7 +211,13 @@ async def run(app: App[Config]) -> None:
                 app.spawn(candidate.resign(), name="abdicate")
 
             service.abdicate = abdicate
-            await Marathon(app, store, service, candidate, base).stand()
+
+            def subscribe(framework: FrameworkInfo) -> SchedulerClient:
+                principal, secret = config.mesos_authentication_principal, config.mesos_authentication_secret
+                return subscriber(app, config.master, framework, principal, secret)
+
+            marathon = Marathon(app, store, service, candidate, base, subscribe=subscribe, ids=fresh_ids())
+            await marathon.stand()
 
 
 def main() -> int:
