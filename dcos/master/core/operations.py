@@ -355,25 +355,3 @@ def message_of(record: OperationRecord) -> Operation:
         statuses=record.statuses,
         uuid=UUID(value=record.uuid),
     )
-
-
-def metrics(state: State) -> dict[str, float]:
-    """Without their prefix ``master/``."""
-    out: dict[str, float] = {}
-    pending: dict[str, int] = {}
-    total: dict[str, int] = {}
-    for agent in state.agents.values():
-        for record in agent.operations.values():
-            name = f"/{record.info.type.lower()}" if record.info.type is not None else ""
-            for key in ("", name):
-                total[key] = total.get(key, 0) + 1
-                if not record.is_terminal:
-                    pending[key] = pending.get(key, 0) + 1
-    for key in ("", *(f"/{kind.lower()}" for kind in TYPES)):
-        out[f"operations{key}/total"] = float(total.get(key, 0))
-        out[f"operations{key}/pending"] = float(pending.get(key, 0))
-        out[f"operations{key}/recovering"] = 0.0
-        out[f"operations{key}/unreachable"] = float(state.counters.get(f"operations{key}/unreachable", 0))
-        for end in ENDS:
-            out[f"operations{key}/{end}"] = float(state.counters.get(f"operations{key}/{end}", 0))
-    return out
