@@ -108,8 +108,9 @@ class NspawnDriver:
             folder = self.folders.node(node.name)
             for point in _mounts_below(folder):
                 succeeds(["umount", point]) or run(["umount", "--lazy", point])
-            shutil.rmtree(folder, ignore_errors=True)
         network.remove_all(self.spec)
+        with ThreadPoolExecutor(max_workers=8) as pool:  # thousands of files each; the disk is what is waited for
+            pool.map(lambda node: shutil.rmtree(self.folders.node(node.name), ignore_errors=True), self.spec.nodes)
 
     def bootstrap_url(self) -> str:
         return f"http://{self.spec.host_ip}:{BOOTSTRAP_PORT}"
