@@ -85,6 +85,7 @@ class SimulatedAgent(asyncio.Protocol):
         self._all = all
         self._data = b""
         self._in_body = False
+        self.registered = False
         self._decoder = Decoder()
 
     def hello(self) -> bytes:
@@ -103,7 +104,7 @@ class SimulatedAgent(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._data, self._in_body, self._decoder = b"", False, Decoder()
+        self._data, self._in_body, self._decoder, self.registered = b"", False, Decoder(), False
         head = (
             f"POST {agent_link.PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: {agent_link.CONTENT_TYPE}\r\n"
             "Transfer-Encoding: chunked\r\n\r\n"
@@ -112,6 +113,8 @@ class SimulatedAgent(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._all.lost += 1
+        if not self.registered:
+            print(f"agent {self.number} lost its link before it was registered: {error!r}", flush=True)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -140,6 +143,7 @@ class SimulatedAgent(asyncio.Protocol):
                     self.info = AgentInfo(
                         hostname=self.info.hostname, resources=AGENT, id=AgentID(value=message.agent_id)
                     )
+                self.registered = True
                 self._all.joined += 1
             case agent_link.Shutdown():
                 raise RuntimeError(message.message)

@@ -248,11 +248,9 @@ class Writer:
             stream.close()
 
     def close_all(self) -> None:
-        """End every endless answer: this process stops. Agents need no farewell, and there may be thousands."""
-        for stream in (*self.schedulers.values(), *self.subscribers.values()):
+        """End every endless answer: this process stops."""
+        for stream in (*self.schedulers.values(), *self.links.values(), *self.subscribers.values()):
             stream.close()
-        for link in list(self.links.values()):
-            link.cut()
 
     def subscribe(self, stream: Stream) -> None:
         """One more operator; beyond the bound the oldest is cut."""
