@@ -148,6 +148,15 @@ class Market(RuleBasedStateMachine):
         self.now += seconds
         self.allocator.cycle(self.now)
 
+    @rule()
+    def nothing_is_overlooked(self) -> None:
+        """A look at everything, right after a cycle, finds nothing that the marks did not lead to."""
+        self.now += 1.0
+        self.allocator.cycle(self.now)
+        self.decide()
+        self.allocator._look_everywhere()
+        assert self.allocator.run(self.now) == []
+
     def decide(self) -> None:
         """Limits bind what is granted in a role that has them; what no guarantee covers leaves all guarantees room."""
         account = self.allocator.account
