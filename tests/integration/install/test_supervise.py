@@ -155,7 +155,7 @@ async def test_what_lost_its_supervisor_is_ended_by_its_mark_and_nothing_else(no
         taking = asyncio.create_task(node.take_over())
         await asyncio.to_thread(left.wait, 60)
         await taking
-        assert pids.start_time(child) is None
+        await until(lambda: pids.start_time(child) is None)
         assert stranger.poll() is None
         assert supervise.recorded(node.folder) == {}
     finally:
