@@ -6,7 +6,7 @@ A fault that lasts says when it ends; ``World.calm`` ends all of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dcos.testing.sim.process import Process
 
@@ -115,7 +115,8 @@ def slow_network(world: World) -> None:
 def lose_session(world: World) -> None:
     """The server ends a session, of the leader more often than not."""
     leading = [one for one in world.masters if one.leads]
-    one = leading[0] if leading and world.rng.random() < 0.6 else _pick(world, world.masters)
+    others: list[Any] = [*world.masters, *world.marathons]
+    one: Any = leading[0] if leading and world.rng.random() < 0.6 else _pick(world, others)
     if one is not None and one.session is not None:
         world.trace("faults", "session of", one.name, "ends")
         world.ensemble.end_of(one.session)
@@ -126,7 +127,7 @@ def lose_session(world: World) -> None:
 def lose_answer(world: World) -> None:
     """The next write of a master is not answered; it may have been done."""
     leading = [one for one in world.masters if one.leads]
-    one = leading[0] if leading else _pick(world, world.masters)
+    one: Any = leading[0] if leading and world.rng.random() < 0.7 else _pick(world, [*world.masters, *world.marathons])
     if one is not None and one.session is not None:
         world.trace("faults", "an answer to", one.name, "will be lost")
         one.session.fail_next_write(applied=world.rng.random() < 0.5)
@@ -171,6 +172,17 @@ def tear_down(world: World) -> None:
         world.operate("teardown", one.id)
 
 
+def change_apps(world: World) -> None:
+    """Somebody wants something else of Marathon."""
+    world.clients.change()
+
+
+def crash_marathon(world: World) -> None:
+    one = _pick(world, world.marathons)
+    if one is not None:
+        one.crash(world.rng.choice((0.1, 1.0, 10.0)), silent=world.rng.random() < 0.3)
+
+
 def kill_tasks(world: World) -> None:
     one = _pick(world, world.frameworks)
     if one is not None:
@@ -200,5 +212,7 @@ TABLE: dict[Fault, int] = {
     drain_agent: 2,
     tear_down: 1,
     kill_tasks: 14,
+    change_apps: 10,
+    crash_marathon: 4,
 }
 """How often, compared with each other."""

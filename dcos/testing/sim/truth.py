@@ -13,6 +13,7 @@ from dcos.model.resources import EMPTY, Resources
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import Resource, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource
 from dcos.store.base import Create, Operation, Set
+from dcos.testing.sim.marathon import WISH
 from dcos.testing.sim.reservations import by_label
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Truth:
         used = EMPTY
         for one in machine.live:
             if not self._on_its_way_out(machine, one):
-                used += self.wishes[one.plan.task_id]
+                used += self.wishes.get(one.plan.task_id, WISH)
         if not machine.total.contains(used):
             names = " ".join(one.plan.task_id for one in machine.live)
             self._world.trace.violation(machine.name, f"resources used twice: {used} of {machine.total} by {names}")
@@ -150,6 +151,8 @@ class Truth:
         for framework in world.frameworks:
             out += framework.reservations.problems(reserved)
         known = {name for framework in world.frameworks for name in framework.notes}
+        known |= set(world.clients.living())
+        out += world.clients.problems() if world.marathons else []
         out += [
             f"{name} runs and no framework knows it"
             for name, run in self.runs.items()

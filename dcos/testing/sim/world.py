@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcos.model.v1.types import DrainState
 from dcos.store.base import Store
 from dcos.store.detect import address_of, follow_sessions, watch_leading_master
 from dcos.testing.sim import faults
@@ -19,6 +20,7 @@ from dcos.testing.sim.ensemble import SimEnsemble, SimSession
 from dcos.testing.sim.framework import FrameworkProcess, Habits
 from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
 from dcos.testing.sim.machine import Machine
+from dcos.testing.sim.marathon import Clients, MarathonProcess
 from dcos.testing.sim.master import PORT, MasterProcess
 from dcos.testing.sim.network import Network
 from dcos.testing.sim.process import Life, Process
@@ -42,6 +44,7 @@ class Scale:
     storm_s: float
     pause_s: float
     """Mean between two faults."""
+    marathon: bool = False
     session_s: float = 10.0
     ping_s: float = 5.0
     missed_pings: int = 3
@@ -58,9 +61,11 @@ class Scale:
     def of(cls, rng: random.Random) -> Scale:
         size = rng.random()
         agents = rng.randint(1, 5) if size < 0.83 else rng.randint(6, 15) if size < 0.985 else 50
+        marathon = agents < 50 and rng.random() < 0.25
         return cls(
             agents=agents,
-            frameworks=rng.choice((1, 1, 2, 2, 3)) if agents < 50 else 4,
+            marathon=marathon,
+            frameworks=1 if marathon else rng.choice((1, 1, 2, 2, 3)) if agents < 50 else 4,
             storm_s=rng.choice((30.0, 60.0, 60.0, 120.0, 240.0)) if agents < 50 else 60.0,
             pause_s=rng.choice((2.0, 6.0, 15.0)),
             session_s=rng.choice((4.0, 10.0)),
@@ -112,7 +117,9 @@ class World:
         self.frameworks = [
             FrameworkProcess(self, number, self._habits(number)) for number in range(1, self.scale.frameworks + 1)
         ]
-        self.processes: list[Process] = [*self.masters, *self.agents, *self.frameworks]
+        self.marathons = [MarathonProcess(self, number) for number in (1, 2)] if self.scale.marathon else []
+        self.clients = Clients(self, self.marathons)
+        self.processes: list[Process] = [*self.masters, *self.agents, *self.frameworks, *self.marathons]
         self.hosts = [one.host for one in self.processes]
         self.operator = Process(self, "operator", "10.3.0.1")
         self._operator_life = Life(self.operator, 1)
@@ -130,14 +137,14 @@ class World:
         aware = rng.random() < 0.75
         return Habits(
             name=f"f{number}",
-            service=rng.random() < 0.5,
+            service=rng.random() < 0.5 and not self.scale.marathon,
             aware=aware,
             role=rng.choice(("*", "a", "b")) if not aware else rng.choice(("a", "b", "a/c")),
             count=rng.randint(2, 12) * max(1, self.scale.agents // 5),
             groups=aware and rng.random() < 0.4,
             reserves=aware and rng.random() < 0.4,
             failover_s=rng.choice((1e6, 1e6, 1e6, 30.0)),
-            mean_s=rng.choice((5.0, 40.0, 200.0)),
+            mean_s=rng.choice((5.0, 40.0, 200.0)) if not self.scale.marathon else 10.0,
             reconcile_s=rng.choice((15.0, 40.0, 120.0)),
         )
 
@@ -282,7 +289,7 @@ class World:
         until = self.loop.time() + QUIET_LIMIT_S
         while not self.trace.violations:
             await asyncio.sleep(5.0)
-            self._remove_again()
+            self._tidy_up()
             found: list[str] = problems()
             if not found:
                 break
@@ -290,13 +297,19 @@ class World:
                 return [f"after {after}: {one}" for one in found]
         return []
 
-    def _remove_again(self) -> None:
-        """A new leader does not know which frameworks were removed (upstream's neither): the operator has to say it again."""
+    def _tidy_up(self) -> None:
+        """A new leader does not know which frameworks were removed (upstream's neither): the operator has to say it again.
+
+        Agents that were taken out of use come back into it.
+        """
         for master in self.masters:
             if master.leads and master.api is not None:
                 for framework in list(master.api.state.frameworks.values()):
                     if framework.id in self.removed and framework.stream is None:
                         self.operate("teardown", framework.id)
+                for agent in list(master.api.state.agents.values()):
+                    if agent.deactivated and (agent.drain is None or agent.drain.state is DrainState.DRAINED):
+                        self.operate("reactivate", agent.id)
 
     async def _reconciled(self) -> list[str]:
         """What the master answers to reconciliation, implicit and explicit, is what lives."""
@@ -325,6 +338,7 @@ class World:
 
     async def _all_killed(self) -> list[str]:
         """Kills end everything, and everything is free again."""
+        self.clients.deleting = True
         for framework in self.frameworks:
             for note in framework.notes.values():
                 if note.live:
