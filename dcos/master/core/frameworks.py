@@ -57,7 +57,8 @@ def _enter(state: State, stream: str, call: scheduler.CallSubscribe, now: float)
     framework = state.new_framework(info, now)
     framework.reregistered = now
     framework.constraints = call.offer_constraints
-    operations.framework_added(state, framework)
+    if call.framework_info.id is not None:
+        operations.framework_added(state, framework)
     state.allocator.add_framework(
         framework.id, framework.roles, suppressed=call.suppressed_roles, traits=state.traits(framework)
     )
