@@ -241,11 +241,15 @@ def test_kill_9_of_a_service(cluster: LocalCluster, node: str, row: Service) -> 
 
 def test_kill_9_of_zookeeper_loses_nothing(cluster: LocalCluster) -> None:
     before = settled(cluster)
-    apps = sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list"))
+    apps = app_ids(cluster)
     cluster.sh("master1", "pkill -9 -f '[Q]uorumPeerMain'")
     eventually("status is healthy", cluster.healthy, within_s=120)
-    assert sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list")) == apps
+    eventually("the same apps", lambda: app_ids(cluster) == apps, within_s=60)
     assert settled(cluster) == before
+
+
+def app_ids(cluster: LocalCluster) -> list[str]:
+    return sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list"))
 
 
 def ours_running(cluster: LocalCluster, node: str) -> str:
@@ -256,12 +260,12 @@ def ours_running(cluster: LocalCluster, node: str) -> str:
 
 def test_stop_and_start_of_the_target(cluster: LocalCluster) -> None:
     settled(cluster)
-    apps = sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list"))
+    apps = app_ids(cluster)
     cluster.sh("master1", "systemctl stop dcos.target", timeout_s=120)
     eventually("everything of ours is gone", lambda: not ours_running(cluster, "master1"), within_s=40)
     cluster.sh("master1", "systemctl start dcos.target", timeout_s=300)
     eventually("status is healthy", cluster.healthy, within_s=120)
-    assert sorted(app["id"] for app in cluster.dcos_json("marathon", "app", "list")) == apps
+    eventually("the same apps", lambda: app_ids(cluster) == apps, within_s=60)
     settled(cluster)
 
 

@@ -51,7 +51,11 @@ def test_stopping_the_leading_master_moves_leadership(trio: LocalCluster) -> Non
 
     trio.dcos("cluster", "setup", f"http://{trio.ip(other)}", "--no-check", "--username", trio.facts["admin"],
               "--password-file", trio.facts["password_file"])  # fmt: skip
-    assert "/hello-world" in trio.dcos("marathon", "app", "list").stdout
+    eventually(
+        "the app list, once another Marathon leads",
+        lambda: "/hello-world" in trio.dcos("marathon", "app", "list", check=False).stdout,
+        within_s=60,
+    )
 
     trio.local("start", old, timeout_s=120)
     eventually("the old master is back", trio.healthy, within_s=180)
