@@ -1,7 +1,8 @@
 """The fetcher: brings a task's URIs into its sandbox, as the task's user, one after the other.
 
 Downloads are curl's (other schemes than http and ftp: the hadoop client's), archives tar's and unzip's, run as the user
-with the sandbox as their folder: what an archive contains can only touch what the user may touch. Files wanted with ``cache`` are downloaded once into ``--fetcher_cache_dir``.
+with the sandbox as their folder: what an archive contains can only touch what the user may touch. Files wanted with
+``cache`` are downloaded once into ``--fetcher_cache_dir``.
 
 Source: Mesos docs/fetcher.md and its fetcher's rules for names, archives and errors.
 """

@@ -28,6 +28,7 @@ from dcos.agent.core.exits import Exit
 from dcos.runtime.files import write_atomic
 
 SLICE = "mesos_executors.slice"
+_MEMORY = Path("/sys/fs/cgroup/memory")
 RUNTIME = Path("/run/systemd/system")
 _SYSTEMD = "org.freedesktop.systemd1"
 _MANAGER = "/org/freedesktop/systemd1"
@@ -129,9 +130,12 @@ class SystemdLauncher:
             await self._bus.call(
                 "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", [list(one) for one in properties], []
             )
-            return await self._main_pid(name)
+            pid = await self._main_pid(name)
         except BusError as error:
             raise LaunchError(str(error)) from error
+        if not self._unified:
+            write_unnamed_limits(box.mark, _MEMORY / slice_path(box.mark.group) / name)
+        return pid
 
     async def _main_pid(self, name: str) -> int:
         """The pid, also of a task that has ended already."""
@@ -154,6 +158,8 @@ class SystemdLauncher:
         if properties:
             name = unit_name(box.container_id)
             await self._bus.call("SetUnitProperties", "sba(sv)", name, True, [list(one) for one in properties])
+            if not self._unified:
+                write_unnamed_limits(box.mark, _MEMORY / slice_path(box.mark.group) / name)
 
     async def limit_group(self, group: str, mark: Mark) -> None:
         """Make the slice of ``group``, or change its limits to those of ``mark``.   Errors: ContainerError."""
@@ -278,6 +284,18 @@ def _members(group: str) -> bool:
                 if file.read_text().strip():
                     return True
     return False
+
+
+def write_unnamed_limits(mark: Mark, group: Path) -> None:
+    """What cgroup v1 can limit and systemd has no name for. A task that has ended already has no group."""
+    if mark.backend != "host" or mark.group:
+        return
+    numbers = {"memory.soft_limit_in_bytes": mark.mem_bytes}
+    if mark.limits_swap and mark.mem_hard_bytes is not None:
+        numbers["memory.memsw.limit_in_bytes"] = mark.mem_hard_bytes
+    for name, number in numbers.items():
+        with contextlib.suppress(OSError):
+            (group / name).write_text(str(number))
 
 
 def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, Variant]]:

@@ -195,6 +195,9 @@ async def test_limits_slice_and_end(node: Node, link_master: Any, make_task: Mak
     assert shown["CPUQuotaPerSecUSec"] in ("1.5s", "1.500000s")
     assert str(128 * 1024 * 1024) in (shown["MemoryLimit"], shown["MemoryMax"])
     assert shown["MainPID"] == str(status.container_status.executor_pid)
+    group = f"/sys/fs/cgroup/memory/mesos_executors.slice/{unit}"
+    if (soft := node.run("cat", f"{group}/memory.soft_limit_in_bytes")).returncode == 0:
+        assert soft.stdout.strip() == str(128 * 1024 * 1024)
     last = await link_master.state("limits", "TASK_FAILED")
     assert last.message == "Command terminated with signal User defined signal 1"
 
