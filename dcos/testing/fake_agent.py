@@ -185,6 +185,9 @@ class FakeAgent:
                 key = (message.framework_id.value, message.task_id.value)
                 if key in self.tasks:
                     self._update(key, TaskState.TASK_KILLED)
+            case agent_link.DrainAgent():
+                for key in list(self.tasks):
+                    self._update(key, TaskState.TASK_KILLED)
             case agent_link.Acknowledge():
                 self._acknowledged((message.framework_id.value, message.task_id.value), message.uuid)
             case agent_link.ShutdownFramework():
