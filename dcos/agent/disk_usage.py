@@ -1,7 +1,8 @@
 """Isolator ``disk/du``: what each running container's sandbox takes, measured by ``du``, and an end to those over quota.
 
 Only disk that is not a volume of its own counts; a task without disk is not looked at. Links are not followed, other file
-systems not entered: volumes have their own places.   Source: Mesos docs/isolators/disk-du.md.
+systems not entered: persistent volumes have their own places, and each its own size as its quota; a MOUNT disk bounds itself.
+Source: Mesos docs/isolators/disk-du.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dcos.agent.containerizer.memory_report import bytes_text
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.events import ContainerLimited, Event
 from dcos.agent.core.state import Phase
+from dcos.agent.volumes import Volumes, on_mount_disk
+from dcos.model.conversions import has_volumes
 from dcos.model.resources import Kind, Resources
 from dcos.model.v1.types import Resource, TaskStatusReason, ValueScalar, ValueType
 from dcos.runtime.clock import Clock
@@ -27,11 +30,12 @@ _MB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One container: at most ``quota`` bytes in ``sandbox``."""
+    """Of one container: at most ``quota`` bytes in ``folder``, its sandbox or a ``volume`` that it holds."""
 
     container_id: str
-    sandbox: Path
+    folder: Path
     quota: int
+    volume: bool = False
 
 
 class DiskUsage:
@@ -42,6 +46,7 @@ class DiskUsage:
         core: AgentCore,
         *,
         sandbox_of: Callable[[str], Path | None],
+        volumes: Volumes,
         post: Callable[[Event], None],
         interval_s: float,
         enforce: bool,
@@ -50,6 +55,7 @@ class DiskUsage:
     ) -> None:
         self._core = core
         self._sandbox_of = sandbox_of
+        self._volumes = volumes
         self._post = post
         self._interval_s = interval_s
         self._enforce = enforce
@@ -72,10 +78,11 @@ class DiskUsage:
         watched = list(self._watched())
         found: dict[str, int] = {}
         for one in watched:
-            used = await self._measure(one.sandbox)
+            used = await self._measure(one.folder)
             if used is None:
                 continue
-            found[one.container_id] = used
+            if not one.volume:
+                found[one.container_id] = used
             if self._enforce and used > one.quota:
                 self._log.warning("disk_quota_exceeded", container=one.container_id, used=used, quota=one.quota)
                 self._post(
@@ -90,25 +97,29 @@ class DiskUsage:
         self._used = found
 
     def _watched(self) -> Iterator[Watched]:
-        wanted: dict[str, Resources] = {}
+        wanted: dict[str, tuple[Resource, ...]] = {}
         for _, executor, task in self._core.runs():
             if executor.life is None and task.phase is Phase.RUNNING:
-                wanted[task.container_id] = Resources.of(task.info.resources)
+                wanted[task.container_id] = task.info.resources
         for container_id in self._core.custom_containers():
-            executor_run = self._core.find_executor(container_id)
-            if executor_run is not None:
-                wanted[container_id] = executor_run.used()
+            found = self._core.find_executor(container_id)
+            if found is not None:
+                live = [task.info.resources for task in found.tasks.values() if task.phase is not Phase.ENDED]
+                wanted[container_id] = (*found.info.resources, *(one for resources in live for one in resources))
         for container_id, resources in wanted.items():
-            quota = quota_of(resources)
+            quota = quota_of(Resources.of(resources))
             sandbox = self._sandbox_of(container_id)
             if quota is not None and sandbox is not None:
                 yield Watched(container_id, sandbox, quota)
+            for one in resources:
+                if has_volumes((one,)) and one.scalar is not None and not on_mount_disk(one):
+                    yield Watched(container_id, self._volumes.path(one), int(one.scalar.value * _MB), volume=True)
 
-    async def _measure(self, sandbox: Path) -> int | None:
+    async def _measure(self, folder: Path) -> int | None:
         try:
-            done = await run(["du", "-k", "-s", "-x", "--", sandbox], timeout_s=_DU_S)
+            done = await run(["du", "-k", "-s", "-x", "--", folder], timeout_s=_DU_S)
         except (ProcessError, TimeoutError) as error:
-            self._log.warning("du_failed", sandbox=str(sandbox), error=str(error))
+            self._log.warning("du_failed", folder=str(folder), error=str(error))
             return None
         # a file that went meanwhile makes du complain, and yet it tells the sum
         words = done.stdout.split()

@@ -161,6 +161,7 @@ async def run(app: App[Config]) -> None:
         disk = DiskUsage(
             core,
             sandbox_of=containerizer.sandbox,
+            volumes=containerizer.volumes,
             post=daemon.post,
             interval_s=config.container_disk_watch_interval,
             enforce=config.enforce_container_disk_quota,

@@ -85,8 +85,7 @@ class Volumes:
     def _lock(self, volume: Resource) -> asyncio.Lock:
         """One for each root."""
         path = self.path(volume)
-        is_mount = volume.disk is not None and volume.disk.source is not None and volume.disk.source.mount is not None
-        return self._locks.setdefault(path if is_mount else path.parents[3], asyncio.Lock())
+        return self._locks.setdefault(path if on_mount_disk(volume) else path.parents[3], asyncio.Lock())
 
     # ---- make and destroy --------------------------------------------------------------------------------------------
 
@@ -110,7 +109,7 @@ class Volumes:
     def _destroy(self, volume: Resource, name: str) -> Path | None:
         """Take it out of sight; returns what is left to delete."""
         path = self.path(volume)
-        if volume.disk is not None and volume.disk.source is not None and volume.disk.source.mount is not None:
+        if on_mount_disk(volume):
             _empty(path)
             return None
         out_of_sight = path.parents[2] / ".destroyed"
@@ -156,6 +155,11 @@ class Volumes:
         status = path.stat()
         if (status.st_uid, status.st_gid) != owner:
             os.chown(path, *owner)
+
+
+def on_mount_disk(volume: Resource) -> bool:
+    source = volume.disk.source if volume.disk is not None else None
+    return source is not None and source.type is ResourceDiskInfoSourceType.MOUNT
 
 
 def link(sandbox: Path, placed: Iterable[Placed]) -> None:

@@ -150,6 +150,20 @@ async def test_a_volume_for_a_later_task_of_an_executor(
     await apply(master, destroy(64), 3)
 
 
+async def test_a_volume_bounds_what_is_in_it(agent: Any, master: Any, make_task: Make) -> None:
+    await agent.start(
+        *("--isolation=posix/cpu,posix/mem,disk/du", "--container_disk_watch_interval=200ms"),
+        "--enforce_container_disk_quota",
+    )
+    await master.registered()
+    await apply(master, reserve(100), 1)
+    await apply(master, create(1), 2)
+    await master.run(with_volume(make_task("hoarder", "head -c 3000000 /dev/zero >data/file; sleep 1000"), 1))
+    last = await master.state("hoarder", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_DISK"
+    assert "exceeds quota (1MB)" in last.message
+
+
 async def test_a_volume_in_a_group(running: Any, master: Any, make_task: Make) -> None:
     await apply(master, reserve(100), 1)
     await apply(master, create(64), 2)
