@@ -13,7 +13,8 @@ from aiohttp import web
 
 from dcos.agent.attach import CLOSED, InputStream, Media, send_output
 from dcos.agent.core.nested import call_problem, text
-from dcos.agent.nested import Launched, NestedContainers, NestedError, NoContainer, NoSwitchboard, Request, Termination
+from dcos.agent.nested import NestedContainers
+from dcos.agent.nested_records import Launched, NestedError, NoContainer, NoSwitchboard, Request, Termination
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import CommandInfo, ContainerID
 from dcos.wire.errors import WireError

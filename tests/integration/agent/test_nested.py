@@ -112,7 +112,7 @@ async def test_a_session_ends_with_its_connection(
 ) -> None:
     await master.run(make_task("t1"))
     root = await root_of(master, "t1")
-    stream = await containers.session_of(f"{root}.s1", "trap '' TERM HUP; sleep 1000 & echo $$; wait")
+    stream = await containers.session_of(f"{root}.s1", "trap '' TERM HUP; echo $$; while :; do sleep 1000; done")
     await stream.until(lambda one: one.out.endswith("\n"))
     pid = int(stream.out)
     assert f"{root}.s1" in await containers.containers(show_nested=True)
@@ -210,36 +210,41 @@ async def test_what_outlives_the_agent(running: Any, master: Any, make_task: Mak
 
 
 REFUSALS: list[tuple[str, Any, int, str]] = [
-        (
-            "LAUNCH_NESTED_CONTAINER",
-            {"container_id": {"value": "x"}},
-            400,
-            "Failed to validate agent::Call: Expecting 'launch_nested_container.container_id.parent' to be present",
-        ),
-        (
-            "KILL_CONTAINER",
-            {"container_id": {"value": "a.b"}},
-            400,
-            "Failed to validate agent::Call: 'kill_container.container_id' is invalid:"
-            " 'ContainerID.value' 'a.b' contains invalid characters",
-        ),
-        (
-            "LAUNCH_NESTED_CONTAINER_SESSION",
-            {"container_id": {"value": "x", "parent": {"value": "none"}}, "command": {"value": "true"}},
-            400,
-            "Parent container none does not exist",
-        ),
-        ("ATTACH_CONTAINER_OUTPUT", {"container_id": {"value": "x"}}, 404, "Container x cannot be found"),
-        ("WAIT_CONTAINER", {"container_id": {"value": "x"}}, 404, "Container x cannot be found"),
-        (
-            "ATTACH_CONTAINER_INPUT",
-            {"type": "CONTAINER_ID", "container_id": {"value": "x"}},
-            415,
-            "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call",
-        ),
-        ("REMOVE_CONTAINER", {"container_id": {"value": "x", "parent": {"value": "y"}}}, 500, "Root container y is unknown"),
-        ("WAIT_CONTAINER", None, 400, "Failed to validate agent::Call: Expecting 'wait_container' to be present"),
-    ]  # fmt: skip
+    (
+        "LAUNCH_NESTED_CONTAINER",
+        {"container_id": {"value": "x"}},
+        400,
+        "Failed to validate agent::Call: Expecting 'launch_nested_container.container_id.parent' to be present",
+    ),
+    (
+        "KILL_CONTAINER",
+        {"container_id": {"value": "a.b"}},
+        400,
+        "Failed to validate agent::Call: 'kill_container.container_id' is invalid:"
+        " 'ContainerID.value' 'a.b' contains invalid characters",
+    ),
+    (
+        "LAUNCH_NESTED_CONTAINER_SESSION",
+        {"container_id": {"value": "x", "parent": {"value": "none"}}, "command": {"value": "true"}},
+        400,
+        "Parent container none does not exist",
+    ),
+    ("ATTACH_CONTAINER_OUTPUT", {"container_id": {"value": "x"}}, 404, "Container x cannot be found"),
+    ("WAIT_CONTAINER", {"container_id": {"value": "x"}}, 404, "Container x cannot be found"),
+    (
+        "ATTACH_CONTAINER_INPUT",
+        {"type": "CONTAINER_ID", "container_id": {"value": "x"}},
+        415,
+        "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call",
+    ),
+    (
+        "REMOVE_CONTAINER",
+        {"container_id": {"value": "x", "parent": {"value": "y"}}},
+        500,
+        "Root container y is unknown",
+    ),
+    ("WAIT_CONTAINER", None, 400, "Failed to validate agent::Call: Expecting 'wait_container' to be present"),
+]
 
 
 async def test_refusals(containers: Containers) -> None:

@@ -183,7 +183,7 @@ async def test_guests_of_a_task_with_an_image(
     status, text = await containers.call("LAUNCH_CONTAINER", body)
     assert status == 200, text
     nested = sandbox / "containers/n1"
-    await until((nested / "made").exists)
+    await until(lambda: (nested / "made").exists() and len((nested / "stdout").read_text().split()) == 3)
     assert (nested / "stdout").read_text().split() == ["inside", *["/mnt/mesos/sandbox/containers/n1"] * 2]
     assert (await containers.call("KILL_CONTAINER", {"container_id": container_id(f"{root}.n1")}))[0] == 200
     assert (await containers.wait(f"{root}.n1"))["exit_status"] == 9
