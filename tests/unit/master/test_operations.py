@@ -463,7 +463,8 @@ def test_what_the_agent_cannot_do_any_more_is_dropped(play: Play) -> None:
     play.check()
 
 
-def test_a_new_leader_takes_operations_over(play: Play) -> None:
+def succeeded(play: Play) -> tuple[Play, agent_link.ApplyOperation]:
+    """A new leader, to which the agent brings an operation whose end is not acknowledged."""
     play.begin()
     play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
     (order,) = play.applied()
@@ -475,8 +476,13 @@ def test_a_new_leader_takes_operations_over(play: Play) -> None:
     new = Play(master_id="n")
     new.agent_id = play.agent_id
     new.link = new.back(record.info, pid=record.pid, operations=(known,), checkpointed=(res("disk:64", "r"),))
-    assert new.state.agents[play.agent_id].total == record.total
-    new.framework, new.stream = new.subscribe(info)
+    return new, order
+
+
+def test_a_new_leader_takes_operations_over(play: Play) -> None:
+    new, order = succeeded(play)
+    assert new.state.agents[play.agent_id].total == play.state.agents[play.agent_id].total
+    new.framework, new.stream = new.subscribe(play.state.frameworks[play.framework].info)
     assert new.reconcile("o")[0].state is FINISHED
     uuid = new.finish(order)
     new.acknowledge_operation("o", uuid)
@@ -485,17 +491,7 @@ def test_a_new_leader_takes_operations_over(play: Play) -> None:
 
 
 def test_a_framework_that_never_comes_back(play: Play) -> None:
-    play.begin()
-    play.take(reserve(res("disk:64", "r"), id="o"), refuse_s=0)
-    (order,) = play.applied()
-    record, info = play.state.agents[play.agent_id], play.state.frameworks[play.framework].info
-    status = OperationStatus(operation_id=OperationID(value="o"), state=FINISHED, uuid=UUID(value=b"u" * 16))
-    known = Operation(
-        framework_id=info.id, info=order.info, latest_status=status, uuid=UUID(value=order.operation_uuid)
-    )
-    new = Play(master_id="n")
-    new.agent_id = play.agent_id
-    new.link = new.back(record.info, pid=record.pid, operations=(known,), checkpointed=(res("disk:64", "r"),))
+    new, order = succeeded(play)
     new.finish(order)
     assert new.sent(new.link, agent_link.AcknowledgeOperation) == []
     new.now += 86401
