@@ -16,7 +16,7 @@ import msgspec
 from dcos.agent.checkpoint import CheckpointError, Checkpoints, SavedResources, current_boot_id
 from dcos.agent.checks import Checker
 from dcos.agent.containerizer.base import Ended, LaunchError, Running
-from dcos.agent.containerizer.containerizer import Containerizer
+from dcos.agent.containerizer.containers import Containers
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.compatibility import difference
 from dcos.agent.core.draining import Drain, DrainAsked, SaveDrain
@@ -100,7 +100,7 @@ class Daemon:
         info: AgentInfo,
         work: WorkDir,
         checkpoints: Checkpoints,
-        containerizer: Containerizer,
+        containerizer: Containers,
         collector: GarbageCollector,
         boot_id: Callable[[], str] = current_boot_id,
     ) -> None:

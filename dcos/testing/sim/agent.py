@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.memory import Rules
 from dcos.agent.daemon import Daemon
@@ -15,7 +14,7 @@ from dcos.agent.gc import GarbageCollector
 from dcos.agent.link import AgentLink, LinkBroken, Read
 from dcos.model.v1.types import AgentInfo
 from dcos.runtime.app import App, Exit
-from dcos.testing.sim.machine import Containers, Machine, SimCheckpoints
+from dcos.testing.sim.machine import Machine, SimCheckpoints, SimContainers
 from dcos.testing.sim.network import Refused
 from dcos.testing.sim.process import Life, Process
 
@@ -42,7 +41,7 @@ class AgentProcess(Process):
             info=AgentInfo(hostname=self.name, port=PORT, resources=self.machine.total.messages()),
             work=work,
             checkpoints=SimCheckpoints(work, life),
-            containerizer=cast(Containerizer, Containers(self.machine, life)),
+            containerizer=SimContainers(self.machine, life),
             collector=GarbageCollector(
                 work.root, delay_s=1e9, headroom=0.0, interval_s=1e9, clock=app.clock, log=app.log
             ),

@@ -20,7 +20,7 @@ from dcos.agent.core.exits import Exit
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.volumes import Volumes
 from dcos.model.resources import Resources
-from dcos.model.v1.types import CommandInfo
+from dcos.model.v1.types import CommandInfo, Resource
 from dcos.testing.sim.process import Life
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Machine:
         return [one for one in self.boxes.values() if one is not None and one.ended is None]
 
 
-class Containers:
+class SimContainers:
     """The containerizer as one life of the agent sees it: the twin of ``dcos.agent.containerizer.Containerizer``."""
 
     def __init__(self, machine: Machine, life: Life) -> None:
@@ -154,7 +154,16 @@ class Containers:
     async def update(self, container_id: str, limits: Limits) -> None:
         await asyncio.sleep(0)
 
-    async def drop_group(self, run_id: str) -> None:
+    async def update_group(self, group: str, limits: Limits) -> None:
+        await asyncio.sleep(0)
+
+    async def drop_group(self, group: str) -> None:
+        await asyncio.sleep(0)
+
+    def relink_now(self, container_id: str, resources: tuple[Resource, ...]) -> bool:
+        return True
+
+    async def relink(self, container_id: str, resources: tuple[Resource, ...]) -> None:
         await asyncio.sleep(0)
 
     async def execute(self, container_id: str, command: CommandInfo, timeout_s: float | None) -> int:
