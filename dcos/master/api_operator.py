@@ -17,17 +17,17 @@ from aiohttp import web
 from dcos.master import api_admin, api_operations
 from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
-from dcos.master.core import views
+from dcos.master.core import quota, views
 from dcos.master.core.events import MarkGone, Teardown
 from dcos.master.core.records import FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer, agent_seen
 from dcos.master.streams import Stream
 from dcos.master.version import VERSION_INFO
-from dcos.model.resources import EMPTY, Resources
+from dcos.model.resources import Kind
 from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventType
 from dcos.model.v1.scheduler import OfferConstraints
-from dcos.model.v1.types import FrameworkID, Task
+from dcos.model.v1.types import FrameworkID, Resource, Task, ValueScalar, ValueType
 from dcos.runtime.attached import FileRefused
 from dcos.runtime.http_access import principal_of
 from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, form_of, text_response
@@ -98,26 +98,35 @@ def get_state(state: State, viewer: Viewer = ALL) -> Json:
 
 
 def get_roles(state: State, viewer: Viewer = ALL) -> Json:
-    held: dict[str, Resources] = {}
+    """What is held counts for every role above its own too; roles above known ones are known."""
+    held: dict[str, dict[str, int]] = {}
     members: dict[str, list[Json]] = {}
     for framework in state.frameworks.values():
         for role in framework.roles:
             members.setdefault(role, []).append({"value": framework.id})
         for offered in (False, True):
             for role, resources in views.held_by_role(framework, offered=offered).items():
-                held[role] = held.get(role, EMPTY) + resources
+                quota.count(held, role, resources.filter(_is_scalar))
+    reserved = {role for agent in state.agents.values() for role in agent.total.reserved()}
+    known = {*held, *members, *state.allocator.weights, *state.quotas, *reserved}
+    names = {above for role in known for above in quota.lineage(role)}
     roles: list[Json] = []
-    for role in filter(viewer.role, sorted({*held, *members, *state.allocator.weights, *state.quotas})):
-        scalars = Resources.scalars(
-            **{name: amount / 1000 for name, amount in held.get(role, EMPTY).scalar_quantities().items()}
-        )
+    for role in filter(viewer.role, sorted(names)):
+        scalars = [
+            Resource(name=name, type=ValueType.SCALAR, scalar=ValueScalar(value=amount / 1000))
+            for name, amount in held.get(role, {}).items()
+        ]
         one: Json = {"name": role, "weight": state.allocator.weights.get(role, 1.0)}
         if role in members:
             one["frameworks"] = members[role]
         if scalars:
-            one["resources"] = scalars.messages()
+            one["resources"] = scalars
         roles.append(one)
     return {"roles": roles} if roles else {}
+
+
+def _is_scalar(kind: Kind) -> bool:
+    return kind.type is ValueType.SCALAR
 
 
 def get_weights(state: State, viewer: Viewer = ALL) -> Json:

@@ -201,6 +201,18 @@ async def test_only_listed_roles_have_weights_and_quota() -> None:
         assert done.text == "Failed to validate set quota request: Unknown role 'c'"
 
 
+async def test_roles_above_known_ones_are_shown(master: Master) -> None:
+    await join(master, "cpus:4;mem:1024;cpus(a/b):2")
+    await put(master, "/weights", '[{"role": "c/d/e", "weight": 3}]')
+    shown = {one["name"]: one for one in (await master.get("/roles")).json["roles"]}
+    assert set(shown) == {"a", "a/b", "c", "c/d", "c/d/e"}
+    assert shown["a"]["reserved"] == shown["a/b"]["reserved"] == {"cpus": 2.0}
+    assert shown["a"]["quota"]["consumed"] == {"cpus": 2.0}
+    assert shown["c/d/e"]["weight"] == 3.0
+    roles = (await master.call("GET_ROLES")).json["get_roles"]["roles"]
+    assert [one["name"] for one in roles] == sorted(shown)
+
+
 # ---- maintenance -----------------------------------------------------------------------------------------------------
 
 MACHINE = {"hostname": "host", "ip": "10.0.0.1"}
