@@ -61,6 +61,7 @@ def snapshot(
         "slave/frameworks_active": len(core.frameworks),
     }
     out |= _tasks(core) | _executors(core)
+    out.update((f"slave/{name}", count) for name, count in core.counters.items() if name.startswith("task_"))
     out |= _resources(core.operations.total, core.allocated())
     out |= system()
     return {name: float(out[name]) for name in sorted(out)}

@@ -39,6 +39,7 @@ from dcos.agent.nested import NestedContainers
 from dcos.agent.resources import agent_attributes, agent_resources
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.views import Views
+from dcos.model.acls import EVERYTHING
 from dcos.model.v1.types import AgentInfo, DomainInfo
 from dcos.runtime import access_settings, http
 from dcos.runtime import app as runtime_app
@@ -127,6 +128,7 @@ async def run(app: App[Config]) -> None:
     )
     core = AgentCore(
         Rules(
+            acls=config.acls or EVERYTHING,
             ip=config.advertise_ip or ip,
             launcher_dir=config.launcher_dir,
             shutdown_grace_s=config.executor_shutdown_grace_period,

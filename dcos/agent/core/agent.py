@@ -68,6 +68,8 @@ from dcos.agent.core.state import (
     TaskRun,
 )
 from dcos.agent.core.states import lost_state
+from dcos.model.acls import Action
+from dcos.model.launch_rights import task_user
 from dcos.model.resources import EMPTY
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import (
@@ -302,9 +304,32 @@ class AgentCore(CustomExecutors):
 
     # ---- launch --------------------------------------------------------------------------------------------------------
 
+    def _forbidden(
+        self,
+        framework: FrameworkInfo,
+        executor: ExecutorInfo | None,
+        tasks: tuple[TaskInfo, ...],
+        now: float,
+        *,
+        grouped: bool,
+    ) -> bool:
+        """Whether ACLs forbid to run any of them as its user; then all are refused."""
+        for task in tasks:
+            user = task_user(task, executor, framework)
+            if not self.rules.acls.allows(Action.RUN_TASK, framework.principal, user):
+                kinds = TaskStatusReason
+                reason = kinds.REASON_TASK_GROUP_UNAUTHORIZED if grouped else kinds.REASON_TASK_UNAUTHORIZED
+                why = f"Task '{task.task_id.value}' is not authorized to launch as user '{user}'"
+                for one in tasks:
+                    self._refuse(id_of(framework), one.task_id, TaskState.TASK_ERROR, reason, why, now)
+                return True
+        return False
+
     def _on_task(self, event: TaskAssigned) -> None:
         task, framework_id = event.task, id_of(event.framework)
         if self._drains(event.framework, (task,), event.now):
+            return
+        if self._forbidden(event.framework, task.executor, (task,), event.now, grouped=False):
             return
         if self._cannot_take(event.framework, task, event.now) or self._lacks(event.framework, (task,), event.now):
             return
@@ -346,6 +371,8 @@ class AgentCore(CustomExecutors):
 
     def _on_group(self, event: GroupAssigned) -> None:
         if self._drains(event.framework, event.tasks, event.now):
+            return
+        if self._forbidden(event.framework, event.executor, event.tasks, event.now, grouped=True):
             return
         if any(self._cannot_take(event.framework, task, event.now) for task in event.tasks):
             return

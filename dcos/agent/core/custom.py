@@ -350,7 +350,7 @@ class CustomExecutors(Ending):
             self._out.append(UpdateContainer(executor.run_id, limits_of_all(executor)))
             self._link_volumes(executor, has_volumes(run.info.resources))
         self._record(run, status)
-        self._count(f"tasks/{status.state}")
+        self._count_end(status)
         self._count("updates")
         if executor.checkpoint:
             self._out.append(SaveUpdate(framework.framework_id, executor.executor_id, executor.run_id, status))

@@ -22,6 +22,7 @@ from dcos.agent.core.state import (
     task_message,
 )
 from dcos.agent.core.updates import UpdateStream
+from dcos.model.acls import EVERYTHING, Acls
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     ContainerInfo,
@@ -48,6 +49,7 @@ class Rules:
     """For a custom executor to subscribe."""
     reregistration_s: float = 2.0
     """For one to subscribe again to a restarted agent."""
+    acls: Acls = EVERYTHING
 
 
 class Memory:

@@ -21,6 +21,7 @@ from dcos.agent.core.state import (
     container_id_of,
 )
 from dcos.agent.core.updates import UpdateStream
+from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import (
     AgentID,
     CheckInfoType,
@@ -91,7 +92,7 @@ class Telling(Memory):
             ),
         )
         self._record(run, status)
-        self._count(f"tasks/{state}")
+        self._count_end(status)
         self._count("updates")
         if executor.checkpoint:
             self._out.append(SaveUpdate(framework.framework_id, executor.executor_id, executor.run_id, status))
@@ -125,6 +126,13 @@ class Telling(Memory):
         if status.container_status is not None and status.container_status.executor_pid is not None:
             run.pid = status.container_status.executor_pid
 
+    def _count_end(self, status: TaskStatus) -> None:
+        """By state; ends also by source and reason, in upstream's old words."""
+        self._count(f"tasks/{status.state}")
+        if status.state in TERMINAL and status.source is not None and status.reason is not None:
+            source, reason = (one.lower().replace("agent", "slave") for one in (status.source, status.reason))
+            self._count(f"{status.state.lower()}/{source}/{reason}")
+
     def _refuse(
         self,
         framework_id: str,
@@ -136,21 +144,19 @@ class Telling(Memory):
     ) -> None:
         """A terminal update of a task that the agent does not hold."""
         stream = UpdateStream()
-        stream.push(
-            TaskStatus(
-                task_id=task_id,
-                state=state,
-                message=message,
-                source=TaskStatusSource.SOURCE_AGENT,
-                reason=reason,
-                agent_id=AgentID(value=self.agent_id) if self.agent_id is not None else None,
-                timestamp=now,
-                uuid=self._new_uuid(),
-            ),
-            now,
+        status = TaskStatus(
+            task_id=task_id,
+            state=state,
+            message=message,
+            source=TaskStatusSource.SOURCE_AGENT,
+            reason=reason,
+            agent_id=AgentID(value=self.agent_id) if self.agent_id is not None else None,
+            timestamp=now,
+            uuid=self._new_uuid(),
         )
+        stream.push(status, now)
         self._stray[framework_id, task_id.value] = stream
-        self._count(f"tasks/{state}")
+        self._count_end(status)
         self._send_due(now)
 
     def _send_due(self, now: float) -> None:

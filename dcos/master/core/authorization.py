@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dcos.model.acls import Acls, Action
+from dcos.model.launch_rights import task_user
 from dcos.model.v1.types import (
     ExecutorInfo,
     FrameworkInfo,
@@ -37,14 +38,6 @@ def registration_problem(acls: Acls, info: FrameworkInfo) -> str | None:
     named = info.id.value if info.id is not None else ""
     shown = "{ " + ", ".join(roles) + " }" if roles else "{}"
     return f"Not authorized to register framework {named} with roles {shown}"
-
-
-def task_user(task: TaskInfo, executor: ExecutorInfo | None, framework: FrameworkInfo) -> str:
-    """Whom the task runs as."""
-    for command in (task.command, executor.command if executor is not None else None):
-        if command is not None and command.user is not None:
-            return command.user
-    return framework.user
 
 
 def task_problem(acls: Acls, task: TaskInfo, executor: ExecutorInfo | None, framework: FrameworkInfo) -> str | None:

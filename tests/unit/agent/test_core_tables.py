@@ -11,11 +11,11 @@ from dcos.agent.containerizer.limits import cpu_shares, cpu_weight, cpus_hard, m
 from dcos.agent.core.ageing import allowed_age_s, due
 from dcos.agent.core.argv import NoCommand, command_argv, image_argv
 from dcos.agent.core.compatibility import difference
-from dcos.model.durations import text as duration_text
 from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, environment
 from dcos.agent.core.executors import command_executor, limits_of
 from dcos.agent.core.exits import Exit, describe, judge
 from dcos.agent.core.health import Answer, Health
+from dcos.model.durations import text as duration_text
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     AgentID,
