@@ -167,22 +167,27 @@ class Life:
     # ---- ends --------------------------------------------------------------------------------------------------------
 
     async def _session(self, record: Nested, session: SessionIo, child: subprocess.Popen[bytes]) -> None:
+        """Until the process ends; it ends with the agent too."""
         pump = self._spawn(session.pump(), f"output-{record.name}")
+        termination = Termination()
         try:
-            await processes.ended(child.pid)
+            try:
+                await processes.ended(child.pid)
+            finally:
+                self._signal(record, signal.SIGKILL)
+                code = child.wait()
+                record.pid = None
+                session.ended()
+                messenger = record.inner_pid is not None
+                end = Exit.of_shell(code) if code >= 0 and messenger else _exit_of(code)
+                termination = Termination(exit_status=end.wait_status)
+            await last_words(pump)
+            self._log.info("nested_ended", container=record.name, status=end.wait_status)
+            await self._clean(record)
         finally:
-            self._signal(record, signal.SIGKILL)
-            code = child.wait()
-            record.pid = None
-            session.ended()
-        await last_words(pump)
-        pump.cancel()
-        session.close()
-        messenger = record.inner_pid is not None
-        end = Exit.of_shell(code) if code >= 0 and messenger else _exit_of(code)
-        self._log.info("nested_ended", container=record.name, status=end.wait_status)
-        await self._clean(record)
-        record.finish(Termination(exit_status=end.wait_status))
+            pump.cancel()
+            session.close()
+            record.finish(termination)
         self._ended_sessions.append(record.name)
         if len(self._ended_sessions) > ENDED_SESSIONS:
             self._known.pop(self._ended_sessions.popleft(), None)

@@ -286,6 +286,19 @@ async def test_a_link_in_the_sandbox_leads_nowhere(
     assert os.listdir(folder / "elsewhere") == []
 
 
+async def test_the_agent_stops_with_a_session_open(
+    running: Any, master: Any, make_task: Make, containers: Containers
+) -> None:
+    await master.run(make_task("t1"))
+    root = await root_of(master, "t1")
+    stream = await containers.session_of(f"{root}.s1", "trap '' TERM HUP PIPE; echo $$; sleep 1000", tty=True)
+    await stream.until(lambda one: one.out.endswith("\n"))
+    pid = int(stream.out)
+    assert await running.stop() == 0
+    await until(lambda: gone(pid))
+    stream.close()
+
+
 async def test_every_call_is_known(containers: Containers) -> None:
     """None is answered with 501; those about resource providers as an agent without their folder does."""
     for kind in v1.CallType:
