@@ -8,15 +8,15 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 from dcos.net.core import vips
 from dcos.testing import netns
+from dcos.testing.cluster import eventually
 from dcos.testing.fake_master import FakeMaster
 from dcos.testing.netns import Namespace
 
@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(netns.why_not() is not None, reason=str(netns.why_not())),
 ]
 
+T = TypeVar("T")
 MAIN = "import sys; from dcos.net.service import main; sys.exit(main())"
 
 
@@ -59,15 +60,8 @@ def ask(space: Namespace, ip: str, port: int = 80, source: str = "") -> list[str
         return client.recv(100).decode().split()
 
 
-async def eventually(what: Callable[[], Any], *, within_s: float = 60.0) -> Any:
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            return await asyncio.to_thread(what)
-        except (OSError, AssertionError):
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.1)
+async def until(what: str, probe: Callable[[], T | None]) -> T:
+    return await asyncio.to_thread(lambda: eventually(what, probe, within_s=60, every_s=0.1))
 
 
 @contextlib.asynccontextmanager
@@ -115,21 +109,21 @@ async def test_loopback_nodes_reach_virtual_ips_and_clusters_do_not_meet(tmp_pat
             await run_web(one, 78, 21, vip="1.2.3.4:5000")
             await run_web(other, 79, 21)
 
-            def spread() -> None:
+            def spread() -> bool:
                 seen = {tuple(ask(space, vip_of(78))) for _ in range(24)}
-                assert seen == {("127.0.78.21", "127.0.78.11"), ("127.0.78.22", "127.0.78.11")}
+                return seen == {("127.0.78.21", "127.0.78.11"), ("127.0.78.22", "127.0.78.11")}
 
-            await eventually(spread)
-            assert await eventually(lambda: ask(space, vip_of(79))) == ["127.0.79.21", "127.0.79.11"]
+            await until("both backends answer", spread)
+            assert await until("the other cluster's", lambda: ask(space, vip_of(79))) == ["127.0.79.21", "127.0.79.11"]
             # a client that is bound to a node's own address, and a number without any other route
             assert ask(space, vip_of(78), source="127.0.78.121")[1] == "127.0.78.121"
-            assert await eventually(lambda: ask(space, "1.2.3.4", 5000)) == ["127.0.78.21", "127.0.78.11"]
+            assert await until("the number", lambda: ask(space, "1.2.3.4", 5000)) == ["127.0.78.21", "127.0.78.11"]
 
             async with dcos_net(space, tmp_path / "3", 78, 21):
                 first.kill()
                 await first.wait()
                 space.run("nft", "delete table ip dcos_l4lb_78")
-                await eventually(spread)  # the other's turn: it writes the table again
+                await until("the table is written again", spread)  # the other's turn: it writes the table again
 
         tables = space.run("nft", "list", "tables").split("\n")
         assert sorted(filter(None, tables)) == ["table ip dcos_l4lb_78", "table ip dcos_l4lb_79"]
