@@ -87,7 +87,7 @@ def test_connections_keep_order_hold_back_and_break(loop: VirtualLoop) -> None:
         network.listen("two:1", two, serve)
         with pytest.raises(Refused, match="404"):
             await network.connect(one, "two:1", "/other")
-        with pytest.raises(ConnectionRefusedError):
+        with pytest.raises(ConnectionResetError):
             await network.connect(one, "nobody:1", "/")
         end = await network.connect(one, "two:1", "/")
         for number in range(20):

@@ -166,24 +166,12 @@ class Network:
         self._listeners[address] = (life, handler)
 
     async def connect(self, life: Life, address: str, path: str, body: Any = None) -> End:
-        """Returns once the other side answered 200.
+        """Returns once the other side answered 200. Who gives up before may still be served, as with TCP.
 
-        Errors: Refused, ConnectionError; never returns while the path is cut (callers have timeouts).
+        Errors: Refused, ConnectionError.
         """
-        await asyncio.sleep(self._delay())
-        found = self._listeners.get(address)
-        host = found[0].host if found is not None else address.partition(":")[0]
-        if not (self.passes(life.host, host) and self.passes(host, life.host)):
-            await asyncio.sleep(self.give_up_s * 2)
-            raise ConnectionError(f"{address}: connection timed out")
-        if found is None or not found[0].alive:
-            await asyncio.sleep(self._delay())
-            raise ConnectionRefusedError(f"{address}: connection refused")
-        server, handler = found
-        near, far = End(self, life), End(self, server)
-        near.peer, far.peer = far, near
-        self._open[near] = None
-        server.spawn(self._serve(handler, far, path, body), f"{server.name}{path}")
+        near = End(self, life)
+        self._loop.call_later(self._delay(), self._knock, near, address, path, body, self._loop.time() + self.give_up_s)
         try:
             answer = await near.read()
             if answer == b"":
@@ -195,6 +183,27 @@ class Network:
             near.close()
             raise
         return near
+
+    def _knock(self, near: End, address: str, path: str, body: Any, until: float) -> None:
+        """A request arrives, or tries again while the path is cut."""
+        found = self._listeners.get(address)
+        host = found[0].host if found is not None else address.partition(":")[0]
+        source = near.life.host
+        if not (self.passes(source, host) and self.passes(host, source)):
+            if self._loop.time() < until:
+                self._loop.call_later(1.0, self._knock, near, address, path, body, until)
+            else:
+                near.break_()
+        elif found is None or not found[0].alive:
+            self._loop.call_later(self._delay(), near.break_)
+        else:
+            server, handler = found
+            far = End(self, server)
+            near.peer, far.peer = far, near
+            self._open[near] = None
+            if near.closed:
+                far.arrive(_FIN)
+            server.spawn(self._serve(handler, far, path, body), f"{server.name}{path}")
 
     async def _serve(self, handler: Handler, end: End, path: str, body: Any) -> None:
         try:
@@ -210,7 +219,7 @@ class Network:
 
     def send(self, end: End, message: Any) -> None:
         self.messages += 1
-        if end.broken or end.mute:
+        if end.broken or end.mute or end.peer is end:
             return
         if self.loss and self._rng.random() < self.loss:
             self.reset(end)
