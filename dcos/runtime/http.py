@@ -14,13 +14,12 @@ import msgspec
 from aiohttp import web
 
 from dcos.runtime import log
+from dcos.runtime.accepting import accepting
 
 _log = log.get_logger("http")
 _encode = msgspec.json.Encoder(order=None).encode
 
 JSON = "application/json"
-_BACKLOG = 4096
-"""Connections that may wait to be accepted (the kernel's own limit is this by default): a whole cluster comes at once."""
 
 
 def json_response(
@@ -76,10 +75,9 @@ async def listen(
     ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers).
     """
     async with _running(app, cancel_on_disconnect=cancel_on_disconnect) as runner:
-        site = web.TCPSite(runner, host, port, ssl_context=tls, reuse_address=True, backlog=_BACKLOG)
-        await site.start()
-        address = runner.addresses[0]
-        yield str(address[0]), int(address[1])
+        assert runner.server is not None
+        async with accepting(host, port, runner.server, tls=tls) as address:
+            yield address
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +88,7 @@ async def listen_unix(app: web.Application, *, path: Path, mode: int = 0o660) ->
     async with _running(app) as runner:
         before = os.umask(0o177)
         try:
-            await web.UnixSite(runner, str(path), backlog=_BACKLOG).start()
+            await web.UnixSite(runner, str(path), backlog=1024).start()
         finally:
             os.umask(before)
         path.chmod(mode)

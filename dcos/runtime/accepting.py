@@ -1,0 +1,97 @@
+"""Listening for many at once.
+
+uvloop takes one new connection in a turn of its loop. A busy process has few turns a second: when a whole cluster came at once,
+the kernel's queue overflowed and connections were reset. Here one turn takes up to ``_AT_ONCE``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+
+from dcos.runtime import log
+
+_log = log.get_logger("http")
+_AT_ONCE = 64
+_BACKLOG = 4096
+"""Connections that may wait to be accepted; the kernel's own limit is this by default."""
+_PAUSE_S = 1.0
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class _Listener:
+    def __init__(
+        self, address: socket.socket, serve: Callable[[], asyncio.BaseProtocol], tls: ssl.SSLContext | None
+    ) -> None:
+        self._socket = address
+        self._serve = serve
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._coming: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._loop.add_reader(self._socket, self._take)
+
+    def close(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for task in self._coming:
+            task.cancel()
+
+    def _take(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                taken, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                _log.error("cannot_accept", error=str(error), again_in_s=_PAUSE_S)
+                self._loop.remove_reader(self._socket)
+                self._pause = self._loop.call_later(_PAUSE_S, self._start)
+                return
+            taken.setblocking(False)
+            task = self._loop.create_task(self._hand_over(taken))
+            self._coming.add(task)
+            task.add_done_callback(self._coming.discard)
+
+    async def _hand_over(self, taken: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._serve, taken, ssl=self._tls)
+        except (OSError, TimeoutError) as error:
+            _log.debug("no_connection", error=str(error))
+            taken.close()
+
+
+@contextlib.asynccontextmanager
+async def accepting(
+    host: str, port: int, serve: Callable[[], asyncio.BaseProtocol], *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, int]]:
+    """Give each connection to ``host`` (all its addresses) a protocol; yields the first address; port 0 picks a free one.
+
+    Errors: OSError: an address is taken or not this machine's.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    with contextlib.ExitStack() as stack:
+        first: tuple[str, int] | None = None
+        for family, address in dict.fromkeys((row[0], row[4][:2]) for row in found):
+            try:
+                bound = socket.create_server(address, family=socket.AddressFamily(family), backlog=_BACKLOG)
+            except OSError as error:
+                raise OSError(error.errno, f"{address[0]} port {port}: {error.strerror}") from error
+            bound.setblocking(False)
+            stack.callback(_Listener(bound, serve, tls).close)
+            first = first or (str(bound.getsockname()[0]), int(bound.getsockname()[1]))
+        if first is None:
+            raise OSError(errno.EADDRNOTAVAIL, f"{host}: no address")
+        yield first
