@@ -109,8 +109,8 @@ class ContainerApi:
             limits=dict(body.limits) if isinstance(body, v1.CallLaunchContainer) else {},
         )
         if standalone and body.container_id.parent is not None and wanted.limits:
-            shared = wanted.container is None or wanted.container.linux_info is None
-            if shared:
+            info = wanted.container.linux_info if wanted.container is not None else None
+            if info is None or info.share_cgroups:
                 raise Refused(400, "Resource limits need a container that does not share its parent's cgroups")
         try:
             done = await self._nested.launch(wanted)

@@ -129,18 +129,20 @@ class Launching(Life):
         backend = place.box.mark.backend if place is not None else "host"
         if has_image(request.container):
             backend = "oci"
-        limits = _limits(request)
-        return Mark(
-            launcher=self._launcher if place is None else self._inside.name,
+        own = place is None or not _shares(request)
+        mark = Mark(
+            launcher=self._launcher if own else self._inside.name,
             backend=backend,
             sandbox=str(sandbox),
             user=user,
             description=f"Mesos container {text(request.container_id)}",
-            cpus=limits.cpus if place is None else 0,
-            mem_bytes=limits.mem_bytes if place is None else 0,
-            cpus_hard=limits.cpus_limit if place is None else None,
-            mem_hard_bytes=int(limits.mem_limit_bytes) if place is None and limits.mem_limit_bytes else None,
         )
+        if not own:
+            return mark
+        if not request.resources:
+            # the kernel's own share
+            return msgspec.structs.replace(mark, cpus=1000)
+        return self._containerizer.limited(mark, _limits(request))
 
     def _environment(self, request: Request, place: Place | None, record: Nested) -> dict[str, str]:
         """A session sees what its parent was started with; others only what they are told."""
@@ -240,7 +242,7 @@ class Launching(Life):
             record.inner_pid = entry.inner_pid
             write_atomic(box.directory / "environment.json", msgspec.json.encode(variables), mode=0o600)
             write_atomic(box.launch, terminal.wrapped(entry.script.read_text(), box, tty), mode=0o700)
-        if place is not None:
+        if place is not None and _shares(request):
             groups = group_files(place.box.pid) if place.box.pid is not None else []
             write_atomic(box.directory / "join", "".join(f"{one}\n" for one in groups))
         record.pid = await launcher.start(box)
@@ -263,3 +265,9 @@ def _limits(request: Request) -> Limits:
         mem_limit_bytes=None if mem is None else max(float(MIN_MEM_BYTES), mem.value * 1024 * 1024),
         disk_bytes=int(wanted.scalar("disk") / 1000 * 1024 * 1024),
     )
+
+
+def _shares(request: Request) -> bool:
+    """Whether a nested container runs in its parent's control groups."""
+    info = request.container.linux_info if request.container is not None else None
+    return info is None or info.share_cgroups

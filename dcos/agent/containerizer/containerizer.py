@@ -366,6 +366,16 @@ class Containerizer:
         box = self._box(container_id)
         return box if self.mark(container_id) is not None else None
 
+    def limited(self, mark: Mark, limits: Limits) -> Mark:
+        """The mark of a container with these limits."""
+        return msgspec.structs.replace(
+            mark,
+            cpus=limits.cpus,
+            mem_bytes=limits.mem_bytes,
+            cpus_hard=cpus_hard(limits, enable_cfs=self._settings.enable_cfs),
+            mem_hard_bytes=mem_hard(limits),
+        )
+
     def parts(self, box: Box) -> tuple[Launcher, Backend]:
         """What started a box, and what it was made by.   Errors: ContainerError."""
         return self._supervisor(box), self._backend(box)

@@ -346,6 +346,15 @@ async def test_guests_are_in_the_control_groups_of_their_task(node: Node, link_m
         assert wanted == {f"/mesos_executors.slice/{unit}"}, stream.out
         body = {"container_id": container_id(f"{root}.n1"), "command": {"value": "exec sleep 996"}}
         assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
+        body = {
+            "container_id": container_id(f"{root}.n2"),
+            "command": {"value": "exec sleep 995"},
+            "container": {"type": "MESOS", "linux_info": {"share_cgroups": False}},
+            "resources": [{"name": "mem", "type": "SCALAR", "scalar": {"value": 48}}],
+        }
+        assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
+        shown = node.show(f"mesos-{root}.n2.service", "MemoryLimit", "MemoryMax")
+        assert str(48 * 1024 * 1024) in shown.values()
         times = link_master.registrations
         await asyncio.to_thread(node.run, "systemctl", "restart", "agent")
         await link_master.registered(times + 1)
@@ -356,7 +365,7 @@ async def test_guests_are_in_the_control_groups_of_their_task(node: Node, link_m
         assert (await containers.type_into(root, keys(typed("\x03"))))[0] == 200
         await output.end()
     assert (await link_master.state("host", "TASK_FAILED")).message == "Command exited with status 3"
-    assert node.run("pgrep", "-x", "-f", "sleep 996").stdout == ""
+    assert node.run("pgrep", "-x", "-f", "sleep 99[56]").stdout == ""
     async with asyncio.timeout(20):
         while node.units():
             await asyncio.sleep(0.1)
