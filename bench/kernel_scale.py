@@ -85,7 +85,6 @@ class SimulatedAgent(asyncio.Protocol):
         self._all = all
         self._data = b""
         self._in_body = False
-        self.registered = False
         self._decoder = Decoder()
 
     def hello(self) -> bytes:
@@ -104,7 +103,7 @@ class SimulatedAgent(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._data, self._in_body, self._decoder, self.registered = b"", False, Decoder(), False
+        self._data, self._in_body, self._decoder = b"", False, Decoder()
         head = (
             f"POST {agent_link.PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: {agent_link.CONTENT_TYPE}\r\n"
             "Transfer-Encoding: chunked\r\n\r\n"
@@ -113,8 +112,6 @@ class SimulatedAgent(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._all.lost += 1
-        if not self.registered:
-            print(f"agent {self.number} lost its link before it was registered: {error!r}", flush=True)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -143,7 +140,6 @@ class SimulatedAgent(asyncio.Protocol):
                     self.info = AgentInfo(
                         hostname=self.info.hostname, resources=AGENT, id=AgentID(value=message.agent_id)
                     )
-                self.registered = True
                 self._all.joined += 1
             case agent_link.Shutdown():
                 raise RuntimeError(message.message)
@@ -255,13 +251,8 @@ async def run(services: Processes, count: int, tasks: int) -> None:
     agents = Agents(count)
     async with Stalls("127.0.0.1", services.port("master")) as stalls:
         took = await agents.join(services.port("master"))
-        say(
-            f"{count} new agents until all are registered",
-            took,
-            "s",
-            None,
-            f"longest stall {await stalls.take():.0f} ms",
-        )
+        note = f"{cpu_s(old):.1f} s CPU, longest stall {await stalls.take():.0f} ms"
+        say(f"{count} new agents until all are registered", took, "s", None, note)
     ids = []
     for number in range(FRAMEWORKS):
         one = Scheduler(services.port("master"), f"role-{number}")
@@ -303,8 +294,10 @@ async def run(services: Processes, count: int, tasks: int) -> None:
         await asyncio.sleep(2.0)
         await stalls.take()
         for path, aim in (("/state", 1.0), ("/state", 1.0), ("/state-summary", 0.05), ("/state-summary", 0.05)):
+            used = cpu_s(new)
             took, body = await get("127.0.0.1", services.port("next"), path)
-            say(f"{path} of {len(body) / 1e6:.1f} MB", took, "s", aim, f"longest stall {await stalls.take():.0f} ms")
+            note = f"{cpu_s(new) - used:.2f} s CPU, longest stall {await stalls.take():.0f} ms"
+            say(f"{path} of {len(body) / 1e6:.1f} MB", took, "s", aim, note)
     say("memory of the master", memory_mb(new), "MB", 1500)
     before, pings, begin = cpu_s(new), agents.pings, time.perf_counter()
     await asyncio.sleep(STEADY_S)
@@ -317,6 +310,7 @@ async def run(services: Processes, count: int, tasks: int) -> None:
     begin = time.perf_counter()
     code = services.stop("next")
     say(f"clean stop with everything connected (exit code {code})", time.perf_counter() - begin, "s", 0.5)
+    print(about_machine())
     for reader in readers:
         reader.cancel()
 
