@@ -1,4 +1,7 @@
-"""A real ZooKeeper, master and agent: reserve, make a volume, write, kill -9 of both, read, destroy, unreserve."""
+"""A real ZooKeeper, master and agent: reserve, make a volume, write, kill -9 of both, read, destroy, unreserve.
+
+The agent comes back with more than it had (``--reconfiguration_policy=additive``).
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,10 @@ pytestmark = [
 ]
 
 KINDS = OfferOperationType
+GROWN = (
+    *("--reconfiguration_policy=additive", "--resources=cpus:8;mem:4096;disk:2048"),
+    "--attributes=rack:r1;zone:z1;level:3",
+)
 FRAMEWORK = FrameworkInfo(
     user="root",
     name="keeper",
@@ -188,7 +195,7 @@ async def test_a_volume_from_its_making_to_its_end(real_master: Any, agent: Any,
             await real_master.kill()
             keeper.operations.clear()
             await real_master.start()
-            await agent.start()
+            await agent.start(*GROWN)
             await keeper.until(lambda: keeper.subscriptions >= 2, "another subscription")
             again = [await keeper.ended(name) for name in ("reserve", "create")]
             assert [one.uuid for one in again] == [one.uuid for one in first]
@@ -228,7 +235,9 @@ async def test_a_volume_from_its_making_to_its_end(real_master: Any, agent: Any,
                 async with session.post(f"{url}/api/v1", json={"type": "GET_OPERATIONS"}) as answer:
                     operations = (await answer.json())["get_operations"]
             assert shown["reserved_resources"] == {}
-            assert shown["unreserved_resources"]["disk"] == 1024
+            assert shown["unreserved_resources"]["disk"] == 2048
+            assert shown["resources"]["cpus"] == 8
+            assert shown["attributes"] == {"rack": "r1", "zone": "z1", "level": 3}
             assert operations == {}
         finally:
             pumping.cancel()
