@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dcos.master.config import PREFIX, Config
-from dcos.runtime.settings import SettingsError, load
+from dcos.runtime.settings import SettingsError, load, without_effect
 
 ZK = "--zk=zk://h:2181/mesos"
 
@@ -49,3 +51,35 @@ def test_bad_values_are_named(word: str) -> None:
 def test_zookeeper_is_required() -> None:
     with pytest.raises(SettingsError, match="--zk"):
         load(Config, [], {}, prefix=PREFIX)
+
+
+def test_older_names_of_flags() -> None:
+    argv = [ZK, "--slave_ping_timeout=20secs", "--authenticate_slaves", "--max_slave_ping_timeouts=7"]
+    environ = {"MESOS_SLAVE_REREGISTER_TIMEOUT": "11mins", "MESOS_USER_SORTER": "random"}
+    config = load(Config, argv, environ, prefix=PREFIX)
+    assert (config.agent_ping_timeout, config.max_agent_ping_timeouts, config.authenticate_agents) == (20, 7, True)
+    assert (config.agent_reregister_timeout, config.role_sorter) == (660, "random")
+
+
+def test_flags_without_effect_are_known_by_name() -> None:
+    config = load(Config, [ZK, "--quorum=2", "--modules_dir=/x", "--registry=replicated_log"], {}, prefix=PREFIX)
+    assert without_effect(config) == ["quorum", "modules_dir"]
+    with pytest.raises(SettingsError, match="unknown flag"):
+        load(Config, [ZK, "--quorun=2"], {}, prefix=PREFIX)
+
+
+def test_settings_that_contradict() -> None:
+    config = load(Config, [ZK, "--authenticate_http_frameworks", "--authenticate_agents"], {}, prefix=PREFIX)
+    first, second, third = config.problems()
+    assert "realm 'mesos-master-scheduler'" in first
+    assert "--http_framework_authenticators" in second
+    assert "--credentials" in third
+
+
+def test_acls_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "acls.json"
+    file.write_text('{"permissive": false}')
+    for text in (f"--acls={file}", f"--acls=file://{file}", '--acls={"permissive": false}'):
+        config = load(Config, [ZK, text], {}, prefix=PREFIX)
+        assert config.acls is not None
+        assert not config.acls.permissive
