@@ -27,6 +27,9 @@ from dcos.model.v1.types import (
     ProtobufDuration,
 )
 
+_LONGEST = 2**63 - 1
+"""Nanoseconds that fit the message."""
+
 
 def drain(state: State, request: int, call: master.CallDrainAgent, now: float) -> None:
     agent_id = call.agent_id.value
@@ -68,7 +71,8 @@ def _machine_text(machine: MachineID) -> str:
 def _duration(given: ProtobufDuration | None) -> DurationInfo | None:
     if given is None:
         return None
-    return DurationInfo(nanoseconds=(given.seconds or 0) * 1_000_000_000 + (given.nanos or 0))
+    nanoseconds = (given.seconds or 0) * 1_000_000_000 + (given.nanos or 0)
+    return DurationInfo(nanoseconds=max(0, min(nanoseconds, _LONGEST)))
 
 
 def _absent(state: State, agent_id: str) -> AgentEntry | None:

@@ -23,6 +23,7 @@ from dcos.model.v1 import maintenance
 from dcos.model.v1.types import MachineID, MachineInfoMode, Unavailability
 from dcos.wire import mesos_json
 
+_INT64 = 2**63
 _DOWN = "Operator initiated 'Machine DOWN'"
 
 
@@ -61,6 +62,10 @@ def _schedule_problem(state: State, wanted: maintenance.Schedule) -> str | None:
         if not window.machine_ids:
             return "List of machines in the maintenance window is empty"
         duration = window.unavailability.duration
+        if not -_INT64 <= window.unavailability.start.nanoseconds < _INT64:
+            return "Unavailability 'start' is out of range"
+        if duration is not None and duration.nanoseconds >= _INT64:
+            return "Unavailability 'duration' is out of range"
         if duration is not None and duration.nanoseconds < 0:
             return "Unavailability 'duration' is negative"
         problem = _machines_problem(window.machine_ids, seen)

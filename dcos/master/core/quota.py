@@ -273,12 +273,16 @@ def set_quota(state: State, request: int, asked: quota.QuotaRequest, now: float)
         state.emit(Answer(request, code, problem))
         return
     assert asked.role is not None
-    amounts = {one.name: one.scalar for one in asked.guarantee if one.scalar is not None}
-    config = quota.QuotaConfig(role=asked.role, guarantees=amounts, limits=amounts)
+    config = _config_of(asked.role, asked)
     _store(state, config)
     state.allocator.set_quotas({role: quota_of(one) for role, one in state.quotas.items()})
     _rescind_whole_agents(state, config, now)
     state.emit(Answer(request, 200))
+
+
+def _config_of(role: str, asked: quota.QuotaRequest) -> quota.QuotaConfig:
+    amounts = {one.name: one.scalar for one in asked.guarantee if one.scalar is not None}
+    return quota.QuotaConfig(role=role, guarantees=amounts, limits=amounts)
 
 
 def _set_problem(state: State, asked: quota.QuotaRequest) -> tuple[int, str | None]:
@@ -292,6 +296,9 @@ def _set_problem(state: State, asked: quota.QuotaRequest) -> tuple[int, str | No
     assert asked.role is not None
     if not _whitelisted(state, asked.role):
         return 400, f"{invalid}Unknown role '{asked.role}'"
+    problem = config_problem(_config_of(asked.role, asked))
+    if problem is not None:
+        return 400, invalid + problem
     if asked.role in state.quotas:
         return 400, f"{invalid}Cannot set quota for role '{asked.role}' which already has quota"
     if "/" in asked.role:

@@ -14,6 +14,7 @@ Source: Ghodsi et al., "Dominant Resource Fairness" (NSDI 2011); order and ties 
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -281,7 +282,7 @@ class RandomSorter(Sorter):
         alive = [child for child in node.by_name.values() if self._alive(child)]
         total = sum(child.weight for child in alive)
         for child in alive:
-            share = part * child.weight / total
+            share = max(part * child.weight / total, sys.float_info.min)
             if child.leaf:
                 out.append((child.client, share))
             else:

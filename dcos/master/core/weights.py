@@ -5,6 +5,8 @@ Source: Mesos docs/weights.md and its weights handler (texts; all offers are res
 
 from __future__ import annotations
 
+import math
+
 from dcos.master.core import offers
 from dcos.master.core.effects import Answer, Keep
 from dcos.master.core.registry import Shelf, WeightEntry
@@ -42,6 +44,8 @@ def _problem(state: State, role: str, weight: float) -> str | None:
         return f"{_INVALID}: Unknown role '{role}'"
     if not weight > 0:
         return f"{_INVALID} for role '{role}': Invalid weight '{weight:g}': Weights must be positive"
+    if math.isinf(weight):
+        return f"{_INVALID} for role '{role}': Invalid weight 'inf': Weights must be finite"
     return None
 
 

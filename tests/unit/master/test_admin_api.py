@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from dcos.master.core.events import AgentSaid
 from dcos.model.resources import Resources
+from dcos.model.v1.master import Call, Response
 from dcos.model.v1.types import AgentInfo
 from dcos.testing.fake_agent import CAPABILITIES
-from dcos.wire import agent_link
+from dcos.wire import agent_link, mesos_json
+from dcos.wire.mesos_codec import PROTOBUF
 from tests.unit.master.served import Answer, Master, serving
 
 
@@ -19,6 +22,9 @@ from tests.unit.master.served import Answer, Master, serving
 async def master() -> AsyncIterator[Master]:
     async with serving() as running:
         yield running
+
+
+Json = dict[str, Any]
 
 
 async def put(master: Master, path: str, body: str) -> Answer:
@@ -146,6 +152,7 @@ async def test_the_old_way_to_set_quota(master: Master) -> None:
             "Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota guarantees "
             "'cpus:5' exceed cluster capacity 'cpus:4; mem:1024'",
         ),
+        (guarantee("a", cpus=2e12), 400, invalid + "Invalid 'QuotaConfig.guarantees': {'cpus': 2000000000000}"),
         (guarantee("a", cpus=5) | {"force": True}, 200, ""),
         (
             guarantee("a", cpus=1),
@@ -184,6 +191,10 @@ async def test_weights(master: Master) -> None:
         ("{}", "Failed to parse update weights request JSON '{}': "),
         ('[{"role": "a"}]', "Failed to convert weights JSON array to protobuf '"),
         ('[{"role": "a", "weight": 0}]', f"{start} for role 'a': Invalid weight '0': Weights must be positive"),
+        (
+            '[{"role": "a", "weight": "Infinity"}]',
+            f"{start} for role 'a': Invalid weight 'inf': Weights must be finite",
+        ),
         ('[{"role": "/a", "weight": 1}]', f"{start}: Invalid role '/a': Role '/a' cannot start with a slash"),
     ]:
         done = await put(master, "/weights", body)
@@ -262,6 +273,11 @@ async def test_a_machine_goes_down_and_up_again(master: Master) -> None:
             [WINDOW | {"unavailability": {"start": {"nanoseconds": 5}, "duration": {"nanoseconds": -1}}}],
             "Unavailability 'duration' is negative",
         ),
+        ([WINDOW | {"unavailability": {"start": {"nanoseconds": 2**63}}}], "Unavailability 'start' is out of range"),
+        (
+            [WINDOW | {"unavailability": {"start": {"nanoseconds": 5}, "duration": {"nanoseconds": 2**63}}}],
+            "Unavailability 'duration' is out of range",
+        ),
     ],
 )
 async def test_a_bad_schedule_is_refused(master: Master, windows: list[Any], text: str) -> None:
@@ -320,3 +336,39 @@ async def test_capabilities_are_told(master: Master) -> None:
     assert (await master.get("/state")).json["capabilities"] == ["AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2"]
     shown = (await master.call("GET_MASTER")).json["get_master"]["master_info"]["capabilities"]
     assert shown == [{"type": "AGENT_UPDATE"}, {"type": "AGENT_DRAINING"}, {}]
+
+
+async def test_the_same_in_protobuf(master: Master) -> None:
+    agent = await join(master)
+    headers = {"Content-Type": PROTOBUF.content_type, "Accept": PROTOBUF.content_type}
+
+    async def call(body: Json) -> Response | None:
+        data = PROTOBUF.encode(mesos_json.decode(json.dumps(body).encode(), Call), Call)
+        async with master.session.post(master.url + "/api/v1", data=data, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+            raw = await answer.read()
+        return PROTOBUF.decode(raw, Response) if raw else None
+
+    quota = config("q", cpus=1.5) | {"guarantees": {"cpus": {"value": 0.5}}}
+    assert await call({"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [quota]}}) is None
+    shown = await call({"type": "GET_QUOTA"})
+    assert shown is not None
+    assert shown.get_quota is not None
+    assert shown.get_quota.status.configs[0].limits["cpus"].value == 1.5
+    drain: Json = {"agent_id": {"value": agent}, "max_grace_period": {"seconds": 10**30}}
+    done = await master.call("DRAIN_AGENT", **drain)
+    assert done.status == 200
+    shown = await call({"type": "GET_AGENTS"})
+    assert shown is not None
+    assert shown.get_agents is not None
+    (seen,) = shown.get_agents.agents
+    assert seen.drain_info is not None
+    assert seen.drain_info.config.max_grace_period is not None
+    assert seen.drain_info.config.max_grace_period.nanoseconds == 2**63 - 1
+    await call(
+        {"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": {"schedule": {"windows": [WINDOW]}}}
+    )
+    shown = await call({"type": "GET_MAINTENANCE_SCHEDULE"})
+    assert shown is not None
+    assert shown.get_maintenance_schedule is not None
+    assert len(shown.get_maintenance_schedule.schedule.windows) == 1
