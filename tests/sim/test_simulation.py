@@ -177,3 +177,11 @@ def test_resources_used_twice_are_seen(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Truth, "asked", greedy)
     assert any("used twice" in one for seed in range(4) for one in run_seed(seed, tmp_path / str(seed)).problems)
+
+
+def test_a_broken_promise_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new leader that forgets the weights that operators set."""
+    monkeypatch.setattr(faults, "TABLE", {faults.set_weight: 3, faults.crash_leader: 1})
+    assert all(run_seed(seed, tmp_path / str(seed)).ok for seed in range(2))
+    monkeypatch.setattr("dcos.master.core.allocator.Allocator.replace_weights", lambda *_: None)
+    assert any("promised" in one for seed in range(2) for one in run_seed(seed, tmp_path / f"b{seed}").problems)

@@ -165,6 +165,10 @@ def drain_agent(world: World) -> None:
             world.loop.call_later(world.rng.uniform(5.0, 60.0), world.operate, "reactivate", agent)
 
 
+def set_weight(world: World) -> None:
+    world.operate("weight", f"{world.rng.choice(('a', 'b', 'c'))}={world.rng.choice((0.5, 1.0, 2.0, 7.0))}")
+
+
 def tear_down(world: World) -> None:
     """An operator removes a framework; it comes back as a new one."""
     one = _pick(world, world.frameworks)
@@ -210,6 +214,7 @@ TABLE: dict[Fault, int] = {
     clock_jump: 4,
     mark_gone: 1,
     drain_agent: 2,
+    set_weight: 3,
     tear_down: 1,
     kill_tasks: 14,
     change_apps: 10,

@@ -16,7 +16,7 @@ from dcos.master.streams import Stream
 from dcos.master.writer import EXIT_LEADERSHIP, Writer
 from dcos.model.v1 import master
 from dcos.model.v1.scheduler import Call, Event, EventType
-from dcos.model.v1.types import AgentID, ProtobufDuration
+from dcos.model.v1.types import AgentID, ProtobufDuration, WeightInfo
 from dcos.runtime.app import App, Exit
 from dcos.store.base import SessionLost
 from dcos.store.url import ZkUrl
@@ -142,6 +142,12 @@ def _order(kind: str, target: str, now: float, number: int) -> MarkGone | Teardo
         case "deactivate":
             call = master.Call(
                 type=master.CallType.DEACTIVATE_AGENT, deactivate_agent=master.CallDeactivateAgent(agent_id=agent)
+            )
+        case "weight":
+            role, _, value = target.partition("=")
+            weights = (WeightInfo(role=role, weight=float(value)),)
+            call = master.Call(
+                type=master.CallType.UPDATE_WEIGHTS, update_weights=master.CallUpdateWeights(weight_infos=weights)
             )
         case _:
             call = master.Call(

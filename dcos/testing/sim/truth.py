@@ -147,6 +147,7 @@ class Truth:
         for framework in world.frameworks:
             out += self._framework(framework, state)
         out += books(state)
+        out += world.promises.problems(state)
         reserved = self._reserved()
         for framework in world.frameworks:
             out += framework.reservations.problems(reserved)

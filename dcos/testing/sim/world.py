@@ -22,8 +22,9 @@ from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
 from dcos.testing.sim.machine import Machine
 from dcos.testing.sim.marathon import Clients, MarathonProcess
 from dcos.testing.sim.master import PORT, MasterProcess
-from dcos.testing.sim.network import Network
+from dcos.testing.sim.network import Network, Refused
 from dcos.testing.sim.process import Life, Process
+from dcos.testing.sim.promises import Promises
 from dcos.testing.sim.trace import Trace
 from dcos.testing.sim.truth import Truth
 
@@ -103,6 +104,7 @@ class World:
         self.truth = Truth(self)
         self.ensemble = SimEnsemble(self.truth.observe)
         self.quiet = False
+        self.promises = Promises()
         self.removed: set[str] = set()
         """Frameworks whose schedulers were told that they are no more."""
         self.faults = 0
@@ -237,15 +239,31 @@ class World:
         self._operator_life.spawn(self._operate(kind, target), "operator")
 
     async def _operate(self, kind: str, target: str) -> None:
+        promise = _promise(kind, target)
+        if promise is not None:
+            self.promises.asked(promise[0])
+        status: int | None = 503
         for master in self.masters:
             if master.leads:
-                with contextlib.suppress(ConnectionError, TimeoutError):
-                    async with asyncio.timeout(10.0):
-                        end = await self.network.connect(
-                            self._operator_life, f"{master.host}:{PORT}", "/operator", (kind, target)
-                        )
-                        end.close()
-                return
+                status = await self._ask_leader(master, kind, target)
+                break
+        self.trace("operator", kind, target, "answered", status)
+        if promise is not None:
+            self.promises.answered(*promise, status)
+
+    async def _ask_leader(self, master: MasterProcess, kind: str, target: str) -> int | None:
+        """The status of the answer; None when none came."""
+        try:
+            async with asyncio.timeout(10.0):
+                end = await self.network.connect(
+                    self._operator_life, f"{master.host}:{PORT}", "/operator", (kind, target)
+                )
+                end.close()
+        except Refused as error:
+            return error.status
+        except (ConnectionError, TimeoutError):
+            return None
+        return 200
 
     # ---- the run -----------------------------------------------------------------------------------------------------
 
@@ -370,6 +388,20 @@ class World:
             task.cancel()
         if left:
             await asyncio.wait(left)
+
+
+def _promise(kind: str, target: str) -> tuple[str, float] | None:
+    """What an order's success promises: a matter and its value."""
+    match kind:
+        case "drain" | "deactivate":
+            return f"deactivated {target}", 1.0
+        case "reactivate":
+            return f"deactivated {target}", 0.0
+        case "weight":
+            role, _, value = target.partition("=")
+            return f"weight {role}", float(value)
+        case _:
+            return None
 
 
 class _Errors(logging.Handler):
