@@ -28,6 +28,10 @@ from dcos.model.v1.types import (
     Resource,
     ResourceDiskInfo,
     ResourceDiskInfoPersistence,
+    ResourceDiskInfoSource,
+    ResourceDiskInfoSourceMount,
+    ResourceDiskInfoSourcePath,
+    ResourceDiskInfoSourceType,
     TaskInfo,
     TaskState,
     ValueScalar,
@@ -102,7 +106,7 @@ class Play(Stage):
         self.call(self.framework, Call(type=CallType.RECONCILE_OPERATIONS, reconcile_operations=call))
         return self.operation_statuses()[before:]
 
-    def operate(self, operation: OfferOperation, *, agent: str | None = None, principal: str | None = None) -> int:
+    def order(self, operation: OfferOperation, *, agent: str | None = None, principal: str | None = None) -> int:
         request = next(self.numbers)
         made = self.do(Operate(self.now, request, agent or self.agent_id, operation, principal))
         answer = next(one for one in made if isinstance(one, effects.Answer))
@@ -189,7 +193,7 @@ def test_grow_and_shrink(play: Play) -> None:
 
 def test_refinement(play: Play) -> None:
     play.begin("a/b", resources="cpus:2;mem:512")
-    assert play.operate(reserve(res("cpus:2", "a"))) == 202
+    assert play.order(reserve(res("cpus:2", "a"))) == 202
     play.wait(6)
     play.take(reserve(res("cpus:1", "a", "a/b")), refuse_s=0)
     record = play.state.agents[play.agent_id]
@@ -571,7 +575,7 @@ def test_an_agent_that_could_not(play: Play) -> None:
 
 def test_operators_reserve_and_rescind_offers(play: Play) -> None:
     play.begin()
-    assert play.operate(reserve(res("cpus:2", "s"))) == 202
+    assert play.order(reserve(res("cpus:2", "s"))) == 202
     assert play.kinds(play.stream).count("RESCIND") == 1
     (order,) = play.applied()
     assert order.framework_id is None
@@ -581,7 +585,7 @@ def test_operators_reserve_and_rescind_offers(play: Play) -> None:
     assert len(play.sent(play.link, agent_link.AcknowledgeOperation)) == 1
     play.wait(6)
     assert bag(*play.offer().resources) == Resources.parse("cpus:2;mem:1024;disk:1000;ports:[31000-31009]")
-    assert play.operate(unreserve(res("cpus:2", "s"))) == 202
+    assert play.order(unreserve(res("cpus:2", "s"))) == 202
     assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
     play.check()
 
@@ -589,22 +593,22 @@ def test_operators_reserve_and_rescind_offers(play: Play) -> None:
 def test_operators_take_what_is_free_before_what_is_offered(play: Play) -> None:
     play.begin()
     play.decline(play.framework, [play.offer()], refuse_s=1000.0)
-    assert play.operate(reserve(res("cpus:2", "s"))) == 202
+    assert play.order(reserve(res("cpus:2", "s"))) == 202
     assert "RESCIND" not in play.kinds(play.stream)
     play.check()
 
 
 def test_operators_are_refused(play: Play) -> None:
     play.begin()
-    assert play.operate(reserve(res("cpus:1", "s")), agent="nobody") == 400
+    assert play.order(reserve(res("cpus:1", "s")), agent="nobody") == 400
     assert play.answer == "No agent found with specified ID"
-    assert play.operate(reserve(res("cpus:1"))) == 400
+    assert play.order(reserve(res("cpus:1"))) == 400
     assert play.answer.startswith(f"Invalid RESERVE operation on agent {play.agent_id}: ")
-    assert play.operate(reserve(res("cpus:1", "s")), principal="p") == 400
-    assert play.operate(reserve(res("cpus:5", "s"))) == 409
+    assert play.order(reserve(res("cpus:1", "s")), principal="p") == 400
+    assert play.order(reserve(res("cpus:5", "s"))) == 409
     assert "does not contain" in play.answer
     play.run_task(play.framework, resources="cpus:3;mem:64")
-    assert play.operate(reserve(res("cpus:2", "s"))) == 409
+    assert play.order(reserve(res("cpus:2", "s"))) == 409
     play.check()
 
 
@@ -619,15 +623,65 @@ def test_operators_make_and_resize_volumes(play: Play) -> None:
         destroy(res("disk:50", "s", volume="v")),
         unreserve(disk),
     ):
-        assert play.operate(operation) == 202, play.answer
+        assert play.order(operation) == 202, play.answer
         play.check()
     assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
 
 
 def test_operators_reserve_anew_in_one_step(play: Play) -> None:
     play.begin()
-    assert play.operate(reserve(res("cpus:1", "s"))) == 202
-    assert play.operate(reserve(res("cpus:1", "t"), source=(res("cpus:1", "s"),))) == 202, play.answer
+    assert play.order(reserve(res("cpus:1", "s"))) == 202
+    assert play.order(reserve(res("cpus:1", "t"), source=(res("cpus:1", "s"),))) == 202, play.answer
     assert set(play.state.agents[play.agent_id].total.reserved()) == {"t"}
-    assert play.operate(reserve(res("cpus:2", "t"), source=(res("cpus:1", "t"),))) == 400
+    assert play.order(reserve(res("cpus:2", "t"), source=(res("cpus:1", "t"),))) == 400
     play.check()
+
+
+# ---- disks -----------------------------------------------------------------------------------------------------------
+
+
+def on(one: Resource, kind: str, root: str) -> Resource:
+    kinds = ResourceDiskInfoSourceType
+    source = ResourceDiskInfoSource(
+        type=kinds(kind),
+        path=ResourceDiskInfoSourcePath(root=root) if kind == "PATH" else None,
+        mount=ResourceDiskInfoSourceMount(root=root) if kind == "MOUNT" else None,
+    )
+    return msgspec.structs.replace(one, disk=msgspec.structs.replace(one.disk or ResourceDiskInfo(), source=source))
+
+
+def test_a_mount_disk_goes_as_a_whole(play: Play) -> None:
+    play.begin()
+    record = play.state.agents[play.agent_id]
+    total = Resources.parse("cpus:4;mem:1024") + bag(
+        on(res("disk:500"), "MOUNT", "/m"), on(res("disk:500"), "PATH", "/p")
+    )
+    play.say(play.link, agent_link.UpdateResources(total=total.messages()))
+    whole, part = on(res("disk:500", "r"), "MOUNT", "/m"), on(res("disk:100", "r"), "MOUNT", "/m")
+    volume = on(res("disk:500", "r", volume="v"), "MOUNT", "/m")
+    assert play.order(reserve(part)) == 409
+    assert play.order(reserve(whole)) == 202
+    assert play.order(create(on(res("disk:100", "r", volume="v"), "MOUNT", "/m"))) == 409
+    assert play.order(create(volume)) == 202
+    assert play.order(shrink(volume, 100.0)) == 400
+    assert "on a MOUNT disk is not supported" in play.answer
+    assert play.order(grow(volume, whole)) == 400
+    assert "Incompatible resources" in play.answer
+    assert play.order(destroy(volume)) == 202
+    assert play.order(unreserve(whole)) == 202
+    assert record.total == total
+
+
+def test_a_path_disk_can_be_divided_but_not_mixed(play: Play) -> None:
+    play.begin()
+    record = play.state.agents[play.agent_id]
+    total = Resources.parse("cpus:4;mem:1024;disk:100") + bag(on(res("disk:500"), "PATH", "/p"))
+    play.say(play.link, agent_link.UpdateResources(total=total.messages()))
+    volume = on(res("disk:60", "r", volume="v"), "PATH", "/p")
+    assert play.order(reserve(on(res("disk:100", "r"), "PATH", "/p"), res("disk:50", "r"))) == 202
+    assert play.order(create(volume)) == 202
+    assert play.order(grow(volume, res("disk:10", "r"))) == 400
+    assert play.order(grow(volume, on(res("disk:10", "r"), "PATH", "/p"))) == 202
+    wanted = on(res("disk:70", "r", volume="v"), "PATH", "/p"), on(res("disk:30", "r"), "PATH", "/p")
+    assert record.total.contains(bag(*wanted, res("disk:50", "r")))
+    assert record.total.quantities() == total.quantities()
