@@ -115,7 +115,7 @@ def check(stage: Stage, agent: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(operations, min_size=1, max_size=4), st.booleans())
 def test_operators_and_schedulers(given_operations: list[dict[str, Any]], framework: bool) -> None:
-    wanted = [made for one in given_operations if (made := decoded(one)) is not None]
+    wanted = [known for one in given_operations if (known := decoded(one)) is not None]
     stage = Stage()
     agent, _ = stage.agent(FLAGS)
     if framework:
