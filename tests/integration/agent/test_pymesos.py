@@ -95,7 +95,7 @@ async def _play(folder: Path, python: Path, *words: str) -> dict[str, list[dict[
     """What a program beside this file said until it ended well, by kind."""
     with (folder / "scheduler.log").open("wb") as log:
         scheduler = await asyncio.create_subprocess_exec(
-            *(python, HERE / words[0], *words[1:]),
+            *(str(python), str(HERE / words[0]), *words[1:]),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             limit=2**24,
