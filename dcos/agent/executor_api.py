@@ -27,6 +27,8 @@ PATH = "/api/v1/executor"
 HEARTBEAT_S = 1800.0
 _UUID_BYTES = 16
 _LOOK_S = 1.0
+_STALL_S = 75.0
+"""How long an executor may take nothing while something waits; then its connection is broken."""
 _MEDIA = f"{JSON.content_type} or {PROTOBUF.content_type}"
 
 
@@ -145,7 +147,7 @@ class ExecutorApi:
 
 
 async def _write(request: web.Request, response: web.StreamResponse, events: Events, codec: Codec) -> None:
-    """Until the core ends the stream or the executor goes away (its socket is looked at every second)."""
+    """Until the core ends the stream, or the executor goes away (its socket is looked at every second) or stands still."""
     quiet_s = 0.0
     while request.transport is not None and not request.transport.is_closing():
         event: v1.Event | None = v1.Event(type=v1.EventType.HEARTBEAT)
@@ -160,7 +162,12 @@ async def _write(request: web.Request, response: web.StreamResponse, events: Eve
         if event is None:
             await response.write_eof()
             return
-        await response.write(recordio.frame(codec.encode(event, v1.Event)))
+        try:
+            async with asyncio.timeout(_STALL_S):
+                await response.write(recordio.frame(codec.encode(event, v1.Event)))
+        except TimeoutError:
+            request.transport.abort()
+            return
 
 
 # ---- bytes -----------------------------------------------------------------------------------------------------------

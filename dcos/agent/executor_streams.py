@@ -12,6 +12,8 @@ from dcos.model.v1 import executor as v1
 
 Events = asyncio.Queue[v1.Event | None]
 """None ends the stream."""
+MOST_WAITING = 10_000
+"""Events that may wait for an executor; one that lets more wait is cut off, and may subscribe again."""
 
 
 class ExecutorStreams:
@@ -45,9 +47,15 @@ class ExecutorStreams:
     def tell(self, framework_id: str, executor_id: str, event: v1.Event) -> bool:
         """False when nobody hears it."""
         found = self._open.get((framework_id, executor_id))
-        if found is not None:
-            found[1].put_nowait(event)
-        return found is not None
+        if found is None:
+            return False
+        if found[1].qsize() >= MOST_WAITING:
+            while not found[1].empty():
+                found[1].get_nowait()
+            self.close(framework_id, executor_id)
+            return False
+        found[1].put_nowait(event)
+        return True
 
     def close(self, framework_id: str, executor_id: str) -> None:
         """What was told is still delivered."""
