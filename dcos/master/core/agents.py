@@ -458,12 +458,25 @@ def _return_known(
         if (framework_id, task_id) not in told and task.is_terminal:
             tasks.remove(state, state.frameworks[framework_id], agent, task)
     _welcome(state, agent, missing)
+    before = set(agent.tasks)
     _adopt(state, agent, message, now, tell=False)
+    _end_given_up(state, agent, before)
     operations.resend(state, agent)
     for (framework_id, task_id), policy in list(agent.kills.items()):
         tasks.send_kill(state, agent, framework_id, task_id, policy)
     agent.kills.clear()
     tell_draining(state, agent, now)
+
+
+def _end_given_up(state: State, agent: AgentRecord, before: set[tuple[str, str]]) -> None:
+    """Tasks of frameworks without checkpointing were told LOST when the link broke, yet the agent lived on: they end now.
+
+    ``before``: what we knew of the agent's when it came back.
+    """
+    for (framework_id, task_id), task in agent.tasks.items():
+        checkpoints = state.frameworks[framework_id].info.checkpoint
+        if (framework_id, task_id) not in before and not checkpoints and not task.is_terminal:
+            tasks.send_kill(state, agent, framework_id, task_id, None)
 
 
 def _adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now: float, *, tell: bool) -> None:

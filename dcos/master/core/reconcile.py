@@ -73,6 +73,9 @@ def _answer(
     if (agent is None and state.recovered) or (agent is not None and agent in state.recovered):
         return None
     unreachable_since: float | None = None
+    here = state.agents.get(agent or "")
+    if here is not None and not here.connected and not framework.info.checkpoint:
+        return None  # given up when the link broke; whether it is gone shows when the agent is back
     if agent is not None and agent in state.agents:
         found, text = TaskState.TASK_GONE, "Reconciliation: Task is gone"
     elif agent is not None and agent in state.unreachable:

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from dcos.master.core import effects
+from dcos.model.resources import Resources
+from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
-from dcos.model.v1.types import TaskState
+from dcos.model.v1.types import AgentID, TaskID, TaskState
 from dcos.wire import agent_link
-from tests.unit.master.stage import Stage
+from tests.unit.master.stage import Stage, framework_info
 
 
 @pytest.mark.parametrize("given_up", [False, True])
@@ -33,6 +35,29 @@ def test_registered_is_heard_before_a_removed_framework_is_ended(given_up: bool)
     link = stage.back(record.info, (told,), pid=record.pid)
     heard = [one.message for one in stage.effects if isinstance(one, effects.ToAgent) and one.link == link]
     assert [type(one) for one in heard[:2]] == [agent_link.Registered, agent_link.ShutdownFramework]
+
+
+def test_what_was_given_up_with_the_link_ends_when_the_agent_is_back() -> None:
+    """A framework without checkpointing hears LOST at once, nothing of GONE before it is known, and the task is killed."""
+    stage = Stage()
+    agent, link = stage.agent()
+    framework, stream = stage.subscribe(framework_info(checkpoint=False))
+    stage.run_task(framework)
+    record = stage.state.agents[agent]
+    told = agent_link.AgentFramework(
+        info=stage.state.frameworks[framework].info, tasks=tuple(one.message for one in record.tasks.values())
+    )
+    stage.cut(link)
+    assert stage.statuses(stream)[-1].state is TaskState.TASK_LOST
+    stage.clear()
+    asked = scheduler.CallReconcileTask(task_id=TaskID(value="t"), agent_id=AgentID(value=agent))
+    stage.call(framework, Call(type=CallType.RECONCILE, reconcile=scheduler.CallReconcile(tasks=(asked,))))
+    assert stage.statuses(stream) == []
+    link = stage.back(record.info, (told,), pid=record.pid)
+    assert [one.task_id.value for one in stage.sent(link, agent_link.KillTask)] == ["t"]
+    assert stage.state.agents[agent].used == Resources.parse("cpus:1;mem:64")
+    stage.update(framework, "t", TaskState.TASK_KILLED)
+    assert not stage.state.agents[agent].used
 
 
 def test_a_state_is_not_told_before_the_updates_that_lead_to_it() -> None:
