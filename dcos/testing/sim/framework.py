@@ -97,6 +97,7 @@ class Habits:
     """Tasks to launch, or instances to keep."""
     groups: bool = False
     reserves: bool = False
+    checkpoint: bool = True
     failover_s: float = 1e6
     mean_s: float = 60.0
     """Of a batch's tasks."""
@@ -191,7 +192,7 @@ class FrameworkProcess(Process):
             roles=(habits.role,) if habits.aware else (),
             role=None if habits.aware else habits.role,
             failover_timeout=habits.failover_s,
-            checkpoint=True,
+            checkpoint=habits.checkpoint,
             capabilities=tuple(FrameworkInfoCapability(type=one) for one in (_AWARE if habits.aware else ())),
         )
 

@@ -50,6 +50,7 @@ class MasterProcess(Process):
             agent_reregister_timeout=scale.reregister_s,
             allocation_interval=scale.allocation_s,
             offer_timeout=scale.offer_timeout_s,
+            agent_removal_rate_limit=scale.removals,
             registry_gc_interval=60.0,
         )
 

@@ -52,6 +52,8 @@ class Scale:
     reregister_s: float = 60.0
     allocation_s: float = 1.0
     offer_timeout_s: float | None = None
+    removals: tuple[int, float] | None = None
+    """How many agents may be given up in how many seconds."""
 
     @property
     def lost_s(self) -> float:
@@ -75,6 +77,7 @@ class Scale:
             reregister_s=rng.choice((15.0, 60.0)),
             allocation_s=rng.choice((1.0, 5.0)),
             offer_timeout_s=rng.choice((None, None, 10.0)),
+            removals=rng.choice((None, None, (1, 10.0))),
         )
 
 
@@ -145,6 +148,7 @@ class World:
             count=rng.randint(2, 12) * max(1, self.scale.agents // 5),
             groups=aware and rng.random() < 0.4,
             reserves=aware and rng.random() < 0.4,
+            checkpoint=rng.random() < 0.85,
             failover_s=rng.choice((1e6, 1e6, 1e6, 30.0)),
             mean_s=rng.choice((5.0, 40.0, 200.0)) if not self.scale.marathon else 10.0,
             reconcile_s=rng.choice((15.0, 40.0, 120.0)),
