@@ -28,6 +28,10 @@ def obstacle() -> str:
     return "" if probe.returncode == 0 else "network namespaces cannot be made here"
 
 
+class NoEngine(Exception):
+    """The daemon will not run on this machine."""
+
+
 class DockerEngine:
     """``pid`` is of a process that holds the namespaces; its network is the containers' "host"."""
 
@@ -68,7 +72,8 @@ class DockerEngine:
             )
         deadline = time.monotonic() + 90
         while self.docker("version", check=False).returncode != 0:
-            assert self._process.poll() is None, self.log()
+            if self._process.poll() is not None:
+                raise NoEngine(f"dockerd ended at its start: {self.log().strip().splitlines()[-1:]}")
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.1)
 

@@ -52,7 +52,8 @@ Delegate=yes
 WorkingDirectory={repository}
 ExecStart={python} -m dcos.agent.service --master=127.0.0.1:{master} --ip=127.0.0.1 --port={port} \\
  --work_dir=/var/lib/mesos/slave --launcher=systemd --cgroups_enable_cfs --registration_backoff_factor=50ms \\
- --no-hostname_lookup --isolation=cgroups/cpu,cgroups/mem,disk/du,namespaces/pid,linux/capabilities --resources=cpus:4;mem:4096;disk:1024
+ --no-hostname_lookup \\
+ --isolation=cgroups/cpu,cgroups/mem,disk/du,namespaces/pid,linux/capabilities --resources=cpus:4;mem:4096;disk:1024
 StandardOutput=append:/var/agent.log
 StandardError=append:/var/agent.log
 """
