@@ -479,20 +479,23 @@ class Allocator(Ledger):
     def _carve(self, slot: Slot, only: set[str] | None, now: float) -> None:
         """Offer what is free on one agent to everybody (or ``only``) in fair order, and note when to look again."""
         wake = 0.0
-        withheld = blocked = False
+        withheld = blocked = foreign = False
         looked_at = ""
         quotas = bool(self.account.quotas)
         quantities = slot.free.quantities()
         if only is None:
             self._withheld.pop(slot.id, None)
         for role, framework in self._turns(only):
+            if role != looked_at:
+                looked_at = role
+                foreign = slot.special and not any(may_use(kind.role, role) for kind, _ in slot.free)
+                blocked = quotas and not foreign and self._blocked(slot, role, quantities)
+            if foreign:
+                continue
             traits = self._clients[framework].traits
-            if quotas:
-                if role != looked_at:
-                    looked_at, blocked = role, self._blocked(slot, role, quantities)
-                if blocked and role not in traits.enough:
-                    withheld = True
-                    continue
+            if blocked and role not in traits.enough:
+                withheld = True
+                continue
             if not self._fits(slot, framework, role, traits):
                 continue
             enough = traits.enough.get(role, self._enough)
@@ -545,8 +548,8 @@ class Allocator(Ledger):
             if len(found) <= 1:
                 yield from found
                 return
-        for role in self._roles_sorter.order():
-            for framework in self._roles[role].sorter.order():
+        for role in self._roles_sorter.each():
+            for framework in self._roles[role].sorter.each():
                 if only is None or framework in only:
                     yield role, framework
 

@@ -94,6 +94,8 @@ class Sorter:
         self._leaves: dict[str, _Node] = {}
         self._seen = totals.version
         self._order: list[str] | None = None
+        self._changes = 0
+        """How often an order was outdated."""
 
     def __contains__(self, client: str) -> bool:
         return client in self._leaves
@@ -119,7 +121,7 @@ class Sorter:
         self._leaves[client] = node
 
     def _attach(self, parent: _Node, name: str, *, leaf: bool) -> _Node:
-        self._order = None
+        self._outdated()
         path = f"{parent.path}/{name}" if parent.path else name
         node = _Node(name, path, parent, 1.0 if name == VIRTUAL else self._weights.get(path, 1.0), leaf)
         parent.by_name[name] = node
@@ -137,7 +139,7 @@ class Sorter:
 
     def remove(self, client: str) -> None:
         """Forget a client, what it holds and how often it was allocated to."""
-        self._order = None
+        self._outdated()
         leaf = self._leaves.pop(client)
         held = dict(leaf.held)
         node: _Node | None = leaf
@@ -167,12 +169,12 @@ class Sorter:
         del node.parent.by_name[node.name]
 
     def activate(self, client: str) -> None:
-        self._order = None
+        self._outdated()
         self._leaves[client].active = True
 
     def deactivate(self, client: str) -> None:
         """Not listed any more, but what it holds still counts."""
-        self._order = None
+        self._outdated()
         self._leaves[client].active = False
 
     def is_active(self, client: str) -> bool:
@@ -203,7 +205,7 @@ class Sorter:
                 return
             node = found
         node.weight = weight
-        self._order = None
+        self._outdated()
         self._place(node)
 
     def share(self, client: str) -> float:
@@ -215,13 +217,34 @@ class Sorter:
         if self._seen != self._totals.version:
             self._seen = self._totals.version
             self._sort_all(self._root)
-            self._order = None
+            self._outdated()
         if self._order is None:
             self._order = list(self._walk(self._root))
         return self._order
 
+    def each(self) -> Iterable[str]:
+        """As ``order``, but worked out only as far as it is asked for: most walks end with the first few clients.
+
+        Changes meanwhile do no harm: each level of the tree is taken as it was when it was reached.
+        """
+        if self._seen != self._totals.version or self._order is not None:
+            return self.order()
+        return self._each()
+
+    def _each(self) -> Iterator[str]:
+        began, walked = self._changes, []
+        for client in self._walk(self._root):
+            walked.append(client)
+            yield client
+        if began == self._changes:
+            self._order = walked
+
+    def _outdated(self) -> None:
+        self._order = None
+        self._changes += 1
+
     def _walk(self, node: _Node) -> Iterator[str]:
-        for entry in node.children:
+        for entry in node.children.copy():
             child = entry[3]
             if child.leaf:
                 if child.active:
@@ -241,7 +264,7 @@ class Sorter:
         if key != node.key:
             siblings = parent.children
             del siblings[bisect_left(siblings, node.key)]
-            self._order = None
+            self._outdated()
             node.key = key
             insort(siblings, (*key, node))
 
@@ -276,6 +299,9 @@ class RandomSorter(Sorter):
         keyed = [(-math.log1p(-self._draw()) / part, client) for client, part in self._parts]
         keyed.sort()
         return [client for _, client in keyed]
+
+    def each(self) -> Iterable[str]:
+        return self.order()
 
     def _divide(self, node: _Node, part: float, out: list[tuple[str, float]]) -> None:
         """Add the active leaves below ``node``."""
