@@ -380,11 +380,11 @@ class RealMaster:
         self.zk, self.folder, self.port = zk, folder, free_port()
         self.process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
+    async def start(self, *flags: str) -> None:
         with (self.folder / "master.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "dcos.master.service", f"--zk={self.zk}", "--ip=127.0.0.1"),
-                *(f"--port={self.port}", "--no-hostname_lookup", "--zk_session_timeout=2secs"),
+                *(f"--port={self.port}", "--no-hostname_lookup", "--zk_session_timeout=2secs", *flags),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

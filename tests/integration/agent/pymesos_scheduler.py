@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 import threading
 import time
@@ -118,7 +119,8 @@ def ask(whom: str, driver: Any, **calls: tuple[Any, ...]) -> None:
 def main(zk: str, command: str) -> int:
     scheduler = Two(command)
     framework = {"user": getpass.getuser(), "name": "pymesos", "checkpoint": True}
-    driver = MesosSchedulerDriver(scheduler, framework, zk)
+    who = {"principal": os.environ.get("PRINCIPAL"), "secret": os.environ.get("SECRET")}
+    driver = MesosSchedulerDriver(scheduler, framework, zk, **who)
     driver.start()
     while not scheduler.master:
         time.sleep(0.05)

@@ -145,10 +145,21 @@ async def test_volumes_of_a_framework_and_of_an_operator(
 
 
 async def test_scheduler_executor_and_operators(
-    real_master: Any, agent: Any, zk: str, pymesos_python: Path, folder: Path
+    real_master: Any, agent: Any, zk: str, pymesos_python: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The master lets in only schedulers and agents that prove who they are."""
     agent.master = zk
-    await agent.start()
+    secrets, credential = folder / "secrets", folder / "credential"
+    secrets.write_text("pymesos s1\nnode s2\n")
+    credential.write_text("node s2\n")
+    monkeypatch.setenv("PRINCIPAL", "pymesos")
+    monkeypatch.setenv("SECRET", "s1")
+    await real_master.kill()
+    await real_master.start(
+        *(f"--credentials={secrets}", "--authenticate_agents", "--authenticate_http_frameworks"),
+        "--http_framework_authenticators=basic",
+    )
+    await agent.start(f"--credential={credential}")
     await _registered(agent)
     command = f"exec {pymesos_python} {HERE / 'pymesos_executor.py'}"
     said = await _play(folder, pymesos_python, "pymesos_scheduler.py", zk, command)
