@@ -121,6 +121,7 @@ class Containerizer:
             if self._oci is None:
                 raise LaunchError(f"Images cannot be run on this agent: {self._oci_unusable}")
             image_environment = (await self._oci.image(image)).config.environment()
+            plan = _with_image_at_hand(plan)
         sandbox = make_sandbox(self._work, agent.agent_id, plan, user)
         plan = await self._with_volumes(plan, sandbox, user, linked=image is None and not docker)
         plan = await self._with_sandbox_paths(plan, sandbox, user, linked=image is None and not docker)
@@ -424,6 +425,16 @@ def _ids_of(user: str | None) -> tuple[int, int] | None:
         return None
     entry = account(user)
     return entry.pw_uid, entry.pw_gid
+
+
+def _with_image_at_hand(plan: Plan) -> Plan:
+    """The image was fetched a moment ago: an uncached one is not fetched again for the same container."""
+    container = plan.container
+    if container is None or container.mesos is None or container.mesos.image is None:
+        return plan
+    image = msgspec.structs.replace(container.mesos.image, cached=True)
+    mesos = msgspec.structs.replace(container.mesos, image=image)
+    return dataclasses.replace(plan, container=msgspec.structs.replace(container, mesos=mesos))
 
 
 __all__ = ["Containerizer", "Ended", "Running", "Settings"]
