@@ -99,6 +99,7 @@ class InputStream:
     """The records of a request."""
 
     def __init__(self, request: web.Request, codec: Codec) -> None:
+        self._request = request
         self._content = request.content
         self._codec = codec
         self._decoder = recordio.Decoder(MAX_RECORD)
@@ -114,23 +115,24 @@ class InputStream:
         return self._codec.decode(self._records.popleft(), v1.Call)
 
     async def feed(self, io: ProcessIo) -> tuple[int, str]:
-        """Type what comes, until it ends or the container's output does; the answer's status and text."""
+        """Type what comes, until it ends, or the container's output, or the client; the answer's status and text."""
         if io.typing:
             return 409, "Multiple input connections are not allowed"
         io.typing = True
         loop = asyncio.get_running_loop()
         typing = loop.create_task(self._type(io), name="attach-input")
         over = loop.create_task(_over(io), name="attach-end")
+        gone = loop.create_task(_gone(self._request), name="attach-gone")
         try:
-            await asyncio.wait({typing, over}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({typing, over, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not typing.done():
                 await asyncio.wait({typing}, timeout=_GRACE_S)
             return typing.result() if typing.done() else (200, "")
         finally:
             io.typing = False
-            for task in (typing, over):
+            for task in (typing, over, gone):
                 task.cancel()
-            await asyncio.gather(typing, over, return_exceptions=True)
+            await asyncio.gather(typing, over, gone, return_exceptions=True)
 
     async def _type(self, io: ProcessIo) -> tuple[int, str]:
         while True:
@@ -174,6 +176,14 @@ async def _one(io: ProcessIo, message: v1.ProcessIO) -> tuple[int, str] | None:
     except OSError as error:
         return 500, f"Failed writing to stdin: {error}"
     return None
+
+
+async def _gone(request: web.Request) -> None:
+    """Wait for the end of the client: it may leave while what it typed waits for a reader."""
+    while True:
+        if request.transport is None or request.transport.is_closing():
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 async def _over(io: ProcessIo) -> None:

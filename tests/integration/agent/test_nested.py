@@ -87,6 +87,23 @@ async def test_input_of_a_session_ends_with_an_empty_record(
     assert (await containers.wait(f"{root}.s1"))["exit_status"] == 0
 
 
+async def test_who_types_into_nothing_may_leave(
+    running: Any, master: Any, make_task: Make, containers: Containers
+) -> None:
+    await master.run(make_task("t1"))
+    root = await root_of(master, "t1")
+    stream = await containers.session_of(f"{root}.s1", "read -r line; echo got $line; sleep 1000")
+    # more than a pipe holds, and nobody reads it
+    typing = asyncio.create_task(containers.type_into(f"{root}.s1", keys(typed("first\n"), typed("x" * 2**20))))
+    await stream.until(lambda one: one.out == "got first\n")
+    typing.cancel()
+    await asyncio.gather(typing, return_exceptions=True)
+    async with asyncio.timeout(30):
+        while (await containers.type_into(f"{root}.s1", keys()))[0] == 409:
+            await asyncio.sleep(0.1)
+    stream.close()
+
+
 async def test_a_session_on_a_terminal(running: Any, master: Any, make_task: Make, containers: Containers) -> None:
     await master.run(make_task("t1"))
     root = await root_of(master, "t1")
