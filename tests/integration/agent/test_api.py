@@ -155,7 +155,11 @@ async def test_get_endpoints(golden_agent: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["get-health", "get-version", "get-agent", "get-frameworks", "get-operations", "get-resource-providers"]
+    "name",
+    [
+        *("get-health", "get-version", "get-agent", "get-frameworks", "get-operations", "get-resource-providers"),
+        "get-logging-level",
+    ],
 )
 async def test_v1_calls(golden_agent: Any, name: str) -> None:
     golden = json.loads((GOLDEN / f"operator-agent-{name}.json").read_text())
@@ -234,6 +238,15 @@ async def test_files(golden_agent: Any) -> None:
         for kind in ("browse", "read", "download"):
             assert (await fetch(golden_agent, f"/files/{kind}?path={path}&offset=0"))[0] == code
     assert (await fetch(golden_agent, "/files/browse"))[0] == 400
+
+
+async def test_recorded_plain_answers(golden_agent: Any) -> None:
+    for name in ("agent-health", "agent-files-browse-path-missing", "agent-files-read-path-offset--missing"):
+        recorded = json.loads((GOLDEN / f"{name}.json").read_text())
+        status, text, headers = await fetch(golden_agent, recorded["request"]["GET"])
+        assert (status, text) == (recorded["status"], recorded["body"])
+        kind = recorded["headers"].get("Content-Type")
+        assert kind in (None, headers.get("Content-Type"))
 
 
 async def test_conventions(golden_agent: Any) -> None:
