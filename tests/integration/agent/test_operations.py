@@ -117,7 +117,7 @@ async def test_flags_must_hold_what_is_reserved(running: Any, master: Any) -> No
     await running.stop()
     (running.work / "meta/boot_id").write_text("another")  # after a reboot other resources mean another id
     await running.start("--resources=cpus:1;mem:64;disk:10")
-    assert await asyncio.wait_for(running.process.wait(), 20) == 4
+    assert await asyncio.wait_for(running.process.wait(), 60) == 4
     assert "do not fit the reservations" in running.log()
     await running.start("--resources=cpus:8;mem:8192;disk:2048", "--reconfiguration_policy=additive")
     await master.registered(2)

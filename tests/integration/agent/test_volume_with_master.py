@@ -119,7 +119,7 @@ class Keeper:
 
     async def until(self, condition: Callable[[], Any], what: str) -> Any:
         try:
-            async with asyncio.timeout(60), self._changed:
+            async with asyncio.timeout(120), self._changed:
                 await self._changed.wait_for(condition)
         except TimeoutError:
             raise AssertionError(f"{what}: {self.states} {self.operations} {self.offers}") from None
