@@ -9,6 +9,7 @@ import os
 import shlex
 from pathlib import Path
 
+from dcos.agent.containerizer.privileges import Capabilities
 from dcos.agent.containerizer.script import rlimit_words, tool, user_words
 from dcos.model.v1.types import RLimitInfo
 
@@ -74,10 +75,11 @@ def entry_script(
     rlimits: RLimitInfo | None,
     groups: list[Path],
     tty: str | None,
+    capabilities: Capabilities | None = None,
 ) -> str:
     """What the agent's user runs to get ``task`` (a script) going beside process ``pid``.   Errors: LaunchError."""
     words = [] if pid is None else namespace_words(pid, directory)
-    words += [*rlimit_words(rlimits), *user_words(user), "/bin/sh", str(task)]
+    words += [*rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
     return start_script(words, directory=directory, groups=groups, tty=tty)
 
 

@@ -19,7 +19,7 @@ from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import entry_script, group_files
 from dcos.agent.containerizer.guest import Entry, Guest, Host
 from dcos.agent.containerizer.memory_report import read_report, with_memory
-from dcos.agent.containerizer.privileges import NotAllowed, PrivilegeRules
+from dcos.agent.containerizer.privileges import Capabilities, NotAllowed, PrivilegeRules
 from dcos.agent.containerizer.script import account, launch_script, task_script
 from dcos.agent.core.argv import NoCommand, command_argv
 from dcos.agent.core.environment import BadEnvironment, command_variables
@@ -27,6 +27,8 @@ from dcos.agent.core.events import Plan
 from dcos.agent.core.exits import Exit
 from dcos.model.v1.types import CommandInfo
 from dcos.runtime.files import write_atomic
+
+_CAPABILITIES = "capabilities.json"
 
 
 class HostBackend:
@@ -52,6 +54,8 @@ class HostBackend:
         )
         write_atomic(box.launch, terminal.wrapped(launch, box, tty), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
+        if capabilities is not None:
+            write_private(box.directory / _CAPABILITIES, msgspec.json.encode(capabilities), None)
 
     def supervisor(self, carrier: Launcher) -> Launcher:
         return carrier
@@ -85,7 +89,14 @@ class HostBackend:
         write_private(task, text, user)
         groups = group_files(box.pid) if guest.join and box.pid is not None else []
         entry = entry_script(
-            task, directory=directory, pid=box.pid, user=user, rlimits=guest.rlimits, groups=groups, tty=guest.tty
+            task,
+            directory=directory,
+            pid=box.pid,
+            user=user,
+            rlimits=guest.rlimits,
+            groups=groups,
+            tty=guest.tty,
+            capabilities=_capabilities(box),
         )
         write_atomic(script, entry, mode=0o700)
         return Entry(script)
@@ -110,6 +121,16 @@ async def execute(backend: Host, box: Box, command: CommandInfo, timeout_s: floa
         raise ContainerError(str(error)) from error
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _capabilities(box: Box) -> Capabilities | None:
+    """What the task was given: nobody who joins it has more.   Errors: ContainerError."""
+    try:
+        return msgspec.json.decode((box.directory / _CAPABILITIES).read_bytes(), type=Capabilities)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise ContainerError(f"container {box.container_id}: its capabilities cannot be read: {error}") from error
 
 
 def task_environment(box: Box) -> dict[str, str]:

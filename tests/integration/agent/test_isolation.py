@@ -22,6 +22,8 @@ from dcos.model.v1.types import (
     ContainerInfo,
     ContainerInfoMesosInfo,
     ContainerInfoType,
+    HealthCheck,
+    HealthCheckType,
     Image,
     ImageDocker,
     ImageType,
@@ -142,6 +144,17 @@ async def test_capabilities_of_commands(place: Any, make_task: Make) -> None:
     command = CommandInfo(value="grep CapEff /proc/self/status", user="nobody")
     given = await output(place, make_task("given", command, container=info))
     assert int(given.split()[1], 16) == 1 << 13
+    master, _ = place
+    check = HealthCheck(
+        type=HealthCheckType.COMMAND,
+        command=CommandInfo(value="grep -q '^CapEff:.*0002000$' /proc/self/status", user="root"),
+        delay_seconds=0,
+        interval_seconds=0.2,
+    )
+    await master.run(make_task("joined", "sleep 1000", container=info, health_check=check))
+    await master.until(lambda: any(one.healthy for one in master.updates if one.task_id.value == "joined"))
+    await master.kill("joined")
+    await master.state("joined", "TASK_KILLED")
     info = ContainerInfo(type=ContainerInfoType.MESOS, linux_info=LinuxInfo(effective_capabilities=caps("SYS_ADMIN")))
     words = await output(place, make_task("too-much", command, container=info), "TASK_FAILED")
     assert words.startswith("Requested effective capabilities '{ SYS_ADMIN }', but only '{ CHOWN, ")
