@@ -104,6 +104,8 @@ class Allocator(Ledger):
         self._clients: dict[str, _Client] = {}
         self._pending: dict[str, set[str] | None] = {}
         """Agents to look at; the frameworks that may have become able to take something there (None: all)."""
+        self._wanting: set[str] = set()
+        """Frameworks that may take something on any agent."""
         self._cooling: set[str] = set()
         self._wake: list[tuple[float, str]] = []
         """Heap of when a filter on a settled agent ends."""
@@ -353,13 +355,19 @@ class Allocator(Ledger):
             self._slots[agent].filters.pop(key, None)
 
     def _wants(self, framework: str) -> None:
-        """``framework`` may take what others left: look at every agent with something free, for it alone."""
+        """``framework`` may take what others left: the next run looks at every agent with something free, for it alone."""
+        self._wanting.add(framework)
+
+    def _mark_for_wanting(self) -> None:
+        """Once for all frameworks that came or asked again since the last run."""
+        wanting, self._wanting = self._wanting, set()
+        if not wanting:
+            return
         for agent, slot in self._slots.items():
             if slot.free and slot.active:
-                if agent not in self._pending:
-                    self._pending[agent] = {framework}
-                elif (some := self._pending[agent]) is not None:
-                    some.add(framework)
+                some = self._pending.get(agent, set())
+                if some is not None:
+                    self._pending[agent] = wanting | some if some else wanting
 
     def _look_everywhere(self) -> None:
         for agent, slot in self._slots.items():
@@ -424,13 +432,14 @@ class Allocator(Ledger):
 
     @property
     def has_work(self) -> bool:
-        return bool(self._pending) and self._awaited is None
+        return bool(self._pending or self._wanting) and self._awaited is None
 
     def run(self, now: float) -> list[Grant]:
         """Decide over everything marked; the grants are accounted for already."""
         if not self.has_work:
             return []
         self.runs += 1
+        self._mark_for_wanting()
         pending, self._pending = self._pending, {}
         agents = [agent for agent in pending if self._slots[agent].active and self._slots[agent].listed]
         self._shuffle(agents)
