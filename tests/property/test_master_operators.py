@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
@@ -155,4 +155,6 @@ class Operated(Cluster):
 
 
 TestOperated = Operated.TestCase
-TestOperated.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestOperated.settings = settings(
+    max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dcos.master.core.sorter import Sorter, Totals
@@ -59,7 +59,7 @@ class Model:
 
 
 @given(STEPS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_order_is_that_of_the_shares(steps: list[tuple[str, str, int]]) -> None:
     """Ties are left out of the comparison: they depend on how often clients were given to."""
     totals = Totals()

@@ -47,7 +47,7 @@ def call(master: MasterProcess, kind: str, **member: Any) -> tuple[int, str]:
 
 async def test_settings_outlive_the_leader(start: Start, zk: str) -> None:
     first = start()
-    await first.until_leading()
+    await first.until_leading(90)
     second = start()
     quota = {"role": "a", "guarantees": {"cpus": {"value": 2.0}}, "limits": {"cpus": {"value": 4.0}}}
     window = {
@@ -65,7 +65,7 @@ async def test_settings_outlive_the_leader(start: Start, zk: str) -> None:
     paths = ("/weights", "/quota", "/maintenance/schedule", "/maintenance/status")
     before = {path: await asyncio.to_thread(first.get, path) for path in paths}
     first.kill()
-    await second.until_leading()
+    await second.until_leading(90)
     assert {path: await asyncio.to_thread(second.get, path) for path in paths} == before
     assert before["/maintenance/schedule"] == {"windows": [window, other]}
     assert before["/maintenance/status"]["down_machines"] == [{"ip": "10.9.9.9"}]
@@ -116,7 +116,7 @@ def start_agent(services: Processes, zk: str, master: MasterProcess) -> None:
 
 async def test_a_drain_goes_on_whoever_dies(start: Start, zk: str, tmp_path: Path) -> None:
     first = start()
-    await first.until_leading()
+    await first.until_leading(90)
     second = start()
     folder = tmp_path / "services"
     folder.mkdir()
@@ -129,7 +129,9 @@ async def test_a_drain_goes_on_whoever_dies(start: Start, zk: str, tmp_path: Pat
             Resource(name=name, type=ValueType.SCALAR, scalar=ValueScalar(value=value))
             for name, value in (("cpus", 0.5), ("mem", 64.0))
         ),
-        command=CommandInfo(value=f"trap 'touch {marker}' TERM; while true; do sleep 0.1; done"),
+        command=CommandInfo(
+            value=f"trap 'touch {marker}' TERM; i=0; while [ $i -lt 6000 ]; do i=$((i+1)); sleep 0.1; done"
+        ),
     )
     with Processes(folder, f"zk://{zk}") as services:
         start_agent(services, zk, first)
@@ -151,7 +153,7 @@ async def test_a_drain_goes_on_whoever_dies(start: Start, zk: str, tmp_path: Pat
             # leader and agent die in the middle
             services.stop("agent", signal.SIGKILL)
             first.kill()
-            await second.until_leading()
+            await second.until_leading(90)
             start_agent(services, zk, second)
             await until(lambda: framework.subscriptions == 2, 60)
             await until(lambda: bool(second.get("/slaves")["slaves"]), 60)
