@@ -184,4 +184,4 @@ def test_a_broken_promise_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(faults, "TABLE", {faults.set_weight: 3, faults.crash_leader: 1})
     assert all(run_seed(seed, tmp_path / str(seed)).ok for seed in range(2))
     monkeypatch.setattr("dcos.master.core.allocator.Allocator.replace_weights", lambda *_: None)
-    assert any("promised" in one for seed in range(2) for one in run_seed(seed, tmp_path / f"b{seed}").problems)
+    assert any("promised" in one for seed in range(12) for one in run_seed(seed, tmp_path / f"b{seed}").problems)
