@@ -347,13 +347,13 @@ async def test_guests_are_in_the_control_groups_of_their_task(node: Node, link_m
         assert wanted == {f"/mesos_executors.slice/{unit}"}, stream.out
         body = {"container_id": container_id(f"{root}.n1"), "command": {"value": "exec sleep 996"}}
         assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
-        body = {
+        own: dict[str, Any] = {
             "container_id": container_id(f"{root}.n2"),
             "command": {"value": "exec sleep 995"},
             "container": {"type": "MESOS", "linux_info": {"share_cgroups": False}},
             "resources": [{"name": "mem", "type": "SCALAR", "scalar": {"value": 48}}],
         }
-        assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
+        assert await containers.call("LAUNCH_CONTAINER", own) == (200, "")
         shown = node.show(f"mesos-{root}.n2.service", "MemoryLimit", "MemoryMax")
         assert str(48 * 1024 * 1024) in shown.values()
         times = link_master.registrations
