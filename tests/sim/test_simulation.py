@@ -166,7 +166,7 @@ def test_a_forgotten_checkpoint_is_seen(tmp_path: Path, monkeypatch: pytest.Monk
     """The judge is not blind: an agent that loses a task's container over a restart fails the seed."""
     monkeypatch.setattr(faults, "TABLE", {faults.crash_agent: 1})
     monkeypatch.setattr("dcos.agent.checkpoint.Checkpoints.save_task", lambda *_: None)
-    assert any(not run_seed(seed, tmp_path / str(seed)).ok for seed in range(4))
+    assert any(not run_seed(seed, tmp_path / str(seed)).ok for seed in range(20))
 
 
 def test_resources_used_twice_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ def test_resources_used_twice_are_seen(tmp_path: Path, monkeypatch: pytest.Monke
         truth.wishes[task] = wish + wish + wish + wish
 
     monkeypatch.setattr(Truth, "asked", greedy)
-    assert any("used twice" in one for seed in range(4) for one in run_seed(seed, tmp_path / str(seed)).problems)
+    assert any("used twice" in one for seed in range(20) for one in run_seed(seed, tmp_path / str(seed)).problems)
 
 
 def test_a_broken_promise_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
