@@ -78,6 +78,15 @@ class Market(RuleBasedStateMachine):
         self.names += 1
         self.allocator.add_agent(f"s{self.names}", Resources.parse(total), active=active, hostname=f"h{self.names % 3}")
 
+    @rule(pick=PICK, role=ROLES, share=st.sampled_from(["cpus:1;mem:64", "mem:32", "cpus:0.5"]))
+    def bring(self, pick: int, role: str, share: str) -> None:
+        """An agent has something running that no offer was made for."""
+        slot = self._one(self.allocator._slots.values(), pick)
+        resources = Resources.parse(share)
+        if slot is not None and slot.free.contains(resources):
+            self.allocator.charge("brought", role, slot.id, resources)
+            self.held.append(Grant("brought", role, slot.id, resources))
+
     @rule(pick=PICK)
     def remove_agent(self, pick: int) -> None:
         agent = self._one(self.allocator._slots, pick)

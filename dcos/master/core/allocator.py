@@ -395,7 +395,7 @@ class Allocator(Ledger):
 
     def _stir_all(self) -> None:
         """There may be more for everybody whom the guarantees of others kept from it."""
-        if self._withheld and self.account.required:
+        if self._withheld and (self.account.required or self.account.eased):
             self._freed = None
             self._look_at_withheld(None, _STIRRED)
 
@@ -423,7 +423,8 @@ class Allocator(Ledger):
             _, agent = heapq.heappop(self._wake)
             if agent in self._slots:
                 self._pending[agent] = None
-        if self._freed is None:
+        if self._freed is None or self.account.eased:
+            self.account.eased = False
             self._look_at_withheld(None, None)
         else:
             for role in self._freed & self._roles.keys():

@@ -74,7 +74,7 @@ _NOTHING: Final[Quantities] = {}
 
 
 class QuotaAccount:
-    __slots__ = ("_rooms", "_surplus", "available", "consumed", "missing", "quotas", "required")
+    __slots__ = ("_rooms", "_surplus", "available", "consumed", "eased", "missing", "quotas", "required")
 
     def __init__(self) -> None:
         self.quotas: dict[str, Quota] = {}
@@ -84,6 +84,8 @@ class QuotaAccount:
         """By role, what its guarantee still lacks; only roles that lack something."""
         self.required: dict[str, int] = {}
         self.available: dict[str, int] = {}
+        self.eased = False
+        """A guarantee lacks less than before, so that there may be more for others; whoever looks at it sets it back."""
         self._rooms: dict[str, dict[str, int]] = {}
         self._surplus: dict[str, int] | None = None
 
@@ -139,7 +141,8 @@ class QuotaAccount:
 
     def _weigh(self, role: str) -> None:
         """Bring ``missing``, ``required`` and the role's room up to date."""
-        for name, amount in self.missing.pop(role, {}).items():
+        before = self.missing.pop(role, {})
+        for name, amount in before.items():
             _add(self.required, name, -amount)
         consumed = self.consumed[role]
         lacks = {
@@ -147,6 +150,7 @@ class QuotaAccount:
             for name, guarantee in self.quotas[role].guarantees.items()
             if (lack := guarantee - consumed.get(name, 0)) > 0
         }
+        self.eased = self.eased or any(lacks.get(name, 0) < amount for name, amount in before.items())
         if lacks:
             self.missing[role] = lacks
             for name, amount in lacks.items():

@@ -350,3 +350,19 @@ def test_a_framework_may_take_what_is_too_little_for_others_within_its_limit() -
     stage = Stage(q=Quota(limits={"cpus": 1, "mem": 0}))
     stage.framework("picky", "q", traits=Traits(enough={"q": ({"cpus": 1},)}))
     assert shown(stage.agent("cpus:1;mem:32")) == {"q": "cpus:0.001"}
+
+
+def test_what_was_kept_for_a_guarantee_is_given_when_it_is_met_otherwise() -> None:
+    stage = Stage(q=legacy("cpus:2;mem:64"))
+    stage.framework("fo", "other")
+    assert stage.agent("cpus:2;mem:64") == []
+    assert [grant.agent for grant in stage.agent("cpus(q):2;mem(q):64") + stage.cycle()] == ["s1"]
+
+
+def test_tasks_that_an_agent_brings_meet_a_guarantee() -> None:
+    stage = Stage(q=legacy("cpus:2;mem:64"))
+    stage.framework("fo", "other")
+    assert stage.agent("cpus:2;mem:64") == []
+    stage.allocator.add_agent("back", Resources.parse("cpus:2;mem:64"), active=False)
+    stage.allocator.charge("fq", "q", "back", Resources.parse("cpus:2;mem:64"))
+    assert [grant.agent for grant in stage.run() + stage.cycle()] == ["s1"]
