@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from dcos.agent.access import Guard, Realm, Viewer, access
-from dcos.agent.container_api import CALLS, RECORDIO, ContainerApi
+from dcos.agent.container_api import CALLS, RECORDIO, ContainerApi, Refused, check_whole, response_media
 from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.identity import version_json
 from dcos.agent.metrics import system
@@ -21,7 +21,7 @@ from dcos.model.v1 import agent as v1
 from dcos.runtime import http
 from dcos.runtime.attached import Files, FilesEndpoints
 from dcos.runtime.http_access import Handler, principal_of
-from dcos.runtime.mesos_http import answer_codec, body_codec, compressed, decoded, json_body, text_response
+from dcos.runtime.mesos_http import body_codec, compressed, decoded, json_body, text_response
 from dcos.runtime.settings import duration
 from dcos.runtime.verbosity import Verbosity
 from dcos.wire.mesos_codec import JSON
@@ -153,6 +153,8 @@ class Api:
             return await self._containers_api.handle_stream(request)
         codec = body_codec(request)
         if isinstance(codec, web.Response):
+            if codec.status == 415:
+                codec.text = f"{codec.text} or {RECORDIO}"
             return codec
         call = await decoded(request, codec, v1.Call, "Call")
         if isinstance(call, web.Response):
@@ -161,9 +163,14 @@ class Api:
             return text_response(400, "Failed to validate agent::Call: Expecting 'type' to be present")
         if call.type in CALLS:
             return await self._containers_api.handle(request, call)
-        codec = answer_codec(request)
-        if isinstance(codec, web.Response):
-            return codec
+        try:
+            check_whole(request)
+            media = response_media(request)
+        except Refused as refused:
+            return text_response(refused.status, refused.text)
+        if media.streaming:
+            return text_response(406, f"Streaming response is not supported for {call.type} call")
+        codec = media.codec
         if not self._allows(request, call):
             return text_response(403)
         try:

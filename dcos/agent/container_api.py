@@ -61,8 +61,7 @@ class ContainerApi:
             return web.Response(status=refused.status, text=refused.text)
 
     async def _handle(self, request: web.Request, call: v1.Call) -> web.StreamResponse:
-        if "Message-Content-Type" in request.headers:
-            raise Refused(415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests")
+        check_whole(request)
         problem = call_problem(call)
         if problem is not None:
             raise Refused(400, f"Failed to validate agent::Call: {problem}")
@@ -163,7 +162,7 @@ class ContainerApi:
     async def _handle_stream(self, request: web.Request) -> web.StreamResponse:
         name = request.headers.get("Message-Content-Type")
         if name is None:
-            raise Refused(400, f"Expecting 'Message-Content-Type' to be set for streaming requests ({RECORDIO})")
+            raise Refused(400, "Expecting 'Message-Content-Type' to be set for streaming requests")
         codec = by_content_type(name)
         if codec is None:
             raise Refused(415, f"Expecting 'Message-Content-Type' of {_EITHER}")
@@ -195,6 +194,12 @@ class ContainerApi:
             raise Refused(500, str(error)) from error
         status, words = await stream.feed(io)
         return web.Response(status=status, text=words)
+
+
+def check_whole(request: web.Request) -> None:
+    """Refuse what only a stream of records may say.   Errors: Refused."""
+    if "Message-Content-Type" in request.headers:
+        raise Refused(415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests")
 
 
 def response_media(request: web.Request) -> Media:

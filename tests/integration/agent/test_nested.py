@@ -275,6 +275,14 @@ async def test_refusals_of_media(containers: Containers, master: Any, make_task:
     assert (await containers.call("WAIT_CONTAINER", body, **recordio))[0] == 406
     assert (await containers.call("WAIT_CONTAINER", body, **{"Message-Accept": "application/json"}))[0] == 406
     assert (await containers.call("WAIT_CONTAINER", body, Accept="text/html"))[0] == 406
+    assert await containers.call("GET_HEALTH", **recordio) == (
+        406,
+        "Streaming response is not supported for GET_HEALTH call",
+    )
+    either = "application/json or application/x-protobuf or application/recordio"
+    assert await containers.call("GET_HEALTH", Accept="text/html") == (406, f"Expecting 'Accept' to allow {either}")
+    async with containers.session.post(containers.url, data=b"x", headers={"Content-Type": "text/html"}) as response:
+        assert (response.status, await response.text()) == (415, f"Expecting 'Content-Type' of {either}")
     await master.run(make_task("t1"))
     root = await root_of(master, "t1")
     status, text = await containers.call("ATTACH_CONTAINER_OUTPUT", {"container_id": container_id(root)})
