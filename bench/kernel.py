@@ -50,7 +50,7 @@ def cpu_s(pid: int) -> float:
 
 @contextlib.contextmanager
 def world() -> Iterator[Processes]:
-    """A ZooKeeper that writes to disk as in production, and nothing else yet."""
+    """A ZooKeeper (it does not wait for the disk), and nothing else yet."""
     with (
         tempfile.TemporaryDirectory(prefix="dcos-bench-", dir="/var/tmp") as name,
         zookeeper.ensemble(Path(name) / "zk") as zk,
