@@ -14,7 +14,7 @@ from dcos.master.core import quota, views
 from dcos.master.core.operations import ENDS, TYPES
 from dcos.master.core.state import State
 from dcos.master.writer import Writer
-from dcos.model.resources import EMPTY, Resources
+from dcos.model.resources import quantity
 from dcos.model.v1.scheduler import CallType, EventType
 from dcos.model.v1.types import OperationState
 
@@ -142,17 +142,14 @@ def _gauges(state: State, writer: Writer) -> dict[str, float]:
     return {f"master/{name}": float(value) for name, value in gauges.items()}
 
 
-def _sums(resources: Resources) -> dict[str, int]:
-    return resources.scalar_quantities()
-
-
 def _resources(state: State) -> dict[str, float]:
     total: Counter[str] = Counter()
     used: Counter[str] = Counter()
     for agent in state.agents.values():
-        for prefix, pick in (("", Resources.non_revocable), ("revocable_", Resources.revocable)):
-            total.update({prefix + name: amount for name, amount in _sums(pick(agent.total)).items()})
-            used.update({prefix + name: amount for name, amount in _sums(pick(agent.used)).items()})
+        for sums, resources in ((total, agent.total), (used, agent.used)):
+            for kind, amount in resources:
+                if isinstance(amount, int):
+                    sums["revocable_" + kind.name if kind.revocable else kind.name] += quantity(kind, amount)
     out = {}
     for name in _SCALARS:
         for prefix, infix in (("", ""), ("revocable_", "revocable_")):
@@ -170,13 +167,15 @@ def _allocator(state: State) -> dict[str, float]:
         "allocator/mesos/event_queue_dispatches": 0.0,
         "allocator/mesos/allocation_runs": float(allocator.runs),
     }
-    held = EMPTY
+    taken: Counter[str] = Counter()
     for agent in state.agents.values():
-        held += agent.used + agent.offered
-    taken = held.scalar_quantities()
+        held = agent.used + agent.offered if agent.offered else agent.used
+        for kind, amount in held:
+            if isinstance(amount, int):
+                taken[kind.name] += quantity(kind, amount)
     for name in ("cpus", "mem", "disk"):
         out[f"allocator/mesos/resources/{name}/total"] = allocator.totals.amounts.get(name, 0) / 1000
-        out[f"allocator/mesos/resources/{name}/offered_or_allocated"] = taken.get(name, 0) / 1000
+        out[f"allocator/mesos/resources/{name}/offered_or_allocated"] = taken[name] / 1000
     for role, count in allocator.filters_active().items():
         out[f"allocator/mesos/offer_filters/roles/{role}/active"] = float(count)
     for role in allocator.roles():
