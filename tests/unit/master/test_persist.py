@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dcos.master.core.effects import Write
-from dcos.master.core.registry import AgentEntry, Standing
+from dcos.master.core.effects import Keep, Write
+from dcos.master.core.registry import AgentEntry, MachineEntry, Settings, Shelf, Standing, WeightEntry
 from dcos.master.persist import Registry, RegistryError, epoch_path, read, write
-from dcos.model.v1.types import AgentID, AgentInfo
+from dcos.model.v1.quota import QuotaConfig
+from dcos.model.v1.types import AgentID, AgentInfo, MachineID, MachineInfoMode, TimeInfo, Unavailability, ValueScalar
 from dcos.store.base import BadVersion
 from dcos.store.election import Epoch
 from dcos.store.memory import MemoryEnsemble, MemoryStore
@@ -90,3 +91,46 @@ async def test_a_broken_node_is_named() -> None:
     await store.create(registry.path_of("a"), b"{}")
     with pytest.raises(RegistryError, match=r"/mesos-registry/agents/../a"):
         await registry.recover()
+
+
+async def test_settings_are_kept_beside_agents() -> None:
+    ensemble = MemoryEnsemble()
+    store, registry = await opened(ensemble)
+    await registry.recover()
+    assert await registry.recover_settings() == Settings()
+    quota = QuotaConfig(role="*", limits={"cpus": ValueScalar(value=2)})
+    weight = WeightEntry(role="a/b", weight=2.5)
+    machine = MachineEntry(
+        id=MachineID(hostname="h/../x", ip="10.0.0.1"),
+        mode=MachineInfoMode.DOWN,
+        window=0,
+        place=1,
+        unavailability=Unavailability(start=TimeInfo(nanoseconds=1)),
+    )
+    before = registry.writes
+    await registry.write(
+        [
+            Write("a", entry("a")),
+            Keep(Shelf.QUOTA, "*", quota),
+            Keep(Shelf.WEIGHTS, "a/b", weight),
+            Keep(Shelf.MACHINES, "h/../x|10.0.0.1", machine),
+            Keep(Shelf.WEIGHTS, "gone", WeightEntry(role="gone", weight=1.0)),
+        ]
+    )
+    assert registry.writes == before + 1
+    store.fail_next_write(applied=True)
+    await registry.write([Keep(Shelf.WEIGHTS, "gone", None)])
+    _, successor = await opened(ensemble)
+    assert [name for name, _ in await successor.recover()] == ["a"]
+    assert await successor.recover_settings() == Settings(quotas=(quota,), weights=(weight,), machines=(machine,))
+    await successor.write([Keep(Shelf.QUOTA, "*", None)])
+    assert (await successor.recover_settings()).quotas == ()
+
+
+async def test_a_setting_that_is_not_understood_names_its_path() -> None:
+    ensemble = MemoryEnsemble()
+    store, registry = await opened(ensemble)
+    await registry.recover()
+    await store.create("/mesos-registry/quota/x", b'{"schema": 2, "entry": {}}')
+    with pytest.raises(RegistryError, match="/mesos-registry/quota/x: schema 2"):
+        await registry.recover_settings()
