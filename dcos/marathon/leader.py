@@ -11,7 +11,7 @@ from dcos.marathon.core.state import State
 from dcos.marathon.persist import Repository
 from dcos.marathon.stream import Bus
 from dcos.model.v1.scheduler import Event
-from dcos.runtime.clock import Clock
+from dcos.runtime.clock import Clock, SteadyClock
 
 
 class Leader(SchedulerLoop[events.Event, Result]):
@@ -23,7 +23,7 @@ class Leader(SchedulerLoop[events.Event, Result]):
         super().__init__(
             core,
             repository.save,
-            clock,
+            SteadyClock(clock),  # one set back must not hold up revives and kills
             name="marathon",
             on_change=on_change,
             tell_others=self._publish,
