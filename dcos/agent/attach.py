@@ -122,7 +122,7 @@ class InputStream:
         loop = asyncio.get_running_loop()
         typing = loop.create_task(self._type(io), name="attach-input")
         over = loop.create_task(_over(io), name="attach-end")
-        gone = loop.create_task(_gone(self._request), name="attach-gone")
+        gone = loop.create_task(gone_away(self._request), name="attach-gone")
         try:
             await asyncio.wait({typing, over, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not typing.done():
@@ -178,8 +178,8 @@ async def _one(io: ProcessIo, message: v1.ProcessIO) -> tuple[int, str] | None:
     return None
 
 
-async def _gone(request: web.Request) -> None:
-    """Wait for the end of the client: it may leave while what it typed waits for a reader."""
+async def gone_away(request: web.Request) -> None:
+    """Wait for the end of the client: it may leave while what it asked for takes its time."""
     while True:
         if request.transport is None or request.transport.is_closing():
             return

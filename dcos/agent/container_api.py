@@ -5,13 +5,14 @@ Source: Mesos docs/operator-http-api.md; codes, texts and the order of checks ar
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from dcos.agent.attach import CLOSED, InputStream, Media, send_output
+from dcos.agent.attach import CLOSED, InputStream, Media, gone_away, send_output
 from dcos.agent.core.nested import call_problem, text
 from dcos.agent.nested import NestedContainers
 from dcos.agent.nested_records import Launched, NestedError, NoContainer, NoSwitchboard, Request, Termination
@@ -87,7 +88,7 @@ class ContainerApi:
             case v1.CallType.LAUNCH_NESTED_CONTAINER | v1.CallType.LAUNCH_CONTAINER:
                 return await self._launch(body)
             case v1.CallType.WAIT_NESTED_CONTAINER | v1.CallType.WAIT_CONTAINER:
-                return await self._wait(call.type, body.container_id, media.codec)
+                return await self._wait(request, call.type, body.container_id, media.codec)
             case v1.CallType.KILL_NESTED_CONTAINER | v1.CallType.KILL_CONTAINER:
                 return await self._kill(body)
             case v1.CallType.REMOVE_NESTED_CONTAINER | v1.CallType.REMOVE_CONTAINER:
@@ -135,8 +136,20 @@ class ContainerApi:
         finally:
             await self._nested.destroy(container_id)
 
-    async def _wait(self, kind: v1.CallType, container_id: ContainerID, codec: Codec) -> web.Response:
-        end = await self._nested.wait(container_id)
+    async def _wait(
+        self, request: web.Request, kind: v1.CallType, container_id: ContainerID, codec: Codec
+    ) -> web.Response:
+        """Nobody is waited for who has gone."""
+        loop = asyncio.get_running_loop()
+        ending = loop.create_task(self._nested.wait(container_id), name="wait-container")
+        leaving = loop.create_task(gone_away(request), name="wait-gone")
+        try:
+            await asyncio.wait({ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            end = ending.result() if ending.done() else None
+        finally:
+            for task in (ending, leaving):
+                task.cancel()
+            await asyncio.gather(ending, leaving, return_exceptions=True)
         if end is None:
             raise Refused(404, f"Container {text(container_id)} cannot be found")
         return web.Response(body=codec.encode(_waited(kind, end), v1.Response), content_type=codec.content_type)
