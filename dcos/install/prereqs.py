@@ -55,6 +55,7 @@ PREREQUISITES = (
     Prerequisite("ca-certificates", "fetches over HTTPS", file="/etc/ssl/certs/ca-certificates.crt"),
     Prerequisite("tar", "unpacks bundles and artifacts", command="tar", plain=True),
     Prerequisite("xz-utils", "unpacks bundles and artifacts", command="xz", plain=True),
+    Prerequisite("bzip2", "unpacks artifacts of tasks", command="bzip2", plain=True),
     Prerequisite("unzip", "unpacks artifacts of tasks", command="unzip", plain=True),
     Prerequisite("iputils-ping", "checks names and nodes", command="ping"),
     Prerequisite("procps", "process lists and kernel settings", command="sysctl"),
