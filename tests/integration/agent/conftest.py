@@ -227,7 +227,7 @@ class AgentProcess:
         """What a failed test may have left: every session that this agent started."""
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
-        for mark in (*self.runtime.glob("containers/*/supervisor"), *self.runtime.glob("containers/*/pid")):
+        for mark in (*self.runtime.glob("*/*/supervisor"), *self.runtime.glob("*/*/pid")):
             with contextlib.suppress(ProcessLookupError, ValueError, PermissionError):
                 os.killpg(int(mark.read_text()), signal.SIGKILL)
 
