@@ -228,6 +228,9 @@ class AgentProcess:
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
         for mark in (*self.runtime.glob("*/*/supervisor"), *self.runtime.glob("*/*/pid")):
+            if (mark.parent / "ended.json").exists():
+                # their numbers may be others' by now
+                continue
             with contextlib.suppress(ProcessLookupError, ValueError, PermissionError):
                 os.killpg(int(mark.read_text()), signal.SIGKILL)
 
