@@ -15,7 +15,7 @@ from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
 from dcos.agent.container_api import ContainerApi
 from dcos.agent.containerizer import oci
-from dcos.agent.containerizer.base import Backend, ContainerError, Launcher
+from dcos.agent.containerizer.base import Backend, Launcher
 from dcos.agent.containerizer.containerizer import Containerizer, Settings
 from dcos.agent.containerizer.host import HostBackend
 from dcos.agent.containerizer.images import ImageStore
@@ -359,14 +359,10 @@ class Docker:
             owner=self._owner,
             known=known,
             remove_delay_s=self._config.docker_remove_delay,
+            orphans=self._config.docker_kill_orphans,
             clock=app.clock,
             log=app.log,
         )
-        if self._config.docker_kill_orphans:
-            try:
-                await cleaner.kill_orphans()
-            except ContainerError as error:
-                app.log.warning("docker_orphans_not_looked_for", error=str(error))
         await cleaner.run()
 
 

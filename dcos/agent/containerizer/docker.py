@@ -123,10 +123,16 @@ class DockerBackend:
     async def cleanup(self, box: Box) -> None:
         """A container that ran is kept for ``--docker_remove_delay``: ``docker_cleaner.py`` removes it."""
         name = container_name(box.container_id)
-        with contextlib.suppress(NotThere):
+        try:
             state = (await self.engine.inspect(name))["State"]
             if self._remove_delay_s <= 0 or not _was_started(state):
                 await self.engine.remove(name)
+        except NotThere:
+            pass
+        except EngineError:
+            if box.launch.exists():
+                raise
+            # never started: if the Engine has it all the same, the cleaner finds it
 
     async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
         """By the Engine's exec, as the container's own user; killed at the timeout."""
@@ -246,6 +252,8 @@ class DockerLauncher:
         await self._engine.signal(name, wanted)
 
     async def kill(self, box: Box) -> None:
+        if not box.launch.exists():
+            return
         name = container_name(box.container_id)
         pause = 0.01
         while True:

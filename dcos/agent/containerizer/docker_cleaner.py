@@ -19,7 +19,7 @@ _INTERVAL_S = 60.0
 
 
 class DockerCleaner:
-    """``known`` gives the ids of the agent's live containers."""
+    """``known`` gives the ids of the agent's live containers; ``orphans``: whether to end what runs without a task."""
 
     def __init__(
         self,
@@ -28,6 +28,7 @@ class DockerCleaner:
         owner: str,
         known: Callable[[], Collection[str]],
         remove_delay_s: float,
+        orphans: bool,
         clock: Clock,
         log: Logger,
     ) -> None:
@@ -35,6 +36,7 @@ class DockerCleaner:
         self._owner = owner
         self._known = known
         self._remove_delay_s = remove_delay_s
+        self._orphans = orphans
         self._clock = clock
         self._log = log
 
@@ -46,18 +48,21 @@ class DockerCleaner:
                 await self._engine.remove(name)
 
     async def run(self) -> None:
-        """For ever."""
+        """For ever. Orphans are looked for until the Engine has let go of all that were there."""
         while True:
             try:
+                if self._orphans:
+                    await self.kill_orphans()
+                    self._orphans = False
                 await self.sweep()
             except EngineError as error:
                 self._log.warning("docker_sweep_failed", error=str(error))
             await asyncio.sleep(max(1.0, min(_INTERVAL_S, self._remove_delay_s)))
 
     async def sweep(self) -> None:
-        """Remove what ended long enough ago."""
+        """Remove what ended long enough ago, or never began."""
         for name, one in (await self._ours()).items():
-            if one.get("State") not in ("exited", "dead"):
+            if one.get("State") not in ("exited", "dead", "created"):
                 continue
             try:
                 state = (await self._engine.inspect(name))["State"]

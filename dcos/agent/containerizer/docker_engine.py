@@ -65,9 +65,15 @@ class Engine:
     def _connected(self) -> APIClient:
         with self._lock:
             if self._client is None:
-                self._client = APIClient(
-                    base_url=f"unix://{self.socket}", version="auto", timeout=_CALL_S, max_pool_size=_CALLS + _PULLS
-                )
+                try:
+                    self._client = APIClient(
+                        base_url=f"unix://{self.socket}",
+                        version="auto",
+                        timeout=_CALL_S,
+                        max_pool_size=_CALLS + _PULLS,
+                    )
+                except errors.DockerException as error:
+                    raise EngineError(f"Docker does not answer at {self.socket}: {error}") from error
             return self._client
 
     # ---- images ------------------------------------------------------------------------------------------------------
