@@ -20,6 +20,13 @@ def _features(text: str) -> tuple[str, ...]:
     return names
 
 
+def _readable(text: str) -> Path:
+    """Errors: ValueError, OSError, rather now than on becoming leader."""
+    path = Path(text)
+    path.read_text(encoding="utf-8")
+    return path
+
+
 def _choice(*options: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in options:
@@ -53,6 +60,9 @@ class Config:
     mesos_role: str = setting("*", "Mesos role of apps that name none.")
     mesos_authentication_principal: str | None = setting(None, "Principal to subscribe with.")
     mesos_authentication_secret: str | None = setting(None, "Secret of the principal.", secret=True)
+    mesos_authentication_secret_file: Path | None = setting(
+        None, "File that holds it, where it is not given.", parse=_readable
+    )
     failover_timeout: float = setting(604800.0, "Seconds that tasks stay when Marathon is away.", parse=_seconds)
     checkpoint: bool = setting(True, "Let tasks outlive a restart of the agent.", parse=boolean)
     webui_url: str | None = setting(None, "URL of the web interface; default: this instance.")
@@ -101,3 +111,10 @@ class Config:
         if roles == ("*",):
             return "unreserved"
         return "any" if "*" in roles else "reserved"
+
+    @property
+    def mesos_secret(self) -> str | None:
+        """Reads the file each time: a new secret is used from the next subscription on."""
+        if self.mesos_authentication_secret is None and self.mesos_authentication_secret_file is not None:
+            return self.mesos_authentication_secret_file.read_text(encoding="utf-8").rstrip("\r\n")
+        return self.mesos_authentication_secret

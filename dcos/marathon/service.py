@@ -213,7 +213,7 @@ async def run(app: App[Config]) -> None:
             service.abdicate = abdicate
 
             def subscribe(framework: FrameworkInfo) -> SchedulerClient:
-                principal, secret = config.mesos_authentication_principal, config.mesos_authentication_secret
+                principal, secret = config.mesos_authentication_principal, config.mesos_secret
                 return subscriber(app, config.master, framework, principal, secret)
 
             marathon = Marathon(app, store, service, candidate, base, subscribe=subscribe, ids=fresh_ids())
