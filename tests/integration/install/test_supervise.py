@@ -25,6 +25,7 @@ pytestmark = pytest.mark.integration
 
 SERVES = """#!/bin/sh
 [ "$GREETING" = "good day" ] || exit 9
+trap 'echo stopped; exit 0' TERM
 until [ -e "$DCOS_ROOT/may-serve" ]; do sleep 0.02; done
 python3 -c "
 import os, socket
@@ -32,7 +33,6 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.sendto(b'STATUS=x', chr(0) + os.environ['NOTIFY_SOCKET'][1:])
 s.sendto(b'READY=1', chr(0) + os.environ['NOTIFY_SOCKET'][1:])
 "
-trap 'echo stopped; exit 0' TERM
 while :; do sleep 0.05; done
 """
 ONCE = "#!/bin/sh\n[ -e $DCOS_ROOT/may-end ] || exit 3\necho done\n"

@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
-MARKERS = ("86401", "86402", "86403")
+MARKERS = M1, M2, M3 = tuple(str(1_000_000 + 10 * os.getpid() + number) for number in range(3))
+"""How long the tasks' processes sleep, which tells them from those of others."""
 
 
 @dataclass
@@ -66,29 +67,29 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def test_the_life_of_an_app(cluster: Cluster) -> None:
-    web = {"id": "/web", "cmd": "exec sleep 86401", "cpus": 0.1, "mem": 16, "instances": 2, "backoffSeconds": 0}
+    web = {"id": "/web", "cmd": f"exec sleep {M1}", "cpus": 0.1, "mem": 16, "instances": 2, "backoffSeconds": 0}
     cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", web))
     cluster.eventually("deployed", cluster.quiet)
     assert len(cluster.tasks("/web")) == 2
-    assert len(cluster.pid_of("86401")) == 2
+    assert len(cluster.pid_of(M1)) == 2
 
     cluster.ask("PUT", "/v2/apps/web", {"instances": 3})
     cluster.eventually("scaled", cluster.quiet)
     before = set(cluster.tasks("/web"))
     assert len(before) == 3
 
-    cluster.ask("PUT", "/v2/apps/web", {"cmd": "exec sleep 86402"})
+    cluster.ask("PUT", "/v2/apps/web", {"cmd": f"exec sleep {M2}"})
     cluster.eventually("updated", cluster.quiet, 90)
     after = set(cluster.tasks("/web"))
     assert len(after) == 3
     assert not before & after
-    assert len(cluster.pid_of("86402")) == 3
-    cluster.eventually("old ones gone", lambda: not cluster.pid_of("86401"))
+    assert len(cluster.pid_of(M2)) == 3
+    cluster.eventually("old ones gone", lambda: not cluster.pid_of(M1))
 
-    victim = cluster.pid_of("86402")[0]
+    victim = cluster.pid_of(M2)[0]
     os.kill(victim, signal.SIGKILL)
     replaced = cluster.eventually(
-        "replaced", lambda: victim not in (now := cluster.pid_of("86402")) and len(now) == 3 and now
+        "replaced", lambda: victim not in (now := cluster.pid_of(M2)) and len(now) == 3 and now
     )
     cluster.eventually("three running", lambda: len(cluster.tasks("/web")) == 3)
     running = set(cluster.tasks("/web"))
@@ -99,7 +100,7 @@ def test_the_life_of_an_app(cluster: Cluster) -> None:
     cluster.start_marathon()
     cluster.eventually("leads again", lambda: set(cluster.tasks("/web")) == running)
     time.sleep(3)
-    assert cluster.pid_of("86402") == replaced, "a restart of Marathon touches no task"
+    assert cluster.pid_of(M2) == replaced, "a restart of Marathon touches no task"
 
     cluster.ask("POST", "/v2/apps/web/restart")
     cluster.eventually("restarted", cluster.quiet, 90)
@@ -107,7 +108,7 @@ def test_the_life_of_an_app(cluster: Cluster) -> None:
 
     cluster.ask("DELETE", "/v2/apps/web")
     cluster.eventually("deleted", cluster.quiet)
-    cluster.eventually("no process left", lambda: not cluster.pid_of("86402"))
+    cluster.eventually("no process left", lambda: not cluster.pid_of(M2))
 
 
 def test_health_checks_and_two_instances_of_marathon(cluster: Cluster) -> None:
@@ -132,7 +133,7 @@ def test_health_checks_and_two_instances_of_marathon(cluster: Cluster) -> None:
 
     grouped = {"id": "/team", "enforceRole": True}
     cluster.ask("POST", "/v2/groups", grouped)
-    cluster.ask("POST", "/v2/apps", {"id": "/team/job", "cmd": "exec sleep 86403", "cpus": 0.1, "mem": 16})
+    cluster.ask("POST", "/v2/apps", {"id": "/team/job", "cmd": f"exec sleep {M3}", "cpus": 0.1, "mem": 16})
     cluster.eventually("deployed in the group's role", cluster.quiet)
     [job] = cluster.tasks("/team/job").values()
     assert job["role"] == "team"
@@ -156,17 +157,17 @@ def test_health_checks_and_two_instances_of_marathon(cluster: Cluster) -> None:
 
 
 def test_neither_the_master_nor_zookeeper_take_tasks_with_them(cluster: Cluster) -> None:
-    app = {"id": "/web", "cmd": "exec sleep 86401", "cpus": 0.1, "mem": 16, "instances": 2}
+    app = {"id": "/web", "cmd": f"exec sleep {M1}", "cpus": 0.1, "mem": 16, "instances": 2}
     cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", app))
     cluster.eventually("deployed", cluster.quiet)
-    pids = cluster.pid_of("86401")
+    pids = cluster.pid_of(M1)
     assert len(pids) == 2
 
     cluster.processes["master"].kill()
     cluster.processes["master"].start()
     cluster.eventually("scaled", lambda: cluster.ask("PUT", "/v2/apps/web?force=true", {"instances": 3}))
     cluster.eventually("a third one on the new master", lambda: len(cluster.tasks("/web")) == 3)
-    assert set(pids) <= set(cluster.pid_of("86401"))
+    assert set(pids) <= set(cluster.pid_of(M1))
     cluster.eventually("deployed", cluster.quiet)
     tasks = set(cluster.tasks("/web"))
 
@@ -181,4 +182,4 @@ def test_neither_the_master_nor_zookeeper_take_tasks_with_them(cluster: Cluster)
     cluster.eventually("the same tasks", supervised)
     cluster.eventually("stays so", lambda: supervised() and cluster.ask("PUT", "/v2/apps/web", {"instances": 2}))
     cluster.eventually("scaled down", lambda: supervised() or (cluster.quiet() and len(cluster.tasks("/web")) == 2))
-    assert len(set(pids) & set(cluster.pid_of("86401"))) >= 1
+    assert len(set(pids) & set(cluster.pid_of(M1))) >= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ pytestmark = [
     pytest.mark.timeout(240),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
-MARKERS = ("86411", "86412")
+MARKER = str(1_000_005 + 10 * os.getpid())
+"""How long the tasks' processes sleep, which tells them from those of others."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
             made.start_metronome("one")
             yield made
         finally:
-            made.end(MARKERS)
+            made.end([MARKER])
 
 
 def job(job_id: str, command: str, **run: Any) -> dict[str, Any]:
@@ -62,15 +64,15 @@ def job(job_id: str, command: str, **run: Any) -> dict[str, Any]:
 def test_runs_end_as_their_commands_do(cluster: Cluster) -> None:
     cluster.eventually("created", lambda: cluster.ask("POST", "/v1/jobs", job("good", "echo done > out && cat out")))
     cluster.ask("POST", "/v1/jobs", job("bad", "exit 3"))
-    cluster.ask("POST", "/v1/jobs", job("slow", "exec sleep 86411"))
+    cluster.ask("POST", "/v1/jobs", job("slow", f"exec sleep {MARKER}"))
     for name in ("good", "bad", "slow"):
         cluster.ask("POST", f"/v1/jobs/{name}/runs", {})
     cluster.eventually("one success", lambda: cluster.history("good")["successCount"] == 1)
     cluster.eventually("one failure", lambda: cluster.history("bad")["failureCount"] == 1)
-    cluster.eventually("runs", lambda: len(cluster.pid_of("86411")) == 1)
+    cluster.eventually("runs", lambda: len(cluster.pid_of(MARKER)) == 1)
     [run] = cluster.eventually("active", lambda: [one for one, how in cluster.runs("slow").items() if how == "ACTIVE"])
     cluster.ask("POST", f"/v1/jobs/slow/runs/{run}/actions/stop", {})
-    cluster.eventually("stopped", lambda: not cluster.pid_of("86411") and not cluster.runs("slow"))
+    cluster.eventually("stopped", lambda: not cluster.pid_of(MARKER) and not cluster.runs("slow"))
     assert cluster.history("slow")["failureCount"] == 1
     assert cluster.ask("GET", "/v1/queue") == []
 
