@@ -40,8 +40,8 @@ def decode(raw: bytes, kind: type[M]) -> M:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("", f"not valid JSON: {error}") from error
     try:
-        tree = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the typed decoder stopped before it came there
+        tree = msgspec.json.decode(raw)  # the typed decoder may have stopped before what is wrong here
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("", f"not valid JSON: {error}") from error
     try:
         return msgspec.convert(_lenient(tree, kind, 0), kind, strict=False)
