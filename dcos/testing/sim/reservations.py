@@ -46,6 +46,8 @@ _KEY = "op"
 _UNSETTLED = frozenset(
     {OperationState.OPERATION_PENDING, OperationState.OPERATION_UNREACHABLE, OperationState.OPERATION_RECOVERING}
 )
+_NEVER_DONE = TERMINAL_OPERATIONS - {OperationState.OPERATION_FINISHED, OperationState.OPERATION_GONE_BY_OPERATOR}
+"""An agent that is gone may have done it before; its machine keeps that, whatever agent it becomes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -189,7 +191,7 @@ class Reservations:
             given_up = [one.state for one in notes if one.kind is OfferOperationType.UNRESERVE]
             if reserved is OperationState.OPERATION_FINISHED and not given_up and not there:
                 out.append(f"{label} was reserved and is not there")
-            if reserved in TERMINAL_OPERATIONS - {OperationState.OPERATION_FINISHED} and there:
+            if reserved in _NEVER_DONE and there:
                 out.append(f"{label} is reserved though it was {reserved}")
             if OperationState.OPERATION_FINISHED in given_up and there:
                 out.append(f"{label} was unreserved and is still there")

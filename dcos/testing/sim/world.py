@@ -277,7 +277,9 @@ class World:
             self.loop.call_later(self.rng.uniform(0.0, 5.0), process.start)
         await asyncio.sleep(10.0)
         until = self.loop.time() + self.scale.storm_s
-        choices, weights = list(faults.TABLE), list(faults.TABLE.values())
+        table = faults.chosen(self.rng)
+        choices, weights = list(table), list(table.values())
+        self.trace("world", "may suffer", *(one.__name__ for one in choices))
         while self.loop.time() < until and not self.trace.violations:
             await asyncio.sleep(self.rng.expovariate(1.0 / self.scale.pause_s))
             fault = self.rng.choices(choices, weights)[0]
