@@ -59,6 +59,7 @@ class DockerEngine:
                 f"--exec-root={self.folder}/exec",
                 f"--pidfile={self.folder}/pid",
                 "--exec-opt=native.cgroupdriver=cgroupfs",
+                f"--cgroup-parent=/{self.folder.name}",
             ),
             *("--bip=172.29.77.1/24", "--log-level=warn", "--live-restore", "--userland-proxy=false"),
         ]
@@ -120,6 +121,9 @@ class DockerEngine:
                     os.kill(int(entry.parent.name), signal.SIGKILL)
         self._holder.kill()
         self._holder.wait()
+        for group in (*Path("/sys/fs/cgroup").glob(f"*/{self.folder.name}"), Path("/sys/fs/cgroup", self.folder.name)):
+            with contextlib.suppress(OSError):
+                group.rmdir()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
