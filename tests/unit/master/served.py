@@ -66,7 +66,6 @@ class Master:
         body = {"type": kind, kind.lower(): member} if member else {"type": kind}
         return await self.post("/api/v1", body, headers)
 
-
     async def agent(self) -> str:
         """The id of the first agent, once one is registered."""
         async with asyncio.timeout(30):
