@@ -119,6 +119,11 @@ class DockerEngine:
             with contextlib.suppress(OSError):
                 if f"{self.folder}/exec/".encode() in entry.read_bytes():
                     os.kill(int(entry.parent.name), signal.SIGKILL)
+        # and the containers of such shims
+        for file in Path("/sys/fs/cgroup").glob(f"*/{self.folder.name}/**/cgroup.procs"):
+            with contextlib.suppress(OSError):
+                for pid in file.read_text().split():
+                    os.kill(int(pid), signal.SIGKILL)
         self._holder.kill()
         self._holder.wait()
         for group in (*Path("/sys/fs/cgroup").glob(f"*/{self.folder.name}"), Path("/sys/fs/cgroup", self.folder.name)):
