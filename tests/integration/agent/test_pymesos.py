@@ -14,7 +14,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -52,8 +51,7 @@ def _install(folder: Path) -> None:
         *(f"--dest={folder}", HTTP_PARSER),
     )
     (archive,) = folder.glob("http[-_]parser-*.tar.gz")
-    with tarfile.open(archive) as files:
-        files.extractall(folder, filter="data")
+    run("tar", "--no-same-owner", "-C", folder, "-xzf", archive)
     source = folder / archive.name.removesuffix(".tar.gz")
     run(folder / "bin/cython", source / "http_parser/parser.pyx")
     run(python, *_PIP, "install", "--no-build-isolation", source)
