@@ -55,7 +55,8 @@ def _install(folder: Path) -> None:
     run(python, *_PIP, "--no-build-isolation", *NEEDS)
     run(python, *_PIP, "--no-deps", *CLI)
     (packages,) = folder.glob("lib/python*/site-packages")
-    shutil.copy(HERE / "dcoscli_shim.py", packages / "sitecustomize.py")
+    shutil.copy(HERE / "dcoscli_shim.py", packages)
+    (packages / "dcoscli_shim.pth").write_text("import dcoscli_shim\n")
 
 
 @pytest.fixture(scope="session")
