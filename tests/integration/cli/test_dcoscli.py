@@ -65,7 +65,7 @@ def program() -> Path:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = Path(tempfile.gettempdir()) / f"dcos-tests-dcoscli-0.6.1-py{version}-{os.geteuid()}"
     done = folder / "done"
-    with folder.with_suffix(".lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             try:
