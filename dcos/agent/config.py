@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from dcos.agent.settings_of_old import WithoutEffect
 from dcos.model.acls import Acls
 from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialFile, CredentialsFile, read_many, read_one
-from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, integer, setting
+from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, integer, one_of, setting
 from dcos.runtime.settings import port as port_number
 
 _SIZES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -38,17 +37,6 @@ def variables(text: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         raise ValueError("must be a JSON object of strings")
     return value
-
-
-def one_of(*allowed: str) -> Callable[[str], str]:
-    """A parser that takes only these words."""
-
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return text
-
-    return parse
 
 
 def size_text(value: int) -> str:

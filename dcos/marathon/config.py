@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcos.runtime.settings import REQUIRED, boolean, comma_list, integer, milliseconds, port, setting
+from dcos.runtime.settings import (
+    REQUIRED,
+    boolean,
+    comma_list,
+    features,
+    milliseconds,
+    one_of,
+    port,
+    setting,
+    whole_seconds,
+)
 
 FEATURES = frozenset({"vips", "task_killing", "gpu_resources", "external_volumes", "secrets", "maintenance_mode"})
 SUPPORTED_FEATURES = frozenset({"vips", "task_killing", "gpu_resources"})
-
-
-def _features(text: str) -> tuple[str, ...]:
-    names = comma_list(text)
-    unknown = sorted(set(names) - FEATURES)
-    if unknown:
-        raise ValueError(f"unknown features {', '.join(unknown)}; known: {', '.join(sorted(FEATURES))}")
-    return names
 
 
 def _readable(text: str) -> Path:
@@ -25,19 +26,6 @@ def _readable(text: str) -> Path:
     path = Path(text)
     path.read_text(encoding="utf-8")
     return path
-
-
-def _choice(*options: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in options:
-            raise ValueError(f"must be one of {', '.join(options)}")
-        return text
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    return float(integer(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +51,7 @@ class Config:
     mesos_authentication_secret_file: Path | None = setting(
         None, "File that holds it, where it is not given.", parse=_readable
     )
-    failover_timeout: float = setting(604800.0, "Seconds that tasks stay when Marathon is away.", parse=_seconds)
+    failover_timeout: float = setting(604800.0, "Seconds that tasks stay when Marathon is away.", parse=whole_seconds)
     checkpoint: bool = setting(True, "Let tasks outlive a restart of the agent.", parse=boolean)
     webui_url: str | None = setting(None, "URL of the web interface; default: this instance.")
     mesos_leader_ui_url: str = setting("/mesos", "URL of the Mesos interface, for clients.")
@@ -71,15 +59,15 @@ class Config:
         (), "Reservations that apps may use that do not say: *, and or the role.", parse=comma_list
     )
     accepted_resource_roles_default_behavior: str = setting(
-        "any", "The same as a word: any, unreserved or reserved.", parse=_choice("any", "unreserved", "reserved")
+        "any", "The same as a word: any, unreserved or reserved.", parse=one_of("any", "unreserved", "reserved")
     )
     enable_features: tuple[str, ...] = setting(
-        ("vips", "task_killing"), "Features to enable, comma separated.", parse=_features
+        ("vips", "task_killing"), "Features to enable, comma separated.", parse=features(FEATURES)
     )
     gpu_scheduling_behavior: str = setting(
         "restricted",
         "restricted: agents with GPUs only run apps that want some; unrestricted: any.",
-        parse=_choice("restricted", "unrestricted"),
+        parse=one_of("restricted", "unrestricted"),
     )
     default_network_name: str | None = setting(None, "Network of apps in container mode that name none.")
     mesos_bridge_name: str = setting("mesos-bridge", "Network that container/bridge means for Mesos containers.")
@@ -96,7 +84,7 @@ class Config:
     reconciliation_interval: float = setting(600.0, "Time between reconciliations, in ms.", parse=milliseconds)
     max_running_deployments: int = setting(100, "Deployments at the same time.")
     new_group_enforce_role: str = setting(
-        "off", "Whether new top-level groups enforce their role: top or off.", parse=_choice("top", "off")
+        "off", "Whether new top-level groups enforce their role: top or off.", parse=one_of("top", "off")
     )
     leader_proxy_connection_timeout: float = setting(5.0, "Connecting to the leader, in ms.", parse=milliseconds)
     leader_proxy_read_timeout: float = setting(10.0, "Waiting for the leader, in ms.", parse=milliseconds)

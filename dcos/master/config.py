@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from dcos.model.v1.types import DomainInfo
 from dcos.model.values import thousandths
 from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialsFile, read_many
-from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, setting
+from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, one_of, setting
 from dcos.runtime.settings import port as port_number
 from dcos.store.url import ZkUrl
 from dcos.wire import mesos_json
@@ -68,17 +67,6 @@ def domain(text: str) -> DomainInfo:
     if found.fault_domain is None:
         raise ValueError("`domain` must define `fault_domain`")
     return found
-
-
-def one_of(*allowed: str) -> Callable[[str], str]:
-    """A parser that takes only these words."""
-
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return text
-
-    return parse
 
 
 def whitelist(text: str) -> Path | None:

@@ -6,22 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcos import registry
-from dcos.runtime.settings import REQUIRED, comma_list, integer, milliseconds, port, setting
+from dcos.runtime.settings import REQUIRED, features, milliseconds, one_of, port, setting, whole_seconds
 
 FEATURES = frozenset({"secrets", "gpu_resources"})
 SUPPORTED_FEATURES = frozenset({"gpu_resources"})
-
-
-def _features(text: str) -> tuple[str, ...]:
-    names = comma_list(text)
-    unknown = sorted(set(names) - FEATURES)
-    if unknown:
-        raise ValueError(f"unknown features {', '.join(unknown)}; known: {', '.join(sorted(FEATURES))}")
-    return names
-
-
-def _seconds(text: str) -> float:
-    return float(integer(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +31,7 @@ class Config:
     mesos_role: str = setting("*", "Mesos role of all runs.")
     mesos_authentication_principal: str | None = setting(None, "Principal to subscribe with.")
     mesos_authentication_secret: str | None = setting(None, "Secret of the principal.", secret=True)
-    failover_timeout: float = setting(604800.0, "Seconds that tasks stay when Metronome is away.", parse=_seconds)
+    failover_timeout: float = setting(604800.0, "Seconds that tasks stay when Metronome is away.", parse=whole_seconds)
     history_count: int = setting(1000, "Finished runs kept of each job, of successful and of failed ones.")
     decline_offer_duration: float = setting(300.0, "How long declined offers stay away, in ms.", parse=milliseconds)
     min_revive_offers_interval: float = setting(5.0, "Least time between two revives, in ms.", parse=milliseconds)
@@ -53,7 +41,9 @@ class Config:
     reconciliation_interval: float = setting(900.0, "Time between reconciliations, in ms.", parse=milliseconds)
     leader_proxy_timeout: float = setting(30.0, "Waiting for the leader, in ms.", parse=milliseconds)
     mesos_bridge_name: str = setting("mesos-bridge", "Network that container/bridge means for Mesos containers.")
-    features_enable: tuple[str, ...] = setting((), "Features to enable, comma separated.", parse=_features)
+    features_enable: tuple[str, ...] = setting((), "Features to enable, comma separated.", parse=features(FEATURES))
     gpu_scheduling_behavior: str = setting(
-        "restricted", "restricted: agents with GPUs only run jobs that want some; unrestricted: any."
+        "restricted",
+        "restricted: agents with GPUs only run jobs that want some; unrestricted: any.",
+        parse=one_of("restricted", "unrestricted"),
     )

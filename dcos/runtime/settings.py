@@ -154,8 +154,37 @@ def milliseconds(text: str) -> float:
     return integer(text) / 1000.0
 
 
+def whole_seconds(text: str) -> float:
+    """A plain count of seconds."""
+    return float(integer(text))
+
+
 def comma_list(text: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """A parser that takes only these words."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def features(known: frozenset[str]) -> Callable[[str], tuple[str, ...]]:
+    """A parser of comma separated names that takes only ``known`` ones."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        names = comma_list(text)
+        unknown = sorted(set(names) - known)
+        if unknown:
+            raise ValueError(f"unknown features {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        return names
+
+    return parse
 
 
 def path(text: str) -> Path:
