@@ -100,7 +100,7 @@ class Node:
         subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", self.folder / "root"], check=True)
         self.groups = cgroups.make_children(f"agent-test-{os.getpid()}")
         joins = "".join(f"echo $$ > {group}/cgroup.procs && " for group in self.groups)
-        roots = {str(REPOSITORY), sys.prefix, sys.base_prefix}
+        roots = {str(REPOSITORY), sys.prefix, sys.base_prefix} - {"/usr"}  # Debian's Python: the node has it too
         binds = " ".join(f"--bind-ro={one}" for one in sorted(roots))
         command = (
             f"systemd-nspawn --quiet --keep-unit --register=no --machine=agent-test-{os.getpid()}"
