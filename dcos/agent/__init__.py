@@ -5,5 +5,5 @@ Port: 5051 (``--port``). Below ``--work_dir``: sandboxes, checkpoints (``meta/``
 shell (``--launcher=posix``).   Exit codes: 2 settings, 3 removed by the master, 4 flags changed against
 ``--reconfiguration_policy``, 5 checkpoints unreadable.
 
-Read first: ``core/agent.py`` (what is decided) and ``daemon.py`` (how it is done).
+Read first: ``core/agent.py`` (what is decided) and ``performing.py`` (how it is done).
 """

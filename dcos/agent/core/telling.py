@@ -184,6 +184,14 @@ class Telling(Memory):
                     )
                 )
 
+    def _take_operations(self) -> None:
+        """What operations want: saved before it is told."""
+        operations = self.operations
+        if operations.saves or operations.messages:
+            self._out += operations.saves
+            self._out += [Send(message) for message in operations.messages]
+            operations.saves, operations.messages = [], []
+
 
 def _network_infos(run: TaskRun) -> tuple[NetworkInfo, ...]:
     """The container's own addresses, in the network that the task asked for."""

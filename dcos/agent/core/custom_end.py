@@ -1,0 +1,179 @@
+"""The end of custom executors and of what they run: killed, shut down, too late, gone.
+
+Source: Mesos agent (kill, shutdown, timeouts of executors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dcos.agent.core.ending import Ending
+from dcos.agent.core.events import (
+    DestroyContainer,
+    Send,
+)
+from dcos.agent.core.executor_events import (
+    CloseStream,
+    TellExecutor,
+)
+from dcos.agent.core.executor_life import Life, Standing, last_words
+from dcos.agent.core.exits import Exit, Verdict
+from dcos.agent.core.groups import exited, limits_of_all
+from dcos.agent.core.state import ExecutorRun, FrameworkRun, KillCause, Phase, TaskRun
+from dcos.agent.core.states import lost_state
+from dcos.model.v1 import executor as v1
+from dcos.model.v1.types import (
+    KillPolicy,
+    TaskState,
+    TaskStatusReason,
+    TaskStatusSource,
+)
+
+
+class CustomEnding(Ending):
+    """Adds executors that are programs of frameworks: who they are, and how they end."""
+
+    def _over(
+        self, framework: FrameworkRun, executor: ExecutorRun, end: Exit, verdict: Verdict | None, now: float
+    ) -> None:
+        """The container is gone: so are the tasks that had not ended."""
+        life = executor.life
+        assert life is not None
+        mem_mb = limits_of_all(executor).mem_bytes / 1024**2
+        verdict = life.verdict or verdict or last_words(end, mem_mb)
+        life.standing, life.deadline, life.stream = Standing.TERMINATED, None, None
+        self._executor_of.pop(executor.run_id, None)
+        self._out.append(CloseStream(framework.framework_id, executor.executor_id))
+        silent = executor.silent or framework.terminating
+        for run in list(executor.tasks.values()):
+            if run.phase is not Phase.ENDED:
+                self._end(framework, executor, run)
+                self._tell_end(framework, executor, run, verdict, now)
+        if not silent:
+            status = end.wait_status
+            self._out.append(Send(exited(framework.framework_id, executor.info, -1 if status is None else status)))
+        self._close_if_done(framework, executor)
+        self._close_framework_if_done(framework)
+
+    def _tell_end(
+        self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun, verdict: Verdict, now: float
+    ) -> None:
+        """A terminal update in the agent's own words."""
+        self._update(
+            framework,
+            executor,
+            run,
+            verdict.state,
+            now,
+            message=verdict.message,
+            reason=verdict.reason,
+            limited=verdict.limited,
+            source=TaskStatusSource.SOURCE_AGENT,
+        )
+        self._after_end(framework, executor, run, now)
+
+    def _close_if_done(self, framework: FrameworkRun, executor: ExecutorRun) -> None:
+        if not executor.alive:
+            super()._close_if_done(framework, executor)
+
+    def _kill_any(
+        self,
+        framework: FrameworkRun,
+        executor: ExecutorRun,
+        run: TaskRun,
+        cause: KillCause,
+        policy: KillPolicy | None,
+        now: float,
+    ) -> None:
+        life = executor.life
+        if life is None:
+            super()._kill_any(framework, executor, run, cause, policy, now)
+            return
+        if run.phase is Phase.PREPARING:
+            killed = Verdict(
+                TaskState.TASK_KILLED,
+                "Killed before delivery to the executor",
+                TaskStatusReason.REASON_TASK_KILLED_DURING_LAUNCH,
+            )
+            for one in list(executor.tasks.values()):
+                if one is run or (run.group and one.group == run.group and one.phase is Phase.PREPARING):
+                    self._end(framework, executor, one)
+                    self._tell_end(framework, executor, one, killed, now)
+        elif life.standing is Standing.RUNNING:
+            kill = v1.EventKill(task_id=run.info.task_id, kill_policy=policy)
+            self._tell(framework, executor, v1.Event(type=v1.EventType.KILL, kill=kill))
+
+    def _shut(self, framework: FrameworkRun, executor: ExecutorRun, now: float) -> None:
+        """Ask it to end, destroy it after its grace; at once when nothing of it runs yet."""
+        life = executor.life
+        if life is None:
+            super()._shut(framework, executor, now)
+            return
+        if life.standing in (Standing.TERMINATING, Standing.TERMINATED):
+            return
+        life.standing = Standing.TERMINATING
+        if not life.started:
+            self._out.append(DestroyContainer(executor.run_id))
+            reason = TaskStatusReason.REASON_EXECUTOR_TERMINATED
+            verdict = Verdict(TaskState.TASK_FAILED, "The executor was shut down before it was started", reason)
+            self._over(framework, executor, Exit(), verdict, now)
+            return
+        own = executor.info.shutdown_grace_period
+        life.deadline = now + (own.nanoseconds / 1e9 if own is not None else self.rules.shutdown_grace_s)
+        self._tell(framework, executor, v1.Event(type=v1.EventType.SHUTDOWN))
+
+    def _custom_tick(self, now: float) -> None:
+        for framework, executor, life in list(self._lives()):
+            if life.deadline is None or life.deadline > now:
+                continue
+            life.deadline = None
+            if life.standing is Standing.REGISTERING:
+                life.standing, life.verdict = Standing.TERMINATING, self._too_late(framework, life)
+            self._out.append(DestroyContainer(executor.run_id))
+
+    def _too_late(self, framework: FrameworkRun, life: Life) -> Verdict:
+        if life.recovered:
+            return Verdict(
+                lost_state(framework.info, TaskState.TASK_GONE),
+                f"Executor did not reregister within {self.rules.reregistration_s:g} s",
+                TaskStatusReason.REASON_EXECUTOR_REREGISTRATION_TIMEOUT,
+            )
+        return Verdict(
+            TaskState.TASK_FAILED,
+            f"Executor did not register within {self.rules.registration_s:g} s",
+            TaskStatusReason.REASON_EXECUTOR_REGISTRATION_TIMEOUT,
+        )
+
+    # ---- looking up --------------------------------------------------------------------------------------------------
+
+    def _remember_container(self, framework: FrameworkRun, executor: ExecutorRun) -> None:
+        self._executor_of[executor.run_id] = (framework, executor)
+
+    def _lives(self) -> Iterator[tuple[FrameworkRun, ExecutorRun, Life]]:
+        for framework, executor in self._executor_of.values():
+            if executor.life is not None:
+                yield framework, executor, executor.life
+
+    def _custom_deadlines(self) -> list[float]:
+        return [life.deadline for _, _, life in self._lives() if life.deadline is not None]
+
+    def _living(self, framework_id: str, executor_id: str) -> tuple[FrameworkRun, ExecutorRun, Life] | None:
+        """A custom executor that is not on its way out."""
+        framework = self.frameworks.get(framework_id)
+        executor = framework.executors.get(executor_id) if framework is not None else None
+        if framework is None or executor is None or framework.terminating or executor.silent or executor.life is None:
+            return None
+        if executor.life.standing in (Standing.TERMINATING, Standing.TERMINATED):
+            return None
+        return framework, executor, executor.life
+
+    def custom_containers(self) -> list[str]:
+        """Containers of custom executors that have not ended."""
+        return list(self._executor_of)
+
+    def awaited(self) -> int:
+        """How many executors of the agent before this one have not subscribed again."""
+        return sum(1 for _, _, life in self._lives() if life.recovered and life.standing is Standing.REGISTERING)
+
+    def _tell(self, framework: FrameworkRun, executor: ExecutorRun, event: v1.Event) -> None:
+        self._out.append(TellExecutor(framework.framework_id, executor.executor_id, event))
