@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dcos.master.core import agents, inverse_offers, offers
+from dcos.master.core import admission, inverse_offers, loss, offers
 from dcos.master.core.effects import Answer, Write
 from dcos.master.core.machines import machine_of
 from dcos.master.core.records import AgentRecord
@@ -47,8 +47,8 @@ def drain(state: State, request: int, call: master.CallDrainAgent, now: float) -
     else:
         agent.drain = info
         _deactivate(state, agent, now)
-        state.emit(Write(agent_id, agents.entry_of(agent)))
-        agents.tell_draining(state, agent, now)
+        state.emit(Write(agent_id, loss.entry_of(agent)))
+        admission.tell_draining(state, agent, now)
     state.note("agent_draining", agent=agent_id)
     state.emit(Answer(request, 200))
 
@@ -99,7 +99,7 @@ def deactivate(state: State, request: int, agent_id: str, now: float) -> None:
     absent = _absent(state, agent_id)
     if agent is not None:
         _deactivate(state, agent, now)
-        state.emit(Write(agent_id, agents.entry_of(agent)))
+        state.emit(Write(agent_id, loss.entry_of(agent)))
     elif absent is not None:
         _note_absent(state, agent_id, deactivated=True, drain=absent.drain)
     else:
@@ -124,7 +124,7 @@ def reactivate(state: State, request: int, agent_id: str) -> None:
         state.emit(Answer(request, 409, "Agent removed while processing the call"))
         return
     agent.deactivated, agent.drain, agent.drain_started = False, None, None
-    state.emit(Write(agent_id, agents.entry_of(agent)))
+    state.emit(Write(agent_id, loss.entry_of(agent)))
     if agent.connected:
         state.allocator.activate_agent(agent_id)
     state.emit(Answer(request, 200))
@@ -141,7 +141,7 @@ def settle(state: State, now: float) -> None:
             continue
         state.note("agent_drained", agent=agent_id)
         if agent.drain.config.mark_gone:
-            agents.gone(state, agent_id, now)
+            loss.gone(state, agent_id, now)
             continue
         agent.drain = msgspec.structs.replace(agent.drain, state=DrainState.DRAINED)
-        state.emit(Write(agent_id, agents.entry_of(agent)))
+        state.emit(Write(agent_id, loss.entry_of(agent)))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from dcos.master.core import agents, inverse_offers, offers
+from dcos.master.core import inverse_offers, loss, offers
 from dcos.master.core.effects import Answer, Keep
 from dcos.master.core.machines import is_down, machine_of
 from dcos.master.core.records import AgentRecord
@@ -153,7 +153,7 @@ def start(state: State, request: int, machines: tuple[MachineID, ...], now: floa
         state.emit(Keep(Shelf.MACHINES, _stored(key), entry))
     for agent in list(state.agents.values()):
         if is_down(state, agent.info.hostname, agent.pid):
-            agents.remove(state, agent, _DOWN, now)
+            loss.remove(state, agent, _DOWN, now)
     state.emit(Answer(request, 200))
 
 

@@ -14,13 +14,16 @@ from dcos.master.core import (
     draining,
     frameworks,
     inverse_offers,
+    loss,
     maintenance,
     offers,
     operate,
     operations,
     operators,
+    pings,
     quota,
     reconcile,
+    recovery,
     tasks,
     weights,
 )
@@ -71,7 +74,7 @@ def step(state: State, event: Event) -> None:
         case Operate():
             operate.operate(state, event)
         case MarkGone(now, request, agent):
-            agents.mark_gone(state, request, agent, now)
+            loss.mark_gone(state, request, agent, now)
         case OperatorCall(now, request, call):
             operators.call(state, request, call, now)
         case RemoveQuota(_, request, role, path):
@@ -81,7 +84,7 @@ def step(state: State, event: Event) -> None:
         case Recovered(now, entries, settings):
             weights.recovered(state, settings.weights)
             maintenance.recovered(state, settings.machines)
-            agents.recovered(state, entries, now)
+            recovery.recovered(state, entries, now)
             quota.recovered(state, settings.quotas, now)
         case _:
             assert_never(event)
@@ -101,15 +104,15 @@ def _tick(state: State, now: float) -> None:
                 state.allocator.cycle(now)
                 state.schedule(now + state.rules.allocation_interval_s, Deadline.CYCLE)
             case Deadline.PING:
-                agents.ping(state, key, generation, now)
+                pings.ping(state, key, generation, now)
             case Deadline.AGENT_RETURN:
                 agents.not_returned(state, key, generation, now)
             case Deadline.RECOVERY:
-                agents.recovery_over(state, now)
+                recovery.recovery_over(state, now)
             case Deadline.REGISTRY:
-                agents.collect_registry(state, now)
+                recovery.collect_registry(state, now)
             case Deadline.REMOVAL:
-                agents.remove_next(state, now)
+                loss.remove_next(state, now)
             case Deadline.ALLOCATOR:
                 state.allocator.resume()
             case Deadline.INVERSE_OFFER:
