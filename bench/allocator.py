@@ -10,7 +10,8 @@ import random
 import time
 from collections.abc import Mapping
 
-from dcos.master.core.allocator import Allocator, Grant, Traits
+from dcos.master.core.allocator import Allocator, Grant
+from dcos.master.core.clients import Traits
 from dcos.master.core.quota_account import Quota
 from dcos.model.resources import Resources
 

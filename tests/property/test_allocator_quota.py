@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from dcos.master.core.allocator import Allocator, Grant, Traits
+from dcos.master.core.allocator import Allocator, Grant
+from dcos.master.core.clients import Traits
 from dcos.master.core.quota_account import Quota, QuotaAccount, open_quantities, top_of
 from dcos.model.resources import EMPTY, Resources
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import msgspec
 
 from dcos.master.core import offers, operations, task_validation, tasks
-from dcos.master.core.allocator import refuse_seconds
 from dcos.master.core.authorization import operation_problem as operation_refused
 from dcos.master.core.authorization import task_problem
+from dcos.master.core.clients import refuse_seconds
 from dcos.master.core.operation_validation import feedback_problem, operation_problem
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
 from dcos.master.core.state import State

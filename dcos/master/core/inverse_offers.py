@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dcos.master.core import views
-from dcos.master.core.allocator import refuse_seconds
+from dcos.master.core.clients import refuse_seconds
 from dcos.master.core.records import AgentRecord, FrameworkRecord, InverseOfferRecord
 from dcos.master.core.state import Deadline, State
 from dcos.model.v1 import allocator, scheduler

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dcos.master.core.allocator import Grant, refuse_seconds
+from dcos.master.core.allocator import Grant
+from dcos.master.core.clients import refuse_seconds
 from dcos.master.core.records import AgentRecord, FrameworkRecord, OfferRecord
 from dcos.master.core.state import Deadline, State
 from dcos.model.resources import Form

@@ -9,7 +9,7 @@ Source: Mesos operator API (RESERVE_RESOURCES, ..., /reserve, ...) and the maste
 from __future__ import annotations
 
 from dcos.master.core import offers, operations
-from dcos.master.core.allocator import DEFAULT_REFUSE_S
+from dcos.master.core.clients import DEFAULT_REFUSE_S
 from dcos.master.core.effects import Answer
 from dcos.master.core.events import Operate
 from dcos.master.core.operation_validation import operation_problem

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from dcos.master.core.allocator import Allocator, Traits
+from dcos.master.core.allocator import Allocator
+from dcos.master.core.clients import Traits
 from dcos.master.core.constraints import allows
 from dcos.master.core.effects import Effect, Note, Publish, ToAgent, ToScheduler
 from dcos.master.core.ledger import Quantities

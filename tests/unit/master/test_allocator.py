@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dcos.master.core.allocator import Allocator, Grant, Traits, refuse_seconds
+from dcos.master.core.allocator import Allocator, Grant
+from dcos.master.core.clients import Traits, refuse_seconds
 from dcos.model.resources import Resources
 
 ENOUGH = ({"cpus": 10}, {"mem": 32_000})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from dcos.master.core.allocator import Allocator, Grant, Traits
+from dcos.master.core.allocator import Allocator, Grant
+from dcos.master.core.clients import Traits
 from dcos.master.core.quota_account import Quota, chop
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
