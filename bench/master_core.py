@@ -13,12 +13,12 @@ from contextlib import contextmanager
 
 import msgspec
 
-from dcos.master import api_v0
 from dcos.master.core import effects
 from dcos.master.core.events import AgentSaid, Recovered, SchedulerCall, Subscribe
 from dcos.master.core.state import Rules, State
 from dcos.master.core.step import settle, step
 from dcos.master.service import make_info
+from dcos.master.v0 import state as v0_state
 from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
@@ -126,7 +126,7 @@ def main(agents: int, frameworks: int, tasks: int) -> None:
         bench.settle()
     for again in ("first", "again, tasks ready"):
         with timed(f"/state ({again})", 1):
-            body = msgspec.json.encode(api_v0.state_json(state, {}, None))
+            body = msgspec.json.encode(v0_state.state_json(state, {}, None))
     print(f"/state is {len(body) / 1e6:.1f} MB; {launched} tasks; ", end="")
     print(f"peak RSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     with timed("one cycle with nothing to do", 1):

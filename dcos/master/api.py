@@ -14,11 +14,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from dcos.master import api_v0, metrics
+from dcos.master import metrics
 from dcos.master.config import Config
 from dcos.master.core.registry_view import registry_json
 from dcos.master.core.viewer import Viewer
 from dcos.master.kept import Kept
+from dcos.master.v0 import agents, frameworks, roles, state, tasks
+from dcos.master.v0.parts import Json
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
 from dcos.model.acls import EVERYTHING, Action
@@ -166,8 +168,8 @@ class Api:
         viewer = self.viewer(request)
         flags = self.flags if viewer.flags() else None
 
-        def made() -> api_v0.Json:
-            return api_v0.state_json(self.state, flags, self.config.cluster, viewer, self._logs())
+        def made() -> Json:
+            return state.state_json(self.state, flags, self.config.cluster, viewer, self._logs())
 
         return json_body(request, made() if viewer.limited else await self.kept.body("state", made, tasks=True))
 
@@ -178,23 +180,23 @@ class Api:
     async def summary(self, request: web.Request) -> web.Response:
         viewer = self.viewer(request)
 
-        def made() -> api_v0.Json:
-            return api_v0.summary(self.state, self.config.cluster, viewer)
+        def made() -> Json:
+            return state.summary(self.state, self.config.cluster, viewer)
 
         return json_body(request, made() if viewer.limited else await self.kept.body("summary", made, tasks=False))
 
     async def slaves(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.slaves(self.state, request.query, self.viewer(request)))
+        return json_body(request, agents.slaves(self.state, request.query, self.viewer(request)))
 
     async def frameworks(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.frameworks(self.state, request.query, self.viewer(request)))
+        return json_body(request, frameworks.frameworks(self.state, request.query, self.viewer(request)))
 
     async def roles(self, request: web.Request) -> web.Response:
-        return json_body(request, api_v0.roles(self.state, self.viewer(request)))
+        return json_body(request, roles.roles(self.state, self.viewer(request)))
 
     async def tasks(self, request: web.Request) -> web.Response:
         try:
-            return json_body(request, api_v0.tasks(self.state, request.query, self.viewer(request)))
+            return json_body(request, tasks.tasks(self.state, request.query, self.viewer(request)))
         except ValueError as error:
             return text_response(400, str(error))
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from dcos.master import api_v0
+from dcos.master.v0.agents import agent_ready
+from dcos.master.v0.tasks import task as task_ready
 from dcos.master.writer import SLICE_S, Writer
 
 _MOST = 16 * 1024 * 1024
@@ -48,14 +49,14 @@ class Kept:
         loop = asyncio.get_running_loop()
         over = loop.time() + SLICE_S
         for agent in list(state.agents.values()):
-            api_v0.agent_ready(agent)
+            agent_ready(agent)
             if loop.time() > over:
                 await asyncio.sleep(0)
                 over = loop.time() + SLICE_S
         for framework in (*state.frameworks.values(), *state.completed.values()) if tasks else ():
             for task in (*framework.tasks.values(), *framework.unreachable.values(), *framework.completed):
                 if task.ready is None:
-                    api_v0.task(task)
+                    task_ready(task)
                     if loop.time() > over:
                         await asyncio.sleep(0)
                         over = loop.time() + SLICE_S

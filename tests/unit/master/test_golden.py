@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from dcos.master import api_operator, api_v0
+from dcos.master import api_operator
 from dcos.master.config import Config
 from dcos.master.core.state import State
+from dcos.master.v0 import agents, frameworks, roles, tasks
+from dcos.master.v0 import state as v0_state
 from dcos.master.version import VERSION_INFO
 from dcos.model import attributes
 from dcos.model.resources import Resources
@@ -160,12 +162,12 @@ FLAGS = Config(zk=ZkUrl.parse("zk://h/mesos"), cluster="golden").flags()
 
 
 OLD: dict[str, Callable[[State], Any]] = {
-    "state": lambda state: api_v0.state_json(state, FLAGS, "golden"),
-    "state-summary": lambda state: api_v0.summary(state, "golden"),
-    "slaves": lambda state: api_v0.slaves(state, {}),
-    "frameworks": lambda state: api_v0.frameworks(state, {}),
-    "roles": api_v0.roles,
-    "tasks": lambda state: api_v0.tasks(state, {}),
+    "state": lambda state: v0_state.state_json(state, FLAGS, "golden"),
+    "state-summary": lambda state: v0_state.summary(state, "golden"),
+    "slaves": lambda state: agents.slaves(state, {}),
+    "frameworks": lambda state: frameworks.frameworks(state, {}),
+    "roles": roles.roles,
+    "tasks": lambda state: tasks.tasks(state, {}),
     "version": lambda _: VERSION_INFO,
 }
 

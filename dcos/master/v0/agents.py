@@ -1,0 +1,136 @@
+"""Agents in the JSON of old, and ``/slaves``.   An agent's JSON is kept ready in its record until it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from operator import is_
+
+import msgspec
+
+from dcos.master.core import views
+from dcos.master.core.records import AgentRecord
+from dcos.master.core.registry import AgentEntry
+from dcos.master.core.state import State
+from dcos.master.core.viewer import ALL, Viewer
+from dcos.master.v0.parts import Json, attribute_map, encode, listed, resources
+from dcos.model.resources import Form
+from dcos.model.v1.types import (
+    Resource,
+)
+
+
+def _agent_key(record: AgentRecord) -> tuple[object, ...]:
+    """All that an agent's JSON is made of. These are values: whatever changes is another object."""
+    return (
+        record.info,
+        record.pid,
+        record.registered,
+        record.reregistered,
+        record.total,
+        record.used,
+        record.offered,
+        record.active,
+        record.deactivated,
+        record.version,
+        record.capabilities,
+        record.drain,
+        record.drain_started,
+    )
+
+
+def _fresh(kept: tuple[tuple[object, ...], bytes] | None, key: tuple[object, ...]) -> bool:
+    return kept is not None and all(map(is_, kept[0], key))
+
+
+def agent_ready(record: AgentRecord) -> bytes:
+    """The JSON of ``agent`` for those who may see all."""
+    key = _agent_key(record)
+    if record.ready is None or not _fresh(record.ready, key):
+        record.ready = key, encode(agent(record))
+    return record.ready[1]
+
+
+def _agent_full_ready(record: AgentRecord) -> bytes:
+    key = _agent_key(record)
+    if record.ready_full is None or not _fresh(record.ready_full, key):
+        record.ready_full = key, encode(_agent_full(record, ALL))
+    return record.ready_full[1]
+
+
+def listed_agents(given: Iterable[AgentRecord], viewer: Viewer, *, full: bool = False) -> msgspec.Raw:
+    if viewer.limited:
+        return listed(encode((_agent_full if full else agent)(one, viewer)) for one in given)
+    return listed(map(_agent_full_ready if full else agent_ready, given))
+
+
+def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
+    out: Json = {
+        "id": record.id,
+        "hostname": record.info.hostname,
+        "port": record.info.port,
+        "attributes": attribute_map(record.info.attributes),
+    }
+    if record.info.domain is not None:
+        out["domain"] = record.info.domain
+    out["pid"] = record.pid
+    out["registered_time"] = record.registered
+    if record.reregistered:
+        out["reregistered_time"] = record.reregistered
+    out |= {
+        "resources": resources(record.total),
+        "used_resources": resources(record.used),
+        "offered_resources": resources(record.offered),
+        "reserved_resources": {
+            role: resources(one) for role, one in record.total.reserved().items() if viewer.role(role)
+        },
+        "unreserved_resources": resources(record.total.unreserved()),
+        "active": record.active,
+        "deactivated": record.deactivated,
+        "version": record.version,
+        "capabilities": sorted(record.capabilities),
+    }
+    if record.drain is not None:
+        out["drain_info"] = record.drain
+    if record.drain_started is not None:
+        out["estimated_drain_start_time_seconds"] = record.drain_started
+    return out
+
+
+def _agent_full(record: AgentRecord, viewer: Viewer) -> Json:
+    def seen(given: Iterable[Resource]) -> list[Resource]:
+        return [one for one in given if viewer.resource(one)]
+
+    out = agent(record, viewer)
+    out["reserved_resources_full"] = {
+        role: seen(one.messages(form=Form.ENDPOINT))
+        for role, one in record.total.reserved().items()
+        if viewer.role(role)
+    }
+    out["unreserved_resources_full"] = record.total.unreserved().messages(form=Form.ENDPOINT)
+    out["used_resources_full"] = seen(views.held_messages(record, offered=False))
+    out["offered_resources_full"] = seen(views.held_messages(record, offered=True))
+    return out
+
+
+def _recovered(agent_id: str, entry: AgentEntry) -> Json:
+    out: Json = {
+        "id": agent_id,
+        "hostname": entry.info.hostname,
+        "port": entry.info.port,
+        "attributes": attribute_map(entry.info.attributes),
+    }
+    if entry.info.domain is not None:
+        out["domain"] = entry.info.domain
+    return out
+
+
+def recovered_all(state: State, only: str | None = None) -> list[Json]:
+    return [_recovered(name, entry) for name, entry in state.recovered.items() if only in (None, name)]
+
+
+def slaves(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
+    only = query.get("slave_id")
+    return {
+        "slaves": listed_agents((one for one in state.agents.values() if only in (None, one.id)), viewer, full=True),
+        "recovered_slaves": recovered_all(state, only),
+    }

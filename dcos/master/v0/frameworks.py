@@ -1,0 +1,117 @@
+"""Frameworks in the JSON of old with their offers and executors, and ``/frameworks``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dcos.master.core.records import ExecutorRecord, FrameworkRecord, OfferRecord
+from dcos.master.core.state import State
+from dcos.master.core.viewer import ALL, Viewer
+from dcos.master.v0.parts import Json, labels, listed, resources
+from dcos.master.v0.tasks import task
+from dcos.model.v1.scheduler import OfferConstraints
+from dcos.model.v1.types import (
+    CommandInfo,
+    FrameworkInfoCapabilityType,
+)
+
+
+def _command(command: CommandInfo) -> Json:
+    out: Json = {"shell": command.shell, "argv": command.arguments}
+    if command.value is not None:
+        out["value"] = command.value
+    if command.environment is not None:
+        out["environment"] = command.environment
+    out["uris"] = [{"value": uri.value, "executable": bool(uri.executable)} for uri in command.uris]
+    return out
+
+
+def _executor(record: ExecutorRecord) -> Json:
+    info = record.info
+    out: Json = {
+        "executor_id": info.executor_id.value,
+        "name": info.name or "",
+        "framework_id": record.framework,
+        "command": _command(info.command) if info.command is not None else {"argv": [], "uris": []},
+        "resources": resources(record.resources),
+        "role": record.role,
+    }
+    if info.labels is not None:
+        out["labels"] = labels(info.labels)
+    if info.type is not None:
+        out["type"] = info.type
+    out["slave_id"] = record.agent
+    return out
+
+
+def _offer(record: OfferRecord) -> Json:
+    return {
+        "id": record.message.id.value,
+        "framework_id": record.framework,
+        "allocation_info": {"role": record.role},
+        "slave_id": record.agent,
+        "resources": resources(record.resources),
+    }
+
+
+def framework_head(record: FrameworkRecord) -> Json:
+    return {
+        "id": record.id,
+        "name": record.info.name,
+        "used_resources": resources(record.used),
+        "offered_resources": resources(record.offered),
+        "capabilities": [one.type for one in record.info.capabilities],
+        "hostname": record.info.hostname or "",
+        "webui_url": record.info.webui_url or "",
+        "active": record.active and record.connected,
+        "connected": record.connected,
+        "recovered": record.recovered,
+    }
+
+
+def framework(record: FrameworkRecord, viewer: Viewer = ALL) -> Json:
+    info = record.info
+    out = framework_head(record)
+    out |= {
+        "user": info.user,
+        "failover_timeout": info.failover_timeout,
+        "checkpoint": info.checkpoint,
+        "registered_time": record.registered,
+        "unregistered_time": record.unregistered,
+    }
+    if info.principal is not None:
+        out["principal"] = info.principal
+    out["resources"] = resources(record.used + record.offered)
+    if record.reregistered and record.reregistered != record.registered:
+        out["reregistered_time"] = record.reregistered
+    if FrameworkInfoCapabilityType.MULTI_ROLE in record.capabilities:
+        out["roles"] = info.roles
+    else:
+        out["role"] = info.role or "*"
+    groups = {
+        "tasks": record.tasks.values(),
+        "unreachable_tasks": record.unreachable.values(),
+        "completed_tasks": record.completed,
+    }
+    for name, group in groups.items():
+        seen = [one for one in group if viewer.task(one.message, info)] if viewer.limited else group
+        out[name] = listed(map(task, seen))
+    out["offers"] = [_offer(one) for one in record.offers.values()]
+    out["executors"] = [_executor(one) for one in record.executors.values() if viewer.executor(one.info, info)]
+    if info.labels is not None:
+        out["labels"] = labels(info.labels)
+    out["offer_constraints"] = record.constraints or OfferConstraints()
+    return out
+
+
+def frameworks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
+    only = query.get("framework_id")
+
+    def shown(given: Iterable[FrameworkRecord]) -> list[Json]:
+        return [framework(one, viewer) for one in given if only in (None, one.id) and viewer.framework(one.info)]
+
+    return {
+        "frameworks": shown(state.frameworks.values()),
+        "completed_frameworks": shown(state.completed.values()),
+        "unregistered_frameworks": [],
+    }

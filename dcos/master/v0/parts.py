@@ -1,0 +1,50 @@
+"""What the JSON of old is made of: resources, attributes, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from dcos.model import attributes, values
+from dcos.model.resources import Resources
+from dcos.model.v1.types import (
+    Attribute,
+    Labels,
+)
+
+Json = dict[str, Any]
+
+encode = msgspec.json.Encoder().encode
+
+
+def resources(have: Resources) -> Json:
+    """``{"cpus": 1.5, ..., "ports": "[31000-31005]"}``; cpus, gpus, mem and disk always."""
+    out: Json = {"disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0}
+    ranges: dict[str, values.Ranges] = {}
+    sets: dict[str, frozenset[str]] = {}
+    for kind, amount in have:
+        name = f"{kind.name}_revocable" if kind.revocable else kind.name
+        if isinstance(amount, int):
+            size = kind.size * (1 if kind.shared else amount) if kind.indivisible else amount
+            out[name] = round(out.get(name, 0.0) * 1000 + size) / 1000
+        elif isinstance(amount, frozenset):
+            sets[name] = sets.get(name, frozenset()) | amount
+        else:
+            ranges[name] = values.add_ranges(ranges.get(name, ()), amount)
+    out.update((name, values.text_of_ranges(amount)) for name, amount in ranges.items())
+    out.update((name, values.text_of_set(items)) for name, items in sets.items())
+    return out
+
+
+def attribute_map(given: Iterable[Attribute]) -> Json:
+    return {one.name: one.scalar.value if one.scalar is not None else attributes.text(one) for one in given}
+
+
+def labels(given: Labels) -> list[Json]:
+    return [{"key": one.key, "value": one.value} if one.value is not None else {"key": one.key} for one in given.labels]
+
+
+def listed(ready: Iterable[bytes]) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + b",".join(ready) + b"]")

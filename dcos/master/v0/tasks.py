@@ -1,0 +1,107 @@
+"""Tasks in the JSON of old, and ``/tasks``.   A task's JSON is kept ready in its record until it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dcos.master.core.records import TaskRecord
+from dcos.master.core.state import State
+from dcos.master.core.viewer import ALL, Viewer
+from dcos.master.v0.parts import Json, encode, labels, listed, resources
+from dcos.model.v1.types import (
+    ContainerStatus,
+    NetworkInfo,
+    TaskStatus,
+)
+
+
+def _network(info: NetworkInfo) -> Json:
+    out: Json = {}
+    if info.groups:
+        out["groups"] = info.groups
+    if info.labels is not None:
+        out["labels"] = labels(info.labels)
+    if info.ip_addresses:
+        out["ip_addresses"] = info.ip_addresses
+    if info.name is not None:
+        out["name"] = info.name
+    if info.port_mappings:
+        out["port_mappings"] = info.port_mappings
+    return out
+
+
+def _container_status(status: ContainerStatus) -> Json:
+    out: Json = {}
+    if status.container_id is not None:
+        out["container_id"] = status.container_id
+    if status.network_infos:
+        out["network_infos"] = [_network(info) for info in status.network_infos]
+    if status.cgroup_info is not None:
+        out["cgroup_info"] = status.cgroup_info
+    return out
+
+
+def _status(status: TaskStatus) -> Json:
+    out: Json = {"state": status.state, "timestamp": status.timestamp or 0.0}
+    if status.labels is not None:
+        out["labels"] = labels(status.labels)
+    if status.container_status is not None:
+        out["container_status"] = _container_status(status.container_status)
+    if status.healthy is not None:
+        out["healthy"] = status.healthy
+    return out
+
+
+def task(record: TaskRecord) -> bytes:
+    if record.ready is None:
+        record.ready = encode(_task(record))
+    return record.ready
+
+
+def _task(record: TaskRecord) -> Json:
+    message = record.message
+    out: Json = {
+        "id": record.id,
+        "name": message.name,
+        "framework_id": record.framework,
+        "executor_id": message.executor_id.value if message.executor_id is not None else "",
+        "slave_id": record.agent,
+        "state": message.state,
+        "resources": resources(record.resources),
+    }
+    if message.limits:
+        out["limits"] = {name: limit.value for name, limit in message.limits.items()}
+    out["role"] = record.role
+    out["statuses"] = [_status(status) for status in message.statuses]
+    if message.user is not None:
+        out["user"] = message.user
+    if message.labels is not None:
+        out["labels"] = labels(message.labels)
+    for name in ("discovery", "container", "health_check"):
+        value = getattr(message, name)
+        if value is not None:
+            out[name] = value
+    return out
+
+
+def tasks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
+    """Running, unreachable and completed ones, by the time of their first status.   Errors: ValueError."""
+    limit, offset = int(query.get("limit", "100")), int(query.get("offset", "0"))
+    order, framework_id, task_id = query.get("order", "des"), query.get("framework_id"), query.get("task_id")
+    if order not in ("asc", "des") or limit < 0 or offset < 0:
+        raise ValueError("limit and offset must not be negative, order must be asc or des")
+    found = [
+        one
+        for record in (*state.frameworks.values(), *state.completed.values())
+        if framework_id in (None, record.id) and viewer.framework(record.info)
+        for group in (record.tasks.values(), record.unreachable.values(), record.completed)
+        for one in group
+        if task_id in (None, one.id) and viewer.task(one.message, record.info)
+    ]
+    found.sort(key=_first_time, reverse=order == "des")
+    return {"tasks": listed(map(task, found[offset : offset + limit]))}
+
+
+def _first_time(record: TaskRecord) -> float:
+    statuses = record.message.statuses
+    return statuses[0].timestamp or 0.0 if statuses else float("inf")
