@@ -1,4 +1,4 @@
-"""JSON that a command reads: from a file, a URL or standard input; and ``key=value`` changes of it."""
+"""JSON or YAML that a command reads: from a file, a URL or standard input; and ``key=value`` changes of it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from dcos.cli.output import fail
+from dcos.wire import yaml_text
 
 _TIMEOUT_S = 60
 
 
 def read(source: str | None, example: str) -> Any:
-    """The JSON in ``source``, from standard input without one. ``example`` is shown where a terminal is there instead."""
+    """What ``source`` says, standard input without one: YAML from ``*.yaml`` and ``*.yml``, elsewhere JSON, or YAML where
+    it is none. ``example`` is shown where a terminal is there instead."""
     if source is None:
         if sys.stdin.isatty():
-            fail(f"we need to read JSON from standard input or a file, for example:\n    {example}")
+            fail(f"we need to read JSON or YAML from standard input or a file, for example:\n    {example}")
         text, where = sys.stdin.read(), "standard input"
     elif source.startswith(("http://", "https://")):
         text, where = _fetched(source), source
@@ -28,10 +30,23 @@ def read(source: str | None, example: str) -> Any:
             text, where = Path(source).read_text(encoding="utf-8"), source
         except (OSError, UnicodeDecodeError) as error:
             fail(f"cannot read {source}: {error}")
+    if where.partition("?")[0].endswith(yaml_text.SUFFIXES):
+        return _yaml(text, where)
     try:
         return json.loads(text)
     except ValueError as error:
+        if not text.lstrip().startswith(("{", "[")):
+            value = _yaml(text, where)
+            if isinstance(value, dict | list):
+                return value
         fail(f"{where} is not JSON: {error}")
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return yaml_text.decode(text.encode())
+    except yaml_text.NotYaml as error:
+        fail(f"{where} is not YAML: {error}")
 
 
 def _fetched(url: str) -> str:
@@ -46,7 +61,7 @@ def read_object(source: str | None, example: str) -> dict[str, Any]:
     """As ``read``, and it must be an object."""
     value = read(source, example)
     if not isinstance(value, dict):
-        fail("the JSON must be an object")
+        fail("what is read must be an object")
     return value
 
 

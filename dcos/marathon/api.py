@@ -23,6 +23,7 @@ from dcos.model.marathon_state import Deployment
 from dcos.runtime import http
 from dcos.runtime.http import json_response
 from dcos.wire import marathon as wire
+from dcos.wire import yaml_text
 
 VERSION = "1.11.0"
 """The Marathon whose API this is; clients compare it."""
@@ -68,7 +69,14 @@ def flag(request: web.Request, name: str, default: bool = False) -> bool:
 
 
 async def body_of(request: web.Request) -> Any:
-    return wire.parse(await request.read())
+    """The body: YAML where its type says so, otherwise JSON whatever its type."""
+    raw = await request.read()
+    if request.content_type not in yaml_text.MEDIA_TYPES:
+        return wire.parse(raw)
+    try:
+        return yaml_text.decode(raw)
+    except yaml_text.NotYaml as error:
+        raise wire.ApiError(400, {"message": "Invalid YAML", "details": str(error)}) from error
 
 
 def deployed(result: Result, *, status: int = 200) -> web.Response:

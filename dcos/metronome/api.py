@@ -25,6 +25,7 @@ from dcos.model.metronome import Job, JobRun, Schedule
 from dcos.model.schedulers import Invalid, Refused
 from dcos.runtime import http
 from dcos.runtime.http import json_response
+from dcos.wire import yaml_text
 
 VERSION = "0.6.48"
 """The Metronome whose API this is."""
@@ -151,6 +152,11 @@ def _leading(request: web.Request) -> Leading:
 
 
 async def _body(request: web.Request) -> Any:
+    if request.content_type in yaml_text.MEDIA_TYPES:
+        try:
+            return yaml_text.decode(await request.read())
+        except yaml_text.NotYaml as error:
+            raise BadRequest(f"Invalid YAML: {error}") from error
     if request.content_type != http.JSON:
         raise BadRequest("Expecting text/json or application/json body", 415)
     try:

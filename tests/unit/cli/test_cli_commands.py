@@ -318,6 +318,7 @@ def test_bad_app(ready: Dcos) -> None:
     assert done.err == "Error: Invalid JSON\n  /id: error.path.missing\n"
     assert "is not JSON" in ready("marathon", "app", "add", stdin="{").err
     assert "must be an object" in ready("marathon", "app", "add", stdin="[]").err
+    assert "key 'id' is given twice" in ready("marathon", "app", "add", stdin="id: /a\nid: /b").err
     assert "cannot read" in ready("marathon", "app", "add", "/no/such/file").err
 
 

@@ -121,3 +121,12 @@ async def test_refusals_are_shown(dcos: Dcos) -> None:
     assert code == 1
     assert "/run" in err
     assert "'mem' is a required property" in err
+
+
+async def test_jobs_are_read_from_yaml_too(dcos: Dcos, metronome: Running, tmp_path: Path) -> None:
+    file = tmp_path / "job.yml"
+    file.write_text("id: nightly\nrun: {cpus: 0.1, mem: 32, disk: 0, cmd: 'true'}\n")
+    assert await dcos("job", "add", str(file)) == (0, "", "")
+    assert json.loads((await dcos("job", "show", "nightly"))[1])["run"]["mem"] == 32
+    file.write_text("id: [")
+    assert "is not YAML: line 2" in (await dcos("job", "update", str(file)))[2]

@@ -320,3 +320,15 @@ def _create() -> Any:
     from dcos.marathon.core import events
 
     return events.CreateApp(SLEEP)
+
+
+@pytest.mark.parametrize("kind", ["application/yaml", "application/x-yaml", "text/yaml; charset=utf-8"])
+async def test_yaml_where_json_is_read(marathon: Running, kind: str) -> None:
+    body = "id: /web\ncmd: sleep 1\ncpus: 0.1\nmem: 32\nenv: {MODE: on}\n"
+    async with marathon.client.post("/v2/apps", data=body, headers={"Content-Type": kind}) as response:
+        assert response.status == 201
+        assert (await response.json())["env"] == {"MODE": "on"}
+    await marathon.settled()
+    async with marathon.client.put("/v2/apps/web", data="[a", headers={"Content-Type": kind}) as response:
+        assert response.status == 400
+        assert (await response.json())["message"] == "Invalid YAML"

@@ -119,6 +119,12 @@ async def test_other_refusals(metronome: Running) -> None:
         assert response.status == 415
     async with metronome.client.post("/v1/jobs", data=b"{", headers={"Content-Type": "application/json"}) as response:
         assert response.status == 400
+    as_yaml = {"Content-Type": "application/yaml"}
+    async with metronome.client.post("/v1/jobs", data="id: [", headers=as_yaml) as response:
+        assert response.status == 400
+    body = "id: by.yaml\nrun: {cpus: 0.1, mem: 32, disk: 0, cmd: sleep 1}\n"
+    async with metronome.client.post("/v1/jobs", data=body, headers=as_yaml) as response:
+        assert response.status == 201
 
 
 async def test_schedules_come_change_and_go(metronome: Running) -> None:

@@ -26,7 +26,7 @@ def job() -> None:
 @click.argument("resource", required=False)
 @pass_context
 def add(context: Context, resource: str | None) -> None:
-    """Add the job in RESOURCE: a JSON file, a URL, or standard input.
+    """Add the job in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
     Example: dcos job add backup.json
     """
@@ -41,7 +41,7 @@ def add(context: Context, resource: str | None) -> None:
 @click.argument("resource", required=False)
 @pass_context
 def update(context: Context, resource: str | None) -> None:
-    """Change the job in RESOURCE: a JSON file, a URL, or standard input. Its schedule is changed when it has one."""
+    """Change the job in RESOURCE: a JSON or YAML file, a URL, or standard input. Its schedule is changed when it has one."""
     wanted = read_object(resource, "dcos job update < job.json")
     schedules = _cut_schedules(wanted)
     if not isinstance(wanted.get("id"), str):

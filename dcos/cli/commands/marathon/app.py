@@ -45,7 +45,7 @@ def _missing(app_id: str) -> NoReturn:
 @click.argument("resource", required=False)
 @pass_context
 def add(context: Context, resource: str | None) -> None:
-    """Add the app in RESOURCE: a JSON file, a URL, or standard input.
+    """Add the app in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
     Example: dcos marathon app add app.json
     """
@@ -225,7 +225,7 @@ def kill(context: Context, app_id: str, and_scale: bool, host: str | None) -> No
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
 @pass_context
 def update(context: Context, app_id: str, properties: tuple[str, ...], force: bool) -> None:
-    """Change the app APP_ID by PROPERTIES (key=value, values are JSON), or by the JSON on standard input.
+    """Change the app APP_ID by PROPERTIES (key=value, values are JSON), or by the JSON or YAML on standard input.
 
     Example: dcos marathon app update web instances=3 env='{"MODE": "fast"}'
     """
