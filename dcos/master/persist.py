@@ -1,57 +1,54 @@
 """The registry in ZooKeeper.
 
     <zk path>-registry/epoch               whose version the leader holds; every transaction checks it first
-    <zk path>-registry/agents/<xx>/<id>    one agent: {"schema": 1, "entry": AgentEntry}, in one of 256 folders by its id
+    <zk path>-registry/pages/<n>           {"schema": 2, "agents": {<id>: AgentEntry}}: many agents each (``pages``)
+    <zk path>-registry/agents/00/moved     keeps out masters of before that would look for agents here (``legacy``)
     <zk path>-registry/quota/<role>        {"schema": 1, "entry": QuotaConfig}, names percent-encoded
     <zk path>-registry/weights/<role>      WeightEntry
     <zk path>-registry/machines/<machine>  MachineEntry
 
-One node per agent and 256 folders, so that no node and no listing grows towards ZooKeeper's 1 MB. Upgrades: ``read`` takes
-any schema it knows and gives the newest.
+No node and no listing grows towards ZooKeeper's 1 MB. What a version of before stored is taken over when a master leads.
+Decision: docs/decisions/0010-agents-lie-on-pages.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from dcos.master import legacy_registry
 from dcos.master.core.effects import Keep, Write
 from dcos.master.core.registry import (
     ENTRY_TYPES,
     AgentEntry,
-    Entry,
     MachineEntry,
     Settings,
     Shelf,
     WeightEntry,
 )
+from dcos.master.legacy_registry import RegistryError, entry_in
+from dcos.master.pages import Pages
 from dcos.model.v1.quota import QuotaConfig
 from dcos.store.base import Create, Delete, Disconnected, NodeExists, NoNode, Operation, Set, Store
 from dcos.store.election import Epoch
 
 E = TypeVar("E")
 
-SCHEMA = 1
-FOLDERS = 256
+SCHEMA = 2
 _MAX_OPERATIONS = 500
 _MAX_BYTES = 500_000
 
 
-class RegistryError(Exception):
-    """A node of the registry cannot be understood: it names the path."""
-
-
-class _Stored(msgspec.Struct, frozen=True, kw_only=True):
+class _Page(msgspec.Struct, frozen=True, kw_only=True):
     schema: int
-    entry: msgspec.Raw
+    agents: dict[str, msgspec.Raw]
 
 
-_decode_stored = msgspec.json.Decoder(_Stored).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
 _decode_entry = msgspec.json.Decoder(AgentEntry).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -65,20 +62,12 @@ def epoch_path(zk_path: str) -> str:
     return registry_path(zk_path) + "/epoch"
 
 
-def write(entry: AgentEntry | Entry) -> bytes:
-    return _encode({"schema": SCHEMA, "entry": entry})
-
-
-def read(data: bytes) -> AgentEntry:
+def _page_in(data: bytes) -> Mapping[str, msgspec.Raw]:
     """Errors: msgspec.MsgspecError; RegistryError for a schema newer than ours."""
-    return _decode_entry(_entry(data))
-
-
-def _entry(data: bytes) -> msgspec.Raw:
-    stored = _decode_stored(data)
-    if stored.schema != SCHEMA:
-        raise RegistryError(f"schema {stored.schema} is not known to this version (knows {SCHEMA})")
-    return stored.entry
+    page = _decode_page(data)
+    if page.schema != SCHEMA:
+        raise RegistryError(f"schema {page.schema} is not known to this version (knows {SCHEMA})")
+    return page.agents
 
 
 class Registry:
@@ -87,8 +76,8 @@ class Registry:
     def __init__(self, store: Store, zk_path: str, epoch: Epoch) -> None:
         self._store = store
         self._base = registry_path(zk_path)
-        self._root = self._base + "/agents"
         self._epoch = epoch
+        self._pages = Pages()
         self._known: dict[str, int] = {}
         """Nodes that are there, with the sizes of their data."""
         self.writes = 0
@@ -101,22 +90,56 @@ class Registry:
         """Of all data in it."""
         return sum(self._known.values())
 
-    def path_of(self, agent: str) -> str:
-        return f"{self._root}/{zlib.crc32(agent.encode()) % FOLDERS:02x}/{agent}"
+    def page_path(self, page: int) -> str:
+        return f"{self._base}/pages/{page:04d}"
 
     def shelf_path(self, shelf: Shelf, key: str) -> str:
         return f"{self._base}/{shelf}/{quote(key, safe='')}"
 
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
     async def recover(self) -> tuple[tuple[str, AgentEntry], ...]:
         """Everything stored.   Errors: StoreError; RegistryError."""
-        made = await self._store.children(self._root)
-        missing = {f"{number:02x}" for number in range(FOLDERS)} - set(made or ())
-        await asyncio.gather(*(self._folder(name) for name in sorted(missing)))
-        await asyncio.gather(*(self._make(f"{self._base}/{shelf}") for shelf in Shelf))
-        listed = await asyncio.gather(*(self._list(f"{number:02x}") for number in range(FOLDERS)))
-        paths = [path for paths in listed for path in paths]
-        entries = await asyncio.gather(*(self._read(path) for path in paths))
-        return tuple((path.rpartition("/")[2], entry) for path, entry in zip(paths, entries, strict=True) if entry)
+        self._pages, self._known = Pages(), {}
+        folders = (f"{self._base}/pages", *(f"{self._base}/{shelf}" for shelf in Shelf))
+        await asyncio.gather(*(legacy_registry.make(self._store, folder) for folder in folders))
+        names = await self._store.children(folders[0]) or ()
+        await asyncio.gather(*(self._read(int(name)) for name in names if name.isdecimal()))
+        await self._take_over(await legacy_registry.stored(self._store, self._base))
+        return tuple([(agent, self._decoded(agent, entry)) for agent, entry in self._pages.entries()])
+
+    async def _read(self, page: int) -> None:
+        path = self.page_path(page)
+        node = await self._store.get(path)
+        if node is None:
+            return
+        try:
+            self._pages.load(page, {agent: bytes(entry) for agent, entry in _page_in(node.data).items()})
+        except (msgspec.MsgspecError, RegistryError) as error:
+            raise RegistryError(f"{path}: {error}") from error
+        self._known[path] = len(node.data)
+
+    def _decoded(self, agent: str, entry: bytes) -> AgentEntry:
+        try:
+            return _decode_entry(entry)
+        except msgspec.MsgspecError as error:
+            raise RegistryError(f"{self._base}/pages: agent {agent}: {error}") from error
+
+    async def _take_over(self, found: legacy_registry.Found) -> None:
+        """From the layout of before, page by page, each in one transaction with the end of its old nodes."""
+        if not found.barred:
+            await self._commit({found.barrier: legacy_registry.BARRIER})
+        moved: dict[int, list[str]] = {}
+        for path, (agent, entry) in found.entries.items():
+            for page in self._pages.put(agent, entry):
+                moved.setdefault(page, []).append(path)
+        self._known.update(dict.fromkeys(found.entries, 0))
+        for page, paths in moved.items():
+            for start in range(0, len(paths), _MAX_OPERATIONS):
+                await self._commit(self._stored([page]) | dict.fromkeys(paths[start : start + _MAX_OPERATIONS]))
+        self._known.update(dict.fromkeys(found.folders, 0))
+        if found.folders:
+            await self._commit(dict.fromkeys(found.folders))
 
     async def recover_settings(self) -> Settings:
         """What operators have set.   Errors: StoreError; RegistryError."""
@@ -136,51 +159,39 @@ class Registry:
             if node is None:
                 continue
             try:
-                found.append(msgspec.json.decode(_entry(node.data), type=kind))
+                found.append(msgspec.json.decode(entry_in(node.data), type=kind))
             except (msgspec.MsgspecError, RegistryError) as error:
                 raise RegistryError(f"{path}: {error}") from error
             self._known[path] = len(node.data)
         return tuple(found)
 
-    async def _folder(self, name: str) -> None:
-        await self._make(f"{self._root}/{name}")
-
-    async def _make(self, path: str) -> None:
-        try:
-            await self._store.create(path, parents=True)
-        except NodeExists:
-            return
-
-    async def _list(self, folder: str) -> list[str]:
-        return [f"{self._root}/{folder}/{name}" for name in await self._store.children(f"{self._root}/{folder}") or ()]
-
-    async def _read(self, path: str) -> AgentEntry | None:
-        node = await self._store.get(path)
-        if node is None:
-            return None
-        try:
-            entry = read(node.data)
-            self._known[path] = len(node.data)
-            return entry
-        except (msgspec.MsgspecError, RegistryError) as error:
-            raise RegistryError(f"{path}: {error}") from error
+    # ---- writing -----------------------------------------------------------------------------------------------------
 
     async def write(self, writes: Sequence[Write | Keep]) -> None:
         """Make ``writes`` durable, in one transaction unless it would be too big.
 
         Errors: BadVersion when another master took the epoch; SessionLost.
         """
-        last: dict[str, AgentEntry | Entry | None] = {
-            self.path_of(one.agent) if isinstance(one, Write) else self.shelf_path(one.shelf, one.key): one.entry
-            for one in writes
-        }
-        wanted = {path: None if entry is None else write(entry) for path, entry in last.items()}
-        self.waiting = len(wanted)
+        last = {(one.agent if isinstance(one, Write) else self.shelf_path(one.shelf, one.key)): one for one in writes}
+        self.waiting = len(last)
         try:
-            for part in _parts(wanted):
+            wanted: dict[str, bytes | None] = {}
+            pages: dict[int, None] = {}
+            for path, one in last.items():
+                if isinstance(one, Write):
+                    changed = self._pages.take(path) if one.entry is None else self._pages.put(path, _encode(one.entry))
+                    pages.update(dict.fromkeys(changed))
+                    if len(changed) > 1:
+                        await self._commit(self._stored(changed))
+                else:
+                    wanted[path] = None if one.entry is None else legacy_registry.write(one.entry)
+            for part in _parts(wanted | self._stored(pages)):
                 await self._commit(part)
         finally:
             self.waiting = 0
+
+    def _stored(self, pages: Iterable[int]) -> dict[str, bytes | None]:
+        return {self.page_path(page): self._pages.data(page, SCHEMA) for page in pages}
 
     async def _commit(self, wanted: dict[str, bytes | None]) -> None:
         while True:

@@ -23,7 +23,8 @@ from dcos.master.api_scheduler import SchedulerApi
 from dcos.master.config import PREFIX, Config
 from dcos.master.core.events import Recovered, Whitelist
 from dcos.master.core.state import State
-from dcos.master.persist import Registry, RegistryError, epoch_path
+from dcos.master.legacy_registry import RegistryError
+from dcos.master.persist import Registry, epoch_path
 from dcos.master.version import MESOS_VERSION
 from dcos.master.writer import EXIT_LEADERSHIP, EXIT_REGISTRY, Writer
 from dcos.model.v1.types import Address, DomainInfo, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType

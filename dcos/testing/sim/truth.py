@@ -28,7 +28,7 @@ _RUNS = frozenset({TaskState.TASK_STARTING, TaskState.TASK_RUNNING, TaskState.TA
 _LIVES = _RUNS | {TaskState.TASK_STAGING}
 """What a task that ended can never be again. (UNREACHABLE and UNKNOWN say that the master cannot tell.)"""
 _EPOCH = "/mesos-registry/epoch"
-_AGENTS = "/mesos-registry/agents/"
+_PAGES = "/mesos-registry/pages/"
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +49,8 @@ class Truth:
         """By task id, which is unique in the world."""
         self.standings: dict[str, set[str]] = {}
         """What the registry ever said of an agent."""
+        self._registered: dict[str, dict[str, str]] = {}
+        """Standings by agent, by page."""
         self._leader_session = 0
 
     # ---- at every moment ---------------------------------------------------------------------------------------------
@@ -115,15 +117,24 @@ class Truth:
         for one in operations:
             if one.path == _EPOCH and isinstance(one, Set):
                 self._leader_session = session
-            elif one.path.startswith(_AGENTS) and one.path.count("/") == 4:
+            elif one.path.startswith(_PAGES):
                 if session != self._leader_session:
                     self._world.trace.violation("store", f"session {session} wrote {one.path} without leading")
-                agent = one.path.rpartition("/")[2]
-                standing = "NONE"
-                if isinstance(one, Create | Set):
-                    standing = str(msgspec.json.decode(one.data)["entry"]["standing"])
+                self._page_written(one.path, one.data if isinstance(one, Create | Set) else b'{"agents":{}}')
+
+    def _page_written(self, path: str, data: bytes) -> None:
+        """Note the standing of each agent that changed; one that left its page for another is not gone."""
+        after = {agent: str(entry["standing"]) for agent, entry in msgspec.json.decode(data)["agents"].items()}
+        before = self._registered.get(path, {})
+        self._registered[path] = after
+        for agent in {**before, **after}:
+            standing = after.get(agent, "NONE")
+            if standing != before.get(agent) and (agent in after or not self._registry_has(agent)):
                 self.standings.setdefault(agent, set()).add(standing)
                 self._world.trace("store", "agent", agent, standing)
+
+    def _registry_has(self, agent: str) -> bool:
+        return any(agent in page for page in self._registered.values())
 
     def agent_left(self, agent: AgentProcess, code: int) -> None:
         """The agent's process ended itself."""

@@ -6,7 +6,8 @@ import pytest
 
 from dcos.master.core.effects import Keep, Write
 from dcos.master.core.registry import AgentEntry, MachineEntry, Settings, Shelf, Standing, WeightEntry
-from dcos.master.persist import Registry, RegistryError, epoch_path, read, write
+from dcos.master.legacy_registry import RegistryError, read, write
+from dcos.master.persist import Registry, epoch_path
 from dcos.model.v1.quota import QuotaConfig
 from dcos.model.v1.types import AgentID, AgentInfo, MachineID, MachineInfoMode, TimeInfo, Unavailability, ValueScalar
 from dcos.store.base import BadVersion
@@ -80,16 +81,73 @@ async def test_many_agents_are_written_in_parts() -> None:
     await registry.recover()
     before = ensemble.writes
     await registry.write([Write(f"m-S{number}", entry(f"m-S{number}")) for number in range(1200)])
-    assert ensemble.writes - before == 3
+    assert ensemble.writes - before == 1
     assert len(await registry.recover()) == 1200
+    before = ensemble.writes
+    await registry.write([Write(f"m-S{number}", entry(f"m-S{number}", Standing.GONE)) for number in range(0, 1200, 3)])
+    assert ensemble.writes - before == 1
+    _, successor = await opened(ensemble)
+    found = await successor.recover()
+    assert [one for _, one in found] == [
+        entry(f"m-S{number}", Standing.ADMITTED if number % 3 else Standing.GONE) for number in range(1200)
+    ]
+
+
+async def test_what_is_too_much_for_one_request_goes_in_parts() -> None:
+    ensemble = MemoryEnsemble()
+    _, registry = await opened(ensemble)
+    await registry.recover()
+    info = AgentInfo(hostname="h" * 3000)
+    before = ensemble.writes
+    many = [AgentEntry(info=info, standing=Standing.ADMITTED, since=float(number)) for number in range(600)]
+    await registry.write([Write(f"m-S{number}", one) for number, one in enumerate(many)])
+    assert ensemble.writes - before == 4
+    _, successor = await opened(ensemble)
+    assert [one for _, one in await successor.recover()] == many
+
+
+async def test_the_first_layout_is_taken_over_and_then_closed() -> None:
+    ensemble = MemoryEnsemble()
+    store, _ = await opened(ensemble)
+    for number in range(300):
+        path = f"/mesos-registry/agents/{number % 256:02x}/m-S{number}"
+        await store.create(path, write(entry(f"m-S{number}")), parents=True)
+    _, registry = await opened(ensemble)
+    found = dict(await registry.recover())
+    assert found == {f"m-S{number}": entry(f"m-S{number}") for number in range(300)}
+    left = [path for path in ensemble.tree() if path.startswith("/mesos-registry/agents/")]
+    assert left == ["/mesos-registry/agents/00", "/mesos-registry/agents/00/moved"]
+    await registry.write([Write("m-S5", None)])
+    _, successor = await opened(ensemble)
+    before = ensemble.writes
+    assert dict(await successor.recover()) == {name: one for name, one in found.items() if name != "m-S5"}
+    assert ensemble.writes == before
+    barrier = await store.get("/mesos-registry/agents/00/moved")
+    assert barrier is not None
+    with pytest.raises(RegistryError, match="schema 2 is not known"):
+        read(barrier.data)
+
+
+async def test_an_upgrade_that_was_broken_off_goes_on() -> None:
+    ensemble = MemoryEnsemble()
+    store, old = await opened(ensemble)
+    await store.create("/mesos-registry/agents/07/a", write(entry("a")), parents=True)
+    store, registry = await opened(ensemble)
+    store.fail_next_write(applied=True)
+    assert await registry.recover() == (("a", entry("a")),)
+    with pytest.raises(BadVersion):
+        await old.write([Write("b", entry("b"))])
 
 
 async def test_a_broken_node_is_named() -> None:
     ensemble = MemoryEnsemble()
     store, registry = await opened(ensemble)
     await registry.recover()
-    await store.create(registry.path_of("a"), b"{}")
-    with pytest.raises(RegistryError, match=r"/mesos-registry/agents/../a"):
+    await store.create(registry.page_path(7), b"{}")
+    with pytest.raises(RegistryError, match="/mesos-registry/pages/0007: "):
+        await registry.recover()
+    await store.set(registry.page_path(7), b'{"schema":3,"agents":{}}')
+    with pytest.raises(RegistryError, match=r"pages/0007: schema 3 is not known to this version \(knows 2\)"):
         await registry.recover()
 
 
