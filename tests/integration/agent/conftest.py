@@ -42,6 +42,8 @@ from dcos.testing import zookeeper
 from dcos.testing.ports import free_port
 from dcos.wire import agent_link, recordio
 
+from .docker_engine import DockerEngine, NoEngine, obstacle
+
 FRAMEWORK = FrameworkInfo(
     user="root",
     name="test",
@@ -314,6 +316,34 @@ async def agent(master: LinkMaster, folder: Path) -> AsyncIterator[AgentProcess]
 async def running(agent: AgentProcess, master: LinkMaster) -> AgentProcess:
     """Started and registered."""
     await agent.start()
+    await master.registered()
+    return agent
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerEngine]:
+    if reason := obstacle():
+        pytest.skip(f"no Docker Engine: {reason}")
+    made = DockerEngine()
+    try:
+        try:
+            made.start()
+        except NoEngine as error:
+            pytest.skip(str(error))
+        made.load()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+async def docked(agent: Any, master: LinkMaster, engine: DockerEngine) -> Any:
+    """An agent with the docker containerizer."""
+    agent.flags = (
+        *("--containerizers=docker,mesos", f"--docker_socket={engine.socket}"),
+        *("--docker_remove_delay=0secs", "--docker_stop_timeout=200ms"),
+    )
+    await agent.start(*agent.flags)
     await master.registered()
     return agent
 

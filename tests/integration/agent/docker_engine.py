@@ -12,6 +12,9 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+from dcos.model.v1.types import ContainerInfo, ContainerInfoDockerInfo, ContainerInfoType, Volume
 
 IMAGE = "dcos-test:1"
 TOOLS = ("sh", "cat", "ls", "sleep", "env", "id", "mkdir", "touch", "hostname", "head", "kill", "python3")
@@ -28,6 +31,19 @@ def obstacle() -> str:
     return "" if probe.returncode == 0 else "network namespaces cannot be made here"
 
 
+def container(
+    image: str = IMAGE, *, volumes: tuple[Volume, ...] = (), hostname: str | None = None, **docker: Any
+) -> Any:
+    networks = docker.pop("network_infos", ())
+    return ContainerInfo(
+        type=ContainerInfoType.DOCKER,
+        docker=ContainerInfoDockerInfo(image=image, **docker),
+        volumes=volumes,
+        hostname=hostname,
+        network_infos=networks,
+    )
+
+
 class NoEngine(Exception):
     """The daemon will not run on this machine."""
 
@@ -40,13 +56,22 @@ class DockerEngine:
         self.folder = Path(tempfile.mkdtemp(prefix="dcos-dk-", dir="/var/tmp"))
         self.socket = self.folder / "docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
-        script = "ip link set lo up; mount --make-rprivate /; echo ready; exec sleep infinity"
+        # plugins of volumes are looked for in one place, which is this Engine's own too
+        script = (
+            "ip link set lo up; mount --make-rprivate /; mkdir -p /run/docker"
+            "; mount -t tmpfs plugins /run/docker; mkdir /run/docker/plugins; echo ready; exec sleep infinity"
+        )
         self._holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"ready\n"
         self._holder.stdout.close()
+
+    @property
+    def plugins(self) -> Path:
+        """Where plugins' sockets belong, seen from outside."""
+        return Path(f"/proc/{self.pid}/root/run/docker/plugins")
 
     @property
     def pid(self) -> int:

@@ -19,11 +19,8 @@ from dcos.agent.containerizer import processes
 from dcos.model.v1.types import (
     CommandInfo,
     CommandInfoURI,
-    ContainerInfo,
-    ContainerInfoDockerInfo,
     ContainerInfoDockerInfoNetwork,
     ContainerInfoDockerInfoPortMapping,
-    ContainerInfoType,
     DurationInfo,
     Environment,
     EnvironmentVariable,
@@ -42,7 +39,7 @@ from dcos.model.v1.types import (
     VolumeMode,
 )
 
-from .docker_engine import IMAGE, DockerEngine, NoEngine, obstacle
+from .docker_engine import IMAGE, DockerEngine, container, obstacle
 from .operation_orders import apply, create, reserve, with_volume
 
 Make = Callable[..., TaskInfo]
@@ -50,45 +47,6 @@ Network = ContainerInfoDockerInfoNetwork
 
 reason = obstacle()
 pytestmark = pytest.mark.skipif(bool(reason), reason=f"no Docker Engine: {reason}")
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[DockerEngine]:
-    made = DockerEngine()
-    try:
-        try:
-            made.start()
-        except NoEngine as error:
-            pytest.skip(str(error))
-        made.load()
-        yield made
-    finally:
-        made.remove()
-
-
-@pytest.fixture
-async def docked(agent: Any, master: Any, engine: DockerEngine) -> Any:
-    """An agent with the docker containerizer."""
-    agent.flags = (
-        *("--containerizers=docker,mesos", f"--docker_socket={engine.socket}"),
-        *("--docker_remove_delay=0secs", "--docker_stop_timeout=200ms"),
-    )
-    await agent.start(*agent.flags)
-    await master.registered()
-    return agent
-
-
-def container(
-    image: str = IMAGE, *, volumes: tuple[Volume, ...] = (), hostname: str | None = None, **docker: Any
-) -> Any:
-    networks = docker.pop("network_infos", ())
-    return ContainerInfo(
-        type=ContainerInfoType.DOCKER,
-        docker=ContainerInfoDockerInfo(image=image, **docker),
-        volumes=volumes,
-        hostname=hostname,
-        network_infos=networks,
-    )
 
 
 async def test_command_environment_volumes_and_end(docked: Any, master: Any, make_task: Make, folder: Any) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
+import pytest
 
 from dcos.agent.containerizer import processes
+from dcos.agent.containerizer.posix import SHIM
 from dcos.model.v1.types import ExecutorInfo, FrameworkID, FrameworkInfo, TaskID, TaskInfo
 from dcos.wire import agent_link
 
@@ -100,6 +105,31 @@ async def test_reboot_loses_tasks_but_keeps_the_id(running: Any, master: Any, ma
     gone = await master.state("lost", "TASK_GONE")
     assert gone.reason == "REASON_AGENT_RESTARTED"
     assert master.hellos[-1].agent.id.value == "m-S0"
+
+
+def test_a_pid_is_told_once_it_leads_its_session(tmp_path: Path, box: Path) -> None:
+    """Whoever is told it may signal all of the task's processes, however slow the machine is."""
+    slow = tmp_path / "setsid"
+    slow.write_text('#!/bin/sh\n[ "$1" = --fork ] || sleep 0.3\nexec /usr/bin/setsid "$@"\n')
+    slow.chmod(0o755)
+    subprocess.run(["/bin/sh", SHIM, box], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    while not (box / "pid").exists():
+        time.sleep(0.01)
+    pid = int((box / "pid").read_text())
+    assert os.getsid(pid) == pid
+    assert processes.tree(pid)
+    os.killpg(pid, 9)
+    while not (box / "exit").exists():
+        time.sleep(0.01)
+    assert (box / "exit").read_text() == "137\n"
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    made = tmp_path / "box"
+    made.mkdir()
+    (made / "launch").write_text("#!/bin/sh\nexec sleep 1000\n")
+    return made
 
 
 async def test_reconcile_unknown_task(agent: Any, master: Any) -> None:

@@ -10,15 +10,21 @@
 set -u
 directory=$1
 
-if [ "${2:-}" != inner ]; then
-    exec setsid --fork /bin/sh "$0" "$directory" inner </dev/null >/dev/null 2>&1
-fi
-
 put() {
     printf '%s\n' "$2" >"$directory/.$1" && mv -f "$directory/.$1" "$directory/$1"
 }
 
 umask 077
+case "${2:-}" in
+'') exec setsid --fork /bin/sh "$0" "$directory" supervisor </dev/null >/dev/null 2>&1 ;;
+task)
+    # told by the task itself, which leads its session by now: who knows its pid can signal all of it
+    put pid "$$"
+    # a shell lets background children ignore INT and QUIT: env gives every signal its default back
+    exec env --default-signal -i /bin/sh "$directory/launch"
+    ;;
+esac
+
 if [ -f "$directory/join" ]; then
     while read -r group; do
         echo "$$" >"$group" || exit 1
@@ -27,10 +33,8 @@ fi
 put supervisor "$$"
 trap : HUP INT TERM QUIT
 
-# a shell lets background children ignore INT and QUIT: env gives every signal its default back
-setsid env --default-signal -i /bin/sh "$directory/launch" &
+setsid /bin/sh "$0" "$directory" task &
 task=$!
-put pid "$task"
 
 while :; do
     wait "$task"
