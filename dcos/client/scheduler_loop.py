@@ -187,6 +187,8 @@ def _launched(call: Call) -> Iterator[str]:
     for operation in call.accept.operations if call.accept else ():
         if operation.launch:
             yield from (info.task_id.value for info in operation.launch.task_infos)
+        if operation.launch_group:
+            yield from (info.task_id.value for info in operation.launch_group.task_group.tasks)
 
 
 def _subject(call: Call) -> dict[str, str]:

@@ -222,7 +222,7 @@ def _instances(state: State, app_id: str) -> list[Instance]:
             raise wire.group_unknown(group)
         return [one for one in state.instances.values() if ids.is_below(one.app_id, group)]
     known(state, app_id)
-    return state.of_app(app_id)
+    return state.instances_of(app_id)
 
 
 async def _kill(request: web.Request, app_id: str, task_id: str | None) -> web.StreamResponse:

@@ -6,6 +6,7 @@
     framework-id
     app/<bucket>/<key>           data: the wanted version, empty once removed
     app/<bucket>/<key>/<version> one document per version
+    pod/<bucket>/<key>           as an app
     group/<key>                  key of the root: _
     instance/<bucket>/<id>
     deployment/<id>
@@ -24,15 +25,19 @@ from dcos.marathon.core import effects
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Group, Instance, TaskFailure
+from dcos.model.pods import Pod
+from dcos.model.run_spec import RunSpec
 from dcos.scheduling import ids
 from dcos.store.base import Store
 from dcos.store.election import Epoch
 from dcos.store.journal import BUCKETS, PARALLEL, Journal, bucket, encode
 from dcos.store.tree import join
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: pods. An earlier version would kill them as instances of nothing."""
 _ROOT_KEY = "_"
-_BUCKETED = ("app", "instance", "task-failure")
+_BUCKETED = ("app", "pod", "instance", "task-failure")
+_KINDS: dict[str, type[App] | type[Pod]] = {"app": App, "pod": Pod}
 _FOLDERS = ("group", "deployment", *_BUCKETED, *(f"{name}/{one}" for name in _BUCKETED for one in BUCKETS))
 
 
@@ -52,7 +57,12 @@ class Repository:
     async def app_version(self, app_id: str, version: str) -> App | None:
         if not app_id or "/" in version or version in ("", ".", ".."):
             return None
-        return await self._journal.document(f"{_app_path(app_id)}/{version}", App)
+        return await self._journal.document(f"{_path('app', app_id)}/{version}", App)
+
+    async def pod_version(self, pod_id: str, version: str) -> Pod | None:
+        if not pod_id or "/" in version or version in ("", ".", ".."):
+            return None
+        return await self._journal.document(f"{_path('pod', pod_id)}/{version}", Pod)
 
     async def load(self, epoch: Epoch) -> State:
         """Everything, as the new leader.   Errors: SchemaTooNew, StoreError."""
@@ -69,38 +79,41 @@ class Repository:
                 state.instances[instance.id] = instance
             for failure in await journal.documents(f"task-failure/{one}", TaskFailure):
                 state.failures[failure.app_id] = failure
-        await self._load_apps(state)
+        await self._load_specs(state)
         return state
 
-    async def _load_apps(self, state: State) -> None:
+    async def _load_specs(self, state: State) -> None:
         journal = self._journal
         used: dict[str, set[str]] = {}
         for instance in state.instances.values():
             used.setdefault(instance.app_id, set()).add(instance.version)
         for deployment in state.deployments.values():
-            for app_id, version in [*deployment.originals.items(), *deployment.targets.items()]:
+            for spec_id, version in [*deployment.originals.items(), *deployment.targets.items()]:
                 if version is not None:
-                    used.setdefault(app_id, set()).add(version)
+                    used.setdefault(spec_id, set()).add(version)
 
-        async def one(path: str, key: str) -> None:
-            app_id = ids.from_key(key)
+        async def one(path: str, key: str, kind: type[App] | type[Pod]) -> None:
+            spec_id = ids.from_key(key)
             pointer, children = await asyncio.gather(journal.raw(path), journal.names(path))
             versions = list(children)
             journal.known.update((path, *(f"{path}/{version}" for version in versions)))
-            state.versions[app_id] = versions
+            state.versions[spec_id] = versions
             wanted = (pointer or b"").decode()
             for version in versions:
-                if version != wanted and version not in used.get(app_id, ()):
+                if version != wanted and version not in used.get(spec_id, ()):
                     continue
-                app = await journal.document(f"{path}/{version}", App)
-                if app is not None:
-                    state.specs[app_id, version] = app
-                    if version == wanted:
-                        state.apps[app_id] = app
+                spec: RunSpec | None = await journal.document(f"{path}/{version}", kind)
+                if spec is None:
+                    continue
+                state.specs[spec_id, version] = spec
+                if version == wanted:
+                    state.want(spec)
 
-        jobs = [(f"app/{one}/{key}", key) for one in BUCKETS for key in await journal.names(f"app/{one}")]
-        for start in range(0, len(jobs), PARALLEL):
-            await asyncio.gather(*(one(path, key) for path, key in jobs[start : start + PARALLEL]))
+        for category, kind in _KINDS.items():
+            folders = [f"{category}/{bucket}" for bucket in BUCKETS]
+            jobs = [(f"{folder}/{key}", key) for folder in folders for key in await journal.names(folder)]
+            for start in range(0, len(jobs), PARALLEL):
+                await asyncio.gather(*(one(path, key, kind) for path, key in jobs[start : start + PARALLEL]))
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 
@@ -119,24 +132,24 @@ class Repository:
 
     def _nodes_of(self, effect: effects.Effect, wanted: dict[str, bytes | None]) -> Iterable[tuple[str, bytes | None]]:
         match effect:
-            case effects.SaveApp(app):
-                path = _app_path(app.id)
+            case effects.SaveSpec(spec):
+                path = _path("app" if isinstance(spec, App) else "pod", spec.id)
                 if path in self._journal.known or path in wanted:
-                    yield f"{path}/{app.version}", encode(app)
-                    yield path, str(app.version).encode()
+                    yield f"{path}/{spec.version}", encode(spec)
+                    yield path, str(spec.version).encode()
                 else:
-                    yield path, str(app.version).encode()
-                    yield f"{path}/{app.version}", encode(app)
-            case effects.RemoveApp(app_id):
-                yield _app_path(app_id), b""
-            case effects.ForgetVersion(app_id, version):
-                yield f"{_app_path(app_id)}/{version}", None
-            case effects.ForgetApp(app_id):
-                path = _app_path(app_id)
+                    yield path, str(spec.version).encode()
+                    yield f"{path}/{spec.version}", encode(spec)
+            case effects.RemoveSpec(spec_id):
+                yield self._path_of(spec_id, wanted), b""
+            case effects.ForgetVersion(spec_id, version):
+                yield f"{self._path_of(spec_id, wanted)}/{version}", None
+            case effects.ForgetSpec(spec_id):
+                path = self._path_of(spec_id, wanted)
                 for version in [one for one in {*self._journal.known, *wanted} if one.startswith(path + "/")]:
                     yield version, None
                 yield path, None
-                yield _failure_path(app_id), None
+                yield _path("task-failure", spec_id), None
             case effects.SaveGroup(group):
                 yield f"group/{ids.key(group.id) or _ROOT_KEY}", encode(group)
             case effects.DropGroup(group_id):
@@ -150,18 +163,19 @@ class Repository:
             case effects.DropDeployment(deployment_id):
                 yield f"deployment/{deployment_id}", None
             case effects.SaveFailure(failure):
-                yield _failure_path(failure.app_id), encode(failure)
+                yield _path("task-failure", failure.app_id), encode(failure)
             case effects.SaveFrameworkId(framework_id):
                 yield "framework-id", framework_id.encode()
             case effects.Send() | effects.Publish():
                 return
 
+    def _path_of(self, spec_id: str, wanted: dict[str, bytes | None]) -> str:
+        """Where a stored app or pod is; it is one of them at a time."""
+        as_pod = _path("pod", spec_id)
+        is_pod = as_pod in self._journal.known or wanted.get(as_pod) is not None
+        return as_pod if is_pod else _path("app", spec_id)
 
-def _app_path(app_id: str) -> str:
-    key = ids.key(app_id)
-    return f"app/{bucket(key)}/{key}"
 
-
-def _failure_path(app_id: str) -> str:
-    key = ids.key(app_id)
-    return f"task-failure/{bucket(key)}/{key}"
+def _path(category: str, spec_id: str) -> str:
+    key = ids.key(spec_id)
+    return f"{category}/{bucket(key)}/{key}"

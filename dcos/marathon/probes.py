@@ -55,8 +55,8 @@ def targets(state: State) -> dict[tuple[str, int], Target]:
     deploying = {app_id for deployment in state.deployments.values() for app_id in deployment.affected}
     for instance in state.instances.values():
         app = state.spec_of(instance)
-        if app is None or instance.condition is not Condition.RUNNING:
-            continue
+        if not isinstance(app, App) or instance.condition is not Condition.RUNNING:
+            continue  # agents check pods
         for index, check in enumerate(app.health_checks):
             if check.protocol not in MARATHON_CHECKS:
                 continue

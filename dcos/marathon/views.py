@@ -15,7 +15,7 @@ from dcos.model.marathon_state import Condition, Deployment, Instance, TaskFailu
 from dcos.model.v1.types import CheckStatusInfo, Offer
 from dcos.scheduling import ids
 from dcos.scheduling.match import Reason
-from dcos.wire.marathon import app_json
+from dcos.wire.marathon import app_json, pod_json, spec_json
 
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ def embeds(words: Iterable[str]) -> frozenset[str]:
 
 def app_info(state: State, app: App, embed: Collection[str] = ()) -> Json:
     made = app_json(app)
-    instances = state.of_app(app.id)
+    instances = state.instances_of(app.id)
     if "counts" in embed:
         made.update(counts(state, instances))
     if "deployments" in embed:
@@ -142,9 +142,9 @@ def task_json(state: State, instance: Instance) -> Json:
         made["region"] = instance.agent.region
     if instance.agent.zone:
         made["zone"] = instance.agent.zone
-    app = state.spec_of(instance)
-    if app is not None:
-        made["servicePorts"] = list(normalize.service_ports(app))
+    spec = state.spec_of(instance)
+    if isinstance(spec, App):
+        made["servicePorts"] = list(normalize.service_ports(spec))
     return made
 
 
@@ -181,11 +181,12 @@ def check_json(check: CheckStatusInfo) -> Json:
 
 def deployment_json(state: State, deployment: Deployment) -> Json:
     current = deployment.steps[deployment.current]
+    every = [action for step in deployment.steps for action in step.actions]
     actions = []
     for action in current.actions:
         shown = {
             **deployments.action_json(action),
-            "readinessCheckResults": readiness(state, state.of_app(action.app_id)),
+            "readinessCheckResults": readiness(state, state.instances_of(action.app_id)),
         }
         if action.app_id in state.waits:
             shown["waits"] = state.waits[action.app_id]
@@ -193,8 +194,8 @@ def deployment_json(state: State, deployment: Deployment) -> Json:
     return {
         "id": deployment.id,
         "version": deployment.version,
-        "affectedApps": sorted(deployment.affected),
-        "affectedPods": [],
+        "affectedApps": sorted({action.app_id for action in every if not action.pod}),
+        "affectedPods": sorted({action.app_id for action in every if action.pod}),
         "steps": [deployments.step_json(step) for step in deployment.steps],
         "currentActions": actions,
         "currentStep": deployment.current + 1,
@@ -206,7 +207,7 @@ def deployment_json(state: State, deployment: Deployment) -> Json:
 
 
 def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool) -> Json:
-    until = backoff.waits_until(entry.app, state.delays.get(entry.app.id), now)
+    until = backoff.waits_until(entry.spec, state.delays.get(entry.spec.id), now)
     summary: Json = {
         "processedOffersCount": entry.processed,
         "unusedOffersCount": entry.unused,
@@ -222,11 +223,11 @@ def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool) -> 
         summary["lastUsedOfferAt"] = iso(entry.last_used_at)
     made: Json = {
         "count": entry.count,
-        "role": entry.app.role or "*",
+        "role": entry.spec.role or "*",
         "delay": {"timeLeftSeconds": max(0, round((until or now) - now)), "overdue": until is None},
         "since": iso(entry.since),
         "processedOffersSummary": summary,
-        "app": app_json(entry.app),
+        **spec_json(entry.spec),
     }
     if offers:
         made["lastUnusedOffers"] = [
@@ -292,7 +293,10 @@ def group_info(state: State, group_id: str, embed: Collection[str], app_embed: C
         "id": group.id,
         "dependencies": list(group.dependencies),
         "version": max(
-            [group.version, *(app.version or "" for app in state.apps.values() if ids.is_below(app.id, group_id))]
+            [
+                group.version,
+                *(one.version or "" for one in state.all_wanted().values() if ids.is_below(one.id, group_id)),
+            ]
         ),
         "enforceRole": group.enforce_role,
     }
@@ -307,5 +311,5 @@ def group_info(state: State, group_id: str, embed: Collection[str], app_embed: C
             app_info(state, app, app_embed) for app in state.apps.values() if ids.parent(app.id) == group_id
         ]
     if "pods" in embed:
-        made["pods"] = []
+        made["pods"] = [pod_json(pod) for pod in state.pods.values() if ids.parent(pod.id) == group_id]
     return made

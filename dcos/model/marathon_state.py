@@ -66,6 +66,13 @@ class AgentRef(Record, frozen=True):
     attributes: tuple[Attribute, ...] = ()
 
 
+class TaskNetwork(Record, frozen=True):
+    """Addresses that a task has in a network."""
+
+    name: str | None = None
+    addresses: tuple[str, ...] = ()
+
+
 class InstanceTask(Record, frozen=True):
     id: str
     name: str = APP_TASK
@@ -73,6 +80,8 @@ class InstanceTask(Record, frozen=True):
     host_ports: tuple[int, ...] = ()
     """One per declared port in order; 0 where the port has none on the host."""
     addresses: tuple[str, ...] = ()
+    networks: tuple[TaskNetwork, ...] = ()
+    """The same by network, where they have names."""
     staged_at: float = 0.0
     started_at: float | None = None
     healthy: bool | None = None
@@ -84,8 +93,9 @@ class InstanceTask(Record, frozen=True):
 class Instance(Record, frozen=True):
     id: str
     app_id: str
+    """Of its app or pod."""
     version: str
-    """The version of the app that it was launched from."""
+    """The version of the app or pod that it was launched from."""
     role: str
     agent: AgentRef
     tasks: tuple[InstanceTask, ...]
@@ -97,6 +107,7 @@ class Instance(Record, frozen=True):
 
     @property
     def task(self) -> InstanceTask:
+        """An app's only one, a pod's first."""
         return self.tasks[0]
 
     @property
@@ -109,7 +120,7 @@ class Instance(Record, frozen=True):
 
     @property
     def is_wanted(self) -> bool:
-        """Counts as one of the app's instances: meant to run, and not given up as unreachable."""
+        """Counts as one of the instances of its app or pod: meant to run, and not given up as unreachable."""
         return self.goal is Goal.RUNNING and self.condition is not Condition.UNREACHABLE_INACTIVE
 
     @property
@@ -128,6 +139,8 @@ class Group(Record, frozen=True):
 
 
 class ActionKind(StrEnum):
+    """As the API calls them for apps."""
+
     START = "StartApplication"
     SCALE = "ScaleApplication"
     RESTART = "RestartApplication"
@@ -137,8 +150,15 @@ class ActionKind(StrEnum):
 class Action(Record, frozen=True):
     kind: ActionKind
     app_id: str
+    """Of an app or a pod."""
+    pod: bool = False
     sentenced: tuple[str, ...] = ()
     """Instances that a scale-down must take first."""
+
+    @property
+    def name(self) -> str:
+        """``ScaleApplication``, ``ScalePod``."""
+        return self.kind.value.replace("Application", "Pod") if self.pod else self.kind.value
 
 
 class Step(Record, frozen=True):
@@ -146,7 +166,7 @@ class Step(Record, frozen=True):
 
 
 class Deployment(Record, frozen=True):
-    """A plan with its progress. ``originals`` and ``targets`` name the version of every touched app, None: absent."""
+    """A plan with its progress. ``originals`` and ``targets`` name the version of every touched app and pod, None: absent."""
 
     id: str
     version: str

@@ -46,7 +46,7 @@ def task_info(
         container=container_info(app, match.host_ports, settings),
         health_check=health_check(app, match.host_ports),
         check=check_info(app, match.host_ports),
-        kill_policy=kill_policy(app),
+        kill_policy=kill_policy(app.task_kill_grace_period_seconds),
         labels=_labels(app.labels) or v1.Labels(),
         discovery=v1.DiscoveryInfo(
             visibility=v1.DiscoveryInfoVisibility.FRAMEWORK,
@@ -57,11 +57,10 @@ def task_info(
     )
 
 
-def kill_policy(app: App) -> v1.KillPolicy | None:
-    seconds = app.task_kill_grace_period_seconds
-    if seconds is None:
+def kill_policy(grace_s: float | None) -> v1.KillPolicy | None:
+    if grace_s is None:
         return None
-    return v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=seconds * 1_000_000_000))
+    return v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=round(grace_s * 1_000_000_000)))
 
 
 def _labels(labels: Mapping[str, str]) -> v1.Labels | None:

@@ -1,4 +1,4 @@
-"""Does an instance of an app fit what is left of an offer, and what does it take?
+"""Does an instance of an app or pod fit what is left of an offer, and what does it take?
 
 The rules are asked in upstream's order, so that the reasons of an offer's refusal form a funnel. Reserved resources are
 taken before unreserved ones.   Source: Marathon's ResourceMatcher and NoOfferMatchReason.
@@ -14,6 +14,7 @@ from dcos.model import values
 from dcos.model.marathon import App, NetworkMode
 from dcos.model.marathon_state import AgentRef, Instance
 from dcos.model.resources import EMPTY, UNRESERVED, Kind, Resources
+from dcos.model.run_spec import RunSpec
 from dcos.model.v1.types import Offer
 from dcos.model.values import Amount
 from dcos.scheduling.constraints import allows
@@ -82,11 +83,11 @@ def place_of(offer: Offer, *, now: float, default_role: str) -> Place:
     )
 
 
-def accepted_roles(app: App, policy: Policy) -> frozenset[str]:
-    """Reservations that the app may use, ``*``: none."""
-    if app.accepted_resource_roles:
-        return frozenset(app.accepted_resource_roles)
-    own = app.role or UNRESERVED
+def accepted_roles(spec: RunSpec, policy: Policy) -> frozenset[str]:
+    """Reservations that it may use, ``*``: none."""
+    if spec.accepted_resource_roles:
+        return frozenset(spec.accepted_resource_roles)
+    own = spec.role or UNRESERVED
     if policy.default_accepted_roles == "unreserved":
         return frozenset({UNRESERVED})
     if policy.default_accepted_roles == "reserved":
@@ -94,13 +95,13 @@ def accepted_roles(app: App, policy: Policy) -> frozenset[str]:
     return frozenset({UNRESERVED, own})
 
 
-def match(app: App, place: Place, siblings: Sequence[Instance], policy: Policy, pick: int) -> Match | Reason:
+def match(spec: RunSpec, place: Place, siblings: Sequence[Instance], policy: Policy, pick: int) -> Match | Reason:
     """What one more instance takes of ``place``, or the first reason against it. ``pick`` chooses among free ports."""
-    if (app.role or UNRESERVED) != place.role:
+    if (spec.role or UNRESERVED) != place.role:
         return Reason.ROLE
-    if not all(allows(constraint, place.agent, siblings, app.instances) for constraint in app.constraints):
+    if not all(allows(constraint, place.agent, siblings, spec.instances) for constraint in spec.constraints):
         return Reason.CONSTRAINT
-    accepted = accepted_roles(app, policy)
+    accepted = accepted_roles(spec, policy)
     usable = place.free.filter(lambda kind: kind.role in accepted and not kind.revocable and not kind.shared)
     if not usable:
         return Reason.RESERVATION
@@ -108,19 +109,19 @@ def match(app: App, place: Place, siblings: Sequence[Instance], policy: Policy, 
         return Reason.MAINTENANCE
     taken = EMPTY
     for name, wanted, reason in (
-        ("cpus", app.cpus, Reason.CPUS),
-        ("mem", app.mem, Reason.MEM),
-        ("disk", app.disk, Reason.DISK),
-        ("gpus", float(app.gpus), Reason.GPUS),
+        ("cpus", spec.cpus, Reason.CPUS),
+        ("mem", spec.mem, Reason.MEM),
+        ("disk", spec.disk, Reason.DISK),
+        ("gpus", float(spec.gpus), Reason.GPUS),
     ):
         part = take_scalar(usable, name, values.thousandths(wanted))
         if part is None:
             return reason
         taken += part
-    ports = take_ports(app, usable, pick)
+    ports = take_ports(spec, usable, pick)
     if ports is None:
         return Reason.PORTS
-    if place.has_gpus and not app.gpus and policy.gpu_scheduling == "restricted":
+    if place.has_gpus and not spec.gpus and policy.gpu_scheduling == "restricted":
         return Reason.SCARCE
     numbers, part = ports
     return Match(taken + part, numbers)
@@ -144,17 +145,19 @@ def take_scalar(free: Resources, name: str, wanted: int) -> Resources | None:
     return Resources(taken) if wanted <= 0 else None
 
 
-def wanted_ports(app: App) -> tuple[int | None, ...]:
+def wanted_ports(spec: RunSpec) -> tuple[int | None, ...]:
     """Per declared port: the number wanted on the host, 0 any, None none."""
-    if app.is_host_network:
-        return tuple(one.port if app.require_ports else 0 for one in app.port_definitions or ())
-    bridge = any(one.mode is NetworkMode.BRIDGE for one in app.networks)
-    return tuple((one.host_port or 0) if bridge else one.host_port for one in app.port_mappings)
+    if not isinstance(spec, App):
+        return tuple(one.host_port for one in spec.endpoints)
+    if spec.is_host_network:
+        return tuple(one.port if spec.require_ports else 0 for one in spec.port_definitions or ())
+    bridge = any(one.mode is NetworkMode.BRIDGE for one in spec.networks)
+    return tuple((one.host_port or 0) if bridge else one.host_port for one in spec.port_mappings)
 
 
-def take_ports(app: App, free: Resources, pick: int) -> tuple[tuple[int, ...], Resources] | None:
+def take_ports(spec: RunSpec, free: Resources, pick: int) -> tuple[tuple[int, ...], Resources] | None:
     """Host ports in the order of declaration and the resources that they are; None where they are not free."""
-    wanted = wanted_ports(app)
+    wanted = wanted_ports(spec)
     pools = [
         (kind, amount)
         for kind, amount in _reserved_first(free, lambda kind, _: kind.name == "ports")

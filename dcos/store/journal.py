@@ -76,6 +76,8 @@ class Journal:
                     await self._store.create(join(self._base, name), data, parents=True)
                 except NodeExists:
                     continue
+        if found is not None and int(found.data) < schema:
+            await self._store.set(join(self._base, "schema"), str(schema).encode())
 
     async def raw(self, path: str) -> bytes | None:
         node = await self._store.get(join(self._base, path))

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from dcos.model.marathon import App
+from dcos.model.pods import Pod
+from dcos.model.run_spec import RunSpec
 
 T = TypeVar("T")
 
@@ -209,3 +211,15 @@ def app_json(app: App) -> dict[str, Any]:
     """An app as the API writes it."""
     made: dict[str, Any] = msgspec.to_builtins(app)
     return made
+
+
+def pod_json(pod: Pod) -> dict[str, Any]:
+    """A pod as the API writes it."""
+    made: dict[str, Any] = msgspec.to_builtins(pod)
+    made.pop("versionInfo", None)
+    return made
+
+
+def spec_json(spec: RunSpec) -> dict[str, Any]:
+    """``{"app": ...}`` or ``{"pod": ...}``."""
+    return {"app": app_json(spec)} if isinstance(spec, App) else {"pod": pod_json(spec)}

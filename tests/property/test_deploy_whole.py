@@ -19,9 +19,9 @@ from dcos.marathon.core import effects, events
 from dcos.marathon.core.errors import Refused
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
-from dcos.model.marathon import App
 from dcos.model.marathon_state import Condition, Deployment, Group, Instance
 from dcos.model.resources import Resources
+from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import Outcome
 from dcos.model.v1 import types as t
 from dcos.model.v1.scheduler import Call
@@ -34,7 +34,7 @@ class Stored:
 
     def __init__(self) -> None:
         self.pointers: dict[str, str] = {}
-        self.apps: dict[tuple[str, str], App] = {}
+        self.specs: dict[tuple[str, str], RunSpec] = {}
         self.groups: dict[str, Group] = {}
         self.instances: dict[str, Instance] = {}
         self.deployments: dict[str, Deployment] = {}
@@ -42,16 +42,16 @@ class Stored:
 
     def apply(self, effect: effects.Effect) -> None:
         match effect:
-            case effects.SaveApp(app):
-                self.apps[app.id, app.version or ""] = app
-                self.pointers[app.id] = app.version or ""
-            case effects.RemoveApp(app_id):
+            case effects.SaveSpec(spec):
+                self.specs[spec.id, spec.version or ""] = spec
+                self.pointers[spec.id] = spec.version or ""
+            case effects.RemoveSpec(app_id):
                 self.pointers[app_id] = ""
-            case effects.ForgetApp(app_id):
+            case effects.ForgetSpec(app_id):
                 self.pointers.pop(app_id, None)
-                self.apps = {key: app for key, app in self.apps.items() if key[0] != app_id}
+                self.specs = {key: spec for key, spec in self.specs.items() if key[0] != app_id}
             case effects.ForgetVersion(app_id, version):
-                del self.apps[app_id, version]
+                del self.specs[app_id, version]
             case effects.SaveGroup(group):
                 self.groups[group.id] = group
             case effects.DropGroup(group_id):
@@ -72,11 +72,11 @@ class Stored:
         state.groups = dict(self.groups)
         state.instances = dict(self.instances)
         state.deployments = dict(self.deployments)
-        state.specs = dict(self.apps)
-        for (app_id, version), app in sorted(self.apps.items()):
-            state.versions.setdefault(app_id, []).append(version)
-            if self.pointers.get(app_id) == version:
-                state.apps[app_id] = app
+        state.specs = dict(self.specs)
+        for (spec_id, version), spec in sorted(self.specs.items()):
+            state.versions.setdefault(spec_id, []).append(version)
+            if self.pointers.get(spec_id) == version:
+                state.want(spec)
         return state
 
 
@@ -110,7 +110,7 @@ class World:
         assert self.stored.deployments == state.deployments
         assert self.stored.groups == state.groups
         assert {app: version for app, version in self.stored.pointers.items() if version} == {
-            app.id: app.version for app in state.apps.values()
+            spec.id: spec.version for spec in state.all_wanted().values()
         }
 
     def perform(self, outcome: Outcome) -> None:
@@ -271,7 +271,7 @@ def test_whatever_happens_the_wanted_state_comes(story: list[str | events.Event]
     assert not state.deployments
     assert set(world.tasks) == {one.task.id for one in state.instances.values()}
     for app in state.apps.values():
-        mine = state.of_app(app.id)
+        mine = state.instances_of(app.id)
         assert len(mine) == app.instances
         assert all(one.condition is Condition.RUNNING for one in mine)
     assert {one.app_id for one in state.instances.values()} <= set(state.apps)

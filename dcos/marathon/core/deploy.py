@@ -1,4 +1,4 @@
-"""What an app needs next: how many instances to launch, which to kill, whether its action is done.
+"""What an app or pod needs next: how many instances to launch, which to kill, whether its action is done.
 
 Everything is derived from what is there, nothing from what was done before; so a new leader goes on where the old one
 stopped, and applying a decision twice changes nothing.
@@ -15,8 +15,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dcos.marathon.core import kills
-from dcos.model.marathon import App, UpgradeStrategy
+from dcos.model.marathon import UpgradeStrategy
 from dcos.model.marathon_state import Instance
+from dcos.model.run_spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """An app's instances; ``is_healthy``: passing its health checks, or running where it has none; ``is_ready``: also
-    past its readiness check."""
+    """The instances of an app or pod. ``is_healthy``: passing its health checks, or running where it has none;
+    ``is_ready``: also past its readiness check."""
 
     instances: Sequence[Instance]
     is_healthy: Callable[[Instance], bool]
@@ -47,27 +48,27 @@ class Crew:
         return sum(1 for one in self.instances if one.occupies)
 
 
-def is_current(instance: Instance, app: App) -> bool:
-    """Whether the instance runs the app's present configuration (scaling alone leaves it so)."""
-    return instance.version >= app.config_version
+def is_current(instance: Instance, spec: RunSpec) -> bool:
+    """Whether the instance runs its app's or pod's present configuration (scaling alone leaves it so)."""
+    return instance.version >= spec.config_version
 
 
-def steady(app: App, crew: Crew, sentenced: Collection[str] = ()) -> Decision:
+def steady(spec: RunSpec, crew: Crew, sentenced: Collection[str] = ()) -> Decision:
     """Keep the number of instances. A new one waits until the one that it replaces is really gone."""
     wanted = crew.wanted
-    victims = kills.select(app, wanted, len(wanted) - app.instances, sentenced)
-    return Decision(launch=max(0, app.instances - crew.occupying), kill=tuple(victims))
+    victims = kills.select(spec, wanted, len(wanted) - spec.instances, sentenced)
+    return Decision(launch=max(0, spec.instances - crew.occupying), kill=tuple(victims))
 
 
-def scale(app: App, crew: Crew, *, grows: bool, sentenced: Collection[str] = ()) -> Decision:
+def scale(spec: RunSpec, crew: Crew, *, grows: bool, sentenced: Collection[str] = ()) -> Decision:
     """To the wanted number; growing is done when all are healthy, shrinking when the others are gone."""
-    made = steady(app, crew, sentenced)
+    made = steady(spec, crew, sentenced)
     ready = sum(1 for one in crew.wanted if crew.is_ready(one))
-    surplus = max(0, crew.occupying - app.instances)
+    surplus = max(0, crew.occupying - spec.instances)
     if surplus:
         return Decision(made.launch, made.kill, waits=f"{surplus} instances have yet to end")
-    if grows and ready < app.instances:
-        return Decision(made.launch, made.kill, waits=f"{ready} of {app.instances} instances are healthy")
+    if grows and ready < spec.instances:
+        return Decision(made.launch, made.kill, waits=f"{ready} of {spec.instances} instances are healthy")
     return Decision(made.launch, made.kill, done=True)
 
 
@@ -77,37 +78,37 @@ def stop(crew: Crew) -> Decision:
     return Decision(kill=victims, done=not left, waits=f"{len(left)} instances have yet to end" if left else "")
 
 
-def limits(app: App) -> tuple[int, int]:
+def limits(spec: RunSpec) -> tuple[int, int]:
     """(least healthy, most at once) during a restart."""
-    strategy = app.upgrade_strategy or UpgradeStrategy()
-    least = math.ceil(app.instances * strategy.minimum_health_capacity)
-    most = math.trunc(app.instances * (1 + strategy.maximum_over_capacity))
+    strategy = spec.upgrade_strategy or UpgradeStrategy()
+    least = math.ceil(spec.instances * strategy.minimum_health_capacity)
+    most = math.trunc(spec.instances * (1 + strategy.maximum_over_capacity))
     if least == most:
-        if app.is_resident:
+        if spec.is_resident:
             least -= 1
         else:
             most += 1
     return least, most
 
 
-def restart(app: App, crew: Crew) -> Decision:
+def restart(spec: RunSpec, crew: Crew) -> Decision:
     """Replace instances of older configurations."""
-    wanted = app.instances
-    least, most = limits(app)
-    new = [one for one in crew.instances if is_current(one, app)]
-    old = [one for one in crew.instances if not is_current(one, app) and not one.is_terminal]
+    wanted = spec.instances
+    least, most = limits(spec)
+    new = [one for one in crew.instances if is_current(one, spec)]
+    old = [one for one in crew.instances if not is_current(one, spec) and not one.is_terminal]
     old_occupying = sum(1 for one in old if one.occupies)
     new_occupying = sum(1 for one in new if one.occupies)
     new_wanted = [one for one in new if one.is_wanted and not one.is_terminal]
     ready = sum(1 for one in new_wanted if crew.is_ready(one))
 
     keep = max(0, least - ready)
-    candidates = kills.order([one for one in old if one.is_wanted and not one.is_unreachable], app.kill_selection)
+    candidates = kills.order([one for one in old if one.is_wanted and not one.is_unreachable], spec.kill_selection)
     healthy = [one for one in candidates if crew.is_healthy(one)]
     unhealthy = [one for one in candidates if not crew.is_healthy(one)]
     going = (unhealthy + healthy)[: max(0, len(candidates) - keep)]
     going += [one for one in old if one.is_unreachable]
-    going += kills.select(app, new_wanted, len(new_wanted) - wanted)
+    going += kills.select(spec, new_wanted, len(new_wanted) - wanted)
 
     launch = max(0, min(wanted - new_occupying, most - old_occupying - new_occupying))
     if old:

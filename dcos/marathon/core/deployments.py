@@ -1,6 +1,6 @@
 """Deployments: made from a draft, driven step by step, cancelled or rolled back.
 
-Two deployments never touch the same app: a new one is refused, or with force takes the place of those in its way.
+Two deployments never touch the same app or pod: a new one is refused, or with force takes the place of those in its way.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from dcos.marathon.core import deploy, launch, root, tasks
 from dcos.marathon.core.deploy import Crew, Decision
 from dcos.marathon.core.errors import Locked, TooMany, Unknown
-from dcos.marathon.core.plan import is_upgrade, steps
+from dcos.marathon.core.plan import steps
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import Turn
-from dcos.model.marathon import App, VersionInfo
+from dcos.model.marathon import VersionInfo
 from dcos.model.marathon_state import Action, ActionKind, Deployment, Step
+from dcos.model.run_spec import RunSpec, is_upgrade
 from dcos.scheduling import ids
 
 # ---- making ----------------------------------------------------------------------------------------------------------
@@ -27,24 +28,25 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False) -> De
     state = turn.state
     depth = root.checked_depths(made)
     version = turn.new_version()
-    targets: dict[str, App | None] = {}
-    originals: dict[str, App | None] = {}
-    for app_id, app in made.apps.items():
-        if app_id not in made.touched and state.apps.get(app_id) is app:
+    targets: dict[str, RunSpec | None] = {}
+    originals: dict[str, RunSpec | None] = {}
+    wanted, present = made.specs(), state.all_wanted()
+    for spec_id, spec in wanted.items():
+        before = present.get(spec_id)
+        if spec_id not in made.touched and before is spec:
             continue
-        before = state.apps.get(app_id)
-        after = _versioned(app, before, version, restarted=app_id in made.restarted)
+        after = _versioned(spec, before, version, restarted=spec_id in made.restarted)
         if after is not before:
-            targets[app_id], originals[app_id] = after, before
-    for app_id, removed in state.apps.items():
-        if app_id not in made.apps:
-            targets[app_id], originals[app_id] = None, removed
+            targets[spec_id], originals[spec_id] = after, before
+    for spec_id, removed in present.items():
+        if spec_id not in wanted:
+            targets[spec_id], originals[spec_id] = None, removed
     deployment = Deployment(
         id=turn.fresh(),
         version=version,
         steps=steps(originals, targets, depth, made.sentenced),
-        originals={app_id: app.version if app else None for app_id, app in originals.items()},
-        targets={app_id: app.version if app else None for app_id, app in targets.items()},
+        originals={spec_id: spec.version if spec else None for spec_id, spec in originals.items()},
+        targets={spec_id: spec.version if spec else None for spec_id, spec in targets.items()},
         created_groups=tuple(group for group in made.groups if group not in state.groups),
         removed_groups=tuple(group for group_id, group in state.groups.items() if group_id not in made.groups),
     )
@@ -53,14 +55,14 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False) -> De
     _make_way(turn, deployment, force)
     for target in targets.values():
         if target is not None:
-            turn.save_app(target)
+            turn.save_spec(target)
     if deployment.steps:
         turn.save_deployment(deployment)
-    for app_id, target in targets.items():
+    for spec_id, target in targets.items():
         if target is None:
-            turn.remove_app(app_id)
+            turn.remove_spec(spec_id)
         elif deployment.steps:
-            turn.state.delays.pop(app_id, None)
+            turn.state.delays.pop(spec_id, None)
     _save_groups(turn, made, version)
     turn.publish("group_change_success", groupId=ids.ROOT, version=version)
     _announce(turn, deployment, "deployment_info")
@@ -69,15 +71,15 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False) -> De
     return deployment
 
 
-def _versioned(app: App, before: App | None, version: str, *, restarted: bool) -> App:
-    """``app`` with its version; the same object as ``before`` when nothing changed."""
-    if before is not None and not restarted and not is_upgrade(before, app):
-        if before.instances == app.instances:
+def _versioned(spec: RunSpec, before: RunSpec | None, version: str, *, restarted: bool) -> RunSpec:
+    """``spec`` with its version; the same object as ``before`` when nothing changed."""
+    if before is not None and not restarted and not is_upgrade(before, spec):
+        if before.instances == spec.instances:
             return before
         info = VersionInfo(last_scaling_at=version, last_config_change_at=before.config_version)
     else:
         info = VersionInfo(last_scaling_at=version, last_config_change_at=version)
-    return replace(app, version=version, version_info=info)
+    return replace(spec, version=version, version_info=info)
 
 
 def _make_way(turn: Turn, deployment: Deployment, force: bool) -> None:
@@ -112,20 +114,18 @@ def roll_back(turn: Turn, deployment_id: str) -> Deployment:
     """A new deployment that undoes this one's changes and leaves those of others."""
     deployment = known(turn, deployment_id)
     made = root.draft(turn)
-    for app_id, version in deployment.originals.items():
+    for spec_id, version in deployment.originals.items():
+        made.drop(spec_id)
         if version is None:
-            made.apps.pop(app_id, None)
             continue
-        original = turn.state.specs[app_id, version]
-        for ancestor in ids.ancestors(app_id):
+        for ancestor in ids.ancestors(spec_id):
             root.ensure_group(turn, made, ancestor)
-        made.apps[app_id] = replace(original, version=None, version_info=None)
-        made.touched.add(app_id)
+        made.put(replace(turn.state.specs[spec_id, version], version=None, version_info=None))
     for group in deployment.removed_groups:
-        if group.id not in made.apps:
+        if group.id not in made.specs():
             made.groups.setdefault(group.id, replace(group, version=""))
     for group_id in sorted(deployment.created_groups, reverse=True):
-        if not any(ids.is_below(one, group_id) for one in [*made.apps, *made.groups]):
+        if not any(ids.is_below(one, group_id) for one in [*made.specs(), *made.groups]):
             made.groups.pop(group_id, None)
     return commit(turn, made, force=True)
 
@@ -141,97 +141,97 @@ def known(turn: Turn, deployment_id: str) -> Deployment:
 
 
 def settle(turn: Turn) -> None:
-    """Decide about every app that something happened to, until nothing more follows."""
+    """Decide about every app and pod that something happened to, until nothing more follows."""
     state = turn.state
     while state.dirty:
         batch = sorted(state.dirty)
         state.dirty.clear()
-        for app_id in batch:
-            deployment = state.deployment_of(app_id)
+        for spec_id in batch:
+            deployment = state.deployment_of(spec_id)
             if deployment is None:
-                _keep(turn, app_id)
+                _keep(turn, spec_id)
             else:
-                _drive(turn, deployment, app_id)
+                _drive(turn, deployment, spec_id)
 
 
-def _crew(turn: Turn, app_id: str) -> Crew:
+def _crew(turn: Turn, spec_id: str) -> Crew:
     state = turn.state
-    return Crew(state.of_app(app_id), state.is_healthy, state.is_ready)
+    return Crew(state.instances_of(spec_id), state.is_healthy, state.is_ready)
 
 
-def _apply(turn: Turn, app: App | None, app_id: str, decision: Decision, reason: str) -> None:
+def _apply(turn: Turn, spec: RunSpec | None, spec_id: str, decision: Decision, reason: str) -> None:
     for victim in decision.kill:
         tasks.kill(turn, victim, reason)
-    if app is not None:
-        launch.want(turn, app, decision.launch)
+    if spec is not None:
+        launch.want(turn, spec, decision.launch)
     else:
-        turn.state.queue.pop(app_id, None)
+        turn.state.queue.pop(spec_id, None)
 
 
-def _keep(turn: Turn, app_id: str) -> None:
+def _keep(turn: Turn, spec_id: str) -> None:
     """No deployment: hold the wanted number; what is not wanted at all goes."""
-    app = turn.state.apps.get(app_id)
-    crew = _crew(turn, app_id)
-    if app is not None:
-        _apply(turn, app, app_id, deploy.steady(app, crew), "more instances than wanted")
+    spec = turn.state.wanted(spec_id)
+    crew = _crew(turn, spec_id)
+    if spec is not None:
+        _apply(turn, spec, spec_id, deploy.steady(spec, crew), "more instances than wanted")
         return
     decision = deploy.stop(crew)
-    _apply(turn, None, app_id, decision, "its app is gone")
-    if not turn.state.by_app.get(app_id) and app_id in turn.state.versions:
-        turn.forget_app(app_id)
+    _apply(turn, None, spec_id, decision, "its app or pod is gone")
+    if not turn.state.by_spec.get(spec_id) and spec_id in turn.state.versions:
+        turn.forget_spec(spec_id)
 
 
-def _drive(turn: Turn, deployment: Deployment, app_id: str) -> None:
+def _drive(turn: Turn, deployment: Deployment, spec_id: str) -> None:
     state = turn.state
     step = deployment.steps[deployment.current]
-    action = next((one for one in step.actions if one.app_id == app_id), None)
-    crew = _crew(turn, app_id)
+    action = next((one for one in step.actions if one.app_id == spec_id), None)
+    crew = _crew(turn, spec_id)
     finished = state.finished.setdefault(deployment.id, set())
-    if action is None or app_id in finished:
+    if action is None or spec_id in finished:
         upcoming = any(
-            one.app_id == app_id for later in deployment.steps[deployment.current + 1 :] for one in later.actions
+            one.app_id == spec_id for later in deployment.steps[deployment.current + 1 :] for one in later.actions
         )
-        app = _spec(turn, app_id, deployment.originals if upcoming and action is None else deployment.targets)
-        if app is not None:
-            _apply(turn, app, app_id, deploy.steady(app, crew), "more instances than wanted")
+        spec = _spec(turn, spec_id, deployment.originals if upcoming and action is None else deployment.targets)
+        if spec is not None:
+            _apply(turn, spec, spec_id, deploy.steady(spec, crew), "more instances than wanted")
         else:
-            state.queue.pop(app_id, None)
+            state.queue.pop(spec_id, None)
         return
-    app = _spec(turn, app_id, deployment.targets)
-    decision = _decide(action, app, _spec(turn, app_id, deployment.originals), crew)
-    _apply(turn, app, app_id, decision, f"deployment {deployment.id}: {action.kind}")
+    spec = _spec(turn, spec_id, deployment.targets)
+    decision = _decide(action, spec, _spec(turn, spec_id, deployment.originals), crew)
+    _apply(turn, spec, spec_id, decision, f"deployment {deployment.id}: {action.kind}")
     if not decision.done:
-        state.waits[app_id] = _explain(turn, app_id, decision)
+        state.waits[spec_id] = _explain(turn, spec_id, decision)
         return
-    state.waits.pop(app_id, None)
-    finished.add(app_id)
+    state.waits.pop(spec_id, None)
+    finished.add(spec_id)
     if action.kind is ActionKind.STOP:
-        turn.publish("app_terminated_event", appId=app_id)
+        turn.publish("app_terminated_event", appId=spec_id)
     if len(finished) == len(step.actions):
         _advance(turn, deployment)
     else:
-        state.dirty.add(app_id)
+        state.dirty.add(spec_id)
 
 
-def _spec(turn: Turn, app_id: str, versions: dict[str, str | None]) -> App | None:
-    version = versions.get(app_id)
-    return turn.state.specs.get((app_id, version)) if version else None
+def _spec(turn: Turn, spec_id: str, versions: dict[str, str | None]) -> RunSpec | None:
+    version = versions.get(spec_id)
+    return turn.state.specs.get((spec_id, version)) if version else None
 
 
-def _decide(action: Action, app: App | None, original: App | None, crew: Crew) -> Decision:
-    if action.kind is ActionKind.STOP or app is None:
+def _decide(action: Action, spec: RunSpec | None, original: RunSpec | None, crew: Crew) -> Decision:
+    if action.kind is ActionKind.STOP or spec is None:
         return deploy.stop(crew)
     if action.kind is ActionKind.START:
         return Decision(done=True)
     if action.kind is ActionKind.RESTART:
-        return deploy.restart(app, crew)
-    grows = original is None or original.instances < app.instances
-    return deploy.scale(app, crew, grows=grows, sentenced=action.sentenced)
+        return deploy.restart(spec, crew)
+    grows = original is None or original.instances < spec.instances
+    return deploy.scale(spec, crew, grows=grows, sentenced=action.sentenced)
 
 
-def _explain(turn: Turn, app_id: str, decision: Decision) -> str:
-    entry = turn.state.queue.get(app_id)
-    delay = turn.state.delays.get(app_id)
+def _explain(turn: Turn, spec_id: str, decision: Decision) -> str:
+    entry = turn.state.queue.get(spec_id)
+    delay = turn.state.delays.get(spec_id)
     text = decision.waits
     if entry is not None and delay is not None and delay.until > turn.now:
         text += f"; {entry.count} launches wait until {delay.until - turn.now:.0f} s from now because instances failed"
@@ -256,7 +256,7 @@ def _advance(turn: Turn, deployment: Deployment) -> None:
 
 
 def action_json(action: Action) -> dict[str, Any]:
-    return {"action": action.kind.value, "app": action.app_id}
+    return {"action": action.name, "pod" if action.pod else "app": action.app_id}
 
 
 def step_json(step: Step) -> dict[str, Any]:

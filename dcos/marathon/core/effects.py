@@ -5,33 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Group, Instance, TaskFailure
+from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import Send as Send
 
 
 @dataclass(frozen=True, slots=True)
-class SaveApp:
-    """Store this version and make it the current one."""
+class SaveSpec:
+    """Store this version of an app or pod and make it the current one."""
 
-    app: App
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveApp:
-    """The app is no longer wanted; its versions stay until ``ForgetApp``."""
-
-    app_id: str
+    spec: RunSpec
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetApp:
-    app_id: str
+class RemoveSpec:
+    """The app or pod is no longer wanted; its versions stay until ``ForgetSpec``."""
+
+    spec_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSpec:
+    spec_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetVersion:
-    app_id: str
+    spec_id: str
     version: str
 
 
@@ -84,9 +84,9 @@ class Publish:
 
 
 Stored = (
-    SaveApp
-    | RemoveApp
-    | ForgetApp
+    SaveSpec
+    | RemoveSpec
+    | ForgetSpec
     | ForgetVersion
     | SaveGroup
     | DropGroup

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dcos.model.marathon import HealthCheck
+from dcos.model.pods import PodHealthCheck
+
+Check = HealthCheck | PodHealthCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,7 @@ class Health:
         return self.last_success is not None or self.last_failure is not None
 
 
-def after(
-    check: HealthCheck, before: Health, alive: bool, cause: str | None, *, started_at: float, now: float
-) -> Health:
+def after(check: Check, before: Health, alive: bool, cause: str | None, *, started_at: float, now: float) -> Health:
     """The state after one more result; the same object when the result does not count."""
     if alive:
         return replace(
@@ -58,7 +59,7 @@ def remembered(alive: bool, since: float) -> Health:
     return Health(last_failure=since, consecutive_failures=1)
 
 
-def must_kill(check: HealthCheck, health: Health) -> bool:
+def must_kill(check: Check, health: Health) -> bool:
     return 0 < check.max_consecutive_failures <= health.consecutive_failures
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from dcos.model.marathon import App, KillSelection
+from dcos.model.marathon import KillSelection
 from dcos.model.marathon_state import Condition, Instance
+from dcos.model.run_spec import RunSpec
 from dcos.scheduling.constraints import field_value
 
 _WEIGHT = {
@@ -33,13 +34,13 @@ def order(instances: Collection[Instance], selection: KillSelection) -> list[Ins
     return sorted(instances, key=lambda one: (_WEIGHT.get(one.condition, 4), age(one), one.id))
 
 
-def select(app: App, instances: Sequence[Instance], count: int, sentenced: Collection[str] = ()) -> list[Instance]:
+def select(spec: RunSpec, instances: Sequence[Instance], count: int, sentenced: Collection[str] = ()) -> list[Instance]:
     """``count`` victims of ``instances``."""
     if count <= 0:
         return []
-    chosen = [one for one in order(instances, app.kill_selection) if one.id in sentenced][:count]
-    left = [one for one in order(instances, app.kill_selection) if one not in chosen]
-    fields = [constraint[0] for constraint in app.constraints if constraint[1] == "GROUP_BY"]
+    chosen = [one for one in order(instances, spec.kill_selection) if one.id in sentenced][:count]
+    left = [one for one in order(instances, spec.kill_selection) if one not in chosen]
+    fields = [constraint[0] for constraint in spec.constraints if constraint[1] == "GROUP_BY"]
     while len(chosen) < count and left:
         victim = _fullest_group(left, fields) if fields else left[0]
         left.remove(victim)

@@ -1,7 +1,7 @@
 """The launch queue meets offers.
 
-Each offer goes to the waiting apps in turn, one instance each, until nothing more fits; what was placed becomes one ACCEPT.
-Offers that nobody can use are declined for long; when an app begins to wait, they are revived.
+Each offer goes to the waiting apps and pods in turn, one instance each, until nothing more fits; what was placed becomes
+one ACCEPT. Offers that nobody can use are declined for long; when something begins to wait, they are revived.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dcos.marathon.core import backoff
 from dcos.marathon.core.state import QueueEntry, Refusal, Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Instance, InstanceTask
+from dcos.model.run_spec import RunSpec
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import (
@@ -27,31 +28,31 @@ from dcos.scheduling import build, calls, ids
 from dcos.scheduling.match import Match, Place, Reason, match, place_of
 
 MAX_REFUSALS = 100
-"""Agents whose last refusal is kept per waiting app."""
+"""Agents whose last refusal is kept per waiting app or pod."""
 
 
-def want(turn: Turn, app: App, count: int) -> None:
-    """Set how many instances of ``app`` are to be launched now."""
+def want(turn: Turn, spec: RunSpec, count: int) -> None:
+    """Set how many instances of ``spec`` are to be launched now."""
     queue = turn.state.queue
-    entry = queue.get(app.id)
+    entry = queue.get(spec.id)
     if count <= 0:
-        queue.pop(app.id, None)
+        queue.pop(spec.id, None)
         return
     if entry is None:
-        queue[app.id] = QueueEntry(app=app, count=count, since=turn.now)
+        queue[spec.id] = QueueEntry(spec=spec, count=count, since=turn.now)
         turn.state.wants_revive = True
     else:
-        if count > entry.count or entry.app.config_version != app.config_version:
+        if count > entry.count or entry.spec.config_version != spec.config_version:
             turn.state.wants_revive = True
-        entry.app, entry.count = app, count
+        entry.spec, entry.count = spec, count
 
 
 def launchable(turn: Turn) -> list[QueueEntry]:
-    """Waiting apps whose back-off is over."""
+    """What waits and whose back-off is over."""
     return [
         entry
-        for app_id, entry in turn.state.queue.items()
-        if entry.count > 0 and backoff.waits_until(entry.app, turn.state.delays.get(app_id), turn.now) is None
+        for spec_id, entry in turn.state.queue.items()
+        if entry.count > 0 and backoff.waits_until(entry.spec, turn.state.delays.get(spec_id), turn.now) is None
     ]
 
 
@@ -93,27 +94,28 @@ def _use(turn: Turn, offer: Offer) -> list[TaskInfo]:
             instance_uuid = turn.fresh()
             pick = int(instance_uuid.replace("-", "")[:8], 16)
             siblings = []
-            if entry.app.constraints:
-                siblings = [one for one in turn.state.of_app(entry.app.id) if one.occupies]
-            found = match(entry.app, place, siblings, turn.settings.policy, pick)
+            if entry.spec.constraints:
+                siblings = [one for one in turn.state.instances_of(entry.spec.id) if one.occupies]
+            found = match(entry.spec, place, siblings, turn.settings.policy, pick)
             if isinstance(found, Reason):
-                if entry.app.id not in used:
+                if entry.spec.id not in used:
                     _refused(turn, entry, offer, found)
                 continue
             placed.append(_provision(turn, entry, place, found, instance_uuid, pick))
-            used.add(entry.app.id)
+            used.add(entry.spec.id)
             place = Place(place.agent, place.role, place.free - found.resources, place.in_maintenance, place.has_gpus)
             entry.count -= 1
             if entry.count > 0:
                 still.append(entry)
             else:
-                del turn.state.queue[entry.app.id]
+                del turn.state.queue[entry.spec.id]
         waiting = still
     return placed
 
 
 def _provision(turn: Turn, entry: QueueEntry, place: Place, found: Match, uuid: str, pick: int) -> TaskInfo:
-    app = entry.app
+    app = entry.spec
+    assert isinstance(app, App)  # the API takes no pods yet
     entry.processed += 1
     entry.last_used_at = turn.now
     entry.attempt = {}
@@ -178,11 +180,11 @@ def tune_offers(turn: Turn) -> None:
 
 def tick(turn: Turn) -> None:
     """End delays that are over; forget those that are stale."""
-    for app_id, delay in list(turn.state.delays.items()):
-        entry = turn.state.queue.get(app_id)
-        app = turn.state.apps.get(app_id) or (entry.app if entry else None)
-        if app is None or backoff.is_stale(app, delay, turn.now):
-            del turn.state.delays[app_id]
+    for spec_id, delay in list(turn.state.delays.items()):
+        entry = turn.state.queue.get(spec_id)
+        spec = turn.state.wanted(spec_id) or (entry.spec if entry else None)
+        if spec is None or backoff.is_stale(spec, delay, turn.now):
+            del turn.state.delays[spec_id]
         elif (
             entry is not None
             and entry.since < delay.until <= turn.now

@@ -1,6 +1,6 @@
-"""Changes of what is wanted: apps and groups as clients ask for them, brought to a draft of the new root.
+"""Changes of what is wanted: apps, pods and groups as clients ask for them, brought to a draft of the new root.
 
-A draft starts as a copy of the present root. ``touched`` apps are canonical and validated; the others are as they were.
+A draft starts as a copy of the present root. ``touched`` apps and pods are canonical and validated; the others are as they were.
 Source: Marathon's AppHelpers and GroupUpdate.
 """
 
@@ -20,6 +20,8 @@ from dcos.marathon.core.plan import Cycle, depths
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Group
+from dcos.model.pods import Pod
+from dcos.model.run_spec import RunSpec
 from dcos.scheduling import ids
 
 Fields = Mapping[str, Any]
@@ -31,15 +33,32 @@ CYCLIC = "Dependency graph has cyclic dependencies."
 @dataclass(slots=True)
 class Draft:
     apps: dict[str, App]
+    pods: dict[str, Pod]
     groups: dict[str, Group]
     touched: set[str] = field(default_factory=set)
     restarted: set[str] = field(default_factory=set)
     """Apps to be restarted though nothing about them changed."""
     sentenced: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def specs(self) -> dict[str, RunSpec]:
+        """Apps and pods."""
+        return {**self.apps, **self.pods}
+
+    def put(self, spec: RunSpec) -> None:
+        """Want this canonical app or pod."""
+        if isinstance(spec, App):
+            self.apps[spec.id] = spec
+        else:
+            self.pods[spec.id] = spec
+        self.touched.add(spec.id)
+
+    def drop(self, spec_id: str) -> None:
+        self.apps.pop(spec_id, None)
+        self.pods.pop(spec_id, None)
+
 
 def draft(turn: Turn) -> Draft:
-    return Draft(dict(turn.state.apps), dict(turn.state.groups))
+    return Draft(dict(turn.state.apps), dict(turn.state.pods), dict(turn.state.groups))
 
 
 # ---- apps ------------------------------------------------------------------------------------------------------------
@@ -92,8 +111,7 @@ def _put(turn: Turn, made: Draft, app_id: str, app: App) -> str:
         app = normalize.with_service_ports(app, made.apps.get(app_id), taken, low, high, start)
     except LookupError as error:
         raise Refused(str(error)) from error
-    made.apps[app_id] = app
-    made.touched.add(app_id)
+    made.put(app)
     return app_id
 
 
@@ -125,8 +143,7 @@ def restart_app(made: Draft, app_id: str) -> None:
 
 
 def scale_app(made: Draft, app_id: str, instances: int, sentenced: tuple[str, ...] = ()) -> None:
-    made.apps[app_id] = replace(made.apps[app_id], instances=instances)
-    made.touched.add(app_id)
+    made.put(replace(made.apps[app_id], instances=instances))
     if sentenced:
         made.sentenced[app_id] = sentenced
 
@@ -223,8 +240,8 @@ def delete_group(made: Draft, group_id: str) -> None:
     """With everything below; the root itself stays."""
     if group_id not in made.groups:
         raise group_unknown(group_id)
-    for app_id in [one for one in made.apps if ids.is_below(one, group_id)]:
-        del made.apps[app_id]
+    for spec_id in [one for one in made.specs() if ids.is_below(one, group_id)]:
+        made.drop(spec_id)
     for group in [one for one in made.groups if one == group_id or ids.is_below(one, group_id)]:
         if group != ids.ROOT:
             del made.groups[group]
@@ -234,12 +251,12 @@ def delete_group(made: Draft, group_id: str) -> None:
 
 
 def checked_depths(made: Draft) -> dict[str, int]:
-    """Rules over all apps and groups; answers the depth of each app in the dependency graph."""
-    both = sorted(set(made.apps) & set(made.groups))
+    """Rules over all apps, pods and groups; answers the depth of each app and pod in the dependency graph."""
+    both = sorted((set(made.apps) | set(made.pods)) & set(made.groups))
     if both:
-        raise Conflict(f"Apps and groups may not share an id: {', '.join(both)}")
+        raise Conflict(f"Apps, pods and groups may not share an id: {', '.join(both)}")
     try:
-        return depths(made.apps, made.groups)
+        return depths(made.specs(), made.groups)
     except Cycle as error:
         raise Invalid([("/", CYCLIC)]) from error
 

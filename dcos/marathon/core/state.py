@@ -18,6 +18,8 @@ from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import MARATHON_CHECKS, App
 from dcos.model.marathon_state import Condition, Deployment, Group, Instance, TaskFailure, iso
+from dcos.model.pods import Pod
+from dcos.model.run_spec import RunSpec
 from dcos.model.v1.scheduler import Call
 from dcos.model.v1.types import Offer
 from dcos.scheduling.build import TaskSettings
@@ -50,7 +52,7 @@ class CoreSettings:
 
 @dataclass(slots=True)
 class Refusal:
-    """An offer that an app could not use."""
+    """An offer that an app or pod could not use."""
 
     offer: Offer
     reasons: tuple[Reason, ...]
@@ -59,9 +61,9 @@ class Refusal:
 
 @dataclass(slots=True)
 class QueueEntry:
-    """An app that has instances to launch."""
+    """An app or pod that has instances to launch."""
 
-    app: App
+    spec: RunSpec
     count: int
     since: float
     processed: int = 0
@@ -81,32 +83,34 @@ class State:
     groups: dict[str, Group] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
     """The wanted version of every app."""
-    specs: dict[tuple[str, str], App] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    """The wanted version of every pod."""
+    specs: dict[tuple[str, str], RunSpec] = field(default_factory=dict)
     """Definitions by (id, version): the wanted ones, those of running instances and of deployments."""
     versions: dict[str, list[str]] = field(default_factory=dict)
-    """Stored versions of each app, oldest first."""
+    """Stored versions of each app and pod, oldest first."""
     instances: dict[str, Instance] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     failures: dict[str, TaskFailure] = field(default_factory=dict)
     # made anew by each leader
-    by_app: dict[str, dict[str, Instance]] = field(default_factory=dict)
+    by_spec: dict[str, dict[str, Instance]] = field(default_factory=dict)
     locks: dict[str, str] = field(default_factory=dict)
-    """The deployment that changes an app, by app."""
+    """The deployment that changes an app or pod, by its id."""
     queue: dict[str, QueueEntry] = field(default_factory=dict)
     delays: dict[str, Delay] = field(default_factory=dict)
     health: dict[str, tuple[Health, ...]] = field(default_factory=dict)
-    """Per instance, one per health check of its app's version."""
+    """Per instance, one per health check of its run spec's version."""
     ready: set[str] = field(default_factory=set)
     """Instances past their readiness check."""
     readiness: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The last readiness result of each instance."""
     kill_sent: dict[str, float] = field(default_factory=dict)
     finished: dict[str, set[str]] = field(default_factory=dict)
-    """Per deployment the apps whose action of the running step is done."""
+    """Per deployment the apps and pods whose action of the running step is done."""
     waits: dict[str, str] = field(default_factory=dict)
-    """Why the running action of an app is not done."""
+    """Why the running action of an app or pod is not done."""
     dirty: set[str] = field(default_factory=set)
-    """Apps to decide about."""
+    """Apps and pods to decide about."""
     subscribed: bool = False
     master: str | None = None
     suppressed: bool = False
@@ -118,25 +122,35 @@ class State:
 
     def index(self) -> None:
         """Fill what follows from the stored parts, after loading."""
-        self.by_app = {}
+        self.by_spec = {}
         for instance in self.instances.values():
-            self.by_app.setdefault(instance.app_id, {})[instance.id] = instance
-            spec = self.spec_of(instance)
-            if spec is not None and instance.task.healthy is not None:
-                self.health[instance.id] = tuple(
-                    Health() if check.protocol in MARATHON_CHECKS else remembered(instance.task.healthy, instance.since)
-                    for check in spec.health_checks
-                )
-        self.dirty = set(self.apps) | set(self.by_app)
+            self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
+            known = _remembered_health(instance, self.spec_of(instance))
+            if any(one.is_known for one in known):
+                self.health[instance.id] = known
+        self.dirty = set(self.apps) | set(self.pods) | set(self.by_spec)
         for deployment in self.deployments.values():
             self.dirty |= deployment.affected
             self.locks.update(dict.fromkeys(deployment.affected, deployment.id))
         self.last_version = max((version for versions in self.versions.values() for version in versions), default="")
 
-    def of_app(self, app_id: str) -> list[Instance]:
-        return list(self.by_app.get(app_id, {}).values())
+    def wanted(self, spec_id: str) -> RunSpec | None:
+        """The app or pod of this id."""
+        return self.apps.get(spec_id) or self.pods.get(spec_id)
 
-    def spec_of(self, instance: Instance) -> App | None:
+    def want(self, spec: RunSpec) -> None:
+        if isinstance(spec, App):
+            self.apps[spec.id] = spec
+        else:
+            self.pods[spec.id] = spec
+
+    def all_wanted(self) -> dict[str, RunSpec]:
+        return {**self.apps, **self.pods}
+
+    def instances_of(self, spec_id: str) -> list[Instance]:
+        return list(self.by_spec.get(spec_id, {}).values())
+
+    def spec_of(self, instance: Instance) -> RunSpec | None:
         return self.specs.get((instance.app_id, instance.version))
 
     def health_of(self, instance: Instance) -> bool | None:
@@ -154,12 +168,27 @@ class State:
         unchecked = spec is None or not spec.readiness_checks
         return self.is_healthy(instance) and (unchecked or instance.id in self.ready)
 
-    def deployment_of(self, app_id: str) -> Deployment | None:
-        return self.deployments.get(self.locks.get(app_id, ""))
+    def deployment_of(self, spec_id: str) -> Deployment | None:
+        return self.deployments.get(self.locks.get(spec_id, ""))
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""
-        return tuple(sorted({default} | {app.role for app in self.apps.values() if app.role}))
+        return tuple(sorted({default} | {spec.role for spec in self.all_wanted().values() if spec.role}))
+
+
+def _remembered_health(instance: Instance, spec: RunSpec | None) -> tuple[Health, ...]:
+    """What the agent last said, one per health check; Marathon's own are asked anew."""
+    if spec is None:
+        return ()
+    if isinstance(spec, App):
+        agents = [(check.protocol not in MARATHON_CHECKS, instance.task.healthy) for check in spec.health_checks]
+    else:
+        by_name = {task.name: task.healthy for task in instance.tasks}
+        agents = [(True, by_name.get(container.name)) for container in spec.checked_containers]
+    return tuple(
+        remembered(healthy, instance.since) if by_agent and healthy is not None else Health()
+        for by_agent, healthy in agents
+    )
 
 
 class Turn:
@@ -194,45 +223,47 @@ class Turn:
 
     # ---- stored state ----
 
-    def save_app(self, app: App) -> None:
-        assert app.version is not None
-        self.state.apps[app.id] = app
-        self.state.specs[app.id, app.version] = app
-        versions = self.state.versions.setdefault(app.id, [])
-        versions.append(app.version)
-        self.effects.append(effects.SaveApp(app))
-        self.state.dirty.add(app.id)
-        self._forget_old(app.id, versions)
+    def save_spec(self, spec: RunSpec) -> None:
+        assert spec.version is not None
+        self.state.want(spec)
+        self.state.specs[spec.id, spec.version] = spec
+        versions = self.state.versions.setdefault(spec.id, [])
+        versions.append(spec.version)
+        self.effects.append(effects.SaveSpec(spec))
+        self.state.dirty.add(spec.id)
+        self._forget_old(spec.id, versions)
 
-    def _forget_old(self, app_id: str, versions: list[str]) -> None:
+    def _forget_old(self, spec_id: str, versions: list[str]) -> None:
         surplus = len(versions) - self.settings.max_versions
         if surplus <= 0:
             return
-        used = self.used_versions(app_id)
+        used = self.used_versions(spec_id)
         for version in [one for one in versions if one not in used][:surplus]:
             versions.remove(version)
-            self.state.specs.pop((app_id, version), None)
-            self.effects.append(effects.ForgetVersion(app_id, version))
+            self.state.specs.pop((spec_id, version), None)
+            self.effects.append(effects.ForgetVersion(spec_id, version))
 
-    def used_versions(self, app_id: str) -> set[str]:
-        used = {instance.version for instance in self.state.of_app(app_id)}
-        if app_id in self.state.apps:
-            used.add(self.state.apps[app_id].version or "")
+    def used_versions(self, spec_id: str) -> set[str]:
+        used = {instance.version for instance in self.state.instances_of(spec_id)}
+        wanted = self.state.wanted(spec_id)
+        if wanted is not None:
+            used.add(wanted.version or "")
         for deployment in self.state.deployments.values():
-            used |= {version or "" for version in (deployment.originals.get(app_id), deployment.targets.get(app_id))}
+            used |= {version or "" for version in (deployment.originals.get(spec_id), deployment.targets.get(spec_id))}
         return used
 
-    def remove_app(self, app_id: str) -> None:
-        del self.state.apps[app_id]
-        self.effects.append(effects.RemoveApp(app_id))
-        self.state.dirty.add(app_id)
+    def remove_spec(self, spec_id: str) -> None:
+        self.state.apps.pop(spec_id, None)
+        self.state.pods.pop(spec_id, None)
+        self.effects.append(effects.RemoveSpec(spec_id))
+        self.state.dirty.add(spec_id)
 
-    def forget_app(self, app_id: str) -> None:
-        for version in self.state.versions.pop(app_id, []):
-            self.state.specs.pop((app_id, version), None)
-        self.state.delays.pop(app_id, None)
-        self.state.failures.pop(app_id, None)
-        self.effects.append(effects.ForgetApp(app_id))
+    def forget_spec(self, spec_id: str) -> None:
+        for version in self.state.versions.pop(spec_id, []):
+            self.state.specs.pop((spec_id, version), None)
+        self.state.delays.pop(spec_id, None)
+        self.state.failures.pop(spec_id, None)
+        self.effects.append(effects.ForgetSpec(spec_id))
 
     def save_group(self, group: Group) -> None:
         self.state.groups[group.id] = group
@@ -245,7 +276,7 @@ class Turn:
     def save_instance(self, instance: Instance) -> None:
         before = self.state.instances.get(instance.id)
         self.state.instances[instance.id] = instance
-        self.state.by_app.setdefault(instance.app_id, {})[instance.id] = instance
+        self.state.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
         self.state.dirty.add(instance.app_id)
         self.effects.append(effects.SaveInstance(instance))
         if before is None or before.condition is not instance.condition:
@@ -265,10 +296,10 @@ class Turn:
     def drop_instance(self, instance: Instance) -> None:
         state = self.state
         state.instances.pop(instance.id, None)
-        siblings = state.by_app.get(instance.app_id, {})
+        siblings = state.by_spec.get(instance.app_id, {})
         siblings.pop(instance.id, None)
         if not siblings:
-            state.by_app.pop(instance.app_id, None)
+            state.by_spec.pop(instance.app_id, None)
         state.health.pop(instance.id, None)
         state.ready.discard(instance.id)
         state.readiness.pop(instance.id, None)
@@ -287,9 +318,9 @@ class Turn:
         del self.state.deployments[deployment.id]
         self.state.finished.pop(deployment.id, None)
         self.state.dirty |= deployment.affected
-        for app_id in deployment.affected:
-            self.state.waits.pop(app_id, None)
-            self.state.locks.pop(app_id, None)
+        for spec_id in deployment.affected:
+            self.state.waits.pop(spec_id, None)
+            self.state.locks.pop(spec_id, None)
         self.effects.append(effects.DropDeployment(deployment.id))
 
     def save_failure(self, failure: TaskFailure) -> None:

@@ -1,7 +1,8 @@
 """Tasks: what their updates mean, how they are killed, when they are given up.
 
-An instance that ended is forgotten at once; its replacement is a new instance. A task that we do not know is killed when
-it still runs: it was given up while unreachable, or its app was removed meanwhile.
+An instance that ended is forgotten at once; its replacement is a new instance. When one container of a pod ends, whatever
+the reason, the others are killed: an instance lives and ends as one. A task that we do not know is killed when it still
+runs: it was given up while unreachable, or its app or pod was removed meanwhile.
 Source: Marathon's instance update operations.
 """
 
@@ -12,45 +13,15 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from dcos.marathon.core import backoff, health
+from dcos.marathon.core.conditions import FAILURES, condition_of, of_task, together
 from dcos.marathon.core.health import Health
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import MARATHON_CHECKS, App
-from dcos.model.marathon_state import TERMINAL, Condition, Goal, Instance, InstanceTask, TaskFailure, iso
-from dcos.model.v1.types import TaskState, TaskStatus, TaskStatusReason
+from dcos.model.marathon_state import TERMINAL, Condition, Goal, Instance, InstanceTask, TaskFailure, TaskNetwork, iso
+from dcos.model.run_spec import RunSpec
+from dcos.model.v1.types import ContainerStatus, KillPolicy, TaskState, TaskStatus
 from dcos.scheduling import calls, ids
 from dcos.scheduling.build import kill_policy
-
-_CONDITIONS = {
-    TaskState.TASK_STAGING: Condition.STAGING,
-    TaskState.TASK_STARTING: Condition.STARTING,
-    TaskState.TASK_RUNNING: Condition.RUNNING,
-    TaskState.TASK_KILLING: Condition.KILLING,
-    TaskState.TASK_FINISHED: Condition.FINISHED,
-    TaskState.TASK_FAILED: Condition.FAILED,
-    TaskState.TASK_KILLED: Condition.KILLED,
-    TaskState.TASK_ERROR: Condition.ERROR,
-    TaskState.TASK_DROPPED: Condition.DROPPED,
-    TaskState.TASK_UNREACHABLE: Condition.UNREACHABLE,
-    TaskState.TASK_GONE: Condition.GONE,
-    TaskState.TASK_GONE_BY_OPERATOR: Condition.GONE,
-    TaskState.TASK_UNKNOWN: Condition.UNKNOWN,
-}
-_MAY_RETURN = frozenset(
-    {
-        TaskStatusReason.REASON_RECONCILIATION,
-        TaskStatusReason.REASON_AGENT_DISCONNECTED,
-        TaskStatusReason.REASON_AGENT_REMOVED,
-    }
-)
-_FAILURES = frozenset({Condition.FAILED, Condition.ERROR, Condition.DROPPED, Condition.GONE, Condition.UNKNOWN})
-"""Ends that are remembered as the app's last failure and slow down its launches."""
-
-
-def condition_of(status: TaskStatus) -> Condition:
-    if status.state is TaskState.TASK_LOST:
-        return Condition.UNREACHABLE if status.reason in _MAY_RETURN else Condition.GONE
-    return _CONDITIONS[status.state]
-
 
 # ---- updates ---------------------------------------------------------------------------------------------------------
 
@@ -86,10 +57,13 @@ def _unknown(turn: Turn, status: TaskStatus) -> None:
 def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
     condition = condition_of(status)
     before = instance
-    task = _updated_task(instance.task, status, turn.now)
+    task = _updated_task(next(one for one in instance.tasks if one.id == status.task_id.value), status, turn.now)
+    tasks = tuple(task if one.id == task.id else one for one in instance.tasks)
+    others = [of_task(one) for one in tasks if one.id != task.id]
     if condition in TERMINAL:
-        _ended(turn, instance, task, condition, status)
+        _ended(turn, replace(instance, tasks=tasks), task, [condition, *others], status)
         return
+    condition = together([condition, *others])
     if condition is Condition.UNREACHABLE:
         since = status.unreachable_time.nanoseconds / 1e9 if status.unreachable_time else turn.now
         if instance.is_unreachable:
@@ -103,11 +77,11 @@ def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
         instance = replace(instance, condition=condition, since=turn.now)
     if condition is Condition.RUNNING and instance.active_since is None:
         instance = replace(instance, active_since=turn.now)
-    instance = replace(instance, tasks=(task, *instance.tasks[1:]))
+    instance = replace(instance, tasks=tasks)
     if instance != before:
         turn.save_instance(instance)
         _publish_status(turn, instance, task, status)
-    _agent_health(turn, instance, status)
+    _agent_health(turn, instance, task, status)
     if instance.goal is not Goal.RUNNING and not instance.is_unreachable and before.is_unreachable:
         send_kill(turn, instance, "came back after it was given up")
     if instance.is_unreachable and instance.goal is not Goal.RUNNING:
@@ -117,29 +91,31 @@ def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
 
 
 def _updated_task(task: InstanceTask, status: TaskStatus, now: float) -> InstanceTask:
-    addresses = task.addresses
-    if status.container_status is not None:
-        found = tuple(
-            dict.fromkeys(
-                address.ip_address
-                for info in status.container_status.network_infos
-                for address in info.ip_addresses
-                if address.ip_address
-            )
-        )
-        addresses = found or addresses
+    networks = _networks(status.container_status) or task.networks
+    addresses = tuple(dict.fromkeys(address for network in networks for address in network.addresses))
     started = task.started_at
     if status.state is TaskState.TASK_RUNNING and started is None:
         started = status.timestamp or now
     return replace(
         task,
         state=status.state,
-        addresses=addresses,
+        addresses=addresses or task.addresses,
+        networks=networks if any(one.name for one in networks) else (),
         started_at=started,
         healthy=status.healthy if status.healthy is not None else task.healthy,
         check=status.check_status or task.check,
         message=(status.message or "")[:2000],
     )
+
+
+def _networks(status: ContainerStatus | None) -> tuple[TaskNetwork, ...]:
+    """Those that the container has addresses in."""
+    infos = status.network_infos if status is not None else ()
+    made = (
+        TaskNetwork(name=info.name, addresses=tuple(one.ip_address for one in info.ip_addresses if one.ip_address))
+        for info in infos
+    )
+    return tuple(one for one in made if one.addresses)
 
 
 def _publish_status(turn: Turn, instance: Instance, task: InstanceTask, status: TaskStatus) -> None:
@@ -157,19 +133,34 @@ def _publish_status(turn: Turn, instance: Instance, task: InstanceTask, status: 
     )
 
 
-def _ended(turn: Turn, instance: Instance, task: InstanceTask, condition: Condition, status: TaskStatus) -> None:
-    ended = replace(instance, condition=condition, since=turn.now, tasks=(task, *instance.tasks[1:]))
-    turn.publish_condition(ended)
+def _ended(turn: Turn, instance: Instance, task: InstanceTask, conditions: list[Condition], status: TaskStatus) -> None:
+    """``instance`` has the ended task; ``conditions``: that task's, then those of the others."""
+    ended = replace(instance, condition=together(conditions), since=turn.now)
+    if ended.is_terminal:
+        turn.publish_condition(ended)
     _publish_status(turn, ended, task, status)
-    turn.drop_instance(ended)
-    app = turn.state.spec_of(instance)
-    if condition in _FAILURES and app is not None and instance.goal is Goal.RUNNING:
-        current = turn.state.apps.get(instance.app_id)
+    _count_failure(turn, instance, task, conditions, status)
+    if ended.is_terminal:
+        turn.drop_instance(ended)
+        return
+    turn.save_instance(ended)
+    kill(turn, ended, f"container {task.name} ended as {conditions[0].value}")
+
+
+def _count_failure(
+    turn: Turn, instance: Instance, task: InstanceTask, conditions: list[Condition], status: TaskStatus
+) -> None:
+    """Slow down launches and remember why; of a pod's containers only the first that ends counts."""
+    first = not any(one in TERMINAL for one in conditions[1:])
+    if conditions[0] not in FAILURES or not first:
+        return
+    spec, current = turn.state.spec_of(instance), turn.state.wanted(instance.app_id)
+    if spec is not None and instance.goal is Goal.RUNNING:
         if current is not None and instance.version >= current.config_version:
-            app = current
+            spec = current
         delay = turn.state.delays.get(instance.app_id)
-        turn.state.delays[instance.app_id] = backoff.after_failure(app, delay, turn.now)
-    if condition in _FAILURES and instance.app_id in turn.state.apps:
+        turn.state.delays[instance.app_id] = backoff.after_failure(spec, delay, turn.now)
+    if current is not None:
         turn.save_failure(
             TaskFailure(
                 app_id=instance.app_id,
@@ -187,25 +178,36 @@ def _ended(turn: Turn, instance: Instance, task: InstanceTask, condition: Condit
 # ---- health ----------------------------------------------------------------------------------------------------------
 
 
-def _agent_health(turn: Turn, instance: Instance, status: TaskStatus) -> None:
-    app = turn.state.spec_of(instance)
-    if status.healthy is None or app is None:
+def _agent_health(turn: Turn, instance: Instance, task: InstanceTask, status: TaskStatus) -> None:
+    spec = turn.state.spec_of(instance)
+    if status.healthy is None or spec is None:
         return
-    for index, check in enumerate(app.health_checks):
-        if check.protocol not in MARATHON_CHECKS:
-            known = turn.state.health.get(instance.id, ())
-            before = known[index] if index < len(known) else Health()
-            if before.is_known and before.alive == status.healthy:
-                return
-            made = health.after(check, before, status.healthy, status.message, started_at=0.0, now=turn.now)
-            set_health(turn, instance, app, index, made)
+    index = _agent_check(spec, task)
+    if index is None:
+        return
+    known = turn.state.health.get(instance.id, ())
+    before = known[index] if index < len(known) else Health()
+    if before.is_known and before.alive == status.healthy:
+        return
+    check = spec.health_checks[index]
+    made = health.after(check, before, status.healthy, status.message, started_at=0.0, now=turn.now)
+    set_health(turn, instance, spec, index, made)
 
 
-def set_health(turn: Turn, instance: Instance, app: App, index: int, made: Health) -> None:
+def _agent_check(spec: RunSpec, task: InstanceTask) -> int | None:
+    """Which health check the agent runs for this task."""
+    if isinstance(spec, App):
+        by_agent = [check.protocol not in MARATHON_CHECKS for check in spec.health_checks]
+    else:
+        by_agent = [container.name == task.name for container in spec.checked_containers]
+    return by_agent.index(True) if any(by_agent) else None
+
+
+def set_health(turn: Turn, instance: Instance, spec: RunSpec, index: int, made: Health) -> None:
     state = turn.state
     was = state.health_of(instance)
     known = list(state.health.get(instance.id, ()))
-    known += [Health()] * (len(app.health_checks) - len(known))
+    known += [Health()] * (len(spec.health_checks) - len(known))
     was_alive = known[index].alive if known[index].is_known else None
     known[index] = made
     state.health[instance.id] = tuple(known)
@@ -235,7 +237,7 @@ def probed(turn: Turn, instance_id: str, index: int, alive: bool, cause: str | N
     app = turn.state.spec_of(instance) if instance else None
     if (
         instance is None
-        or app is None
+        or not isinstance(app, App)
         or index >= len(app.health_checks)
         or instance.condition is not Condition.RUNNING
     ):
@@ -283,10 +285,18 @@ def kill(turn: Turn, instance: Instance, reason: str) -> None:
 
 def send_kill(turn: Turn, instance: Instance, reason: str) -> None:
     turn.state.kill_sent[instance.id] = turn.now
-    app = turn.state.spec_of(instance)
-    policy = kill_policy(app) if app else None
+    spec = turn.state.spec_of(instance)
     for task in instance.tasks:
-        turn.send(calls.kill(task.id, instance.agent.agent_id, policy), reason)
+        if of_task(task) not in TERMINAL:
+            turn.send(calls.kill(task.id, instance.agent.agent_id, _kill_policy(spec, task)), reason)
+
+
+def _kill_policy(spec: RunSpec | None, task: InstanceTask) -> KillPolicy | None:
+    if isinstance(spec, App):
+        return kill_policy(spec.task_kill_grace_period_seconds)
+    container = spec.container(task.name) if spec is not None else None
+    lifecycle = container.lifecycle if container is not None else None
+    return kill_policy(lifecycle.kill_grace_period_seconds if lifecycle is not None else None)
 
 
 def not_launched(turn: Turn, task_ids: Iterable[str]) -> None:
@@ -302,9 +312,9 @@ def not_launched(turn: Turn, task_ids: Iterable[str]) -> None:
 
 
 def check_unreachable(turn: Turn, instance: Instance) -> None:
-    """Replace, then forget, as the app's unreachable strategy says."""
-    app = turn.state.apps.get(instance.app_id) or turn.state.spec_of(instance)
-    strategy = app.unreachable_strategy if app else None
+    """Replace, then forget, as the unreachable strategy says."""
+    spec = turn.state.wanted(instance.app_id) or turn.state.spec_of(instance)
+    strategy = spec.unreachable_strategy if spec else None
     if strategy == "disabled" or strategy is None or instance.unreachable_since is None:
         return
     gone_s = turn.now - instance.unreachable_since

@@ -154,7 +154,7 @@ def stop(turn: Turn, run: JobRun) -> JobRun:
 
 def send_kill(turn: Turn, run: JobRun, live: RunTask, reason: str) -> None:
     turn.state.kill_sent[live.id] = turn.now
-    policy = kill_policy(task.app_of(run, turn.settings.role))
+    policy = kill_policy(task.app_of(run, turn.settings.role).task_kill_grace_period_seconds)
     turn.send(calls.kill(live.id, live.agent_id, policy), reason)
 
 
