@@ -208,7 +208,7 @@ async def subscribe(asked: Asked) -> web.StreamResponse:
         return await stream.answer(asked.request, codec.content_type, heartbeat=heartbeat, every_s=HEARTBEAT_S)
     finally:
         stream.close()
-        writer.subscribers.pop(stream.id, None)
+        writer.unsubscribe(stream)
 
 
 # ---- changes ---------------------------------------------------------------------------------------------------------

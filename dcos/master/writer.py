@@ -41,6 +41,7 @@ class Writer:
 
     def __init__(self, state: State, clock: Clock, *, store_timeout_s: float, max_subscribers: int) -> None:
         self.state = state
+        state.watched = False
         self.registry: Registry | None = None
         """Set once this master leads."""
         self.schedulers: dict[str, Stream] = {}
@@ -255,8 +256,13 @@ class Writer:
     def subscribe(self, stream: Stream) -> None:
         """One more operator; beyond the bound the oldest is cut."""
         self.subscribers[stream.id] = stream
+        self.state.watched = True
         while len(self.subscribers) > self.max_subscribers:
             self.subscribers.pop(next(iter(self.subscribers))).close()
+
+    def unsubscribe(self, stream: Stream) -> None:
+        self.subscribers.pop(stream.id, None)
+        self.state.watched = bool(self.subscribers)
 
 
 def _is_ping(effect: effects.Effect) -> bool:

@@ -12,6 +12,7 @@ Source: Mesos docs/{attributes-resources,reservation,persistent-volume,shared-re
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -253,9 +254,16 @@ class Resources:
         if not self._amounts:
             return other
         out = dict(self._amounts)
-        for kind, amount in other._amounts.items():
-            out[kind] = _plus(out[kind], amount) if kind in out else amount
+        _add_to(out, other)
         return Resources._made(out)
+
+    @classmethod
+    def total(cls, bags: Iterable[Resources]) -> Resources:
+        """The sum of many, without making a bag for each step."""
+        out: dict[Kind, Amount] = {}
+        for bag in bags:
+            _add_to(out, bag)
+        return cls._made(out)
 
     def __sub__(self, other: Resources) -> Resources:
         """What is left; never below nothing."""
@@ -415,6 +423,15 @@ def split(message: Resource) -> tuple[Kind, Amount]:
         )
     else:
         amount = frozenset(message.set.item) if message.set is not None else frozenset()
+    if (
+        message.disk is None
+        and not message.reservations
+        and message.role in (None, UNRESERVED)
+        and message.revocable is None
+        and message.shared is None
+        and message.provider_id is None
+    ):
+        return _plain(message.name, message.type), amount
     kind = Kind.of(
         message.name,
         message.type,
@@ -428,6 +445,12 @@ def split(message: Resource) -> tuple[Kind, Amount]:
     if kind.indivisible:
         return kind, 1 if amount else 0
     return kind, amount
+
+
+@functools.lru_cache(maxsize=256)
+def _plain(name: str, type: ValueType) -> Kind:
+    """What nearly all resources are; names come from outside, so that not all of them may be kept."""
+    return Kind.of(name, type)
 
 
 def reservations_of(message: Resource) -> tuple[ResourceReservationInfo, ...]:
@@ -505,6 +528,17 @@ def _type_of(amount: Amount) -> ValueType:
     if isinstance(amount, int):
         return ValueType.SCALAR
     return ValueType.SET if isinstance(amount, frozenset) else ValueType.RANGES
+
+
+def _add_to(out: dict[Kind, Amount], bag: Resources) -> None:
+    for kind, amount in bag:
+        have = out.get(kind)
+        if have is None:
+            out[kind] = amount
+        elif isinstance(have, int) and isinstance(amount, int):
+            out[kind] = have + amount
+        else:
+            out[kind] = _plus(have, amount)
 
 
 def _plus(left: Amount, right: Amount) -> Amount:

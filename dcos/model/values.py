@@ -48,8 +48,11 @@ def text_of_number(amount: int) -> str:
 
 def coalesce(ranges: Iterable[Range]) -> Ranges:
     """Sort and merge; ranges that touch become one."""
+    given = sorted(ranges)
+    if len(given) == 1:
+        return tuple(given)
     merged: list[Range] = []
-    for begin, end in sorted(ranges):
+    for begin, end in given:
         if merged and begin <= merged[-1][1] + 1:
             if end > merged[-1][1]:
                 merged[-1] = (merged[-1][0], end)

@@ -119,11 +119,9 @@ def _enter(state: State, agent: AgentRecord, link: str, now: float) -> None:
     machines.attach(state, agent)
     pings.start(state, agent, now)
     state.note("agent_registered", agent=agent.id, hostname=agent.info.hostname, pid=agent.pid)
-    state.publish(
-        master.Event(
-            type=master.EventType.AGENT_ADDED, agent_added=master.EventAgentAdded(agent=views.agent_view(agent))
-        )
-    )
+    if state.watched:
+        added = master.EventAgentAdded(agent=views.agent_view(agent))
+        state.publish(master.Event(type=master.EventType.AGENT_ADDED, agent_added=added))
 
 
 def _abilities(state: State, agent: AgentRecord) -> Abilities:

@@ -16,6 +16,7 @@ from dcos.model.v1 import master
 from dcos.model.v1.types import (
     FrameworkInfo,
     Resource,
+    Task,
     TaskStatusReason,
 )
 from dcos.wire import agent_link
@@ -63,30 +64,33 @@ def adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now:
                     info, framework_id, agent.id, _role_of(info.resources, role), Resources.of(info.resources)
                 )
                 tasks.add_executor(state, framework, agent, executor, charged=False)
+        unknown: dict[str, TaskRecord] = {}
         for task in one.tasks:
             known = agent.tasks.get((framework_id, task.task_id.value))
-            if known is not None:
-                if task.state in TERMINAL and not known.is_terminal:
-                    known.message = msgspec.structs.replace(known.message, state=task.state)
-                    known.ready = None
-                    tasks.release(state, framework, agent, known)
-                continue
-            framework.unreachable.pop(task.task_id.value, None)
-            made = TaskRecord(
-                task, framework_id, agent.id, _role_of(task.resources, role), Resources.of(task.resources)
+            if known is None:
+                unknown[task.task_id.value] = _record_of(task, framework_id, agent.id, role)
+            elif task.state in TERMINAL and not known.is_terminal:
+                known.message = msgspec.structs.replace(known.message, state=task.state)
+                known.ready = None
+                tasks.release(state, framework, agent, known)
+        for task_id in unknown:
+            framework.unreachable.pop(task_id, None)
+        tasks.bring(state, framework, agent, unknown.values())
+        for made in unknown.values() if tell else ():
+            status = tasks.status_of_master(
+                made.id,
+                made.message.status_update_state or made.message.state,
+                TaskStatusReason.REASON_AGENT_REREGISTERED,
+                "Agent re-registered",
+                now,
+                agent=agent.id,
+                executor=made.message.executor_id,
             )
-            tasks.add(state, framework, agent, made, charged=False)
-            if tell:
-                status = tasks.status_of_master(
-                    made.id,
-                    task.status_update_state or task.state,
-                    TaskStatusReason.REASON_AGENT_REREGISTERED,
-                    "Agent re-registered",
-                    now,
-                    agent=agent.id,
-                    executor=task.executor_id,
-                )
-                tasks.tell_status(state, framework, status)
+            tasks.tell_status(state, framework, status)
+
+
+def _record_of(task: Task, framework: str, agent: str, default_role: str) -> TaskRecord:
+    return TaskRecord(task, framework, agent, _role_of(task.resources, default_role), Resources.of(task.resources))
 
 
 def _role_of(resources: tuple[Resource, ...], default: str) -> str:

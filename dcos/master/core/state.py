@@ -113,6 +113,8 @@ class State:
     counters: Counter[str] = field(default_factory=Counter)
     """Metrics without their ``master/`` prefix."""
     effects: list[Effect] = field(default_factory=list)
+    watched: bool = True
+    """Whether anybody hears what is published; where events are many they are not even made otherwise."""
     allocator: Allocator = field(init=False)
     _deadlines: list[tuple[float, int, Deadline, str, int]] = field(default_factory=list)
     _numbers: Counter[str] = field(default_factory=Counter)
@@ -143,7 +145,8 @@ class State:
         self.effects.append(Note(event, tuple(about.items())))
 
     def publish(self, event: master.Event) -> None:
-        self.effects.append(Publish(event))
+        if self.watched:
+            self.effects.append(Publish(event))
 
     def tell(self, framework: FrameworkRecord, event: scheduler.Event) -> None:
         """Dropped when its scheduler is not connected."""

@@ -9,11 +9,14 @@ Source: Mesos master (status updates, acknowledgement, kill).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from dcos.master.core import reconcile
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
+from dcos.model.resources import Resources
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import master, scheduler
 from dcos.model.v1.types import (
@@ -84,21 +87,37 @@ def _count(state: State, status: TaskStatus) -> None:
 # ---- entering and leaving --------------------------------------------------------------------------------------------
 
 
-def add(
-    state: State, framework: FrameworkRecord, agent: AgentRecord, task: TaskRecord, *, charged: bool = True
-) -> None:
-    """Enter a task. ``charged``: the allocator counts its resources already (they come from an offer)."""
+def add(state: State, framework: FrameworkRecord, agent: AgentRecord, task: TaskRecord) -> None:
+    """Enter a task whose resources the allocator counts already: they come from an offer."""
+    _enter(state, framework, agent, task)
+    if task.holds:
+        framework.used_tally.add(agent.id, task.resources)
+        agent.used += task.resources
+
+
+def bring(state: State, framework: FrameworkRecord, agent: AgentRecord, brought: Iterable[TaskRecord]) -> None:
+    """Enter tasks that an agent brings along: what they hold is summed up and charged at once."""
+    held: dict[str, list[Resources]] = {}
+    for task in brought:
+        _enter(state, framework, agent, task)
+        if task.holds:
+            held.setdefault(task.role, []).append(task.resources)
+    for role, bags in held.items():
+        whole = Resources.total(bags)
+        framework.used_tally.add(agent.id, whole)
+        agent.used += whole
+        state.allocator.charge(framework.id, role, agent.id, whole)
+
+
+def _enter(state: State, framework: FrameworkRecord, agent: AgentRecord, task: TaskRecord) -> None:
     framework.tasks[task.id] = task
     agent.tasks[framework.id, task.id] = task
     task.holds = not task.is_terminal
     if agent.unavailability is not None:
         state.leaving[agent.id] = None
-    if task.holds:
-        framework.used_tally.add(agent.id, task.resources)
-        agent.used += task.resources
-        if not charged:
-            state.allocator.charge(framework.id, task.role, agent.id, task.resources)
-    state.publish(master.Event(type=master.EventType.TASK_ADDED, task_added=master.EventTaskAdded(task=task.message)))
+    if state.watched:
+        added = master.EventTaskAdded(task=task.message)
+        state.publish(master.Event(type=master.EventType.TASK_ADDED, task_added=added))
 
 
 def release(state: State, framework: FrameworkRecord, agent: AgentRecord | None, task: TaskRecord) -> None:
@@ -162,7 +181,7 @@ def record(state: State, framework: FrameworkRecord, task: TaskRecord, status: T
     was_terminal = before.state in TERMINAL
     task.message = msgspec.structs.replace(before, statuses=statuses, state=before.state if was_terminal else latest)
     task.ready = None
-    if not same or status.reason in _PROBED:
+    if state.watched and (not same or status.reason in _PROBED):
         updated = master.EventTaskUpdated(
             framework_id=FrameworkID(value=framework.id), status=kept, state=task.message.state
         )
