@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dcos.marathon import selector, views
+from dcos.marathon import selector, views, waiting
 from dcos.marathon.api import body_of, deployed, flag, leader_of, published, state_of
 from dcos.marathon.core import events
 from dcos.marathon.core.errors import app_unknown
@@ -162,7 +162,8 @@ async def _get(request: web.Request) -> web.StreamResponse:
             raise wire.group_unknown(group)
         below = [app for app in state.apps.values() if ids.is_below(app.id, group)]
         return json_response({"*": [views.app_info(state, app, embed) for app in below]})
-    return json_response({"app": views.app_info(state, known(state, app_id), embed)})
+    shown = {**views.app_info(state, known(state, app_id), embed), **waiting.of_spec(leader_of(request), app_id)}
+    return json_response({"app": shown})
 
 
 async def _versions(request: web.Request, app_id: str, version: str | None) -> web.StreamResponse:

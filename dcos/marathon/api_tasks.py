@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from dcos.marathon import views
+from dcos.marathon import views, waiting
 from dcos.marathon.api import body_of, deployed, flag, leader_of, state_of
 from dcos.marathon.core import events
 from dcos.model.marathon_state import Condition
@@ -66,7 +66,11 @@ async def _delete(request: web.Request) -> web.StreamResponse:
 
 async def _deployments(request: web.Request) -> web.StreamResponse:
     state = state_of(request)
-    return json_response([views.deployment_json(state, one) for one in state.deployments.values()])
+    found = [
+        {**views.deployment_json(state, one), **waiting.of_deployment(leader_of(request), one)}
+        for one in state.deployments.values()
+    ]
+    return json_response(found)
 
 
 async def _cancel(request: web.Request) -> web.StreamResponse:
@@ -79,7 +83,10 @@ async def _queue(request: web.Request) -> web.StreamResponse:
     leader = leader_of(request)
     state = leader.state
     offers = "lastUnusedOffers" in request.query.getall("embed", [])
-    found = [views.queue_json(state, entry, leader.now(), offers=offers) for entry in state.queue.values()]
+    found = [
+        {**views.queue_json(state, entry, leader.now(), offers=offers), **waiting.of_spec(leader, entry.spec.id)}
+        for entry in state.queue.values()
+    ]
     return json_response({"queue": found})
 
 

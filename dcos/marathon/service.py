@@ -8,10 +8,12 @@ from typing import Final
 
 import msgspec
 
+from dcos.client.mesos import MesosMaster
 from dcos.client.scheduler import SchedulerClient
-from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
+from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, masters, stand, subscriber
 from dcos.marathon import api, api_apps, api_groups, api_tasks
 from dcos.marathon.api import Service
+from dcos.marathon.cluster_feed import ClusterFeed
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
 from dcos.marathon.core import events
 from dcos.marathon.core.normalize import Defaults
@@ -135,6 +137,7 @@ class Marathon:
                     group.create_task(leader.tick(), name="tick")
                     group.create_task(prober.run(), name="prober")
                     group.create_task(self._schedule(leader, prober, changed), name="schedule")
+                    group.create_task(self._look(leader), name="look")
                     self._service.leader = leader
                     app.ready("leads")
         finally:
@@ -154,6 +157,14 @@ class Marathon:
                 prober.changed()
                 await self._keep_roles(leader, client)
                 await asyncio.sleep(ROLES_S)
+
+    async def _look(self, leader: Leader) -> None:
+        """Look at the cluster while something needs it."""
+        config = self._app.config
+        principal, secret = config.mesos_authentication_principal, config.mesos_secret
+        credential = (principal, secret) if principal and secret else None
+        async with MesosMaster(masters(config.master, self._app), credential=credential) as master:
+            await ClusterFeed(leader.state, master, leader.tell, leader.now).run()
 
     async def _keep_roles(self, leader: Leader, client: SchedulerClient) -> None:
         """Subscribe with every role that an app has."""

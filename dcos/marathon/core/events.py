@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.root import Fields
 from dcos.model.marathon import App
 from dcos.model.schedulers import CallLost as CallLost
@@ -109,6 +110,14 @@ class ReadinessProbed:
     response: dict[str, object] = field(default_factory=dict)
 
 
+# ---- from the operator API ----
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSeen:
+    cluster: Cluster
+
+
 Event = (
     Subscribed
     | OffersReceived
@@ -127,5 +136,6 @@ Event = (
     | ResetDelay
     | Probed
     | ReadinessProbed
+    | ClusterSeen
     | Tick
 )

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deployments, events, launch, root, tasks
+from dcos.marathon.core import deployments, events, explain, launch, root, tasks
 from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import CoreSettings, State, Turn
@@ -83,6 +83,8 @@ class Scheduler:
                 tasks.probed(turn, instance_id, index, alive, cause)
             case events.ReadinessProbed():
                 self._readiness(turn, event)
+            case events.ClusterSeen(cluster):
+                self.state.cluster = cluster
             case events.Tick():
                 self._tick(turn)
             case events.ResetDelay(app_id):
@@ -209,6 +211,7 @@ class Scheduler:
     def _tick(self, turn: Turn) -> None:
         tasks.tick(turn)
         launch.tick(turn)
+        explain.tell(turn)
         state = self.state
         if not state.subscribed:
             return

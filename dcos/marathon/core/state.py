@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from dcos.marathon.core import effects
+from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.backoff import Delay
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
@@ -74,6 +75,8 @@ class QueueEntry:
     """Refusals by reason since the entry was made."""
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """The last one per agent."""
+    told: str = ""
+    """The kind of wait that the event stream was told last."""
 
 
 @dataclass(slots=True)
@@ -111,6 +114,8 @@ class State:
     """Why the running action of an app or pod is not done."""
     dirty: set[str] = field(default_factory=set)
     """Apps and pods to decide about."""
+    cluster: Cluster | None = None
+    """Agents and roles as the operator API told last, while something needs to know."""
     subscribed: bool = False
     master: str | None = None
     suppressed: bool = False
@@ -170,6 +175,11 @@ class State:
 
     def deployment_of(self, spec_id: str) -> Deployment | None:
         return self.deployments.get(self.locks.get(spec_id, ""))
+
+    @property
+    def wants_cluster(self) -> bool:
+        """Whether somebody needs ``cluster``."""
+        return bool(self.queue)
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""

@@ -121,6 +121,29 @@ def show(context: Context, app_id: str, app_version: str | None) -> None:
         fail(error.message)
 
 
+@app.command()
+@click.argument("app_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def explain(context: Context, app_id: str, as_json: bool) -> None:
+    """Say why the app APP_ID is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"""
+    try:
+        found = context.marathon.app(app_id).get("waits", [])
+    except NotFound:
+        _missing(app_id)
+    if as_json:
+        emit_json(found)
+        return
+    if not found:
+        click.echo(f"{normal(app_id)} waits for nothing")
+    for wait in found:
+        click.echo(f"{wait['text']}")
+        for agent in wait.get("agents", []):
+            click.echo(f"  agent {agent['host']}: {agent['text']}")
+        if wait.get("helps"):
+            click.echo(f"  helps: {wait['helps']}")
+
+
 def _version(context: Context, app_id: str, wanted: str | None) -> str | None:
     """The timestamp that ``wanted`` means: itself, or so many versions back."""
     if wanted is None or not wanted.lstrip("-").isdecimal():

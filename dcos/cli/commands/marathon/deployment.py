@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dcos.cli.context import Context, pass_context
-from dcos.cli.output import emit_json, emit_lines, emit_table, fail
+from dcos.cli.output import emit_json, emit_lines, emit_table, fail, notice
 
 Json = dict[str, Any]
 
@@ -36,6 +36,9 @@ def list_(context: Context, app_id: str | None, as_json: bool, quiet: bool) -> N
         emit_lines(str(one["id"]) for one in found)
         return
     emit_table(("APP", "POD", "ACTION", "PROGRESS", "ID"), map(_row, found))
+    for one in found:
+        if one.get("explanation"):
+            notice(f"{one['id']}: {one['explanation']}")
 
 
 def _row(one: Json) -> tuple[str, ...]:

@@ -1,0 +1,64 @@
+"""``dcos marathon`` against a real Marathon on a fake Mesos."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from dcos.cli.main import main
+from dcos.testing.adminrouter import FakeAdminRouter, running
+from tests.unit.marathon.conftest import House, Running
+
+Dcos = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+async def marathon() -> AsyncIterator[Running]:
+    house = House()
+    for number in (1, 2):
+        house.mesos.agent(number)
+    async with house.marathon() as one:
+        yield one
+
+
+@pytest.fixture
+async def dcos(
+    marathon: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> AsyncIterator[Dcos]:
+    monkeypatch.setenv("DCOS_DIR", str(tmp_path / "dcos"))
+    (tmp_path / "password").write_text("right password\n")
+
+    async def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        code = await asyncio.to_thread(main, words)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    with running(FakeAdminRouter()) as url:
+        await run("cluster", "setup", url, "--username=admin", f"--password-file={tmp_path / 'password'}")
+        await run("config", "set", "marathon.url", str(marathon.client.make_url("")).rstrip("/"))
+        yield run
+
+
+async def test_what_waits_is_explained(dcos: Dcos, marathon: Running) -> None:
+    body = "id: /web\ncmd: sleep 1000\ncpus: 0.1\nmem: 32\ninstances: 3\nconstraints: [[hostname, UNIQUE]]\n"
+    assert (await dcos("marathon", "app", "add", stdin=body))[0] == 0
+    await marathon.until("refused", lambda: len(marathon.leader.state.queue["/web"].refusals) == 2)
+    code, out, _ = await dcos("marathon", "app", "explain", "web")
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "1 of 3 instances waits for a fitting offer")
+    assert lines[1].startswith("  agent 10.0.0.1: hostname UNIQUE: 10.0.0.1 already used by web.instance-")
+    assert lines[-1] == "  helps: another agent, of another hostname"
+    assert json.loads((await dcos("marathon", "app", "explain", "web", "--json"))[1])[0]["kind"] == "offers"
+    _, out, err = await dcos("marathon", "deployment", "list")
+    assert len(out.splitlines()) == 2
+    assert "/web: 1 of 3 instances waits for a fitting offer: agent 10.0.0.1" in err
+    await dcos("marathon", "app", "scale", "web", "2", "--force")
+    await marathon.settled()
+    assert await dcos("marathon", "app", "explain", "web") == (0, "/web waits for nothing\n", "")
+    assert (await dcos("marathon", "app", "explain", "nope"))[2] == "Error: App '/nope' does not exist\n"
