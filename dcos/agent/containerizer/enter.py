@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from dcos.agent.containerizer.privileges import Capabilities
@@ -14,7 +15,15 @@ from dcos.agent.containerizer.script import rlimit_words, tool, user_words
 from dcos.model.v1.types import RLimitInfo
 
 _GROUPS = Path("/sys/fs/cgroup")
-_KINDS = {"mnt": "--mount", "uts": "--uts", "ipc": "--ipc", "net": "--net", "pid": "--pid", "cgroup": "--cgroup"}
+_KINDS = {
+    "mnt": "--mount",
+    "uts": "--uts",
+    "ipc": "--ipc",
+    "net": "--net",
+    # the main process of a container may be only the parent of the first one in its process namespace
+    "pid_for_children": "--pid",
+    "cgroup": "--cgroup",
+}
 
 
 def group_files(pid: int) -> list[Path]:
@@ -56,14 +65,16 @@ def namespace_words(pid: int, directory: Path) -> list[str]:
     for kind, flag in _KINDS.items():
         try:
             if os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"):
-                flags.append(flag)
+                flags.append(f"{flag}=/proc/{pid}/ns/{kind}")
         except OSError:
             continue
     if not flags:
         return []
     # a mount namespace comes with its own root
-    root = [f"--root=/proc/{pid}/root", f"--wdns={directory}"] if "--mount" in flags else []
-    return [tool("nsenter"), f"--target={pid}", *flags, *root, "--"]
+    root = (
+        [f"--root=/proc/{pid}/root", f"--wdns={directory}"] if any(one.startswith("--mount") for one in flags) else []
+    )
+    return [tool("nsenter"), *flags, *root, "--"]
 
 
 def entry_script(
@@ -76,10 +87,11 @@ def entry_script(
     groups: list[Path],
     tty: str | None,
     capabilities: Capabilities | None = None,
+    joining: Sequence[str] = (),
 ) -> str:
     """What the agent's user runs to get ``task`` (a script) going beside process ``pid``.   Errors: LaunchError."""
     words = [] if pid is None else namespace_words(pid, directory)
-    words += [*rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
+    words += [*joining, *rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
     return start_script(words, directory=directory, groups=groups, tty=tty)
 
 

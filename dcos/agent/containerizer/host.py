@@ -16,11 +16,13 @@ import msgspec
 from dcos.agent.containerizer import processes, terminal
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
+from dcos.agent.containerizer.confine import confining, has_first_process, joining
 from dcos.agent.containerizer.enter import entry_script, group_files
 from dcos.agent.containerizer.guest import Entry, Guest, Host
 from dcos.agent.containerizer.memory_report import read_report, with_memory
 from dcos.agent.containerizer.privileges import Capabilities, NotAllowed, PrivilegeRules
 from dcos.agent.containerizer.script import account, launch_script, task_script
+from dcos.agent.containerizer.seccomp import SeccompError
 from dcos.agent.core.argv import NoCommand, command_argv
 from dcos.agent.core.environment import BadEnvironment, command_variables
 from dcos.agent.core.events import Plan
@@ -42,15 +44,22 @@ class HostBackend:
     async def prepare(self, plan: Plan, box: Box, environment: Mapping[str, str]) -> None:
         try:
             program, argv = command_argv(plan.command)
-            capabilities = self._rules.capabilities(plan.container.linux_info if plan.container is not None else None)
-        except (NoCommand, NotAllowed) as error:
+            linux = plan.container.linux_info if plan.container is not None else None
+            capabilities = self._rules.capabilities(linux)
+            confinement = self._rules.confinement(linux, capabilities)
+        except (NoCommand, NotAllowed, SeccompError) as error:
             raise LaunchError(str(error)) from error
         tty = terminal.wanted(plan.container)
         script = task_script(argv, program=program, environment=environment, output=tty is None)
         write_private(box.task, script, box.mark.user)
         rlimits = plan.container.rlimit_info if plan.container is not None else None
         launch = launch_script(
-            box.task, directory=box.sandbox, user=box.mark.user, rlimits=rlimits, capabilities=capabilities
+            box.task,
+            directory=box.sandbox,
+            user=box.mark.user,
+            rlimits=rlimits,
+            capabilities=capabilities,
+            confining=confining(box, confinement),
         )
         write_atomic(box.launch, terminal.wrapped(launch, box, tty), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
@@ -67,6 +76,8 @@ class HostBackend:
         return False
 
     async def judged(self, box: Box, end: Exit) -> Exit:
+        if end.code is not None and has_first_process(box):
+            end = Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
         return with_memory(end, read_report(box.memory))
 
     async def update(self, box: Box) -> bool:
@@ -97,6 +108,7 @@ class HostBackend:
             groups=groups,
             tty=guest.tty,
             capabilities=_capabilities(box),
+            joining=joining(box),
         )
         write_atomic(script, entry, mode=0o700)
         return Entry(script)

@@ -155,6 +155,7 @@ class OciBackend:
             "seccomp": rules.seccomp(info, CAPABILITIES if capabilities is None else capabilities.bounding),
             "shares_ipc": rules.shares_ipc(info),
             "shm_bytes": rules.shm_bytes(info),
+            "no_new_privileges": rules.no_new_privileges,
         }
 
     def _cgroups_path(self, box: Box) -> str:

@@ -18,6 +18,12 @@ from dcos.model.v1.types import CapabilityInfo, CapabilityInfoCapability, LinuxI
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
+DEFAULT_SHM_BYTES = 64 * 2**20
+ALL_CAPABILITIES = tuple(
+    f"CAP_{one}" for one in CapabilityInfoCapability if one is not CapabilityInfoCapability.UNKNOWN
+)
+"""What a command on the machine's own files has, where nobody limits it."""
+
 
 class NotAllowed(ValueError):
     """The task asks for more than the operator allows: says what."""
@@ -29,6 +35,18 @@ class Capabilities:
 
     effective: tuple[str, ...]
     bounding: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What keeps a command without an image apart from the machine."""
+
+    own_pids: bool = False
+    own_ipc: bool = False
+    shm_bytes: int | None = None
+    """Of a /dev/shm of its own; None: it sees the machine's."""
+    seccomp: Mapping[str, Any] | None = None
+    no_new_privileges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +84,7 @@ class PrivilegeRules:
         return Capabilities(effective, effective if allowed is None else allowed)
 
     def seccomp(self, info: LinuxInfo | None, capabilities: Iterable[str]) -> Mapping[str, Any] | None:
-        """``linux.seccomp`` of an image's container.   Errors: NotAllowed, SeccompError."""
+        """``linux.seccomp`` of the OCI runtime specification.   Errors: NotAllowed, SeccompError."""
         if "linux/seccomp" not in self.isolation:
             return None
         asked = info.seccomp if info is not None else None
@@ -116,6 +134,29 @@ class PrivilegeRules:
                 )
             return False
         return True
+
+    @property
+    def no_new_privileges(self) -> bool:
+        return "linux/nnp" in self.isolation
+
+    def confinement(self, info: LinuxInfo | None, capabilities: Capabilities | None) -> Confinement:
+        """Of a command without an image, to which the machine's /dev/shm is shown unless it asks for its own.
+
+        Errors: NotAllowed, SeccompError.
+        """
+        own_ipc = not self.shares_ipc(info) and "namespaces/ipc" in self.isolation
+        shm = None
+        if info is not None and info.ipc_mode is LinuxInfoIpcMode.PRIVATE and own_ipc:
+            shm = self.shm_bytes(info) or DEFAULT_SHM_BYTES
+        elif info is not None and info.shm_size is not None:
+            raise NotAllowed("shm_size: only a container with ipc_mode PRIVATE (isolator namespaces/ipc) has one")
+        return Confinement(
+            own_pids=self.own_pid_namespace(info),
+            own_ipc=own_ipc,
+            shm_bytes=shm,
+            seccomp=self.seccomp(info, ALL_CAPABILITIES if capabilities is None else capabilities.bounding),
+            no_new_privileges=self.no_new_privileges,
+        )
 
 
 def parse_capabilities(text: str | None, flag: str) -> tuple[str, ...] | None:

@@ -77,6 +77,7 @@ def runtime_spec(
     seccomp: Mapping[str, Any] | None = None,
     shares_ipc: bool = False,
     shm_bytes: int | None = None,
+    no_new_privileges: bool = False,
 ) -> dict[str, Any]:
     """``config.json``."""
     namespaces = [{"type": "mount"}]
@@ -104,7 +105,7 @@ def runtime_spec(
             "cwd": directory,
             "capabilities": _capabilities(capabilities, user),
             "rlimits": [_rlimit(one) for one in (rlimits.rlimits if rlimits is not None else ())],
-            "noNewPrivileges": False,
+            "noNewPrivileges": no_new_privileges,
         },
         "root": {"path": "rootfs", "readonly": False},
         "mounts": [*_system_mounts(shares_ipc, shm_bytes), *(_bind(one) for one in mounts)],

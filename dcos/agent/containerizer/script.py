@@ -67,12 +67,13 @@ def launch_script(
     user: str | None,
     rlimits: RLimitInfo | None,
     capabilities: Capabilities | None = None,
+    confining: Sequence[str] = (),
 ) -> str:
     """What the launcher runs, as the agent's user: which may reach a folder that the task's user may not.
 
-    Errors: LaunchError.
+    ``confining``: words before all others.   Errors: LaunchError.
     """
-    words = [*rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
+    words = [*confining, *rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
     return f"#!/bin/sh\ncd {shlex.quote(str(directory))} && exec {shlex.join(words)}\n"
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.oci import usable
 from dcos.model.v1.types import (
     CapabilityInfo,
@@ -44,7 +46,9 @@ PROFILE = {
     "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}],
 }
 FLAGS = (
-    *("--isolation=posix/cpu,posix/mem,disk/du,linux/capabilities,linux/seccomp,namespaces/pid",),
+    *(
+        "--isolation=posix/cpu,posix/mem,disk/du,linux/capabilities,linux/seccomp,linux/nnp,namespaces/pid,namespaces/ipc",
+    ),
     *("--container_disk_watch_interval=200ms", "--enforce_container_disk_quota"),
     *("--sandbox_log_max_size=64KB", "--sandbox_log_keep=2"),
     *('--bounding_capabilities={"capabilities": ["CHOWN", "NET_RAW", "KILL", "SETUID", "SETGID"]}',),
@@ -65,20 +69,23 @@ def no_cgroup_left() -> Iterator[None]:
             folder.rmdir()
 
 
+@pytest.fixture(scope="module")
+def open_folder() -> Iterator[Path]:
+    """One that other users may pass through. (pytest's own are closed again by every other pytest of this user.)"""
+    with tempfile.TemporaryDirectory(prefix="dcos-isolation-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(master_class: Any, agent_class: Any, tmp_path_factory: Any) -> AsyncIterator[tuple[Any, Any]]:
+async def place(master_class: Any, agent_class: Any, open_folder: Path) -> AsyncIterator[tuple[Any, Any]]:
     """One master and one agent for all tests of this file."""
-    folder = tmp_path_factory.mktemp("isolation")
-    for one in (folder, *folder.parents):
-        if one == Path("/tmp"):
-            break
-        one.chmod(0o755)
-    profiles = folder / "profiles"
+    profiles = open_folder / "profiles"
     profiles.mkdir()
     (profiles / "no-folders.json").write_text(json.dumps(PROFILE))
     master = master_class()
     await master.start()
-    agent = agent_class(folder, f"127.0.0.1:{master.port}")
+    agent = agent_class(open_folder, f"127.0.0.1:{master.port}")
     try:
         await agent.start(*FLAGS, f"--seccomp_config_dir={profiles}")
         await master.registered()
@@ -179,6 +186,73 @@ async def test_privileges_in_images(place: Any, make_task: Make, image: str) -> 
     assert "made" not in text
     assert "Seccomp:\t2" in text
     assert "pid 1\n" not in text
+
+
+def apart(**linux: Any) -> ContainerInfo:
+    return ContainerInfo(type=ContainerInfoType.MESOS, linux_info=LinuxInfo(**linux))
+
+
+async def test_namespaces_of_commands(place: Any, make_task: Make) -> None:
+    """A command without an image: processes, IPC and /dev/shm of its own, with the machine's files; joined by its check."""
+    value = """
+        ls /proc | grep -c '^[0-9]'; readlink /proc/self/ns/pid /proc/self/ns/ipc; grep ' /dev/shm ' /proc/mounts
+        grep NoNewPrivs /proc/self/status; touch /dev/shm/mine; echo here >file; setsid sleep 1000 & sleep 1000"""
+    joined = "test $(ls /proc | grep -c '^[0-9]') -lt 20 && test -e /dev/shm/mine && grep -q 'NoNewPrivs:.*1' /proc/self/status"
+    check = HealthCheck(
+        type=HealthCheckType.COMMAND, command=CommandInfo(value=joined), delay_seconds=0, interval_seconds=0.2
+    )
+    master, agent = place
+    info = apart(ipc_mode=LinuxInfoIpcMode.PRIVATE, shm_size=3)
+    await master.run(make_task("apart", value, container=info, health_check=check))
+    running = await master.state("apart", "TASK_RUNNING")
+    await master.until(lambda: any(one.healthy for one in master.updates if one.task_id.value == "apart"))
+    lines = (agent.sandbox("apart") / "stdout").read_text().splitlines()
+    assert int(lines[0]) < 20
+    assert {os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "ipc")}.isdisjoint(lines[1:3])
+    (shm,) = (line for line in lines if line.startswith("shm "))
+    assert "size=3072k" in shm
+    assert lines[-1] == "NoNewPrivs:\t1"
+    assert (agent.sandbox("apart") / "file").read_text() == "here\n"
+    members = processes.tree(running.container_status.executor_pid)
+    assert len(members) > 3
+    await master.kill("apart")
+    assert (await master.state("apart", "TASK_KILLED")).message == "Command terminated with signal Terminated"
+    assert not any(processes.alive(one) for one in members)
+    for how, state, words in (
+        ("exit 9", "TASK_FAILED", "Command exited with status 9"),
+        ("kill -SEGV $$", "TASK_FAILED", "Command terminated with signal Segmentation fault"),
+    ):
+        assert await output(place, make_task(f"ends-{words[-9:]}", how, container=info), state) == words
+
+
+async def test_namespaces_that_a_command_shares(place: Any, make_task: Make) -> None:
+    shared = apart(share_pid_namespace=True, ipc_mode=LinuxInfoIpcMode.SHARE_PARENT)
+    text = await output(place, make_task("shares", "readlink /proc/self/ns/pid /proc/self/ns/ipc", container=shared))
+    assert text.split() == [os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "ipc")]
+    words = await output(place, make_task("big", "true", container=apart(shm_size=3)), "TASK_FAILED")
+    assert words.startswith("shm_size: only a container with ipc_mode PRIVATE")
+
+
+async def test_system_calls_of_commands(place: Any, make_task: Make) -> None:
+    """A profile holds for the task, for another user, and for whoever joins."""
+    info = apart(seccomp=SeccompInfo(profile_name="no-folders.json"))
+    value = "grep Seccomp: /proc/self/status; mkdir here && echo made; touch file && echo touched; sleep 1000"
+    check = HealthCheck(
+        type=HealthCheckType.COMMAND,
+        command=CommandInfo(value="! mkdir there && test -e file"),
+        delay_seconds=0,
+        interval_seconds=0.2,
+    )
+    master, agent = place
+    command = CommandInfo(value=value, user="nobody")
+    await master.run(make_task("calls", command, container=info, health_check=check))
+    await master.until(lambda: any(one.healthy for one in master.updates if one.task_id.value == "calls"))
+    assert (agent.sandbox("calls") / "stdout").read_text() == "Seccomp:\t2\ntouched\n"
+    await master.kill("calls")
+    await master.state("calls", "TASK_KILLED")
+    missing = apart(seccomp=SeccompInfo(profile_name="none.json"))
+    words = await output(place, make_task("missing", "true", container=missing), "TASK_FAILED")
+    assert words.startswith("seccomp profile 'none.json' cannot be read")
 
 
 async def test_output_is_rotated(place: Any, make_task: Make) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,13 +31,44 @@ def unpacked(agent: Any) -> int:
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
-async def test_images_that_nobody_needs_go(
-    running: Any, master: Any, make_task: Callable[..., TaskInfo], image: str
-) -> None:
-    container = ContainerInfo(
+def in_image(image: str) -> ContainerInfo:
+    return ContainerInfo(
         type=ContainerInfoType.MESOS,
         mesos=ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image))),
     )
+
+
+async def test_images_go_when_the_disk_fills_up(
+    agent: Any, master: Any, make_task: Callable[..., TaskInfo], image: str
+) -> None:
+    """``--image_gc_config``: all of the disk is to be kept free, so whatever is not in use goes at the next look."""
+    config = {"image_disk_headroom": 1.0, "image_disk_watch_interval": {"nanoseconds": 200_000_000}}
+    await agent.start(f"--image_gc_config={json.dumps(config)}")
+    await master.registered()
+    await master.run(make_task("t1", "cat /etc/marker; sleep 1000", container=in_image(image)))
+    await master.state("t1", "TASK_RUNNING")
+    looks = agent.log().count("images_pruned")
+    async with asyncio.timeout(30):
+        while agent.log().count("images_pruned") < looks + 2:
+            await asyncio.sleep(0.05)
+    assert unpacked(agent) == 1
+    await master.kill("t1")
+    await master.state("t1", "TASK_KILLED")
+    async with asyncio.timeout(30):
+        while unpacked(agent):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_wrong_config_is_named(agent: Any) -> None:
+    await agent.start('--image_gc_config={"image_disk_headroom": 2}')
+    assert await agent.process.wait() == 2
+    assert "--image_gc_config: image_disk_headroom must lie between 0 and 1" in agent.log()
+
+
+async def test_images_that_nobody_needs_go(
+    running: Any, master: Any, make_task: Callable[..., TaskInfo], image: str
+) -> None:
+    container = in_image(image)
     excluded = {"excluded_images": [{"type": "DOCKER", "docker": {"name": image}}]}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
         containers = Containers(running.url, session)

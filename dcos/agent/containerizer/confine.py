@@ -1,0 +1,63 @@
+"""Commands without an image, kept apart from the machine: processes, System V IPC and /dev/shm, system calls, privileges.
+
+Words before a command, and the files in its box that they need. Whoever joins the container later is confined alike: by
+``nsenter`` into the namespaces (``enter.py``), by ``joining`` to the rest.
+Source: Mesos isolators namespaces/pid, namespaces/ipc, linux/seccomp, linux/nnp.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import sys
+from pathlib import Path
+
+import msgspec
+
+from dcos.agent.containerizer.base import LaunchError
+from dcos.agent.containerizer.box import Box
+from dcos.agent.containerizer.privileges import Confinement
+from dcos.agent.containerizer.script import tool
+from dcos.runtime.files import write_atomic
+
+_SHIMS = Path(__file__).parent / "shim"
+_SECCOMP = "seccomp.json"
+_NO_NEW = "no-new-privileges"
+_FIRST = "first-process"
+"""Marks in a box."""
+
+
+def confining(box: Box, rules: Confinement) -> list[str]:
+    """Words before a command of ``box`` that confine it as ``rules`` say.   Errors: LaunchError."""
+    words: list[str] = []
+    if rules.own_pids or rules.own_ipc:
+        words += [tool("unshare"), "--mount", "--propagation", "slave"]
+        if rules.own_ipc:
+            words.append("--ipc")
+        if rules.own_pids:
+            words += ["--pid", "--fork", "--kill-child"]
+            write_atomic(box.directory / _FIRST, "", mode=0o600)
+        shm = "" if rules.shm_bytes is None else str(rules.shm_bytes)
+        words += ["/bin/sh", str(_SHIMS / "inside.sh"), "own" if rules.own_pids else "", shm]
+    if rules.seccomp is not None:
+        if ctypes.util.find_library("seccomp") is None:
+            raise LaunchError("seccomp: libseccomp is missing on this machine (package libseccomp2)")
+        write_atomic(box.directory / _SECCOMP, msgspec.json.encode(rules.seccomp), mode=0o600)
+    if rules.no_new_privileges:
+        write_atomic(box.directory / _NO_NEW, "", mode=0o600)
+    return words + joining(box)
+
+
+def joining(box: Box) -> list[str]:
+    """Words before a command that runs in the namespaces of ``box`` already.   Errors: LaunchError."""
+    words: list[str] = []
+    profile = box.directory / _SECCOMP
+    if profile.exists():
+        words += [sys.executable, "-I", "-S", str(_SHIMS / "seccomp.py"), str(profile)]
+    if (box.directory / _NO_NEW).exists():
+        words += [tool("setpriv"), "--no-new-privs", "--"]
+    return words
+
+
+def has_first_process(box: Box) -> bool:
+    """Whether the task's end is told by the exit status of its namespace's first process."""
+    return (box.directory / _FIRST).exists()
