@@ -13,6 +13,7 @@ from dcos.marathon.core.errors import app_unknown
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Instance
+from dcos.model.pods import Pod
 from dcos.runtime.http import json_response
 from dcos.scheduling import ids
 from dcos.wire import marathon as wire
@@ -150,7 +151,7 @@ async def _get(request: web.Request) -> web.StreamResponse:
     app_id, resource, member = split(request.match_info["rest"])
     state = state_of(request)
     if resource == "tasks" and member is None:
-        return json_response({"tasks": [views.task_json(state, one) for one in _instances(state, app_id)]})
+        return json_response({"tasks": views.tasks_json(state, _instances(state, app_id))})
     if resource == "versions":
         return await _versions(request, app_id, member)
     if resource:
@@ -221,7 +222,8 @@ def _instances(state: State, app_id: str) -> list[Instance]:
         group = ids.parent(app_id)
         if group not in state.groups:
             raise wire.group_unknown(group)
-        return [one for one in state.instances.values() if ids.is_below(one.app_id, group)]
+        below = [one for one in state.instances.values() if ids.is_below(one.app_id, group)]
+        return [one for one in below if not isinstance(state.spec_of(one), Pod)]
     known(state, app_id)
     return state.instances_of(app_id)
 
@@ -237,7 +239,7 @@ async def _kill(request: web.Request, app_id: str, task_id: str | None) -> web.S
     else:
         host = request.query.get("host")
         instances = [one for one in instances if host in (None, "*", one.agent.host)]
-    shown = [views.task_json(state, one) for one in instances]
+    shown = views.tasks_json(state, instances)
     event = events.KillInstances(tuple(one.id for one in instances), scale=scale, wipe=wipe, force=force)
     result = await leader_of(request).ask(event)
     if scale:

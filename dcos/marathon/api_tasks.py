@@ -38,11 +38,11 @@ async def _tasks(request: web.Request) -> web.StreamResponse:
     words = [*request.query.getall("status", []), *request.query.getall("status[]", [])]
     wanted = [_STATUS[word] for word in words if word in _STATUS]
     found = [
-        views.task_json(state, one)
+        one
         for one in state.instances.values()
         if not wanted or any(one.condition in conditions for conditions in wanted)
     ]
-    return json_response({"tasks": found})
+    return json_response({"tasks": views.tasks_json(state, found)})
 
 
 async def _delete(request: web.Request) -> web.StreamResponse:
@@ -55,7 +55,7 @@ async def _delete(request: web.Request) -> web.StreamResponse:
             raise wire.ApiError(400, {"message": f"Invalid task id '{task_id}'. [{ids.TASK_ID_RULE}]"})
         if instance_id in state.instances:
             instances.append(state.instances[instance_id])
-    shown = [views.task_json(state, one) for one in instances]
+    shown = views.tasks_json(state, instances)
     scale = flag(request, "scale")
     event = events.KillInstances(
         tuple(one.id for one in instances), scale=scale, wipe=flag(request, "wipe"), force=flag(request, "force")

@@ -11,6 +11,7 @@
     instance/<bucket>/<id>
     deployment/<id>
     task-failure/<bucket>/<key>
+    history/<bucket>/<key>       how a pod's last instances ended
 
 ``key`` is the id with ``_`` for ``/``; buckets are 0-f. Documents are JSON, deflated from 4 KB on. Each batch of effects is
 one transaction (several, parts first, when it is too big for one) that fails unless we still lead.
@@ -24,7 +25,7 @@ from collections.abc import Iterable
 from dcos.marathon.core import effects
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
-from dcos.model.marathon_state import Deployment, Group, Instance, TaskFailure
+from dcos.model.marathon_state import Deployment, Group, History, Instance, TaskFailure
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling import ids
@@ -36,7 +37,7 @@ from dcos.store.tree import join
 SCHEMA = 2
 """2: pods. An earlier version would kill them as instances of nothing."""
 _ROOT_KEY = "_"
-_BUCKETED = ("app", "pod", "instance", "task-failure")
+_BUCKETED = ("app", "pod", "instance", "task-failure", "history")
 _KINDS: dict[str, type[App] | type[Pod]] = {"app": App, "pod": Pod}
 _FOLDERS = ("group", "deployment", *_BUCKETED, *(f"{name}/{one}" for name in _BUCKETED for one in BUCKETS))
 
@@ -79,6 +80,8 @@ class Repository:
                 state.instances[instance.id] = instance
             for failure in await journal.documents(f"task-failure/{one}", TaskFailure):
                 state.failures[failure.app_id] = failure
+            for history in await journal.documents(f"history/{one}", History):
+                state.histories[history.app_id] = history
         await self._load_specs(state)
         return state
 
@@ -150,6 +153,7 @@ class Repository:
                     yield version, None
                 yield path, None
                 yield _path("task-failure", spec_id), None
+                yield _path("history", spec_id), None
             case effects.SaveGroup(group):
                 yield f"group/{ids.key(group.id) or _ROOT_KEY}", encode(group)
             case effects.DropGroup(group_id):
@@ -164,6 +168,8 @@ class Repository:
                 yield f"deployment/{deployment_id}", None
             case effects.SaveFailure(failure):
                 yield _path("task-failure", failure.app_id), encode(failure)
+            case effects.SaveHistory(history):
+                yield _path("history", history.app_id), encode(history)
             case effects.SaveFrameworkId(framework_id):
                 yield "framework-id", framework_id.encode()
             case effects.Send() | effects.Publish():

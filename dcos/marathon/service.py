@@ -11,7 +11,7 @@ import msgspec
 from dcos.client.mesos import MesosMaster
 from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, masters, stand, subscriber
-from dcos.marathon import api, api_apps, api_groups, api_tasks
+from dcos.marathon import api, api_apps, api_groups, api_pods, api_tasks
 from dcos.marathon.api import Service
 from dcos.marathon.cluster_feed import ClusterFeed
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
@@ -199,7 +199,7 @@ async def run(app: App[Config]) -> None:
             abdicate=lambda: None,
         )
         application = api.application(service)
-        for resources in (api_apps, api_tasks, api_groups):
+        for resources in (api_apps, api_pods, api_tasks, api_groups):
             resources.add_routes(application)
         async with (
             listen(

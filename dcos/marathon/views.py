@@ -11,8 +11,9 @@ import msgspec
 from dcos.marathon.core import backoff, deploy, deployments, health, normalize
 from dcos.marathon.core.state import QueueEntry, State
 from dcos.model.marathon import App
-from dcos.model.marathon_state import Condition, Deployment, Instance, TaskFailure, iso
-from dcos.model.v1.types import CheckStatusInfo, Offer
+from dcos.model.marathon_state import Condition, Deployment, Instance, InstanceTask, TaskFailure, iso
+from dcos.model.pods import Pod
+from dcos.model.v1.types import Attribute, CheckStatusInfo, Offer
 from dcos.scheduling import ids
 from dcos.scheduling.match import Reason
 from dcos.wire.marathon import app_json, pod_json, spec_json
@@ -48,7 +49,7 @@ def app_info(state: State, app: App, embed: Collection[str] = ()) -> Json:
     if "deployments" in embed:
         made["deployments"] = [{"id": one.id} for one in state.deployments.values() if app.id in one.affected]
     if "tasks" in embed:
-        made["tasks"] = [task_json(state, one) for one in instances]
+        made["tasks"] = [task_json(state, one, one.task) for one in instances]
     if "readiness" in embed:
         made["readinessCheckResults"] = readiness(state, instances)
     if "lastTaskFailure" in embed and app.id in state.failures:
@@ -116,8 +117,12 @@ def task_stats(state: State, app: App, instances: Collection[Instance]) -> Json:
 # ---- tasks -----------------------------------------------------------------------------------------------------------
 
 
-def task_json(state: State, instance: Instance) -> Json:
-    task = instance.task
+def tasks_json(state: State, instances: Iterable[Instance]) -> list[Json]:
+    """An app's task, or a pod's containers, of each."""
+    return [task_json(state, instance, task) for instance in instances for task in instance.tasks]
+
+
+def task_json(state: State, instance: Instance, task: InstanceTask) -> Json:
     made: Json = {
         "id": task.id,
         "appId": instance.app_id,
@@ -133,7 +138,12 @@ def task_json(state: State, instance: Instance) -> Json:
     }
     if task.started_at is not None:
         made["startedAt"] = iso(task.started_at)
-    results = [health_json(instance, one) for one in state.health.get(instance.id, ()) if one.is_known]
+    spec = state.spec_of(instance)
+    healths = state.health.get(instance.id, ())
+    if isinstance(spec, Pod):
+        pairs = zip(spec.checked_containers, healths, strict=False)
+        healths = tuple(one for container, one in pairs if container.name == task.name)
+    results = [health_json(instance, one) for one in healths if one.is_known]
     if results:
         made["healthCheckResults"] = results
     if task.check is not None:
@@ -142,7 +152,6 @@ def task_json(state: State, instance: Instance) -> Json:
         made["region"] = instance.agent.region
     if instance.agent.zone:
         made["zone"] = instance.agent.zone
-    spec = state.spec_of(instance)
     if isinstance(spec, App):
         made["servicePorts"] = list(normalize.service_ports(spec))
     return made
@@ -264,23 +273,26 @@ def offer_json(offer: Offer) -> Json:
         if one.set is not None:
             shown["set"] = list(one.set.item)
         resources.append(shown)
-    attributes = [msgspec.to_builtins(one) for one in offer.attributes]
-    for attribute in attributes:
-        attribute.pop("type", None)
-        for kind in ("scalar", "text"):
-            if kind in attribute:
-                attribute[kind] = attribute[kind]["value"]
-        if "ranges" in attribute:
-            attribute["ranges"] = attribute["ranges"].get("range", [])
-        if "set" in attribute:
-            attribute["set"] = attribute["set"].get("item", [])
     return {
         "id": offer.id.value,
         "hostname": offer.hostname,
         "agentId": offer.agent_id.value,
         "resources": resources,
-        "attributes": attributes,
+        "attributes": [attribute_json(one) for one in offer.attributes],
     }
+
+
+def attribute_json(attribute: Attribute) -> Json:
+    made: Json = msgspec.to_builtins(attribute)
+    made.pop("type", None)
+    for kind in ("scalar", "text"):
+        if kind in made:
+            made[kind] = made[kind]["value"]
+    if "ranges" in made:
+        made["ranges"] = made["ranges"].get("range", [])
+    if "set" in made:
+        made["set"] = made["set"].get("item", [])
+    return made
 
 
 # ---- groups ----------------------------------------------------------------------------------------------------------

@@ -194,6 +194,29 @@ class TaskFailure(Record, frozen=True):
     version: str
 
 
+class EndedContainer(Record, frozen=True):
+    name: str
+    task_id: str
+    state: TaskState
+    message: str = ""
+
+
+class EndedInstance(Record, frozen=True):
+    id: str
+    version: str
+    started_at: float
+    ended_at: float
+    message: str
+    containers: tuple[EndedContainer, ...]
+
+
+class History(Record, frozen=True):
+    """The last ends of a pod's instances, newest first."""
+
+    app_id: str
+    ended: tuple[EndedInstance, ...] = ()
+
+
 def iso(seconds: float) -> str:
     """``2014-03-01T23:42:20.938Z``."""
     millis = round(seconds * 1000)

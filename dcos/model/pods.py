@@ -35,10 +35,7 @@ from dcos.model.marathon import (
 )
 from dcos.model.v1.base import explicit
 
-
-class EndpointProtocol(StrEnum):
-    TCP = "tcp"
-    UDP = "udp"
+TCP, UDP = "tcp", "udp"
 
 
 class Scheme(StrEnum):
@@ -61,13 +58,19 @@ class Endpoint(Document, frozen=True):
     name: str
     container_port: int | None = None
     host_port: int | None = None
-    protocol: tuple[EndpointProtocol, ...] = ()
+    protocol: tuple[str, ...] = ()
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     network_names: tuple[str, ...] = ()
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        return tuple(one.value for one in self.protocol) or (EndpointProtocol.TCP.value,)
+        """As discovery tells them."""
+        return self.protocol or (TCP,)
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """Those of them that a port mapping has: anything above TCP is TCP."""
+        return tuple(dict.fromkeys(one if one in (TCP, UDP) else TCP for one in self.protocols))
 
 
 class PodImage(Document, frozen=True):

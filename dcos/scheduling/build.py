@@ -47,13 +47,13 @@ def task_info(
         health_check=health_check(app, match.host_ports),
         check=check_info(app, match.host_ports),
         kill_policy=kill_policy(app.task_kill_grace_period_seconds),
-        labels=_labels(app.labels) or v1.Labels(),
+        labels=labels_info(app.labels) or v1.Labels(),
         discovery=v1.DiscoveryInfo(
             visibility=v1.DiscoveryInfoVisibility.FRAMEWORK,
             name=name,
             ports=v1.Ports(ports=discovery_ports(app, match.host_ports)),
         ),
-        limits=_limits(app),
+        limits=limits_info(app.resource_limits),
     )
 
 
@@ -63,16 +63,16 @@ def kill_policy(grace_s: float | None) -> v1.KillPolicy | None:
     return v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=round(grace_s * 1_000_000_000)))
 
 
-def _labels(labels: Mapping[str, str]) -> v1.Labels | None:
+def labels_info(labels: Mapping[str, str]) -> v1.Labels | None:
     if not labels:
         return None
     return v1.Labels(labels=tuple(v1.Label(key=key, value=value) for key, value in labels.items()))
 
 
-def _limits(app: App) -> dict[str, v1.ValueScalar]:
-    if app.resource_limits is None:
+def limits_info(limits: nouns.ResourceLimits | None) -> dict[str, v1.ValueScalar]:
+    if limits is None:
         return {}
-    pairs = (("cpus", app.resource_limits.cpus), ("mem", app.resource_limits.mem))
+    pairs = (("cpus", limits.cpus), ("mem", limits.mem))
     return {
         name: v1.ValueScalar(value=float("inf") if limit == "unlimited" else float(limit))
         for name, limit in pairs
@@ -81,15 +81,7 @@ def _limits(app: App) -> dict[str, v1.ValueScalar]:
 
 
 def _command(app: App, variables: Mapping[str, str], settings: TaskSettings) -> v1.CommandInfo:
-    made = [v1.EnvironmentVariable(name=name, value=value) for name, value in variables.items() if name not in app.env]
-    for name, given in app.env.items():
-        if isinstance(given, EnvSecret):
-            source = app.secrets[given.secret].source
-            reference = v1.Secret(type=v1.SecretType.REFERENCE, reference=v1.SecretReference(name=source))
-            kind = v1.EnvironmentVariableType.SECRET
-            made.append(v1.EnvironmentVariable(name=name, type=kind, secret=reference))
-        else:
-            made.append(v1.EnvironmentVariable(name=name, value=given))
+    made = {**{name: value for name, value in variables.items() if name not in app.env}, **app.env}
     shell, value, arguments = True, app.cmd, app.args
     if app.cmd is None:
         shell = False
@@ -101,19 +93,51 @@ def _command(app: App, variables: Mapping[str, str], settings: TaskSettings) -> 
         shell=shell,
         value=value,
         arguments=() if shell else arguments,
-        environment=v1.Environment(variables=tuple(made)),
-        uris=tuple(
-            v1.CommandInfoURI(
-                value=one.uri,
-                extract=one.extract,
-                executable=one.executable,
-                cache=one.cache,
-                output_file=one.dest_path,
-            )
-            for one in app.fetch
-        ),
+        environment=environment_info(made, app.secrets),
+        uris=uris(app.fetch),
         user=app.user or settings.user,
     )
+
+
+def environment_info(
+    variables: Mapping[str, str | EnvSecret], secrets: Mapping[str, nouns.SecretSource]
+) -> v1.Environment:
+    """Secrets go as references: whoever holds them gives them to the agent."""
+    made = []
+    for name, given in variables.items():
+        if isinstance(given, EnvSecret):
+            kind, secret = v1.EnvironmentVariableType.SECRET, secret_reference(secrets[given.secret].source)
+            made.append(v1.EnvironmentVariable(name=name, type=kind, secret=secret))
+        else:
+            made.append(v1.EnvironmentVariable(name=name, value=given))
+    return v1.Environment(variables=tuple(made))
+
+
+def secret_reference(source: str) -> v1.Secret:
+    return v1.Secret(type=v1.SecretType.REFERENCE, reference=v1.SecretReference(name=source))
+
+
+def secret_volume(container_path: str, source: str) -> v1.Volume:
+    made = v1.VolumeSource(type=v1.VolumeSourceType.SECRET, secret=secret_reference(source))
+    return v1.Volume(mode=v1.VolumeMode.RO, container_path=container_path, source=made)
+
+
+def uris(fetch: Sequence[nouns.Fetch]) -> tuple[v1.CommandInfoURI, ...]:
+    return tuple(
+        v1.CommandInfoURI(
+            value=one.uri,
+            extract=one.extract,
+            executable=one.executable,
+            cache=one.cache,
+            output_file=one.dest_path,
+        )
+        for one in fetch
+    )
+
+
+def image_info(name: str, *, pull_secret: str | None, cached: bool) -> v1.Image:
+    config = secret_reference(pull_secret) if pull_secret is not None else None
+    return v1.Image(type=v1.ImageType.DOCKER, docker=v1.ImageDocker(name=name, config=config), cached=cached)
 
 
 def _executor(app: App, command: v1.CommandInfo, task_id: str, role: str) -> v1.ExecutorInfo:
@@ -148,21 +172,15 @@ def container_info(app: App, host_ports: Sequence[int], settings: TaskSettings) 
     )
     image = None
     if container.docker is not None:
-        config = None
-        if container.docker.pull_config is not None:
-            source = app.secrets[container.docker.pull_config.secret].source
-            config = v1.Secret(type=v1.SecretType.REFERENCE, reference=v1.SecretReference(name=source))
-        image = v1.Image(
-            type=v1.ImageType.DOCKER,
-            docker=v1.ImageDocker(name=container.docker.image, config=config),
-            cached=not container.docker.force_pull_image,
-        )
+        docker = container.docker
+        secret = app.secrets[docker.pull_config.secret].source if docker.pull_config is not None else None
+        image = image_info(docker.image, pull_secret=secret, cached=not docker.force_pull_image)
     return v1.ContainerInfo(
         type=v1.ContainerInfoType.MESOS,
         mesos=v1.ContainerInfoMesosInfo(image=image),
         volumes=_volumes(app, container),
         network_infos=() if app.is_host_network else _network_infos(app, mappings, settings),
-        linux_info=_linux_info(container.linux_info),
+        linux_info=linux_info(container.linux_info),
         tty_info=v1.TTYInfo() if app.tty else None,
     )
 
@@ -174,7 +192,7 @@ def _network_infos(
     for index, network in enumerate(app.networks):
         name = settings.bridge_name if network.mode is NetworkMode.BRIDGE else network.name
         made.append(
-            v1.NetworkInfo(name=name, labels=_labels(network.labels), port_mappings=mappings if index == 0 else ())
+            v1.NetworkInfo(name=name, labels=labels_info(network.labels), port_mappings=mappings if index == 0 else ())
         )
     return tuple(made)
 
@@ -198,7 +216,7 @@ def _docker(app: App, container: nouns.Container, host_ports: Sequence[int]) -> 
     )
     infos: tuple[v1.NetworkInfo, ...] = ()
     if mode is NetworkMode.CONTAINER:
-        infos = (v1.NetworkInfo(name=app.networks[0].name, labels=_labels(app.networks[0].labels)),)
+        infos = (v1.NetworkInfo(name=app.networks[0].name, labels=labels_info(app.networks[0].labels)),)
     return v1.ContainerInfo(
         type=v1.ContainerInfoType.DOCKER,
         docker=v1.ContainerInfoDockerInfo(
@@ -221,14 +239,11 @@ def _volumes(app: App, container: nouns.Container) -> tuple[v1.Volume, ...]:
             mode = v1.VolumeMode(volume.mode or "RW")
             made.append(v1.Volume(mode=mode, container_path=volume.container_path, host_path=volume.host_path))
         elif volume.secret is not None:
-            reference = v1.SecretReference(name=app.secrets[volume.secret].source)
-            secret = v1.Secret(type=v1.SecretType.REFERENCE, reference=reference)
-            source = v1.VolumeSource(type=v1.VolumeSourceType.SECRET, secret=secret)
-            made.append(v1.Volume(mode=v1.VolumeMode.RO, container_path=volume.container_path, source=source))
+            made.append(secret_volume(volume.container_path, app.secrets[volume.secret].source))
     return tuple(made)
 
 
-def _linux_info(info: nouns.LinuxInfo | None) -> v1.LinuxInfo | None:
+def linux_info(info: nouns.LinuxInfo | None) -> v1.LinuxInfo | None:
     if info is None:
         return None
     seccomp = info.seccomp
@@ -249,7 +264,7 @@ def discovery_ports(app: App, host_ports: Sequence[int]) -> tuple[v1.Port, ...]:
         for definition, port in zip(app.port_definitions or (), host_ports, strict=True):
             for protocol in definition.protocol.split(","):
                 labels = {**definition.labels, "network-scope": "host"}
-                made.append(v1.Port(number=port, name=definition.name, protocol=protocol, labels=_labels(labels)))
+                made.append(v1.Port(number=port, name=definition.name, protocol=protocol, labels=labels_info(labels)))
         return tuple(made)
     named = [one.name for one in app.networks if one.mode is NetworkMode.CONTAINER and one.name]
     for mapping, port in zip(app.port_mappings, host_ports, strict=True):
@@ -264,7 +279,7 @@ def discovery_ports(app: App, host_ports: Sequence[int]) -> tuple[v1.Port, ...]:
                 names = mapping.network_names or named[:1]
                 if names:
                     labels["network-name"] = names[0]
-            made.append(v1.Port(number=number, name=mapping.name, protocol=protocol, labels=_labels(labels)))
+            made.append(v1.Port(number=number, name=mapping.name, protocol=protocol, labels=labels_info(labels)))
     return tuple(made)
 
 
@@ -326,14 +341,7 @@ def check_info(app: App, host_ports: Sequence[int]) -> v1.CheckInfo | None:
         kind = v1.CheckInfoType.TCP
         tcp = v1.CheckInfoTcp(port=_agent_port(app, host_ports, check.tcp.port_index, check.tcp.port))
     elif check.exec is not None:
-        words = check.exec.command.argv or ()
-        shell = check.exec.command.shell
-        info = v1.CommandInfo(
-            shell=shell is not None,
-            value=shell if shell is not None else (words[0] if words else None),
-            arguments=() if shell is not None else words,
-        )
-        command = v1.CheckInfoCommand(command=info)
+        command = v1.CheckInfoCommand(command=check_command(check.exec.command))
     return v1.CheckInfo(
         type=kind,
         delay_seconds=float(check.delay_seconds),
@@ -343,3 +351,10 @@ def check_info(app: App, host_ports: Sequence[int]) -> v1.CheckInfo | None:
         http=http,
         tcp=tcp,
     )
+
+
+def check_command(command: nouns.CheckCommand) -> v1.CommandInfo:
+    words = command.argv or ()
+    if command.shell is not None:
+        return v1.CommandInfo(shell=True, value=command.shell)
+    return v1.CommandInfo(shell=False, value=words[0] if words else None, arguments=words)

@@ -1,4 +1,4 @@
-"""The environment that a task of an app gets.
+"""The environment that a task of an app gets, and what pods have of it.
 
 Precedence, low to high: context variables, ports and HOST, the app's own ``env``.   Source: Marathon's EnvironmentHelper.
 """
@@ -6,7 +6,7 @@ Precedence, low to high: context variables, ports and HOST, the app's own ``env`
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dcos.model.marathon import App, EngineType
 
@@ -32,8 +32,14 @@ def context(app: App, task_id: str, *, enforce_role: bool) -> dict[str, str]:
     container = app.container
     if container is not None and container.type is EngineType.DOCKER and container.docker is not None:
         made["MARATHON_APP_DOCKER_IMAGE"] = container.docker.image
+    return made | of_labels(app.labels)
+
+
+def of_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """A variable for each label that is not too long, and all their names."""
+    made = {}
     names = []
-    for key, value in app.labels.items():
+    for key, value in labels.items():
         name = variable_name(key)
         if len(name) < MAX_LABEL and len(value) < MAX_LABEL:
             names.append(name)

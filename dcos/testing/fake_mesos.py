@@ -40,6 +40,15 @@ class FakeTask:
 
 
 @dataclass
+class FakeGroup:
+    """The executor of a task group: its resources go with the last task."""
+
+    agent: FakeAgent
+    resources: Resources
+    left: set[str]
+
+
+@dataclass
 class FakeMesos:
     autorun: bool = True
     """Tasks get running by themselves."""
@@ -48,6 +57,8 @@ class FakeMesos:
     calls: list[Call] = field(default_factory=list)
     unacknowledged: dict[bytes, str] = field(default_factory=dict)
     leader: t.MasterInfo | None = None
+    executors: list[t.ExecutorInfo] = field(default_factory=list)
+    """Those that launched task groups brought."""
     suppressed: bool = False
     highest: int = 0
 
@@ -55,6 +66,7 @@ class FakeMesos:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._numbers = itertools.count(1)
         self._offers: dict[str, tuple[FakeAgent, Resources]] = {}
+        self._groups: list[FakeGroup] = []
 
     def agent(
         self, number: int, text: str = "cpus:4;mem:4096;disk:1000;ports:[31000-31999]", **texts: str
@@ -134,6 +146,7 @@ class FakeMesos:
         if state in TERMINAL:
             del self.tasks[task_id]
             task.agent.free = task.agent.free + Resources.of(task.info.resources)
+            self._leave_group(task_id)
             task.agent.filtered = False
         uuid = next(self._numbers).to_bytes(16, "big")
         self.unacknowledged[uuid] = task_id
@@ -178,19 +191,31 @@ class FakeMesos:
     def _accept(self, accept: s.CallAccept) -> None:
         agent, free = self._offers.pop(accept.offer_ids[0].value)
         for operation in accept.operations:
-            assert operation.launch is not None
-            for info in operation.launch.task_infos:
-                wanted = Resources.of(info.resources)
-                assert free.contains(wanted), f"{info.task_id.value} takes {wanted} of {free}"
-                free -= wanted
-                agent.free -= wanted
-                task = FakeTask(info, agent)
-                self.tasks[info.task_id.value] = task
-                if self.autorun:
-                    self.update(info.task_id.value, t.TaskState.TASK_STARTING)
-                    self.update(info.task_id.value, t.TaskState.TASK_RUNNING)
+            infos = operation.launch.task_infos if operation.launch else ()
+            wanted = Resources()
+            if operation.launch_group is not None:
+                infos = operation.launch_group.task_group.tasks
+                wanted = Resources.of(operation.launch_group.executor.resources)
+                self.executors.append(operation.launch_group.executor)
+                self._groups.append(FakeGroup(agent, wanted, {info.task_id.value for info in infos}))
+            wanted = sum((Resources.of(info.resources) for info in infos), wanted)
+            assert free.contains(wanted), f"{infos[0].task_id.value} takes {wanted} of {free}"
+            free -= wanted
+            agent.free -= wanted
+            for info in infos:
+                self.tasks[info.task_id.value] = FakeTask(info, agent)
+            for info in infos if self.autorun else ():
+                self.update(info.task_id.value, t.TaskState.TASK_STARTING)
+                self.update(info.task_id.value, t.TaskState.TASK_RUNNING)
         self.highest = max(self.highest, len(self.tasks))
         self.offer()
+
+    def _leave_group(self, task_id: str) -> None:
+        for group in [one for one in self._groups if task_id in one.left]:
+            group.left.discard(task_id)
+            if not group.left:
+                group.agent.free += group.resources
+                self._groups.remove(group)
 
     def _kill(self, task_id: str) -> None:
         task = self.tasks.get(task_id)

@@ -72,6 +72,10 @@ def app_unknown(app_id: str, version: str | None = None) -> ApiError:
     return not_found(f"App '{app_id}' does not exist" + (f" in version {version}" if version else ""))
 
 
+def pod_unknown(pod_id: str, version: str | None = None) -> ApiError:
+    return not_found(f"Pod '{pod_id}' does not exist" + (f" in version {version}" if version else ""))
+
+
 def group_unknown(group_id: str) -> ApiError:
     return not_found(f"Group '{group_id}' does not exist")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dcos.model.marathon_state import Deployment, Group, Instance, TaskFailure
+from dcos.model.marathon_state import Deployment, Group, History, Instance, TaskFailure
 from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import Send as Send
 
@@ -71,6 +71,11 @@ class SaveFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveHistory:
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
 class SaveFrameworkId:
     framework_id: str
 
@@ -95,6 +100,7 @@ Stored = (
     | SaveDeployment
     | DropDeployment
     | SaveFailure
+    | SaveHistory
     | SaveFrameworkId
 )
 Effect = Stored | Send | Publish

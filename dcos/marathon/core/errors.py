@@ -29,5 +29,9 @@ def app_unknown(app_id: str) -> Unknown:
     return Unknown(f"App '{app_id}' does not exist")
 
 
+def pod_unknown(pod_id: str) -> Unknown:
+    return Unknown(f"Pod '{pod_id}' does not exist")
+
+
 def group_unknown(group_id: str) -> Unknown:
     return Unknown(f"Group '{group_id}' does not exist")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.root import Fields
 from dcos.model.marathon import App
+from dcos.model.pods import Pod
 from dcos.model.schedulers import CallLost as CallLost
 from dcos.model.schedulers import Disconnected as Disconnected
 from dcos.model.schedulers import OffersReceived as OffersReceived
@@ -46,6 +47,21 @@ class RestartApp:
 
 
 @dataclass(frozen=True, slots=True)
+class PutPod:
+    """The whole pod, as given. ``create``: it must be new."""
+
+    pod: Pod
+    create: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    pod_id: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PutGroup:
     group_id: str
     fields: Fields
@@ -68,7 +84,7 @@ class SetEnforceRole:
 
 @dataclass(frozen=True, slots=True)
 class KillInstances:
-    """``scale``: the apps shall have as many fewer. ``wipe``: also forget them."""
+    """``scale``: their apps and pods shall have as many fewer. ``wipe``: also forget them."""
 
     instance_ids: tuple[str, ...]
     scale: bool = False
@@ -128,6 +144,8 @@ Event = (
     | PutApps
     | DeleteApp
     | RestartApp
+    | PutPod
+    | DeletePod
     | PutGroup
     | DeleteGroup
     | SetEnforceRole

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dcos.marathon.core import backoff
 from dcos.marathon.core.state import QueueEntry, Refusal, Turn
 from dcos.model.marathon import App
-from dcos.model.marathon_state import Instance, InstanceTask
+from dcos.model.marathon_state import APP_TASK, Instance, InstanceTask
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
@@ -21,10 +21,11 @@ from dcos.model.v1.types import (
     OfferID,
     OfferOperation,
     OfferOperationLaunch,
+    OfferOperationLaunchGroup,
     OfferOperationType,
     TaskInfo,
 )
-from dcos.scheduling import build, calls, ids
+from dcos.scheduling import build, calls, ids, pods
 from dcos.scheduling.match import Match, Place, Reason, match, place_of
 
 MAX_REFUSALS = 100
@@ -60,15 +61,28 @@ def offers(turn: Turn, received: Iterable[Offer]) -> None:
     for offer in received:
         placed = _use(turn, offer)
         if placed:
-            operation = OfferOperation(
-                type=OfferOperationType.LAUNCH, launch=OfferOperationLaunch(task_infos=tuple(placed))
-            )
             accept = scheduler.CallAccept(
-                offer_ids=(offer.id,), operations=(operation,), filters=Filters(refuse_seconds=_refuse_s(turn, True))
+                offer_ids=(offer.id,),
+                operations=_operations(placed),
+                filters=Filters(refuse_seconds=_refuse_s(turn, True)),
             )
-            turn.send(Call(type=CallType.ACCEPT, accept=accept), f"launches {len(placed)} tasks")
+            turn.send(Call(type=CallType.ACCEPT, accept=accept), f"launches {len(placed)} instances")
         else:
             decline(turn, (offer.id,))
+
+
+def _operations(placed: Iterable[TaskInfo | pods.Launch]) -> tuple[OfferOperation, ...]:
+    """Apps' tasks go together, each pod's by themselves."""
+    tasks = tuple(one for one in placed if isinstance(one, TaskInfo))
+    made = []
+    if tasks:
+        launch = OfferOperationLaunch(task_infos=tasks)
+        made.append(OfferOperation(type=OfferOperationType.LAUNCH, launch=launch))
+    for one in placed:
+        if isinstance(one, pods.Launch):
+            group = OfferOperationLaunchGroup(executor=one.executor, task_group=one.group)
+            made.append(OfferOperation(type=OfferOperationType.LAUNCH_GROUP, launch_group=group))
+    return tuple(made)
 
 
 def _refuse_s(turn: Turn, used: bool) -> float:
@@ -81,10 +95,10 @@ def decline(turn: Turn, offer_ids: tuple[OfferID, ...]) -> None:
     turn.send(Call(type=CallType.DECLINE, decline=made))
 
 
-def _use(turn: Turn, offer: Offer) -> list[TaskInfo]:
+def _use(turn: Turn, offer: Offer) -> list[TaskInfo | pods.Launch]:
     place = place_of(offer, now=turn.now, default_role=turn.settings.role)
     waiting = launchable(turn)
-    placed: list[TaskInfo] = []
+    placed: list[TaskInfo | pods.Launch] = []
     used: set[str] = set()
     while waiting and len(placed) < turn.settings.max_instances_per_offer:
         still = []
@@ -113,36 +127,49 @@ def _use(turn: Turn, offer: Offer) -> list[TaskInfo]:
     return placed
 
 
-def _provision(turn: Turn, entry: QueueEntry, place: Place, found: Match, uuid: str, pick: int) -> TaskInfo:
-    app = entry.spec
-    assert isinstance(app, App)  # the API takes no pods yet
+def _provision(
+    turn: Turn, entry: QueueEntry, place: Place, found: Match, uuid: str, pick: int
+) -> TaskInfo | pods.Launch:
+    spec = entry.spec
     entry.processed += 1
     entry.last_used_at = turn.now
     entry.attempt = {}
-    instance_id = ids.instance_id(app.id, uuid)
-    task_id = ids.task_id(instance_id, "_app")
-    group = turn.state.groups.get(ids.canonical(ids.segments(app.id)[0])) if app.id != ids.ROOT else None
-    info = build.task_info(
-        app,
-        place,
-        found,
-        task_id,
-        turn.settings.task,
-        enforce_role=group is not None and group.enforce_role,
-        pick=pick,
-    )
+    instance_id = ids.instance_id(spec.id, uuid)
+    made: TaskInfo | pods.Launch
+    if isinstance(spec, App):
+        made = build.task_info(
+            spec,
+            place,
+            found,
+            ids.task_id(instance_id, APP_TASK),
+            turn.settings.task,
+            enforce_role=_enforces_role(turn, spec),
+            pick=pick,
+        )
+        ports = {APP_TASK: found.host_ports}
+    else:
+        made = pods.launch(spec, place, found, instance_id, turn.settings.task, turn.state.framework_id)
+        ports = {one.name: pods.container_ports(spec, found.host_ports, one.name) for one in spec.containers}
     turn.save_instance(
         Instance(
             id=instance_id,
-            app_id=app.id,
-            version=app.version or "",
+            app_id=spec.id,
+            version=spec.version or "",
             role=place.role,
             agent=place.agent,
-            tasks=(InstanceTask(id=task_id, host_ports=found.host_ports, staged_at=turn.now),),
+            tasks=tuple(
+                InstanceTask(id=ids.task_id(instance_id, name), name=name, host_ports=numbers, staged_at=turn.now)
+                for name, numbers in ports.items()
+            ),
             since=turn.now,
         )
     )
-    return info
+    return made
+
+
+def _enforces_role(turn: Turn, spec: RunSpec) -> bool:
+    group = turn.state.groups.get(ids.canonical(ids.segments(spec.id)[0])) if spec.id != ids.ROOT else None
+    return group is not None and group.enforce_role
 
 
 def _refused(turn: Turn, entry: QueueEntry, offer: Offer, reason: Reason) -> None:

@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dcos.marathon.core import normalize, validate
-from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown
+from dcos.marathon.core import normalize, pod_normalize, pod_validate, validate
+from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown, pod_unknown
 from dcos.marathon.core.plan import Cycle, depths
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Group
 from dcos.model.pods import Pod
-from dcos.model.run_spec import RunSpec
+from dcos.model.run_spec import RunSpec, scaled
 from dcos.scheduling import ids
 
 Fields = Mapping[str, Any]
@@ -94,11 +94,9 @@ def roll_back_app(turn: Turn, made: Draft, app_id: str, stored: App) -> str:
 
 def _put(turn: Turn, made: Draft, app_id: str, app: App) -> str:
     settings = turn.settings
-    for ancestor in ids.ancestors(app_id):
-        ensure_group(turn, made, ancestor)
-    parts = ids.segments(app_id)
-    top = made.groups.get("/" + parts[0]) if len(parts) > 1 else None
-    enforced = parts[0] if top is not None and top.enforce_role else None
+    if app_id in made.pods or _is_leaving(turn, app_id, Pod):
+        raise Conflict(f"A pod with id [{app_id}] already exists.")
+    enforced = _place(turn, made, app_id)
     defaults = replace_defaults(settings.defaults, enforced)
     app = normalize.canonical(replace(app, id=app_id, version=None, version_info=None), defaults)
     faults = validate.app_faults(app, settings.rules, roles=_roles(turn, made, app_id, enforced))
@@ -115,16 +113,32 @@ def _put(turn: Turn, made: Draft, app_id: str, app: App) -> str:
     return app_id
 
 
+def _place(turn: Turn, made: Draft, spec_id: str) -> str | None:
+    """Make the groups above an app or pod; the role that they enforce."""
+    for ancestor in ids.ancestors(spec_id):
+        ensure_group(turn, made, ancestor)
+    parts = ids.segments(spec_id)
+    top = made.groups.get("/" + parts[0]) if len(parts) > 1 else None
+    return parts[0] if top is not None and top.enforce_role else None
+
+
+def _is_leaving(turn: Turn, spec_id: str, kind: type[App] | type[Pod]) -> bool:
+    """Whether an app or pod of this id was removed and its instances have not all ended."""
+    return any(
+        isinstance(turn.state.specs.get((spec_id, version)), kind) for version in turn.state.versions.get(spec_id, ())
+    )
+
+
 def replace_defaults(defaults: normalize.Defaults, enforced: str | None) -> normalize.Defaults:
     return normalize.Defaults(role=defaults.role, network_name=defaults.network_name, enforced_role=enforced)
 
 
-def _roles(turn: Turn, made: Draft, app_id: str, enforced: str | None) -> set[str]:
-    present = made.apps.get(app_id)
+def _roles(turn: Turn, made: Draft, spec_id: str, enforced: str | None) -> set[str]:
+    present = made.apps.get(spec_id) or made.pods.get(spec_id)
     allowed = {present.role} if present is not None and present.role else set()
     if enforced is not None:
         return allowed | {enforced}
-    parts = ids.segments(app_id)
+    parts = ids.segments(spec_id)
     allowed.add(turn.settings.defaults.role)
     return allowed | ({parts[0]} if len(parts) > 1 else set())
 
@@ -142,10 +156,39 @@ def restart_app(made: Draft, app_id: str) -> None:
     made.restarted.add(app_id)
 
 
-def scale_app(made: Draft, app_id: str, instances: int, sentenced: tuple[str, ...] = ()) -> None:
-    made.put(replace(made.apps[app_id], instances=instances))
+def scale(made: Draft, spec: RunSpec, instances: int, sentenced: tuple[str, ...] = ()) -> None:
+    made.put(scaled(spec, instances))
     if sentenced:
-        made.sentenced[app_id] = sentenced
+        made.sentenced[spec.id] = sentenced
+
+
+# ---- pods ------------------------------------------------------------------------------------------------------------
+
+
+def create_pod(turn: Turn, made: Draft, pod: Pod) -> None:
+    if ids.canonical(pod.id) in made.pods:
+        raise Conflict(f"A pod with id [{ids.canonical(pod.id)}] already exists.")
+    put_pod(turn, made, pod)
+
+
+def put_pod(turn: Turn, made: Draft, pod: Pod) -> None:
+    """Update or create; a pod is always given whole."""
+    pod_id = ids.canonical(pod.id)
+    if pod_id in made.apps or _is_leaving(turn, pod_id, App):
+        raise Conflict(f"An app with id [{pod_id}] already exists.")
+    enforced = _place(turn, made, pod_id)
+    pod = replace(pod, id=pod_id, version=None, version_info=None)
+    pod = pod_normalize.canonical(pod, replace_defaults(turn.settings.defaults, enforced))
+    faults = pod_validate.pod_faults(pod, turn.settings.rules, roles=_roles(turn, made, pod_id, enforced))
+    if faults:
+        raise Invalid(faults)
+    made.put(pod)
+
+
+def delete_pod(made: Draft, pod_id: str) -> None:
+    if pod_id not in made.pods:
+        raise pod_unknown(pod_id)
+    del made.pods[pod_id]
 
 
 # ---- groups ----------------------------------------------------------------------------------------------------------
@@ -160,7 +203,9 @@ def ensure_group(turn: Turn, made: Draft, group_id: str) -> None:
 def create_group(turn: Turn, made: Draft, group_id: str, fields: Fields) -> None:
     if group_id in made.apps:
         raise Conflict(f"An app with the path {group_id} already exists.")
-    if group_id in made.groups and (group_id != ids.ROOT or made.apps):
+    if group_id in made.pods:
+        raise Conflict(f"A pod with the path {group_id} already exists.")
+    if group_id in made.groups and (group_id != ids.ROOT or made.specs()):
         raise Conflict(f"Group {group_id} is already created. Use PUT to change this group.")
     put_group(turn, made, group_id, fields)
 
@@ -198,8 +243,8 @@ def _scale_group(made: Draft, group_id: str, factor: float) -> None:
         raise group_unknown(group_id)
     if not factor >= 0:
         raise Invalid([("/scaleBy", "must be 0 or more")])
-    for app_id in [one for one in made.apps if ids.is_below(one, group_id)]:
-        scale_app(made, app_id, math.ceil(made.apps[app_id].instances * factor))
+    for app in [one for one in made.apps.values() if ids.is_below(one.id, group_id)]:
+        scale(made, app, math.ceil(app.instances * factor))
 
 
 def _put_members(turn: Turn, made: Draft, group_id: str, members: list[Fields]) -> None:

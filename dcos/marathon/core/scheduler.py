@@ -118,6 +118,8 @@ class Scheduler:
         | events.PutApps
         | events.DeleteApp
         | events.RestartApp
+        | events.PutPod
+        | events.DeletePod
         | events.PutGroup
         | events.DeleteGroup,
     ) -> Deployment:
@@ -132,6 +134,11 @@ class Scheduler:
                 root.delete_app(draft, app_id)
             case events.RestartApp(app_id):
                 root.restart_app(draft, app_id)
+            case events.PutPod(pod, create):
+                put_pod = root.create_pod if create else root.put_pod
+                put_pod(turn, draft, pod)
+            case events.DeletePod(pod_id):
+                root.delete_pod(draft, pod_id)
             case events.PutGroup(group_id, fields, create):
                 dry_run = event.dry_run
                 put = root.create_group if create else root.put_group
@@ -166,10 +173,11 @@ class Scheduler:
         found = [self.state.instances[one] for one in event.instance_ids if one in self.state.instances]
         if event.scale:
             draft = root.draft(turn)
-            for app_id in {one.app_id for one in found} & set(draft.apps):
-                going = tuple(one.id for one in found if one.app_id == app_id and one.goal is Goal.RUNNING)
-                left = max(0, draft.apps[app_id].instances - len(going))
-                root.scale_app(draft, app_id, left, going)
+            specs = draft.specs()
+            for spec_id in {one.app_id for one in found} & set(specs):
+                going = tuple(one.id for one in found if one.app_id == spec_id and one.goal is Goal.RUNNING)
+                left = max(0, specs[spec_id].instances - len(going))
+                root.scale(draft, specs[spec_id], left, going)
             return deployments.commit(turn, draft, force=event.force)
         for instance in found:
             tasks.kill(turn, instance, "asked by a client")

@@ -18,7 +18,7 @@ from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import MARATHON_CHECKS, App
-from dcos.model.marathon_state import Condition, Deployment, Group, Instance, TaskFailure, iso
+from dcos.model.marathon_state import Condition, Deployment, EndedInstance, Group, History, Instance, TaskFailure, iso
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1.scheduler import Call
@@ -26,6 +26,9 @@ from dcos.model.v1.types import Offer
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.match import Policy, Reason
 from dcos.scheduling.unheard import Unheard
+
+MAX_HISTORY = 10
+"""Ended instances that are remembered per pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class State:
     instances: dict[str, Instance] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     failures: dict[str, TaskFailure] = field(default_factory=dict)
+    histories: dict[str, History] = field(default_factory=dict)
+    """Of pods."""
     # made anew by each leader
     by_spec: dict[str, dict[str, Instance]] = field(default_factory=dict)
     locks: dict[str, str] = field(default_factory=dict)
@@ -273,6 +278,7 @@ class Turn:
             self.state.specs.pop((spec_id, version), None)
         self.state.delays.pop(spec_id, None)
         self.state.failures.pop(spec_id, None)
+        self.state.histories.pop(spec_id, None)
         self.effects.append(effects.ForgetSpec(spec_id))
 
     def save_group(self, group: Group) -> None:
@@ -336,6 +342,12 @@ class Turn:
     def save_failure(self, failure: TaskFailure) -> None:
         self.state.failures[failure.app_id] = failure
         self.effects.append(effects.SaveFailure(failure))
+
+    def save_end(self, spec_id: str, ended: EndedInstance) -> None:
+        known = self.state.histories.get(spec_id, History(app_id=spec_id)).ended
+        history = History(app_id=spec_id, ended=(ended, *known)[:MAX_HISTORY])
+        self.state.histories[spec_id] = history
+        self.effects.append(effects.SaveHistory(history))
 
     def save_framework_id(self, framework_id: str) -> None:
         if self.state.framework_id != framework_id:

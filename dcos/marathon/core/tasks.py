@@ -17,7 +17,19 @@ from dcos.marathon.core.conditions import FAILURES, condition_of, of_task, toget
 from dcos.marathon.core.health import Health
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import MARATHON_CHECKS, App
-from dcos.model.marathon_state import TERMINAL, Condition, Goal, Instance, InstanceTask, TaskFailure, TaskNetwork, iso
+from dcos.model.marathon_state import (
+    TERMINAL,
+    Condition,
+    EndedContainer,
+    EndedInstance,
+    Goal,
+    Instance,
+    InstanceTask,
+    TaskFailure,
+    TaskNetwork,
+    iso,
+)
+from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1.types import ContainerStatus, KillPolicy, TaskState, TaskStatus
 from dcos.scheduling import calls, ids
@@ -141,10 +153,32 @@ def _ended(turn: Turn, instance: Instance, task: InstanceTask, conditions: list[
     _publish_status(turn, ended, task, status)
     _count_failure(turn, instance, task, conditions, status)
     if ended.is_terminal:
+        _remember(turn, ended, task)
         turn.drop_instance(ended)
         return
     turn.save_instance(ended)
     kill(turn, ended, f"container {task.name} ended as {conditions[0].value}")
+
+
+def _remember(turn: Turn, instance: Instance, last: InstanceTask) -> None:
+    """A pod's ended instance, told of by the container that ended badly, or last."""
+    if not isinstance(turn.state.spec_of(instance), Pod) or instance.app_id not in turn.state.pods:
+        return
+    failed = next((one for one in instance.tasks if of_task(one) in FAILURES), last)
+    turn.save_end(
+        instance.app_id,
+        EndedInstance(
+            id=instance.id,
+            version=instance.version,
+            started_at=instance.active_since or instance.task.staged_at,
+            ended_at=turn.now,
+            message=failed.message,
+            containers=tuple(
+                EndedContainer(name=one.name, task_id=one.id, state=one.state, message=one.message)
+                for one in instance.tasks
+            ),
+        ),
+    )
 
 
 def _count_failure(

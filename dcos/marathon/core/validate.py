@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
+from dcos.marathon.core.common_rules import (
+    Fault,
+    feature_fault,
+    least,
+    limit_faults,
+    most,
+    network_faults,
+    role_faults,
+    strategy_faults,
+)
+from dcos.marathon.core.common_rules import Rules as Rules
 from dcos.marathon.core.normalize import SINGLE_INSTANCE
 from dcos.model.marathon import (
     MARATHON_CHECKS,
@@ -21,20 +31,9 @@ from dcos.model.marathon import (
 from dcos.scheduling import ids
 from dcos.scheduling.constraints import constraint_fault
 
-Fault = tuple[str, str]
-
 _EXECUTOR = re.compile(r"^(//cmd)|(/?[^/]+(/[^/]+)*)|$")
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-_ROLE_BAD = re.compile(r"[\s\x7f]")
 MAX_URI = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the service's settings allow."""
-
-    features: frozenset[str] = frozenset()
-    default_role: str = "*"
 
 
 def app_faults(app: App, rules: Rules, *, roles: Collection[str]) -> list[Fault]:
@@ -49,7 +48,7 @@ def _all(app: App, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
     yield from _command(app)
     yield from _resources(app, rules)
     yield from _container(app, rules)
-    yield from _networks(app)
+    yield from network_faults(app.networks, app.container.type if app.container else EngineType.MESOS)
     yield from _ports(app)
     yield from _placement(app, roles)
     yield from _strategies(app)
@@ -71,20 +70,6 @@ def _all(app: App, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
         yield "/env", "must not contain an empty name"
 
 
-def _least(path: str, value: float, bound: float) -> Iterator[Fault]:
-    if value < bound:
-        yield path, f"got {_short(value)}, expected {_short(bound)} or more"
-
-
-def _most(path: str, value: float, bound: float) -> Iterator[Fault]:
-    if value > bound:
-        yield path, f"got {_short(value)}, expected {_short(bound)} or less"
-
-
-def _short(value: float) -> str:
-    return f"{value:g}"
-
-
 def _command(app: App) -> Iterator[Fault]:
     has_image = app.container is not None and (
         app.container.docker is not None or app.container.type is EngineType.MESOS
@@ -98,28 +83,23 @@ def _command(app: App) -> Iterator[Fault]:
 
 
 def _resources(app: App, rules: Rules) -> Iterator[Fault]:
-    yield from _least("/instances", app.instances, 0)
-    yield from _least("/cpus", app.cpus, 0.001)
-    yield from _least("/mem", app.mem, 0)
-    yield from _least("/disk", app.disk, 0)
-    yield from _least("/gpus", app.gpus, 0)
+    yield from least("/instances", app.instances, 0)
+    yield from least("/cpus", app.cpus, 0.001)
+    yield from least("/mem", app.mem, 0)
+    yield from least("/disk", app.disk, 0)
+    yield from least("/gpus", app.gpus, 0)
     if app.gpus > 0:
         if "gpu_resources" not in rules.features:
-            yield "/gpus", "Feature gpu_resources is not enabled. Enable with --enable_features gpu_resources)"
+            yield "/gpus", feature_fault("gpu_resources")
         if app.container is not None and app.container.type is EngineType.DOCKER:
             yield "/gpus", "GPU resources only work with the Mesos containerizer"
     if app.resource_limits is not None:
-        for name, wanted, limit in (
-            ("cpus", app.cpus, app.resource_limits.cpus),
-            ("mem", app.mem, app.resource_limits.mem),
-        ):
-            if isinstance(limit, float) and limit < wanted:
-                yield f"/resourceLimits/{name}", f"must be greater than or equal to the requested {_short(wanted)}"
-    yield from _least("/backoffSeconds", app.backoff_seconds, 0)
-    yield from _least("/backoffFactor", app.backoff_factor, 1)
-    yield from _least("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, 0)
+        yield from limit_faults("/resourceLimits", app.resource_limits, cpus=app.cpus, mem=app.mem)
+    yield from least("/backoffSeconds", app.backoff_seconds, 0)
+    yield from least("/backoffFactor", app.backoff_factor, 1)
+    yield from least("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, 0)
     if app.task_kill_grace_period_seconds is not None:
-        yield from _least("/taskKillGracePeriodSeconds", app.task_kill_grace_period_seconds, 0)
+        yield from least("/taskKillGracePeriodSeconds", app.task_kill_grace_period_seconds, 0)
 
 
 def _container(app: App, rules: Rules) -> Iterator[Fault]:
@@ -165,35 +145,10 @@ def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault
     if volume.external is not None and "external_volumes" not in rules.features:
         yield (
             f"{path}/external",
-            "Feature external_volumes is not enabled. Enable with --enable_features external_volumes)",
+            feature_fault("external_volumes"),
         )
     if volume.secret is not None and volume.secret not in app.secrets:
         yield f"{path}/secret", "secret must refer to an existing secret"
-
-
-def _networks(app: App) -> Iterator[Fault]:
-    modes = [network.mode for network in app.networks]
-    hosts, bridges = modes.count(NetworkMode.HOST), modes.count(NetworkMode.BRIDGE)
-    containers = modes.count(NetworkMode.CONTAINER)
-    if hosts + bridges > 1 or (containers and hosts + bridges):
-        yield "/networks", "must be one host network, or one bridge network, or any number of container networks"
-    names = [network.name for network in app.networks if network.name is not None]
-    if len(set(names)) != len(names):
-        yield "/networks", "Each network name must be unique"
-    for index, network in enumerate(app.networks):
-        if network.mode is NetworkMode.CONTAINER:
-            if not network.name:
-                yield (
-                    f"/networks({index})",
-                    "a network name must be specified when container-mode networking is selected",
-                )
-        elif network.name is not None:
-            yield f"/networks({index})/name", "must be empty"
-        if network.mode is NetworkMode.HOST and network.labels:
-            yield f"/networks({index})/labels", "must be empty"
-    engine = app.container.type if app.container else EngineType.MESOS
-    if engine is EngineType.DOCKER and containers > 1:
-        yield "/networks", "may only specify a single container network when using the Docker container engine"
 
 
 def _ports(app: App) -> Iterator[Fault]:
@@ -233,8 +188,8 @@ def _names(names: list[str | None], path: str, text: str) -> Iterator[Fault]:
 
 
 def _port(path: str, number: int) -> Iterator[Fault]:
-    yield from _least(path, number, 0)
-    yield from _most(path, number, 65535)
+    yield from least(path, number, 0)
+    yield from most(path, number, 65535)
 
 
 def _placement(app: App, roles: Collection[str]) -> Iterator[Fault]:
@@ -242,53 +197,19 @@ def _placement(app: App, roles: Collection[str]) -> Iterator[Fault]:
         fault = constraint_fault(constraint)
         if fault:
             yield f"/constraints({index})", fault
-    accepted = app.accepted_resource_roles
-    if accepted is not None:
-        if not accepted:
-            yield "/acceptedResourceRoles", "must not be empty"
-        for role in accepted:
-            if role not in ("*", app.role):
-                yield (
-                    "/acceptedResourceRoles",
-                    f"acceptedResourceRoles can only contain * and {app.role}",
-                )
-                break
-    role = app.role or "*"
-    if _ROLE_BAD.search(role) or role.startswith(("/", "-")) or role.endswith("/") or "//" in role:
-        yield "/role", "is not a valid Mesos role"
-    elif role not in roles:
-        expected = ", ".join(sorted(roles))
-        yield "/role", f"got {role}, expected one of: [{expected}]"
+    if app.accepted_resource_roles is not None and not app.accepted_resource_roles:
+        yield "/acceptedResourceRoles", "must not be empty"
+    yield from role_faults(app, roles, "/acceptedResourceRoles")
 
 
 def _strategies(app: App) -> Iterator[Fault]:
+    yield from strategy_faults(app, "/upgradeStrategy", "/unreachableStrategy")
     strategy = app.upgrade_strategy
-    if strategy is not None:
-        for name, value in (
-            ("minimumHealthCapacity", strategy.minimum_health_capacity),
-            ("maximumOverCapacity", strategy.maximum_over_capacity),
-        ):
-            if value < 0:
-                yield f"/upgradeStrategy/{name}", "is less than 0"
-            if value > 1:
-                yield f"/upgradeStrategy/{name}", "is greater than 1"
-        if app.is_resident and strategy.maximum_over_capacity != 0:
-            yield "/upgradeStrategy/maximumOverCapacity", "must be 0 for apps with persistent volumes"
-        if app.labels.get(SINGLE_INSTANCE) == "true":
-            if app.instances > 1:
-                yield "/instances", f"must be at most 1 with the label {SINGLE_INSTANCE}"
-            if strategy.minimum_health_capacity != 0 or strategy.maximum_over_capacity != 0:
-                yield "/upgradeStrategy", f"must be 0 and 0 with the label {SINGLE_INSTANCE}"
-    unreachable = app.unreachable_strategy
-    if unreachable is not None and unreachable != "disabled":
-        yield from _least("/unreachableStrategy/inactiveAfterSeconds", unreachable.inactive_after_seconds, 0)
-        if unreachable.expunge_after_seconds < unreachable.inactive_after_seconds:
-            yield (
-                "/unreachableStrategy",
-                "inactiveAfterSeconds must be less than or equal to expungeAfterSeconds",
-            )
-        if app.is_resident:
-            yield "/unreachableStrategy", "must be disabled for apps with persistent volumes"
+    if app.labels.get(SINGLE_INSTANCE) == "true":
+        if app.instances > 1:
+            yield "/instances", f"must be at most 1 with the label {SINGLE_INSTANCE}"
+        if strategy is not None and (strategy.minimum_health_capacity != 0 or strategy.maximum_over_capacity != 0):
+            yield "/upgradeStrategy", f"must be 0 and 0 with the label {SINGLE_INSTANCE}"
 
 
 def _checks(app: App) -> Iterator[Fault]:
@@ -337,17 +258,17 @@ def _health_check(check: HealthCheck, path: str, ports: int) -> Iterator[Fault]:
             yield f"{path}/path", "must start with '/'"
     if check.ip_protocol is IpProtocol.IPv6 and check.protocol in MARATHON_CHECKS:
         yield f"{path}/ipProtocol", "IPv6 can only be used with MESOS health checks"
-    yield from _least(f"{path}/gracePeriodSeconds", check.grace_period_seconds, 0)
-    yield from _least(f"{path}/intervalSeconds", check.interval_seconds, 1)
-    yield from _least(f"{path}/timeoutSeconds", check.timeout_seconds, 1)
-    yield from _least(f"{path}/maxConsecutiveFailures", check.max_consecutive_failures, 0)
-    yield from _least(f"{path}/delaySeconds", check.delay_seconds, 0)
+    yield from least(f"{path}/gracePeriodSeconds", check.grace_period_seconds, 0)
+    yield from least(f"{path}/intervalSeconds", check.interval_seconds, 1)
+    yield from least(f"{path}/timeoutSeconds", check.timeout_seconds, 1)
+    yield from least(f"{path}/maxConsecutiveFailures", check.max_consecutive_failures, 0)
+    yield from least(f"{path}/delaySeconds", check.delay_seconds, 0)
 
 
 def _secrets(app: App, rules: Rules) -> Iterator[Fault]:
     used = [(name, value.secret) for name, value in app.env.items() if isinstance(value, EnvSecret)]
     if (used or app.secrets) and "secrets" not in rules.features:
-        yield "/secrets", "Feature secrets is not enabled. Enable with --enable_features secrets)"
+        yield "/secrets", feature_fault("secrets")
         return
     for name, secret in used:
         if secret not in app.secrets:

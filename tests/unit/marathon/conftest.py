@@ -14,7 +14,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from dcos.client.scheduler_service import fresh_ids
-from dcos.marathon import api, api_apps, api_groups, api_tasks
+from dcos.marathon import api, api_apps, api_groups, api_pods, api_tasks
 from dcos.marathon.api import Service
 from dcos.marathon.config import Config
 from dcos.marathon.core import events
@@ -115,7 +115,7 @@ class House:
             )
             service = Service(config, "me:1", bus, proxy, lambda: None, leader, "me:1")
             application = api.application(service)
-            for resources in (api_apps, api_tasks, api_groups):
+            for resources in (api_apps, api_pods, api_tasks, api_groups):
                 resources.add_routes(application)
             await leader.start()
             async with TestClient(TestServer(application)) as client:

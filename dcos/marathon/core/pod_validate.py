@@ -1,0 +1,255 @@
+"""Rules of a canonical pod: each broken one gives (path, text).   Source: Marathon 1.11 pod rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from dcos.marathon.core.common_rules import (
+    Fault,
+    Rules,
+    feature_fault,
+    least,
+    limit_faults,
+    network_faults,
+    role_faults,
+    strategy_faults,
+)
+from dcos.marathon.core.validate import MAX_URI
+from dcos.model.marathon import CheckCommand, EngineType, EnvSecret, NetworkMode
+from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodHealthCheck, PodVolume
+from dcos.scheduling import ids
+from dcos.scheduling.constraints import constraint_fault
+
+NAME_TEXT = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_NAME = re.compile(NAME_TEXT)
+VARIABLE_TEXT = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_VARIABLE = re.compile(VARIABLE_TEXT)
+MAX_NAME = 63
+MAX_PATH = 1024
+
+
+def pod_faults(pod: Pod, rules: Rules, *, roles: Collection[str]) -> list[Fault]:
+    """Every broken rule; ``roles`` are those that it may have."""
+    return list(dict.fromkeys(_all(pod, rules, roles)))
+
+
+def _all(pod: Pod, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
+    for text in ids.id_faults(pod.id):
+        yield "/id", text
+    if pod.user == "":
+        yield "/user", "must not be empty"
+    yield from _environment("/environment", pod.environment, pod)
+    yield from _secrets(pod, rules)
+    yield from network_faults(pod.networks, EngineType.MESOS)
+    if not pod.containers:
+        yield "/containers", "must not be empty"
+    if not _unique(one.name for one in pod.containers):
+        yield "/containers", "container names are unique"
+    for index, container in enumerate(pod.containers):
+        yield from _container(f"/containers({index})", container, pod, rules)
+    if not _unique(one.name for one in pod.volumes):
+        yield "/volumes", "volume names are unique"
+    for index, volume in enumerate(pod.volumes):
+        yield from _volume(f"/volumes({index})", volume, pod)
+    for text, found in (
+        ("Endpoint names are unique", [one.name for one in pod.endpoints]),
+        ("Container ports are unique", [one.container_port for one in pod.endpoints if one.container_port]),
+        ("Host ports are unique", [one.host_port for one in pod.endpoints if one.host_port]),
+    ):
+        if not _unique(found):
+            yield "/", text
+    for name, quantity in (
+        ("cpus", pod.executor_resources.cpus),
+        ("mem", pod.executor_resources.mem),
+        ("disk", pod.executor_resources.disk),
+    ):
+        yield from least(f"/executorResources/{name}", quantity, 0)
+    yield from _scheduling(pod, roles)
+
+
+def _unique(found: Collection[object] | Iterator[object]) -> bool:
+    listed = list(found)
+    return len(set(listed)) == len(listed)
+
+
+def _between(path: str, value: int, low: int, high: int) -> Iterator[Fault]:
+    if not low <= value <= high:
+        yield path, f"got {value}, expected between {low} and {high}"
+
+
+def _name(path: str, name: str) -> Iterator[Fault]:
+    yield from _between(path, len(name), 1, MAX_NAME)
+    if not _NAME.fullmatch(name):
+        yield path, f"must fully match regular expression '{NAME_TEXT}'"
+
+
+def _environment(path: str, given: Mapping[str, str | EnvSecret], pod: Pod) -> Iterator[Fault]:
+    for name, value in given.items():
+        if not _VARIABLE.fullmatch(name):
+            yield f"{path}/{name}", f"must fully match regular expression '{VARIABLE_TEXT}'"
+        if isinstance(value, EnvSecret) and value.secret not in pod.secrets:
+            yield f"{path}/{name}", f"references undefined secret '{value.secret}'"
+
+
+def _secrets(pod: Pod, rules: Rules) -> Iterator[Fault]:
+    if pod.secrets and "secrets" not in rules.features:
+        yield "/secrets", feature_fault("secrets")
+    for name, source in pod.secrets.items():
+        if not source.source:
+            yield f"/secrets({name})/source", "must not be empty"
+
+
+# ---- containers ------------------------------------------------------------------------------------------------------
+
+
+def _container(path: str, container: PodContainer, pod: Pod, rules: Rules) -> Iterator[Fault]:
+    yield from _name(f"{path}/name", container.name)
+    yield from _resources(path, container, pod, rules)
+    for index, endpoint in enumerate(container.endpoints):
+        yield from _endpoint(f"{path}/endpoints({index})", endpoint, pod)
+    yield from _environment(f"{path}/environment", container.environment, pod)
+    if container.user == "":
+        yield f"{path}/user", "must not be empty"
+    if container.exec is not None:
+        yield from _command(f"{path}/exec/command", container.exec.command)
+        if container.exec.command.shell is not None and container.exec.override_entrypoint is False:
+            yield f"{path}/exec/overrideEntrypoint", "must not be false when command.shell is used"
+    elif container.image is None:
+        yield path, "must have an exec, an image or both"
+    if container.image is not None:
+        yield from _between(f"{path}/image/id", len(container.image.id), 1, MAX_PATH)
+        config = container.image.pull_config
+        if config is not None and config.secret not in pod.secrets:
+            yield f"{path}/image/pullConfig", "pullConfig.secret must refer to an existing secret"
+    if container.health_check is not None:
+        yield from _health_check(f"{path}/healthCheck", container.health_check, container)
+    if container.check is not None:
+        yield from _check(f"{path}/check", container.check, container)
+    for index, mount in enumerate(container.volume_mounts):
+        where = f"{path}/volumeMounts({index})"
+        yield from _name(f"{where}/name", mount.name)
+        yield from _between(f"{where}/mountPath", len(mount.mount_path), 1, MAX_PATH)
+        if pod.volume(mount.name) is None:
+            yield f"{where}/name", "Referenced Volume in VolumeMount should exist"
+    for index, artifact in enumerate(container.artifacts):
+        where = f"{path}/artifacts({index})"
+        yield from _between(f"{where}/uri", len(artifact.uri), 1, MAX_URI)
+        if artifact.dest_path is not None:
+            yield from _between(f"{where}/destPath", len(artifact.dest_path), 1, MAX_PATH)
+            if artifact.dest_path.startswith("/") or ".." in artifact.dest_path.split("/"):
+                yield f"{where}/destPath", "must be a relative path within the sandbox"
+    grace_s = container.lifecycle.kill_grace_period_seconds if container.lifecycle is not None else None
+    if grace_s is not None:
+        yield from least(f"{path}/lifecycle/killGracePeriodSeconds", grace_s, 0)
+
+
+def _resources(path: str, container: PodContainer, pod: Pod, rules: Rules) -> Iterator[Fault]:
+    resources, limits = container.resources, container.resource_limits
+    for name, quantity in (
+        ("cpus", resources.cpus),
+        ("mem", resources.mem),
+        ("disk", resources.disk),
+        ("gpus", resources.gpus),
+    ):
+        yield from least(f"{path}/resources/{name}", quantity, 0)
+    if resources.gpus > 0 and "gpu_resources" not in rules.features:
+        yield f"{path}/resources/gpus", feature_fault("gpu_resources")
+    if limits is None:
+        return
+    if pod.legacy_shared_cgroups:
+        yield f"{path}/resourceLimits", "must be empty where legacySharedCgroups is true"
+    yield from limit_faults(f"{path}/resourceLimits", limits, cpus=resources.cpus, mem=resources.mem)
+
+
+def _endpoint(path: str, endpoint: Endpoint, pod: Pod) -> Iterator[Fault]:
+    yield from _name(f"{path}/name", endpoint.name)
+    modes = {network.mode for network in pod.networks}
+    names = [network.name for network in pod.networks if network.mode is NetworkMode.CONTAINER]
+    if endpoint.container_port is not None:
+        yield from _between(f"{path}/containerPort", endpoint.container_port, 1, 65535)
+    if endpoint.host_port is not None:
+        yield from _between(f"{path}/hostPort", endpoint.host_port, 0, 65535)
+    if NetworkMode.HOST in modes and endpoint.container_port is not None:
+        yield f"{path}/containerPort", "is not allowed when using host-mode networking"
+    if NetworkMode.CONTAINER in modes and endpoint.container_port is None:
+        yield f"{path}/containerPort", "is required when using container-mode networking"
+    for protocol in endpoint.protocol:
+        yield from _name(f"{path}/protocol", protocol)
+    if not _unique(endpoint.protocol):
+        yield f"{path}/protocol", "Duplicate protocols within the same endpoint are not allowed"
+    for name in endpoint.network_names:
+        if name not in names:
+            yield f"{path}/networkNames", f"network '{name}' is not one of the pod's networks"
+    if len(names) > 1 and endpoint.host_port is not None and len(endpoint.network_names) != 1:
+        yield path, "must declare exactly one networkNames when hostPort is used with several container networks"
+
+
+def _command(path: str, command: CheckCommand) -> Iterator[Fault]:
+    if (command.shell is None) == (command.argv is None):
+        yield path, "must have exactly one of shell and argv"
+    elif command.shell == "":
+        yield f"{path}/shell", "must not be empty"
+    elif command.argv == ():
+        yield f"{path}/argv", "must not be empty"
+
+
+def _health_check(path: str, check: PodHealthCheck, container: PodContainer) -> Iterator[Fault]:
+    yield from least(f"{path}/gracePeriodSeconds", check.grace_period_seconds, 0)
+    yield from least(f"{path}/maxConsecutiveFailures", check.max_consecutive_failures, 0)
+    yield from _check(path, check, container)
+
+
+def _check(path: str, check: PodCheck, container: PodContainer) -> Iterator[Fault]:
+    yield from least(f"{path}/intervalSeconds", check.interval_seconds, 0)
+    yield from least(f"{path}/timeoutSeconds", check.timeout_seconds, 0)
+    if check.timeout_seconds >= check.interval_seconds:
+        yield f"{path}/timeoutSeconds", f"got {check.timeout_seconds}, expected less than {check.interval_seconds}"
+    yield from least(f"{path}/delaySeconds", check.delay_seconds, 0)
+    if sum(one is not None for one in (check.http, check.tcp, check.exec)) != 1:
+        yield path, "Only one of http, tcp, or command may be specified"
+    for kind, by_endpoint in (("http", check.http), ("tcp", check.tcp)):
+        if by_endpoint is None:
+            continue
+        yield from _name(f"{path}/{kind}/endpoint", by_endpoint.endpoint)
+        if by_endpoint.endpoint not in [one.name for one in container.endpoints]:
+            yield f"{path}/{kind}/endpoint", "contained in the container endpoints"
+    if check.http is not None and check.http.path is not None:
+        yield from _between(f"{path}/http/path", len(check.http.path), 1, MAX_PATH)
+    if check.exec is not None:
+        yield from _command(f"{path}/exec/command", check.exec.command)
+
+
+# ---- volumes, scheduling ---------------------------------------------------------------------------------------------
+
+
+def _volume(path: str, volume: PodVolume, pod: Pod) -> Iterator[Fault]:
+    yield from _name(f"{path}/name", volume.name)
+    if sum(one is not None for one in (volume.host, volume.persistent, volume.secret)) > 1:
+        yield path, "must define at most one of host, persistent and secret"
+    if volume.host == "":
+        yield f"{path}/host", "must not be empty"
+    if volume.secret is not None and volume.secret not in pod.secrets:
+        yield f"{path}/secret", "secret must refer to an existing secret"
+    if volume.persistent is not None:
+        yield f"{path}/persistent", "Persistent volumes of pods are not supported by this version; use host"
+    if not any(mount.name == volume.name for container in pod.containers for mount in container.volume_mounts):
+        yield path, "volume must be referenced by at least one container"
+
+
+def _scheduling(pod: Pod, roles: Collection[str]) -> Iterator[Fault]:
+    yield from least("/scaling/instances", pod.scaling.instances, 0)
+    most = pod.scaling.max_instances
+    if most is not None and most < pod.scaling.instances:
+        yield "/scaling/maxInstances", f"got {most}, expected {pod.scaling.instances} or more"
+    backoff = pod.scheduling.backoff
+    yield from least("/scheduling/backoff/backoff", backoff.backoff, 0)
+    yield from least("/scheduling/backoff/backoffFactor", backoff.backoff_factor, 1)
+    yield from least("/scheduling/backoff/maxLaunchDelay", backoff.max_launch_delay, 0)
+    where = "/scheduling/placement"
+    for index, constraint in enumerate(pod.constraints):
+        fault = constraint_fault(constraint)
+        if fault:
+            yield f"{where}/constraints({index})", fault
+    yield from role_faults(pod, roles, f"{where}/acceptedResourceRoles")
+    yield from strategy_faults(pod, "/scheduling/upgrade", "/scheduling/unreachableStrategy")
