@@ -112,14 +112,15 @@ def snapshot(writer: Writer, *, per_framework: bool = True) -> dict[str, float]:
 
 def _gauges(state: State, writer: Writer) -> dict[str, float]:
     agents, frameworks = state.agents.values(), state.frameworks.values()
-    connected = sum(agent.connected for agent in agents)
-    active = sum(agent.active for agent in agents)
+    connected = sum(agent.link is not None for agent in agents)
+    active = sum(agent.link is not None and not agent.deactivated for agent in agents)
     frameworks_connected = sum(framework.connected for framework in frameworks)
     frameworks_active = sum(framework.connected and framework.active for framework in frameworks)
-    live: Counter[str] = Counter()
+    live = {f"TASK_{name.upper()}": 0 for name in _LIVE}
     for framework in frameworks:
-        live.update(task.message.state for task in framework.tasks.values())
-        live["TASK_UNREACHABLE"] += len(framework.unreachable)
+        counted = state.census.of(framework.id).states
+        for name in live:
+            live[name] += counted.get(name, 0) if name != "TASK_UNREACHABLE" else len(framework.unreachable)
     gauges: dict[str, float] = {
         "uptime_secs": writer.now() - state.started,
         "elected": state.elected is not None,
@@ -143,17 +144,18 @@ def _gauges(state: State, writer: Writer) -> dict[str, float]:
 
 
 def _resources(state: State) -> dict[str, float]:
-    total: Counter[str] = Counter()
+    totals = state.allocator.totals
+    total = {name: amount - totals.revocable.get(name, 0) for name, amount in totals.amounts.items()}
+    total |= {"revocable_" + name: amount for name, amount in totals.revocable.items()}
     used: Counter[str] = Counter()
-    for agent in state.agents.values():
-        for sums, resources in ((total, agent.total), (used, agent.used)):
-            for kind, amount in resources:
-                if isinstance(amount, int):
-                    sums["revocable_" + kind.name if kind.revocable else kind.name] += quantity(kind, amount)
+    for framework in state.frameworks.values():
+        for kind, amount in framework.used:
+            if isinstance(amount, int):
+                used["revocable_" + kind.name if kind.revocable else kind.name] += quantity(kind, amount)
     out = {}
     for name in _SCALARS:
         for prefix, infix in (("", ""), ("revocable_", "revocable_")):
-            have, taken = total[prefix + name], used[prefix + name]
+            have, taken = total.get(prefix + name, 0), used[prefix + name]
             out[f"master/{name}_{infix}total"] = have / 1000
             out[f"master/{name}_{infix}used"] = taken / 1000
             out[f"master/{name}_{infix}percent"] = taken / have if have else 0.0
@@ -168,11 +170,9 @@ def _allocator(state: State) -> dict[str, float]:
         "allocator/mesos/allocation_runs": float(allocator.runs),
     }
     taken: Counter[str] = Counter()
-    for agent in state.agents.values():
-        held = agent.used + agent.offered if agent.offered else agent.used
-        for kind, amount in held:
-            if isinstance(amount, int):
-                taken[kind.name] += quantity(kind, amount)
+    for framework in state.frameworks.values():
+        for held in (framework.used, framework.offered):
+            taken.update(held.scalar_quantities())
     for name in ("cpus", "mem", "disk"):
         out[f"allocator/mesos/resources/{name}/total"] = allocator.totals.amounts.get(name, 0) / 1000
         out[f"allocator/mesos/resources/{name}/offered_or_allocated"] = taken[name] / 1000
@@ -237,10 +237,9 @@ def _frameworks(state: State) -> dict[str, float]:
     for framework in state.frameworks.values():
         prefix = f"master/frameworks/{quote(framework.info.name, safe='')}/{framework.id}/"
         out[prefix + "subscribed"] = float(framework.connected)
-        live: Counter[str] = Counter(task.message.state for task in framework.tasks.values())
-        for name in ("staging", "starting", "running", "killing"):
-            out[f"{prefix}tasks/active/task_{name}"] = float(live[f"TASK_{name.upper()}"])
-        out[f"{prefix}tasks/active/task_unknown"] = float(live["TASK_UNKNOWN"])
+        live = state.census.of(framework.id).states
+        for name in ("staging", "starting", "running", "killing", "unknown"):
+            out[f"{prefix}tasks/active/task_{name}"] = float(live.get(f"TASK_{name.upper()}", 0))
         out[f"{prefix}tasks/active/task_unreachable"] = float(len(framework.unreachable))
         out |= _of_framework(prefix, framework.counts)
         hushed = state.allocator.suppressed_roles(framework.id)

@@ -336,8 +336,9 @@ class Resources:
 
     def exclusive(self) -> Resources:
         """All but shared volumes; this very bag if there are none."""
-        if any(kind.shared for kind in self._amounts):
-            return self.filter(lambda kind: not kind.shared)
+        for kind in self._amounts:
+            if kind.shared:
+                return self.filter(lambda kind: not kind.shared)
         return self
 
     def shared(self) -> Resources:
@@ -418,9 +419,7 @@ def split(message: Resource) -> tuple[Kind, Amount]:
     if message.type is ValueType.SCALAR:
         amount = values.thousandths(message.scalar.value) if message.scalar is not None else 0
     elif message.type is ValueType.RANGES:
-        amount = (
-            values.coalesce((one.begin, one.end) for one in message.ranges.range) if message.ranges is not None else ()
-        )
+        amount = _ranges_of(message.ranges)
     else:
         amount = frozenset(message.set.item) if message.set is not None else frozenset()
     if (
@@ -445,6 +444,14 @@ def split(message: Resource) -> tuple[Kind, Amount]:
     if kind.indivisible:
         return kind, 1 if amount else 0
     return kind, amount
+
+
+def _ranges_of(given: ValueRanges | None) -> values.Ranges:
+    if given is None:
+        return ()
+    if len(given.range) == 1:
+        return ((given.range[0].begin, given.range[0].end),)
+    return values.coalesce((one.begin, one.end) for one in given.range)
 
 
 @functools.lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import settings
@@ -185,6 +186,24 @@ class Cluster(RuleBasedStateMachine):
         assert set(state.offers) == {offer for framework in state.frameworks.values() for offer in framework.offers}
         assert all(state.frameworks[offer.framework].connected for offer in state.offers.values())
         assert all(state.agents[offer.agent].connected for offer in state.offers.values())
+
+    @invariant()
+    def the_census_is_a_count(self) -> None:
+        if not hasattr(self, "stage"):
+            return
+        state = self.stage.state
+        assert set(state.census.frameworks) <= set(state.frameworks)
+        on_agents: dict[str, dict[str, dict[str, int]]] = {}
+        for framework in state.frameworks.values():
+            known = [*framework.tasks.values(), *framework.unreachable.values(), *framework.completed]
+            counted = state.census.of(framework.id)
+            assert counted.states == Counter(one.message.state for one in known)
+            assert counted.agents == Counter(one.agent for one in known)
+            for one in known:
+                here = on_agents.setdefault(one.agent, {}).setdefault(framework.id, {})
+                here[one.message.state] = here.get(one.message.state, 0) + 1
+        for agent in {*on_agents, *state.agents}:
+            assert state.census.on(agent).frameworks == on_agents.get(agent, {})
 
     @invariant()
     def shares_are_sums(self) -> None:

@@ -5,8 +5,6 @@ Source: Mesos master (re-registration of agents, recovery of frameworks from the
 
 from __future__ import annotations
 
-import msgspec
-
 from dcos.master.core import operations, tasks, views
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
@@ -70,11 +68,9 @@ def adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now:
             if known is None:
                 unknown[task.task_id.value] = _record_of(task, framework_id, agent.id, role)
             elif task.state in TERMINAL and not known.is_terminal:
-                known.message = msgspec.structs.replace(known.message, state=task.state)
-                known.ready = None
-                tasks.release(state, framework, agent, known)
+                tasks.found_ended(state, framework, agent, known, task.state)
         for task_id in unknown:
-            framework.unreachable.pop(task_id, None)
+            tasks.bring_back(state, framework, task_id)
         tasks.bring(state, framework, agent, unknown.values())
         for made in unknown.values() if tell else ():
             status = tasks.status_of_master(
@@ -94,7 +90,10 @@ def _record_of(task: Task, framework: str, agent: str, default_role: str) -> Tas
 
 
 def _role_of(resources: tuple[Resource, ...], default: str) -> str:
-    return next((role for one in resources if (role := allocation_role(one)) is not None), default)
+    for one in resources:
+        if (role := allocation_role(one)) is not None:
+            return role
+    return default
 
 
 def _recover_framework(state: State, info: FrameworkInfo) -> FrameworkRecord:

@@ -217,6 +217,7 @@ def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> No
         tasks.end(state, framework, agent, task, status, silent=True)
     for agent_id, executor_id in list(framework.executors):
         tasks.remove_executor(state, framework, state.agents[agent_id], executor_id)
+    state.census.forget(framework.id)
     framework.completed.extend(framework.unreachable.values())
     framework.unreachable.clear()
     if framework.stream is not None:

@@ -100,10 +100,7 @@ def mark_unreachable(state: State, agent: AgentRecord, now: float, why: str) -> 
         )
         tasks.record(state, framework, task, status, status.state)
         tasks.release(state, framework, agent, task)
-        framework.tasks.pop(task.id, None)
-        framework.unreachable[task.id] = task
-        while len(framework.unreachable) > state.rules.max_unreachable_tasks:
-            del framework.unreachable[next(iter(framework.unreachable))]
+        tasks.set_apart(state, framework, task)
         tasks.tell_status(state, framework, status)
     agent.tasks.clear()
     operations.lost(state, agent, OperationState.OPERATION_UNREACHABLE, "Agent was marked unreachable")

@@ -69,7 +69,7 @@ def _make(state: State, grant: Grant, now: float) -> OfferRecord:
         state.leaving[agent.id] = None
     offer = OfferRecord(message, framework.id, grant.role, agent.id, grant.resources)
     state.offers[offer_id] = framework.offers[offer_id] = agent.offers[offer_id] = offer
-    framework.offered_tally.add(agent.id, grant.resources)
+    framework.offered_tally.add(grant.role, grant.resources)
     agent.offered += grant.resources
     framework.counts["offers/sent"] += 1
     if state.rules.offer_timeout_s is not None:
@@ -84,7 +84,7 @@ def take(state: State, offer: OfferRecord) -> None:
     framework, agent = state.frameworks[offer.framework], state.agents[offer.agent]
     del framework.offers[offer_id]
     del agent.offers[offer_id]
-    framework.offered_tally.remove(agent.id, offer.resources)
+    framework.offered_tally.remove(offer.role, offer.resources)
     agent.offered -= offer.resources
 
 

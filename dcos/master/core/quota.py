@@ -10,8 +10,7 @@ Source: Mesos docs/quota.md and its quota handler (order of checks, texts).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -24,7 +23,7 @@ from dcos.master.core.state import Deadline, State
 from dcos.model import values
 from dcos.model.identifiers import role_problem
 from dcos.model.resource_rules import resources_problem
-from dcos.model.resources import Kind, Resources, quantity, reservations_of
+from dcos.model.resources import Resources, reservations_of
 from dcos.model.v1 import master, quota
 from dcos.model.v1.types import Resource, ValueScalar, ValueType
 
@@ -41,33 +40,14 @@ def consumption(state: State) -> dict[str, dict[str, int]]:
     """Thousandths by role; what a role consumes counts for every role above it too, ranges and sets by their sizes."""
     out: dict[str, dict[str, int]] = {}
     for framework in state.frameworks.values():
-        used = ((task.role, task.resources) for task in framework.tasks.values() if task.holds)
-        executors = ((executor.role, executor.resources) for executor in framework.executors.values())
-        for role, amounts in by_role(chain(used, executors), is_open).items():
-            for above in lineage(role):
-                add(out.setdefault(above, {}), amounts)
+        for role, tally in framework.used_tally.tallies():
+            if amounts := tally.quantities(is_open):
+                for above in lineage(role):
+                    add(out.setdefault(above, {}), amounts)
     for agent in state.agents.values():
         for role, reserved in agent.total.reserved().items():
             count(out, role, reserved.non_revocable())
     return out
-
-
-def by_role(held: Iterable[tuple[str, Resources]], wanted: Callable[[Kind], bool]) -> dict[str, dict[str, int]]:
-    """Sums without making bags: there may be 100,000 tasks, and whoever asks waits. A shared volume counts once."""
-    out: dict[str, dict[str, int]] = {}
-    seen: set[tuple[str, Kind]] = set()
-    for role, resources in held:
-        sums = out.setdefault(role, {})
-        for kind, amount in resources:
-            if not wanted(kind):
-                continue
-            if kind.shared:
-                if (role, kind) in seen:
-                    continue
-                seen.add((role, kind))
-            size = amount if isinstance(amount, int) and not kind.indivisible else quantity(kind, amount)
-            sums[kind.name] = sums.get(kind.name, 0) + size
-    return {role: sums for role, sums in out.items() if sums}
 
 
 def count(out: dict[str, dict[str, int]], role: str, resources: Resources) -> None:

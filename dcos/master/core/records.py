@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from dcos.master.core.tally import Tally
+from dcos.master.core.tally import Holdings
 from dcos.model.operation_states import TERMINAL_OPERATIONS
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.task_states import TERMINAL
@@ -136,8 +136,8 @@ class FrameworkRecord:
     inverse_offers: dict[str, InverseOfferRecord] = field(default_factory=dict)
     inverse_filters: dict[str, float] = field(default_factory=dict)
     """By agent: until when it does not want to be asked."""
-    used_tally: Tally = field(default_factory=Tally)
-    offered_tally: Tally = field(default_factory=Tally)
+    used_tally: Holdings = field(default_factory=Holdings)
+    offered_tally: Holdings = field(default_factory=Holdings)
     capabilities: frozenset[FrameworkInfoCapabilityType] = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
     """Its metrics: ``calls/KILL``, ``events/OFFERS``, ``offers/sent``, ``operations/LAUNCH``, ``ended/TASK_FINISHED``."""

@@ -26,22 +26,30 @@ VIRTUAL = "."
 class Totals:
     """Scalars of the whole cluster (thousandths by name), shared by all sorters."""
 
-    __slots__ = ("amounts", "excluded", "version")
+    __slots__ = ("amounts", "excluded", "revocable", "version")
 
     def __init__(self, excluded: frozenset[str] = frozenset()) -> None:
         self.amounts: dict[str, int] = {}
+        self.revocable: dict[str, int] = {}
+        """What of them is revocable."""
         self.excluded = excluded
         """Names left out of shares (``--fair_sharing_excluded_resource_names``)."""
         self.version = 0
 
     def add(self, resources: Resources, sign: int = 1) -> None:
-        for name, amount in resources.scalar_quantities().items():
-            left = self.amounts.get(name, 0) + sign * amount
-            if left > 0:
-                self.amounts[name] = left
-            else:
-                self.amounts.pop(name, None)
+        self._count(self.amounts, resources, sign)
+        if revocable := resources.revocable():
+            self._count(self.revocable, revocable, sign)
         self.version += 1
+
+    @staticmethod
+    def _count(amounts: dict[str, int], resources: Resources, sign: int) -> None:
+        for name, amount in resources.scalar_quantities().items():
+            left = amounts.get(name, 0) + sign * amount
+            if left > 0:
+                amounts[name] = left
+            else:
+                amounts.pop(name, None)
 
     def share(self, held: Mapping[str, int]) -> float:
         """The dominant share of ``held``."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from dcos.master.core.allocator import Allocator
+from dcos.master.core.census import Census
 from dcos.master.core.clients import Traits
 from dcos.master.core.constraints import allows
 from dcos.master.core.effects import Effect, Note, Publish, ToAgent, ToScheduler
@@ -105,6 +106,7 @@ class State:
     """Agents of machines in the schedule whose frameworks may have to be asked."""
     drained: set[str] = field(default_factory=set)
     """Draining agents that lost a task or an operation in this batch."""
+    census: Census = field(default_factory=Census)
     removals: Removals = field(default_factory=Removals)
     streams: dict[str, str] = field(default_factory=dict)
     """Scheduler stream to framework."""

@@ -91,7 +91,7 @@ def add(state: State, framework: FrameworkRecord, agent: AgentRecord, task: Task
     """Enter a task whose resources the allocator counts already: they come from an offer."""
     _enter(state, framework, agent, task)
     if task.holds:
-        framework.used_tally.add(agent.id, task.resources)
+        framework.used_tally.add(task.role, task.resources)
         agent.used += task.resources
 
 
@@ -104,13 +104,16 @@ def bring(state: State, framework: FrameworkRecord, agent: AgentRecord, brought:
             held.setdefault(task.role, []).append(task.resources)
     for role, bags in held.items():
         whole = Resources.total(bags)
-        framework.used_tally.add(agent.id, whole)
+        framework.used_tally.add(role, whole)
         agent.used += whole
         state.allocator.charge(framework.id, role, agent.id, whole)
 
 
 def _enter(state: State, framework: FrameworkRecord, agent: AgentRecord, task: TaskRecord) -> None:
+    if (before := framework.tasks.get(task.id)) is not None:
+        state.census.leave(before)
     framework.tasks[task.id] = task
+    state.census.enter(task)
     agent.tasks[framework.id, task.id] = task
     task.holds = not task.is_terminal
     if agent.unavailability is not None:
@@ -125,7 +128,7 @@ def release(state: State, framework: FrameworkRecord, agent: AgentRecord | None,
     if not task.holds:
         return
     task.holds = False
-    framework.used_tally.remove(task.agent, task.resources)
+    framework.used_tally.remove(task.role, task.resources)
     if agent is not None:
         agent.used -= task.resources
         state.allocator.recover(framework.id, task.role, agent.id, task.resources)
@@ -134,13 +137,41 @@ def release(state: State, framework: FrameworkRecord, agent: AgentRecord | None,
 def remove(state: State, framework: FrameworkRecord, agent: AgentRecord | None, task: TaskRecord) -> None:
     """From current to completed."""
     release(state, framework, agent, task)
-    if framework.tasks.pop(task.id, None) is not None:
-        framework.completed.append(task)
+    if (known := framework.tasks.pop(task.id, None)) is not None:
+        state.census.leave(known)
+        _complete(state, framework, task)
     if agent is not None:
         agent.tasks.pop((framework.id, task.id), None)
         agent.kills.pop((framework.id, task.id), None)
         if agent.draining:
             state.drained.add(agent.id)
+
+
+def _complete(state: State, framework: FrameworkRecord, task: TaskRecord) -> None:
+    """Keep it as completed; the oldest goes where they are too many."""
+    if framework.completed.maxlen is not None and len(framework.completed) >= framework.completed.maxlen:
+        if not framework.completed:
+            return
+        state.census.leave(framework.completed.popleft())
+    framework.completed.append(task)
+    state.census.enter(task)
+
+
+def set_apart(state: State, framework: FrameworkRecord, task: TaskRecord) -> None:
+    """From current to unreachable; the oldest of those goes where they are too many."""
+    if (known := framework.tasks.pop(task.id, None)) is not None:
+        state.census.leave(known)
+    bring_back(state, framework, task.id)
+    framework.unreachable[task.id] = task
+    state.census.enter(task)
+    while len(framework.unreachable) > state.rules.max_unreachable_tasks:
+        bring_back(state, framework, next(iter(framework.unreachable)))
+
+
+def bring_back(state: State, framework: FrameworkRecord, task_id: str) -> None:
+    """It is not unreachable, or not known as that any more."""
+    if (known := framework.unreachable.pop(task_id, None)) is not None:
+        state.census.leave(known)
 
 
 def add_executor(
@@ -149,7 +180,7 @@ def add_executor(
     executor_id = executor.info.executor_id.value
     framework.executors[agent.id, executor_id] = executor
     agent.executors[framework.id, executor_id] = executor
-    framework.used_tally.add(agent.id, executor.resources)
+    framework.used_tally.add(executor.role, executor.resources)
     agent.used += executor.resources
     if not charged:
         state.allocator.charge(framework.id, executor.role, agent.id, executor.resources)
@@ -160,7 +191,7 @@ def remove_executor(state: State, framework: FrameworkRecord, agent: AgentRecord
     if executor is None:
         return
     framework.executors.pop((agent.id, executor_id), None)
-    framework.used_tally.remove(agent.id, executor.resources)
+    framework.used_tally.remove(executor.role, executor.resources)
     agent.used -= executor.resources
     state.allocator.recover(framework.id, executor.role, agent.id, executor.resources)
 
@@ -181,6 +212,8 @@ def record(state: State, framework: FrameworkRecord, task: TaskRecord, status: T
     was_terminal = before.state in TERMINAL
     task.message = msgspec.structs.replace(before, statuses=statuses, state=before.state if was_terminal else latest)
     task.ready = None
+    if framework.tasks.get(task.id) is task:
+        state.census.changed(task, before.state)
     if state.watched and (not same or status.reason in _PROBED):
         updated = master.EventTaskUpdated(
             framework_id=FrameworkID(value=framework.id), status=kept, state=task.message.state
@@ -205,6 +238,16 @@ def end(
     remove(state, framework, agent, task)
     if not silent:
         tell_status(state, framework, status)
+
+
+def found_ended(state: State, framework: FrameworkRecord, agent: AgentRecord, task: TaskRecord, to: TaskState) -> None:
+    """The agent came back and knows that it ended; the update is still to come."""
+    before = task.message.state
+    task.message = msgspec.structs.replace(task.message, state=to)
+    task.ready = None
+    if framework.tasks.get(task.id) is task:
+        state.census.changed(task, before)
+    release(state, framework, agent, task)
 
 
 def updated(state: State, agent: AgentRecord, update: agent_link.StatusUpdate) -> None:

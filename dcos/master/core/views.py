@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dcos.master.core.records import AgentRecord, FrameworkRecord
+from dcos.master.core.tally import Holdings
 from dcos.model.resources import EMPTY, Form, Resources
 from dcos.model.v1 import master
 from dcos.model.v1.types import AgentInfoCapability, Resource, TimeInfo
@@ -14,6 +15,8 @@ def time_info(seconds: float) -> TimeInfo:
 
 def held_by_role(holder: AgentRecord | FrameworkRecord, *, offered: bool) -> dict[str, Resources]:
     """What is used of (or by) it, or offered, by the role that it is allocated to."""
+    if isinstance(holder, FrameworkRecord):
+        return {role: tally.whole for role, tally in _holdings(holder, offered=offered).tallies()}
     out: dict[str, Resources] = {}
     if offered:
         for offer in holder.offers.values():
@@ -25,6 +28,10 @@ def held_by_role(holder: AgentRecord | FrameworkRecord, *, offered: bool) -> dic
     for executor in holder.executors.values():
         out[executor.role] = out.get(executor.role, EMPTY) + executor.resources
     return out
+
+
+def _holdings(framework: FrameworkRecord, *, offered: bool) -> Holdings:
+    return framework.offered_tally if offered else framework.used_tally
 
 
 def held_messages(holder: AgentRecord | FrameworkRecord, *, offered: bool) -> tuple[Resource, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from operator import is_
+from operator import attrgetter, is_
 
 import msgspec
 
@@ -18,24 +18,22 @@ from dcos.model.v1.types import (
     Resource,
 )
 
-
-def _agent_key(record: AgentRecord) -> tuple[object, ...]:
-    """All that an agent's JSON is made of. These are values: whatever changes is another object."""
-    return (
-        record.info,
-        record.pid,
-        record.registered,
-        record.reregistered,
-        record.total,
-        record.used,
-        record.offered,
-        record.active,
-        record.deactivated,
-        record.version,
-        record.capabilities,
-        record.drain,
-        record.drain_started,
-    )
+_agent_key = attrgetter(
+    "info",
+    "pid",
+    "registered",
+    "reregistered",
+    "total",
+    "used",
+    "offered",
+    "link",
+    "deactivated",
+    "version",
+    "capabilities",
+    "drain",
+    "drain_started",
+)
+"""All that an agent's JSON is made of. These are values: whatever changes is another object."""
 
 
 def _fresh(kept: tuple[tuple[object, ...], bytes] | None, key: tuple[object, ...]) -> bool:

@@ -11,6 +11,7 @@ from dcos.model import attributes, values
 from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     Attribute,
+    Label,
     Labels,
 )
 
@@ -28,11 +29,12 @@ def resources(have: Resources) -> Json:
         name = f"{kind.name}_revocable" if kind.revocable else kind.name
         if isinstance(amount, int):
             size = kind.size * (1 if kind.shared else amount) if kind.indivisible else amount
-            out[name] = round(out.get(name, 0.0) * 1000 + size) / 1000
+            before = out.get(name)
+            out[name] = round(before * 1000 + size) / 1000 if before else size / 1000
         elif isinstance(amount, frozenset):
             sets[name] = sets.get(name, frozenset()) | amount
         else:
-            ranges[name] = values.add_ranges(ranges.get(name, ()), amount)
+            ranges[name] = values.add_ranges(ranges[name], amount) if name in ranges else amount
     out.update((name, values.text_of_ranges(amount)) for name, amount in ranges.items())
     out.update((name, values.text_of_set(items)) for name, items in sets.items())
     return out
@@ -42,8 +44,9 @@ def attribute_map(given: Iterable[Attribute]) -> Json:
     return {one.name: one.scalar.value if one.scalar is not None else attributes.text(one) for one in given}
 
 
-def labels(given: Labels) -> list[Json]:
-    return [{"key": one.key, "value": one.value} if one.value is not None else {"key": one.key} for one in given.labels]
+def labels(given: Labels) -> tuple[Label, ...]:
+    """``[{"key": ..., "value": ...}]``, as labels are encoded anyway."""
+    return given.labels
 
 
 def listed(ready: Iterable[bytes]) -> msgspec.Raw:

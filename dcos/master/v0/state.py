@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from operator import attrgetter
 from types import MappingProxyType
 
-from dcos.master.core.records import FrameworkRecord
+import msgspec
+
+from dcos.master.core.census import OnAgent
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.v0.agents import agent, agent_ready, listed_agents, recovered_all
 from dcos.master.v0.frameworks import framework, framework_head
-from dcos.master.v0.parts import Json, encode, listed
+from dcos.master.v0.parts import Json, encode
 from dcos.master.version import VERSION_INFO
 
 COUNTED = (
@@ -74,46 +74,35 @@ def state_json(
 
 
 def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Json:
-    by_agent: dict[str, dict[str, int]] = {name: {} for name in state.agents}
-    frameworks_on: dict[str, dict[str, None]] = {name: {} for name in state.agents}
+    """Numbers come from the census: what nothing happened to since the last time is as it was made then."""
     shown: list[Json] = []
     for record in state.frameworks.values():
-        counts: Counter[str] = Counter()
-        agents: dict[str, None] = {}
-        for (name, task_state), count in _whereabouts(record).items():
-            counts[task_state] += count
-            agents[name] = None
-            if (here := by_agent.get(name)) is not None:
-                here[task_state] = here.get(task_state, 0) + count
-                frameworks_on[name][record.id] = None
         if not viewer.framework(record.info):
             continue
+        counted = state.census.of(record.id)
+        if counted.ready is None:
+            counted.ready = encode([*counted.agents])
         head = framework_head(record)
-        head.update((name, counts[name]) for name in COUNTED)
-        head["slave_ids"] = list(agents)
+        head.update((name, counted.states.get(name, 0)) for name in COUNTED)
+        head["slave_ids"] = msgspec.Raw(counted.ready)
         shown.append(head)
-    slaves_shown: list[bytes] = []
+    parts: list[bytes] = []
     limited = viewer.limited
-    texts: dict[tuple[tuple[str, int], ...], bytes] = {}
     for machine in state.agents.values():
         made = encode(agent(machine, viewer)) if limited else agent_ready(machine)
-        here = by_agent[machine.id]
-        alike = tuple(here.items())
-        if (numbers := texts.get(alike)) is None:
-            numbers = texts[alike] = _COUNTS % tuple(here.get(name, 0) for name in COUNTED)
-        slaves_shown.append(b'%b,%b,"framework_ids":%b}' % (made[:-1], numbers, encode([*frameworks_on[machine.id]])))
+        here = state.census.on(machine.id)
+        if here.ready is None:
+            here.ready = _numbers(here)
+        parts += (made[:-1], here.ready)
     out: Json = {"hostname": state.info.hostname}
     if cluster is not None:
         out["cluster"] = cluster
-    return out | {"slaves": listed(slaves_shown), "frameworks": shown}
+    slaves = msgspec.Raw(b"[%b]" % b"".join(parts)[:-1])
+    return out | {"slaves": slaves, "frameworks": shown}
 
 
-_place, _name_of_state = attrgetter("agent"), attrgetter("message.state._value_")
-
-
-def _whereabouts(record: FrameworkRecord) -> Counter[tuple[str, str]]:
-    """How many of its tasks are on which agent in which state."""
-    out: Counter[tuple[str, str]] = Counter()
-    for group in (record.tasks.values(), record.unreachable.values(), record.completed):
-        out.update(zip(map(_place, group), map(_name_of_state, group), strict=True))
-    return out
+def _numbers(here: OnAgent) -> bytes:
+    """How the JSON of an agent ends, with a comma after it."""
+    states = here.states()
+    counts = _COUNTS % tuple([states.get(name, 0) for name in COUNTED])
+    return b',%b,"framework_ids":%b},' % (counts, encode([*here.frameworks]))

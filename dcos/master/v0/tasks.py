@@ -61,7 +61,7 @@ def task(record: TaskRecord) -> bytes:
 def _task(record: TaskRecord) -> Json:
     message = record.message
     out: Json = {
-        "id": record.id,
+        "id": message.task_id.value,
         "name": message.name,
         "framework_id": record.framework,
         "executor_id": message.executor_id.value if message.executor_id is not None else "",
