@@ -10,7 +10,9 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
+from dcos.master import persist
 from dcos.model.v1.types import DrainState
 from dcos.store.base import Store
 from dcos.store.detect import address_of, follow_sessions, watch_leading_master
@@ -32,6 +34,8 @@ QUIET_LIMIT_S = 1500.0
 """Virtual time in which truth must be known again: longer than the longest retry (10 minutes)."""
 
 _SIZES = ("cpus:2;mem:512;disk:64", "cpus:4;mem:1024;disk:100", "cpus:8;mem:4096;disk:16;ports:[31000-31009]")
+_FOLDERS = 8
+"""Of the registry: making and listing 256 for each leader took a third of a world's time."""
 _ROUNDS = 8
 """Tries to reconcile: a call from before the quiet may still block the first ones, a state change between two words."""
 
@@ -446,7 +450,7 @@ def run_seed(seed: int, folder: Path, *, keep_trace: bool = False) -> Result:
     asyncio.set_event_loop(loop)
     try:
         world = World(seed, folder, loop, keep_trace=keep_trace)
-        with _logging(world.trace, whole=keep_trace):
+        with _logging(world.trace, whole=keep_trace), mock.patch.object(persist, "FOLDERS", _FOLDERS):
             try:
                 problems = loop.run_until_complete(world.run())
             except (Stalled, Spinning) as error:
