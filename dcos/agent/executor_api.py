@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -78,26 +79,33 @@ class ExecutorApi:
             codec = stream_codec(request.headers.get("Accept"))
         if claims is not None and (claims.fid, claims.eid) != (call.framework_id.value, call.executor_id.value):
             raise Refused(403, "The token is that of another executor")
-        if call.type is v1.CallType.HEARTBEAT:
-            return web.Response(status=202)
-        executor = self._executor(call)
-        life = executor.life
+        if call.type is v1.CallType.SUBSCRIBE:
+            self.admit(call)
+            return await self._stream(request, call, codec)
+        self.take(call)
+        return web.Response(status=202)
+
+    def admit(self, call: v1.Call) -> None:
+        """Whether the caller is a custom executor of ours that may say this now.   Errors: Refused."""
+        life = self._executor(call).life
         if life is None:
             raise Refused(403, "Executor is not a custom executor")
         if call.type is not v1.CallType.SUBSCRIBE and life.standing is Standing.REGISTERING:
             raise Refused(403, "Executor is not subscribed")
+
+    def take(self, call: v1.Call) -> None:
+        """Anything but SUBSCRIBE.   Errors: Refused."""
+        if call.type is v1.CallType.HEARTBEAT:
+            return
+        self.admit(call)
         ids = (call.framework_id.value, call.executor_id.value)
-        now = self._clock.now()
         match call.type:
-            case v1.CallType.SUBSCRIBE:
-                return await self._stream(request, call, codec)
             case v1.CallType.UPDATE if call.update is not None:
-                self._daemon.post(ExecutorUpdated(*ids, call.update.status, now))
+                self._daemon.post(ExecutorUpdated(*ids, call.update.status, self._clock.now()))
             case v1.CallType.MESSAGE if call.message is not None:
                 self._daemon.post(ExecutorSaid(*ids, call.message.data))
             case _:
                 raise Refused(501, f"Call {call.type} is not known")
-        return web.Response(status=202)
 
     def _claims(self, request: web.Request) -> Claims | None:
         """Whom the token was given to; None where none is asked for.   Errors: Refused."""
@@ -121,29 +129,34 @@ class ExecutorApi:
         return executor
 
     async def _stream(self, request: web.Request, call: v1.Call, codec: Codec) -> web.StreamResponse:
-        subscribe = call.subscribe or v1.CallSubscribe()
-        ids = (call.framework_id.value, call.executor_id.value)
         response = web.StreamResponse(headers={"Content-Type": codec.content_type})
         response.enable_chunked_encoding()
+        await response.prepare(request)
+        with self.subscribed(call) as events, contextlib.suppress(ConnectionError):
+            await _write(request, response, events, codec)
+        return response
+
+    @contextlib.contextmanager
+    def subscribed(self, call: v1.Call) -> Iterator[Events]:
+        """A connection, as long as it lasts: what is to be written to it."""
+        subscribe = call.subscribe or v1.CallSubscribe()
+        ids = (call.framework_id.value, call.executor_id.value)
         number, events = self._daemon.streams.arrive()
-        try:
-            await response.prepare(request)
-            self._daemon.post(
-                ExecutorSubscribed(
-                    *ids,
-                    number,
-                    self._daemon.info,
-                    self._clock.now(),
-                    tasks=frozenset(task.task_id.value for task in subscribe.unacknowledged_tasks),
-                    updates=tuple(one.status for one in subscribe.unacknowledged_updates),
-                )
+        self._daemon.post(
+            ExecutorSubscribed(
+                *ids,
+                number,
+                self._daemon.info,
+                self._clock.now(),
+                tasks=frozenset(task.task_id.value for task in subscribe.unacknowledged_tasks),
+                updates=tuple(one.status for one in subscribe.unacknowledged_updates),
             )
-            with contextlib.suppress(ConnectionError):
-                await _write(request, response, events, codec)
+        )
+        try:
+            yield events
         finally:
             self._daemon.streams.leave(number)
             self._daemon.post(ExecutorDisconnected(*ids, number))
-        return response
 
 
 async def _write(request: web.Request, response: web.StreamResponse, events: Events, codec: Codec) -> None:

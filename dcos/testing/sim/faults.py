@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dcos.agent.core.exits import Exit
+from dcos.testing.sim import orders
 from dcos.testing.sim.process import Process
 
 if TYPE_CHECKING:
@@ -52,6 +54,13 @@ def crash_framework(world: World) -> None:
     one = _pick(world, world.frameworks)
     if one is not None:
         one.crash(world.rng.choice((0.1, 1.0, 10.0, 40.0)), silent=world.rng.random() < 0.3)
+
+
+def succeed_framework(world: World) -> None:
+    """A second instance of a scheduler takes over while the first still lives, and may be cut off."""
+    one = _pick(world, world.frameworks)
+    if one is not None:
+        one.succeed()
 
 
 def crash_everything(world: World) -> None:
@@ -153,7 +162,7 @@ def mark_gone(world: World) -> None:
     """An operator gives an agent up for good."""
     one = _pick(world, world.agents)
     if one is not None and one.daemon is not None and one.daemon.agent_id is not None:
-        world.operate("gone", one.daemon.agent_id)
+        world.operator.ask(orders.gone(one.daemon.agent_id))
 
 
 def drain_agent(world: World) -> None:
@@ -161,21 +170,68 @@ def drain_agent(world: World) -> None:
     one = _pick(world, world.agents)
     if one is not None and one.daemon is not None and one.daemon.agent_id is not None:
         agent = one.daemon.agent_id
-        kind = world.rng.choice(("drain", "drain", "drain and gone", "deactivate"))
-        world.operate(kind, agent)
+        order = world.rng.choice(
+            (
+                orders.drain(agent, mark_gone=False),
+                orders.drain(agent, mark_gone=False),
+                orders.drain(agent, mark_gone=True),
+                orders.deactivate(agent),
+            )
+        )
+        world.operator.ask(order)
         if world.rng.random() < 0.5:
-            world.loop.call_later(world.rng.uniform(5.0, 60.0), world.operate, "reactivate", agent)
+            world.loop.call_later(world.rng.uniform(5.0, 60.0), world.operator.ask, orders.reactivate(agent))
 
 
 def set_weight(world: World) -> None:
-    world.operate("weight", f"{world.rng.choice(('a', 'b', 'c'))}={world.rng.choice((0.5, 1.0, 2.0, 7.0))}")
+    world.operator.ask(orders.weight(world.rng.choice(("a", "b", "c")), world.rng.choice((0.5, 1.0, 2.0, 7.0))))
+
+
+def set_quota(world: World) -> None:
+    """A role gets guarantees and limits, or loses them."""
+    rng = world.rng
+    guarantees = rng.choice(("", "cpus:1", "cpus:2;mem:256", "mem:128"))
+    limits = rng.choice(("", "cpus:2", "cpus:3;mem:512", "cpus:5"))
+    order = orders.set_quota(rng.choice(("a", "a", "b", "c")), guarantees, limits, force=rng.random() < 0.5)
+    world.operator.ask(order)
+
+
+def schedule_maintenance(world: World) -> None:
+    """Some machines will be away soon: the whole schedule anew."""
+    rng = world.rng
+    chosen = rng.sample(world.agents, min(len(world.agents), rng.choice((0, 1, 1, 2))))
+    start = world.operator.now() + rng.choice((-10.0, 5.0, 60.0, 3600.0))
+    listed = [one.machine_id() for one in chosen]
+    world.operator.ask(orders.schedule(listed, [one.name for one in world.agents], start, rng.choice((10.0, 600.0))))
+
+
+def maintain(world: World) -> None:
+    """A machine is taken down as scheduled, and comes up again."""
+    one = world.rng.choice(world.agents)
+    every = [one.name for one in world.agents]
+    world.operator.ask(orders.schedule([one.machine_id()], every, world.operator.now(), 60.0))
+    world.loop.call_later(world.rng.uniform(1.0, 10.0), world.operator.ask, orders.take_down([one.machine_id()]))
+    world.loop.call_later(world.rng.uniform(11.0, 90.0), world.operator.ask, orders.bring_up([one.machine_id()]))
 
 
 def tear_down(world: World) -> None:
     """An operator removes a framework; it comes back as a new one."""
     one = _pick(world, world.frameworks)
     if one is not None and one.id is not None:
-        world.operate("teardown", one.id)
+        world.operator.ask(orders.teardown(one.id))
+
+
+def crash_executor(world: World) -> None:
+    """A custom executor's process dies, whatever it is doing."""
+    live = [
+        (agent.machine, container)
+        for agent in world.agents
+        for container in agent.machine.live
+        if container.program is not None
+    ]
+    if live:
+        machine, container = world.rng.choice(live)
+        machine.exit(container, world.rng.choice((Exit(code=1), Exit(signal=9), Exit(code=0))))
 
 
 def change_apps(world: World) -> None:
@@ -217,8 +273,13 @@ TABLE: dict[Fault, int] = {
     mark_gone: 1,
     drain_agent: 2,
     set_weight: 3,
+    set_quota: 4,
+    schedule_maintenance: 3,
+    maintain: 2,
+    succeed_framework: 3,
     tear_down: 1,
     kill_tasks: 14,
+    crash_executor: 6,
     change_apps: 10,
     crash_marathon: 4,
 }

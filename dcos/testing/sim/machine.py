@@ -22,6 +22,7 @@ from dcos.agent.volumes import Volumes
 from dcos.model.resources import Resources
 from dcos.model.v1.types import CommandInfo, Resource
 from dcos.testing.sim.process import Life
+from dcos.testing.sim.program import Program
 
 if TYPE_CHECKING:
     from dcos.testing.sim.truth import Truth
@@ -39,6 +40,24 @@ class Container:
     exit: Exit | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     timer: asyncio.TimerHandle | None = None
+    run: Run | None = None
+    """Of a container that is a task's."""
+    program: Program | None = None
+    """Of a custom executor's: it has tasks of its own."""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One task on its machine, in a container of its own or within a custom executor's."""
+
+    machine: Machine
+    task: str
+    framework: str
+    ended: float | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.ended is None
 
 
 class Machine:
@@ -51,6 +70,10 @@ class Machine:
         self.work = WorkDir(folder)
         self.total = Resources.parse(total)
         self.boot_id = f"{name}-boot-1"
+        self.host = ""
+        """Its agent's address."""
+        self.tasks: dict[str, Run] = {}
+        """What runs."""
         self.boxes: dict[str, Container | None] = {}
         """Traces in the runtime folder; None: being prepared."""
         self._rng = rng
@@ -69,15 +92,36 @@ class Machine:
                 self._finish(container, Exit())
         self.boxes.clear()
 
-    def begin(self, plan: Plan) -> Container:
-        words = (plan.command.value or "run 0 0 0").split()
+    def begin(self, plan: Plan, *, checkpoint: bool) -> Container:
         self._pids += 1
+        if plan.executor:
+            container = Container(plan, self._pids, self._loop.time(), 0.0)
+            self.boxes[plan.container_id] = container
+            self._truth.started(self, plan.task_id)
+            container.program = Program(self._truth.world, self, container, checkpoint=checkpoint)
+            return container
+        words = (plan.command.value or "run 0 0 0").split()
         container = Container(plan, self._pids, self._loop.time(), float(words[3]))
         if float(words[1]) > 0:
             container.timer = self._loop.call_later(float(words[1]), self._finish, container, Exit(code=int(words[2])))
         self.boxes[plan.container_id] = container
-        self._truth.started(self, container)
+        container.run = self.start(plan.task_id, plan.framework_id)
         return container
+
+    def start(self, task: str, framework: str) -> Run:
+        run = self.tasks[task] = Run(self, task, framework)
+        self._truth.runs_now(run)
+        return run
+
+    def stop(self, run: Run, how: object) -> None:
+        if run.ended is None:
+            run.ended = self._loop.time()
+            del self.tasks[run.task]
+            self._truth.world.trace(self.name, "over", run.task, how)
+
+    def exit(self, container: Container, end: Exit) -> None:
+        """Its process ends by itself, or a fault ends it."""
+        self._finish(container, end)
 
     def signal(self, container: Container, number: int) -> None:
         if container.ended is None and container.grace_s >= 0:
@@ -96,7 +140,10 @@ class Machine:
             container.ended = self._loop.time()
             container.exit = end
             container.over.set()
-            self._truth.ended(self, container)
+            if container.program is not None:
+                container.program.end()
+            if container.run is not None:
+                self.stop(container.run, end)
 
     @property
     def live(self) -> list[Container]:
@@ -117,7 +164,7 @@ class SimContainers:
         await asyncio.sleep(rng.expovariate(2.0))
         if rng.random() < 0.03:
             raise LaunchError("The fetcher could not reach the server")
-        container = self._machine.begin(plan)
+        container = self._machine.begin(plan, checkpoint=ids.checkpoint)
         await asyncio.sleep(rng.uniform(0.0, 0.05))
         return Running(container.pid)
 

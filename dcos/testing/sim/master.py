@@ -9,23 +9,23 @@ from dcos.master.api_agents import exchange
 from dcos.master.api_scheduler import subscribed
 from dcos.master.config import Config
 from dcos.master.core.call_validation import call_problem
-from dcos.master.core.events import MarkGone, OperatorCall, SchedulerCall, Teardown
+from dcos.master.core.events import SchedulerCall
 from dcos.master.core.state import State
 from dcos.master.service import contend, make_info
 from dcos.master.streams import Stream
 from dcos.master.writer import EXIT_LEADERSHIP, Writer
-from dcos.model.v1 import master
 from dcos.model.v1.scheduler import Call, Event, EventType
-from dcos.model.v1.types import AgentID, ProtobufDuration, WeightInfo
 from dcos.runtime.app import App, Exit
 from dcos.store.base import SessionLost
 from dcos.store.url import ZkUrl
 from dcos.testing.sim.network import Answer, End, Refused
+from dcos.testing.sim.orders import Order
 from dcos.testing.sim.process import Life, Process
 from dcos.wire import mesos_json
 from dcos.wire.mesos_codec import JSON
 
 if TYPE_CHECKING:
+    from dcos.testing.sim.truth import Truth
     from dcos.testing.sim.world import World
 
 PORT = 5050
@@ -63,7 +63,8 @@ class MasterProcess(Process):
         config: Config = app.config
         info = make_info(f"m{self.name[-1]}x{life.number}", self.host, PORT, self.host)
         state = State(config.rules(), info, app.clock.now(), shuffle=app.rng.shuffle)
-        writer = Writer(state, app.clock, store_timeout_s=config.registry_store_timeout, max_subscribers=10)
+        writer = JudgedWriter(state, app.clock, store_timeout_s=config.registry_store_timeout, max_subscribers=10)
+        writer.truth = self.world.truth
         api = Api(writer, config)
         store = self.session = self.world.session(life)
         self.api = api
@@ -88,7 +89,7 @@ class MasterProcess(Process):
             elif path == "/call":
                 await self._call(api, end, *body)
             elif path == "/operator":
-                await self._operate(api, end, *body)
+                await self._operate(api, end, body)
 
         return handle
 
@@ -121,40 +122,24 @@ class MasterProcess(Process):
         done = await answer
         await end.write(Answer(done.status, done.text))
 
-    async def _operate(self, api: Api, end: End, kind: str, target: str) -> None:
+    async def _operate(self, api: Api, end: End, order: Order) -> None:
         number, answer = api.writer.request()
-        api.writer.put(_order(kind, target, api.writer.now(), number))
+        api.writer.put(order.event(api.writer.now(), number))
         done = await answer
+        self.world.trace(self.name, "answers", order.words, done.status, done.text or "")
         await end.write(Answer(done.status, done.text))
 
 
-def _order(kind: str, target: str, now: float, number: int) -> MarkGone | Teardown | OperatorCall:
-    agent = AgentID(value=target)
-    match kind:
-        case "gone":
-            return MarkGone(now, number, target)
-        case "teardown":
-            return Teardown(now, number, target)
-        case "drain" | "drain and gone":
-            drain = master.CallDrainAgent(
-                agent_id=agent, max_grace_period=ProtobufDuration(seconds=10), mark_gone=kind == "drain and gone"
-            )
-            call = master.Call(type=master.CallType.DRAIN_AGENT, drain_agent=drain)
-        case "deactivate":
-            call = master.Call(
-                type=master.CallType.DEACTIVATE_AGENT, deactivate_agent=master.CallDeactivateAgent(agent_id=agent)
-            )
-        case "weight":
-            role, _, value = target.partition("=")
-            weights = (WeightInfo(role=role, weight=float(value)),)
-            call = master.Call(
-                type=master.CallType.UPDATE_WEIGHTS, update_weights=master.CallUpdateWeights(weight_infos=weights)
-            )
-        case _:
-            call = master.Call(
-                type=master.CallType.REACTIVATE_AGENT, reactivate_agent=master.CallReactivateAgent(agent_id=agent)
-            )
-    return OperatorCall(now, number, call)
+class JudgedWriter(Writer):
+    """Shows the judge every run of the allocator."""
+
+    truth: Truth
+
+    def _settle(self, now: float) -> None:
+        runs, before = self.state.allocator.runs, frozenset(self.state.offers) if self.state.quotas else frozenset()
+        super()._settle(now)
+        if self.state.quotas and self.state.allocator.runs != runs:
+            self.truth.allocated(self.state, before)
 
 
 async def _cut_when_gone(end: End, stream: Stream) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,13 +12,16 @@ from dcos.model.resources import EMPTY, Resources
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import Resource, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource
 from dcos.store.base import Create, Operation, Set
+from dcos.testing.sim import shares
+from dcos.testing.sim.launches import OVERHEAD
 from dcos.testing.sim.marathon import WISH
 from dcos.testing.sim.reservations import by_label
 
 if TYPE_CHECKING:
     from dcos.testing.sim.agent import AgentProcess
-    from dcos.testing.sim.framework import FrameworkProcess, TaskNote
-    from dcos.testing.sim.machine import Container, Machine
+    from dcos.testing.sim.framework import FrameworkProcess
+    from dcos.testing.sim.machine import Machine, Run
+    from dcos.testing.sim.notes import TaskNote
     from dcos.testing.sim.world import World
 
 ENDING_S = 10.0
@@ -31,19 +33,9 @@ _EPOCH = "/mesos-registry/epoch"
 _PAGES = "/mesos-registry/pages/"
 
 
-@dataclass(slots=True, eq=False)
-class Run:
-    machine: Machine
-    container: Container
-
-    @property
-    def live(self) -> bool:
-        return self.container.ended is None
-
-
 class Truth:
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
         self.wishes: dict[str, Resources] = {}
         self.runs: dict[str, Run] = {}
         """By task id, which is unique in the world."""
@@ -58,42 +50,48 @@ class Truth:
     def asked(self, task: str, wish: Resources) -> None:
         self.wishes[task] = wish
 
-    def started(self, machine: Machine, container: Container) -> None:
-        task = container.plan.task_id
-        self._world.trace(machine.name, "container", task)
-        before = self.runs.get(task)
+    def runs_now(self, run: Run) -> None:
+        """A task was started."""
+        before = self.runs.get(run.task)
         if before is not None:
-            self._world.trace.violation(machine.name, f"{task} was started twice (first on {before.machine.name})")
-        self.runs[task] = Run(machine, container)
-        used = EMPTY
-        for one in machine.live:
-            if not self._on_its_way_out(machine, one):
-                used += self.wishes.get(one.plan.task_id, WISH)
-        if not machine.total.contains(used):
-            names = " ".join(one.plan.task_id for one in machine.live)
-            self._world.trace.violation(machine.name, f"resources used twice: {used} of {machine.total} by {names}")
+            self.world.trace.violation(
+                run.machine.name, f"{run.task} was started twice (first on {before.machine.name})"
+            )
+        self.runs[run.task] = run
+        self.started(run.machine, run.task)
 
-    def _on_its_way_out(self, machine: Machine, container: Container) -> bool:
+    def started(self, machine: Machine, name: str) -> None:
+        """A container of a task or a custom executor, or a task within one: the machine must have what all need."""
+        self.world.trace(machine.name, "container", name)
+        used = EMPTY
+        for run in machine.tasks.values():
+            if not self._on_its_way_out(machine, run.framework):
+                used += self.wishes.get(run.task, WISH)
+        for one in machine.live:
+            if one.plan.executor and not self._on_its_way_out(machine, one.plan.framework_id):
+                used += OVERHEAD
+        if not machine.total.contains(used):
+            names = " ".join(machine.tasks)
+            self.world.trace.violation(machine.name, f"resources used twice: {used} of {machine.total} by {names}")
+
+    def _on_its_way_out(self, machine: Machine, framework_id: str) -> bool:
         """Its framework was removed: as upstream's, the master gives such resources to others at once."""
-        daemon = next(one.daemon for one in self._world.agents if one.machine is machine)
-        framework = daemon.core.frameworks.get(container.plan.framework_id) if daemon is not None else None
+        daemon = next(one.daemon for one in self.world.agents if one.machine is machine)
+        framework = daemon.core.frameworks.get(framework_id) if daemon is not None else None
         return framework is None or framework.terminating
 
     def lives(self, task: str) -> bool:
         return task in self.runs and self.runs[task].live
 
-    def ended(self, machine: Machine, container: Container) -> None:
-        self._world.trace(machine.name, "over", container.plan.task_id, container.exit)
-
     def told(self, framework: FrameworkProcess, note: TaskNote, status: TaskStatus) -> None:
         """A scheduler hears of a task."""
-        trace, state = self._world.trace, status.state
+        trace, state = self.world.trace, status.state
         if note.final and not note.abandoned and state in _LIVES:
             trace.violation(framework.name, f"{note.id} came back: {state} after {' '.join(note.heard)}")
         run = self.runs.get(note.id)
         by_agent = status.source is not TaskStatusSource.SOURCE_MASTER
         if run is not None and run.live and ((state in TERMINAL and by_agent) or state is TaskState.TASK_GONE):
-            self._world.loop.call_later(ENDING_S, self._must_be_over, framework.name, note.id, str(state))
+            self.world.loop.call_later(ENDING_S, self._must_be_over, framework.name, note.id, str(state))
         agent = status.agent_id.value if status.agent_id is not None else ""
         known = self.standings.get(agent, set())
         if state is TaskState.TASK_UNREACHABLE and "UNREACHABLE" not in known:
@@ -110,7 +108,7 @@ class Truth:
     def _must_be_over(self, framework: str, task: str, state: str) -> None:
         run = self.runs[task]
         if run.live:
-            self._world.trace.violation(framework, f"{task} was told {state}, yet it runs on {run.machine.name}")
+            self.world.trace.violation(framework, f"{task} was told {state}, yet it runs on {run.machine.name}")
 
     def observe(self, session: int, operations: Sequence[Operation]) -> None:
         """A write that the store did."""
@@ -119,7 +117,7 @@ class Truth:
                 self._leader_session = session
             elif one.path.startswith(_PAGES):
                 if session != self._leader_session:
-                    self._world.trace.violation("store", f"session {session} wrote {one.path} without leading")
+                    self.world.trace.violation("store", f"session {session} wrote {one.path} without leading")
                 self._page_written(one.path, one.data if isinstance(one, Create | Set) else b'{"agents":{}}')
 
     def _page_written(self, path: str, data: bytes) -> None:
@@ -131,7 +129,12 @@ class Truth:
             standing = after.get(agent, "NONE")
             if standing != before.get(agent) and (agent in after or not self._registry_has(agent)):
                 self.standings.setdefault(agent, set()).add(standing)
-                self._world.trace("store", "agent", agent, standing)
+                self.world.trace("store", "agent", agent, standing)
+
+    def allocated(self, state: State, before: Collection[str]) -> None:
+        """The allocator ran, where roles have quota. ``before``: the offers from before."""
+        for one in shares.limits_broken(state, before):
+            self.world.trace.violation("allocator", one)
 
     def _registry_has(self, agent: str) -> bool:
         return any(agent in page for page in self._registered.values())
@@ -139,16 +142,16 @@ class Truth:
     def agent_left(self, agent: AgentProcess, code: int) -> None:
         """The agent's process ended itself."""
         if code not in (0, 3):
-            self._world.trace.violation(agent.name, f"ended itself with code {code}")
+            self.world.trace.violation(agent.name, f"ended itself with code {code}")
         if code == 3 and agent.machine.live:
             names = " ".join(one.plan.task_id for one in agent.machine.live)
-            self._world.trace.violation(agent.name, f"left while it ran {names}")
+            self.world.trace.violation(agent.name, f"left while it ran {names}")
 
     # ---- once all is quiet -------------------------------------------------------------------------------------------
 
     def problems(self) -> list[str]:
         """Where somebody's knowledge is not the truth (yet)."""
-        world = self._world
+        world = self.world
         leaders = [one for one in world.masters if one.leads]
         if len(leaders) != 1:
             return [f"{len(leaders)} masters lead"]
@@ -158,7 +161,7 @@ class Truth:
         for framework in world.frameworks:
             out += self._framework(framework, state)
         out += books(state)
-        out += world.promises.problems(state)
+        out += world.operator.promises.problems(state)
         reserved = self._reserved()
         for framework in world.frameworks:
             out += framework.reservations.problems(reserved)
@@ -174,7 +177,7 @@ class Truth:
 
     def _agents(self, state: State) -> list[str]:
         out = []
-        for agent in self._world.agents:
+        for agent in self.world.agents:
             daemon = agent.daemon
             if not agent.running or daemon is None or not daemon.core.registered:
                 out.append(f"{agent.name} is not registered")
@@ -188,7 +191,7 @@ class Truth:
                 for _, _, run in daemon.core.runs()
                 if run.stream.pending
             ]
-            live = {one.plan.task_id for one in agent.machine.live}
+            live = set(agent.machine.tasks)
             mine = {task for _, task in record.tasks}
             if live != mine:
                 out.append(f"{agent.name} runs {sorted(live)}, the master thinks {sorted(mine)}")
@@ -197,12 +200,12 @@ class Truth:
             out += [
                 f"{agent.name} owes the end of operation {run.info.id}"
                 for run in daemon.core.operations.runs.values()
-                if run.framework_id not in self._world.removed  # the master acknowledges those after a day
+                if run.framework_id not in self.world.removed  # the master acknowledges those after a day
             ]
             out += [
                 f"the master waits for operation {one.info.id} on {agent.name}"
                 for one in record.operations.values()
-                if one.framework not in self._world.removed
+                if one.framework not in self.world.removed
             ]
             held = {run.task_id for _, _, run in daemon.core.runs()}
             if live != held:
@@ -212,7 +215,7 @@ class Truth:
     def _reserved(self) -> dict[str, list[Resource]]:
         """What agents have reserved, by the operation that asked for it."""
         found: dict[str, list[Resource]] = {}
-        for agent in self._world.agents:
+        for agent in self.world.agents:
             if agent.daemon is not None:
                 for label, held in by_label(agent.daemon.core.operations.total.messages()).items():
                     found.setdefault(label, []).extend(held)
@@ -225,6 +228,25 @@ class Truth:
         if record is None or record.stream is None:
             return [f"{framework.name} ({framework.id}) is not connected at the leader"]
         out = []
+        offered = set(record.offers)
+        if framework.offers.hushed and offered:
+            out.append(f"{framework.name} suppressed its roles and is offered {sorted(offered)}")
+        if framework.offers.open.keys() != offered:
+            out.append(f"{framework.name} holds {sorted(framework.offers.open)}, the master thinks {sorted(offered)}")
+        if framework.offers.asked.keys() != set(record.inverse_offers):
+            out.append(
+                f"{framework.name} holds inverse offers {sorted(framework.offers.asked)},"
+                f" the master thinks {sorted(record.inverse_offers)}"
+            )
+        out += [
+            f"{framework.name} was not asked to leave {agent.id}"
+            for agent in state.agents.values()
+            if agent.unavailability is not None
+            and record.id in {owner for (owner, _), task in agent.tasks.items() if task.holds}
+            and record.id not in agent.inverse_offers
+            and record.id not in agent.answers
+        ]
+        out += self._groups(framework)
         for note in framework.notes.values():
             run = self.runs.get(note.id)
             if run is not None and run.live:
@@ -232,6 +254,20 @@ class Truth:
                     out.append(f"{note.id} runs on {run.machine.name}, its framework thinks {note.state}")
             elif note.live and note.state is not TaskState.TASK_UNKNOWN:
                 out.append(f"{note.id} does not run, its framework thinks {note.state}")
+        return out
+
+    def _groups(self, framework: FrameworkProcess) -> list[str]:
+        """A group lives and dies together, but for tasks that are done."""
+        groups: dict[str, list[TaskNote]] = {}
+        for note in framework.notes.values():
+            if note.group:
+                groups.setdefault(note.group, []).append(note)
+        out = []
+        for name, notes in groups.items():
+            dead = [one.id for one in notes if one.final and one.state is not TaskState.TASK_FINISHED]
+            live = [one.id for one in notes if self.lives(one.id)]
+            if dead and live:
+                out.append(f"group {name}: {' '.join(live)} live on without {' '.join(dead)}")
         return out
 
 

@@ -10,23 +10,21 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
-from dcos.master import persist
-from dcos.model.v1.types import DrainState
 from dcos.store.base import Store
 from dcos.store.detect import address_of, follow_sessions, watch_leading_master
-from dcos.testing.sim import faults
+from dcos.testing.sim import faults, shares
 from dcos.testing.sim.agent import AgentProcess
 from dcos.testing.sim.ensemble import SimEnsemble, SimSession
-from dcos.testing.sim.framework import FrameworkProcess, Habits
+from dcos.testing.sim.framework import FrameworkProcess
 from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
 from dcos.testing.sim.machine import Machine
 from dcos.testing.sim.marathon import Clients, MarathonProcess
-from dcos.testing.sim.master import PORT, MasterProcess
-from dcos.testing.sim.network import Network, Refused
+from dcos.testing.sim.master import MasterProcess
+from dcos.testing.sim.network import Network
+from dcos.testing.sim.notes import Habits
+from dcos.testing.sim.operator import Operator
 from dcos.testing.sim.process import Life, Process
-from dcos.testing.sim.promises import Promises
 from dcos.testing.sim.trace import Trace
 from dcos.testing.sim.truth import Truth
 
@@ -34,8 +32,6 @@ QUIET_LIMIT_S = 1500.0
 """Virtual time in which truth must be known again: longer than the longest retry (10 minutes)."""
 
 _SIZES = ("cpus:2;mem:512;disk:64", "cpus:4;mem:1024;disk:100", "cpus:8;mem:4096;disk:16;ports:[31000-31009]")
-_FOLDERS = 8
-"""Of the registry: making and listing 256 for each leader took a third of a world's time."""
 _ROUNDS = 8
 """Tries to reconcile: a call from before the quiet may still block the first ones, a state change between two words."""
 
@@ -111,7 +107,7 @@ class World:
         self.truth = Truth(self)
         self.ensemble = SimEnsemble(self.truth.observe)
         self.quiet = False
-        self.promises = Promises()
+        self.operator = Operator(self)
         self.removed: set[str] = set()
         """Frameworks whose schedulers were told that they are no more."""
         self.faults = 0
@@ -129,9 +125,7 @@ class World:
         self.marathons = [MarathonProcess(self, number) for number in (1, 2)] if self.scale.marathon else []
         self.clients = Clients(self, self.marathons)
         self.processes: list[Process] = [*self.masters, *self.agents, *self.frameworks, *self.marathons]
-        self.hosts = [one.host for one in self.processes]
-        self.operator = Process(self, "operator", "10.3.0.1")
-        self._operator_life = Life(self.operator, 1)
+        self.hosts = [one.host for one in self.processes] + [one.hosts[1] for one in self.frameworks]
 
     def _agent(self, number: int, folder: Path) -> AgentProcess:
         total = self.rng.choice(
@@ -151,6 +145,9 @@ class World:
             role=rng.choice(("*", "a", "b")) if not aware else rng.choice(("a", "b", "a/c")),
             count=rng.randint(2, 12) * max(1, self.scale.agents // 5),
             groups=aware and rng.random() < 0.4,
+            programs=rng.random() < 0.4,
+            hushes=rng.random() < 0.4,
+            ponders=rng.random() < 0.3,
             reserves=aware and rng.random() < 0.4,
             checkpoint=rng.random() < 0.85,
             failover_s=rng.choice((1e6, 1e6, 1e6, 30.0)),
@@ -227,10 +224,10 @@ class World:
         self._look_at_sessions()
         if isinstance(process, AgentProcess):
             process.machine.reboot()
-        self.loop.call_later(down_s, self._power_on, process)
+        self.loop.call_later(down_s, self._power_on, process.host)
 
-    def _power_on(self, process: Process) -> None:
-        self.network.power(process.host, on=True)
+    def _power_on(self, host: str) -> None:
+        self.network.power(host, on=True)
         self._look_at_sessions()
 
     def degrade(self, loss: float, delay_s: float, for_s: float) -> None:
@@ -240,38 +237,6 @@ class World:
 
     def _mend(self) -> None:
         self.network.loss, self.network.delay_s = 0.0, 0.002
-
-    def operate(self, kind: str, target: str) -> None:
-        """An operator asks the leader, once."""
-        self.trace("operator", kind, target)
-        self._operator_life.spawn(self._operate(kind, target), "operator")
-
-    async def _operate(self, kind: str, target: str) -> None:
-        promise = _promise(kind, target)
-        if promise is not None:
-            self.promises.asked(promise[0])
-        status: int | None = 503
-        for master in self.masters:
-            if master.leads:
-                status = await self._ask_leader(master, kind, target)
-                break
-        self.trace("operator", kind, target, "answered", status)
-        if promise is not None:
-            self.promises.answered(*promise, status)
-
-    async def _ask_leader(self, master: MasterProcess, kind: str, target: str) -> int | None:
-        """The status of the answer; None when none came."""
-        try:
-            async with asyncio.timeout(10.0):
-                end = await self.network.connect(
-                    self._operator_life, f"{master.host}:{PORT}", "/operator", (kind, target)
-                )
-                end.close()
-        except Refused as error:
-            return error.status
-        except (ConnectionError, TimeoutError):
-            return None
-        return 200
 
     # ---- the run -----------------------------------------------------------------------------------------------------
 
@@ -295,6 +260,8 @@ class World:
         if not problems:
             problems = await self._reconciled()
         if not problems:
+            problems = await self._shared()
+        if not problems:
             problems = await self._all_killed()
         return [*self.trace.violations, *problems]
 
@@ -304,8 +271,11 @@ class World:
         for number in list(self._ends):
             self._uncut(number)
         self._mend()
+        for host in self.hosts:
+            self.network.power(host, on=True)
+        for framework in self.frameworks:
+            framework.lay_ghosts()
         for process in self.processes:
-            self.network.power(process.host, on=True)
             if process.life is not None:
                 process.life.countdown = None
             if not process.running:
@@ -317,27 +287,13 @@ class World:
         until = self.loop.time() + QUIET_LIMIT_S
         while not self.trace.violations:
             await asyncio.sleep(5.0)
-            self._tidy_up()
+            self.operator.tidy_up()
             found: list[str] = problems()
             if not found:
                 break
             if self.loop.time() > until:
                 return [f"after {after}: {one}" for one in found]
         return []
-
-    def _tidy_up(self) -> None:
-        """A new leader does not know which frameworks were removed (upstream's neither): the operator has to say it again.
-
-        Agents that were taken out of use come back into it.
-        """
-        for master in self.masters:
-            if master.leads and master.api is not None:
-                for framework in list(master.api.state.frameworks.values()):
-                    if framework.id in self.removed and framework.stream is None:
-                        self.operate("teardown", framework.id)
-                for agent in list(master.api.state.agents.values()):
-                    if agent.deactivated and (agent.drain is None or agent.drain.state is DrainState.DRAINED):
-                        self.operate("reactivate", agent.id)
 
     async def _reconciled(self) -> list[str]:
         """What the master answers to reconciliation, implicit and explicit, is what lives."""
@@ -362,6 +318,25 @@ class World:
             silent = {name for name in asked if framework.notes[name].state not in framework.answers.get(name, ())}
             if silent:
                 out.append(f"{how} reconciliation did not tell {framework.name} the truth about {sorted(silent)}")
+        return out
+
+    async def _shared(self) -> list[str]:
+        """Everybody asks for everything: guarantees are met, and nothing lies about unoffered."""
+        roles = {one.habits.role for one in self.frameworks}
+        if self.marathons:
+            return []
+        for framework in self.frameworks:
+            framework.offers.hold()
+
+        def problems() -> list[str]:
+            leaders = [one.api.state for one in self.masters if one.leads and one.api is not None]
+            if len(leaders) != 1:
+                return [f"{len(leaders)} masters lead"]
+            return [*shares.unmet(leaders[0], roles), *shares.lying_about(leaders[0], roles)]
+
+        out = await self._settle("asking for everything", problems)
+        for framework in self.frameworks:
+            framework.offers.release()
         return out
 
     async def _all_killed(self) -> list[str]:
@@ -390,7 +365,7 @@ class World:
         """Everything dies, and nothing is left waiting."""
         for process in self.processes:
             process.finish()
-        self._operator_life.end(silent=True)
+        self.operator.end()
         for _ in range(5):
             await asyncio.sleep(0)
         left = asyncio.all_tasks() - {asyncio.current_task()}
@@ -398,20 +373,6 @@ class World:
             task.cancel()
         if left:
             await asyncio.wait(left)
-
-
-def _promise(kind: str, target: str) -> tuple[str, float] | None:
-    """What an order's success promises: a matter and its value."""
-    match kind:
-        case "drain" | "deactivate":
-            return f"deactivated {target}", 1.0
-        case "reactivate":
-            return f"deactivated {target}", 0.0
-        case "weight":
-            role, _, value = target.partition("=")
-            return f"weight {role}", float(value)
-        case _:
-            return None
 
 
 class _Errors(logging.Handler):
@@ -450,7 +411,7 @@ def run_seed(seed: int, folder: Path, *, keep_trace: bool = False) -> Result:
     asyncio.set_event_loop(loop)
     try:
         world = World(seed, folder, loop, keep_trace=keep_trace)
-        with _logging(world.trace, whole=keep_trace), mock.patch.object(persist, "FOLDERS", _FOLDERS):
+        with _logging(world.trace, whole=keep_trace):
             try:
                 problems = loop.run_until_complete(world.run())
             except (Stalled, Spinning) as error:
