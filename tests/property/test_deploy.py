@@ -6,6 +6,8 @@ what leaves the promised health and never launches beyond the promised capacity.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -22,6 +24,7 @@ from dcos.model.marathon_state import (
     Instance,
     InstanceTask,
 )
+from dcos.model.pods import Pod, Scaling, Scheduling
 
 OLD, NEW = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"
 
@@ -35,6 +38,20 @@ def app(instances: int, least: float, over: float, version: str = NEW) -> App:
         version=version,
         version_info=VersionInfo(last_scaling_at=version, last_config_change_at=version),
     )
+
+
+def pod(instances: int, least: float, over: float, version: str = NEW) -> Pod:
+    return Pod(
+        id="/a",
+        containers=(),
+        scaling=Scaling(instances=instances),
+        scheduling=Scheduling(upgrade=UpgradeStrategy(minimum_health_capacity=least, maximum_over_capacity=over)),
+        version=version,
+        version_info=VersionInfo(last_scaling_at=version, last_config_change_at=version),
+    )
+
+
+specs = st.sampled_from([app, pod])
 
 
 class World:
@@ -123,12 +140,18 @@ class Chances:
 fractions = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
 
-@given(st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.booleans(), st.data())
+@given(specs, st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.booleans(), st.data())
 @settings(max_examples=80, deadline=None)
 def test_every_prefix_of_a_restart_keeps_health_and_capacity(
-    wanted: int, least: float, over: float, old: list[bool], failures: bool, data: st.DataObject
+    kind: Callable[..., App | Pod],
+    wanted: int,
+    least: float,
+    over: float,
+    old: list[bool],
+    failures: bool,
+    data: st.DataObject,
 ) -> None:
-    target = app(wanted, least, over)
+    target = kind(wanted, least, over)
     floor, ceiling = limits(target)
     world = World(old)
     chances = Chances(data)

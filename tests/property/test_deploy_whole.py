@@ -19,7 +19,10 @@ from dcos.marathon.core import effects, events
 from dcos.marathon.core.errors import Refused
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
+from dcos.model.marathon import CheckCommand
 from dcos.model.marathon_state import Condition, Deployment, Group, Instance
+from dcos.model.pods import Pod, PodContainer, PodExec, Scaling
+from dcos.model.pods import Resources as Needs
 from dcos.model.resources import Resources
 from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import Outcome
@@ -123,8 +126,10 @@ class World:
     def take(self, call: Call) -> None:
         if call.accept is not None:
             for operation in call.accept.operations:
-                assert operation.launch is not None
-                for info in operation.launch.task_infos:
+                infos = operation.launch.task_infos if operation.launch else ()
+                if operation.launch_group is not None:
+                    infos = operation.launch_group.task_group.tasks
+                for info in infos:
                     self.tasks[info.task_id.value] = info
         elif call.kill is not None and call.kill.task_id.value in self.tasks:
             self.doomed.add(call.kill.task_id.value)
@@ -133,7 +138,7 @@ class World:
 
     def offer(self) -> None:
         number = next(self.numbers)
-        resources = Resources.parse("cpus:2;mem:2048;ports:[31000-31020]")
+        resources = Resources.parse("cpus:2;mem:2048;disk:500;ports:[31000-31020]")
         offer = t.Offer(
             id=t.OfferID(value=f"O{number}"),
             framework_id=t.FrameworkID(value="F"),
@@ -161,8 +166,9 @@ class World:
 
     def reconcile(self) -> None:
         for instance in list(self.scheduler.state.instances.values()):
-            if instance.task.id not in self.tasks:
-                self.status(instance.task.id, t.TaskState.TASK_GONE)
+            for task in instance.tasks:
+                if task.id not in self.tasks:
+                    self.status(task.id, t.TaskState.TASK_GONE)
         for task_id in list(self.tasks):
             self.status(task_id, t.TaskState.TASK_RUNNING if task_id in self.running else t.TaskState.TASK_STAGING)
 
@@ -184,7 +190,17 @@ class World:
 
 
 APPS = ("/a", "/g/b", "/g/c")
+POD = "/g/p"
 app_ids = st.sampled_from(APPS)
+
+
+def _pod(instances: int, shell: str) -> Pod:
+    """Two containers that end or run together."""
+    command = PodExec(command=CheckCommand(shell=shell))
+    containers = tuple(PodContainer(name=name, resources=Needs(cpus=0.1, mem=16.0), exec=command) for name in "ab")
+    return Pod(id=POD, containers=containers, scaling=Scaling(instances=instances))
+
+
 fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
@@ -206,6 +222,13 @@ puts = st.builds(
     st.booleans(),
 )
 deletes = st.builds(events.DeleteApp, app_ids, st.booleans())
+pod_puts = st.builds(
+    lambda instances, shell, force: events.PutPod(_pod(instances, shell), force=force),
+    st.integers(0, 2),
+    st.sampled_from(["x", "y"]),
+    st.booleans(),
+)
+pod_deletes = st.builds(events.DeletePod, st.just(POD), st.booleans())
 restarts = st.builds(events.RestartApp, app_ids, st.booleans())
 moves = st.sampled_from(
     [
@@ -257,7 +280,7 @@ def move(world: World, name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.timeout(300)
-@given(st.lists(st.one_of(moves, moves, puts, deletes, restarts), max_size=40), st.data())
+@given(st.lists(st.one_of(moves, moves, puts, pod_puts, deletes, pod_deletes, restarts), max_size=40), st.data())
 @settings(max_examples=60, deadline=None)
 def test_whatever_happens_the_wanted_state_comes(story: list[str | events.Event], data: st.DataObject) -> None:
     world = World()
@@ -269,10 +292,10 @@ def test_whatever_happens_the_wanted_state_comes(story: list[str | events.Event]
     world.settle()
     state = world.scheduler.state
     assert not state.deployments
-    assert set(world.tasks) == {one.task.id for one in state.instances.values()}
-    for app in state.apps.values():
-        mine = state.instances_of(app.id)
-        assert len(mine) == app.instances
+    assert set(world.tasks) == {task.id for one in state.instances.values() for task in one.tasks}
+    for spec in state.all_wanted().values():
+        mine = state.instances_of(spec.id)
+        assert len(mine) == spec.instances
         assert all(one.condition is Condition.RUNNING for one in mine)
-    assert {one.app_id for one in state.instances.values()} <= set(state.apps)
-    assert set(state.versions) == set(state.apps)
+    assert {one.app_id for one in state.instances.values()} <= set(state.all_wanted())
+    assert set(state.versions) == set(state.all_wanted())

@@ -1,0 +1,138 @@
+"""A pod's whole life on real ZooKeeper, master, agent and Marathon: two containers with a shared volume and a health check."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcos.testing.zookeeper import ensemble, why_not
+from tests.integration.marathon.test_whole_cluster import Cluster
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+]
+
+MARKER = str(2_000_000 + 10 * os.getpid())
+"""How long the side containers sleep, which tells their processes from those of others."""
+
+SERVE = "echo $MODE > data/index.html && exec python3 -m http.server $ENDPOINT_HTTP --bind 127.0.0.1 --directory data"
+CHECK = {
+    "http": {"endpoint": "http", "path": "/index.html"},
+    "gracePeriodSeconds": 30,
+    "intervalSeconds": 2,
+    "timeoutSeconds": 1,
+    "delaySeconds": 0,
+}
+
+
+def pod(mode: str, instances: int = 1) -> dict[str, Any]:
+    return {
+        "id": "/shop/pair",
+        "environment": {"MODE": mode},
+        "containers": [
+            {
+                "name": "web",
+                "resources": {"cpus": 0.1, "mem": 32},
+                "exec": {"command": {"shell": SERVE}},
+                "endpoints": [{"name": "http", "hostPort": 0, "labels": {"VIP_0": "/pair:80"}}],
+                "healthCheck": CHECK,
+                "volumeMounts": [{"name": "shared", "mountPath": "data"}],
+            },
+            {
+                "name": "side",
+                "resources": {"cpus": 0.1, "mem": 16},
+                "exec": {"command": {"shell": f"touch data/side; cp data/* . ; exec sleep {MARKER}"}},
+                "volumeMounts": [{"name": "shared", "mountPath": "data"}],
+            },
+        ],
+        "volumes": [{"name": "shared"}],
+        "scaling": {"kind": "fixed", "instances": instances},
+        "scheduling": {"backoff": {"backoff": 0.1, "backoffFactor": 1.0, "maxLaunchDelay": 1}},
+    }
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with ensemble(tmp_path / "zk") as zookeeper:
+        made = Cluster(tmp_path, zookeeper)
+        try:
+            made.start_mesos()
+            made.start_marathon()
+            yield made
+            for one in made.ask("GET", "/v2/pods"):
+                made.ask("DELETE", f"/v2/pods{one['id']}?force=true")
+            made.eventually("everything stopped", made.quiet)
+        finally:
+            made.end([MARKER])
+
+
+def status(cluster: Cluster) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.ask("GET", "/v2/pods/shop/pair::status")
+    return found
+
+
+def page(instance: dict[str, Any], name: str = "index.html") -> str:
+    """What the pod's web server says at its host port."""
+    [web] = [one for one in instance["containers"] if one["name"] == "web"]
+    port = web["endpoints"][0]["allocatedHostPort"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=5) as answer:
+        text: str = answer.read().decode().strip()
+        return text
+
+
+def test_the_life_of_a_pod(cluster: Cluster) -> None:
+    cluster.eventually("created", lambda: cluster.ask("POST", "/v2/pods", pod("one")))
+    cluster.eventually("deployed", cluster.quiet, 90)
+    shown = status(cluster)
+    assert shown["status"] == "STABLE"
+    [first] = shown["instances"]
+    assert [one["status"] for one in first["containers"]] == ["TASK_RUNNING", "TASK_RUNNING"]
+    assert page(first) == "one"
+    assert page(first, "side") == "", "the other container writes to the same volume"
+    assert len(cluster.pid_of(MARKER)) == 1
+
+    tasks = cluster.ask_at(cluster.master_port, "GET", "/tasks")["tasks"]
+    [web] = [one for one in tasks if one["name"] == "web"]
+    [port] = web["discovery"]["ports"]["ports"]
+    labels = {one["key"]: one["value"] for one in port["labels"]["labels"]}
+    assert (web["discovery"]["name"], port["name"], port["protocol"]) == ("pair.shop", "http", "tcp")
+    assert labels == {"VIP_0": "/pair:80", "network-scope": "host"}
+    assert web["executor_id"] == f"instance-{first['id']}"
+
+    cluster.ask("PUT", "/v2/pods/shop/pair", pod("two", instances=2))
+    cluster.eventually("updated and scaled", cluster.quiet, 120)
+    shown = status(cluster)
+    assert first["id"] not in [one["id"] for one in shown["instances"]]
+    assert [page(one) for one in shown["instances"]] == ["two", "two"]
+
+    before = {one["id"] for one in shown["instances"]}
+    os.kill(cluster.pid_of(MARKER)[0], signal.SIGKILL)
+
+    def replaced() -> bool:
+        found = status(cluster)
+        return found["status"] == "STABLE" and {one["id"] for one in found["instances"]} != before
+
+    cluster.eventually("replaced as a whole", replaced, 90)
+    shown = status(cluster)
+    assert len(before & {one["id"] for one in shown["instances"]}) == 1
+    [ended] = [one for one in shown["terminationHistory"] if one["instanceID"] in before]
+    assert len(ended["containers"]) == 2
+
+    cluster.processes["marathon"].kill()
+    cluster.start_marathon()
+    running = {one["id"] for one in shown["instances"]}
+    cluster.eventually("led again", lambda: {one["id"] for one in status(cluster)["instances"]} == running)
+
+    cluster.ask("PUT", "/v2/pods/shop/pair", pod("two", instances=1))
+    cluster.eventually("scaled down", lambda: cluster.quiet() and len(cluster.pid_of(MARKER)) == 1)
+    cluster.ask("DELETE", "/v2/pods/shop/pair")
+    cluster.eventually("deleted", lambda: cluster.quiet() and not cluster.pid_of(MARKER))
+    assert cluster.ask("GET", "/v2/pods") == []
