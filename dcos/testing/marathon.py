@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from dcos.testing.marathon_pods import FakePods
+
 App = dict[str, Any]
 
 VERSION = "2026-01-02T03:04:05.{:03d}Z"
@@ -19,6 +21,7 @@ VERSION = "2026-01-02T03:04:05.{:03d}Z"
 class FakeMarathon:
     def __init__(self, *, token: str | None = None, settled: bool = True) -> None:
         self.apps: dict[str, App] = {}
+        self.pods = FakePods()
         self.versions: dict[str, list[App]] = {}
         self.deployments: dict[str, dict[str, Any]] = {}
         self.seen_authorization: list[str | None] = []
@@ -45,6 +48,7 @@ class FakeMarathon:
         routes.add_get("/v2/apps/{id:.+}", self._show)
         routes.add_put("/v2/apps/{id:.+}", self._update)
         routes.add_delete("/v2/apps/{id:.+}", self._delete)
+        self.pods.add_routes(routes)
         return app
 
     def settle(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -9,6 +10,8 @@ from dcos.client.adminrouter.transport import NotFound, Refused, Transport
 
 Json = dict[str, Any]
 DEFAULT_PATH: Final = "/service/marathon"
+DEPLOYMENT_HEADER: Final = "marathon-deployment-id"
+"""In lower case, as replies have them."""
 
 
 class Marathon:
@@ -76,6 +79,36 @@ class Marathon:
     def versions(self, app_id: str) -> list[str]:
         """Newest first."""
         return list(self._transport.get(self._app(app_id, "/versions"))["versions"])
+
+    # ---- pods ----
+
+    def _pod(self, pod_id: str, rest: str = "") -> str:
+        return f"{self._path}/v2/pods/{quote(pod_id.strip('/'))}{rest}"
+
+    def pods(self) -> list[Json]:
+        """The status of each."""
+        return list(self._get("/v2/pods/::status"))
+
+    def pod(self, pod_id: str) -> Json:
+        """Its status.   Errors: NotFound."""
+        found: Json = self._transport.get(self._pod(pod_id, "::status"))
+        return found
+
+    def create_pod(self, pod: Json) -> str:
+        """The deployment's id."""
+        reply = self._transport.request("POST", f"{self._path}/v2/pods", body=pod)
+        return reply.headers.get(DEPLOYMENT_HEADER, "")
+
+    def update_pod(self, pod_id: str, pod: Json, *, force: bool) -> str:
+        """Replace it whole; the deployment's id."""
+        reply = self._transport.request("PUT", self._pod(pod_id), body=pod, query={"force": _flag(force)})
+        return reply.headers.get(DEPLOYMENT_HEADER, "")
+
+    def remove_pod(self, pod_id: str, *, force: bool) -> None:
+        self._send("DELETE", self._pod(pod_id), force=_flag(force))
+
+    def kill_pod_instances(self, pod_id: str, instance_ids: Sequence[str]) -> None:
+        self._send("DELETE", self._pod(pod_id, "::instances"), list(instance_ids))
 
     # ---- tasks, deployments, queue ----
 

@@ -14,6 +14,7 @@ import pytest
 
 from dcos.cli.main import main
 from dcos.testing.adminrouter import TOKEN, FakeAdminRouter, running
+from dcos.testing.marathon_pods import VERSION
 
 
 @dataclass(frozen=True)
@@ -349,6 +350,32 @@ def test_marathon_tasks(ready: Dcos) -> None:
     assert ready("marathon", "task", "show", "web.1").json["appId"] == "/web"
     assert ready("marathon", "task", "show", "zz").err == "Error: Task 'zz' does not exist\n"
     assert ready("marathon", "about").json["name"] == "marathon"
+
+
+def test_pods(ready: Dcos, fake: FakeAdminRouter) -> None:
+    containers = [{"name": name, "resources": {"cpus": 0.1, "mem": 32}} for name in ("web", "side")]
+    pod = {"id": "/shop/pair", "containers": containers}
+    assert ready("marathon", "pod", "add", stdin=json.dumps(pod)).out == "Created deployment pod-deployment-1\n"
+    again = ready("marathon", "pod", "add", stdin=json.dumps(pod))
+    assert (again.code, again.err) == (1, "Error: A pod with id [/shop/pair] already exists.\n")
+    listing = ready("marathon", "pod", "list").out.splitlines()
+    assert [line.split("  ")[0].rstrip() for line in listing] == ["ID+TASKS", "/shop/pair", " |-web", " |-side"]
+    assert listing[1].split()[1:] == ["1", VERSION, "STABLE", VERSION, "False", "slave_public"]
+    assert ready("marathon", "pod", "list", "-q").out == "/shop/pair\n"
+    assert ready("marathon", "pod", "list", "--json").json[0]["spec"]["containers"] == containers
+    assert ready("marathon", "pod", "show", "shop/pair").json["status"] == "STABLE"
+    bigger = json.dumps({**pod, "scaling": {"kind": "fixed", "instances": 3}})
+    assert ready("marathon", "pod", "update", "shop/pair", stdin=bigger).out.startswith("Created deployment ")
+    assert len(ready("marathon", "pod", "show", "/shop/pair").json["instances"]) == 3
+    fake.marathon.pods.locked = True
+    refused = ready("marathon", "pod", "update", "shop/pair", stdin=bigger)
+    assert refused.err.startswith("Error: changes blocked: deployment already in progress for pod.")
+    assert ready("marathon", "pod", "update", "shop/pair", "--force", stdin=bigger).code == 0
+    assert ready("marathon", "pod", "kill", "shop/pair", "shop_pair.instance-1").code == 0
+    assert fake.marathon.pods.killed == ["shop_pair.instance-1"]
+    removed = ready("marathon", "pod", "remove", "shop/pair")
+    assert (removed.code, removed.out) == (0, "")
+    assert ready("marathon", "pod", "show", "shop/pair").err == "Error: Pod '/shop/pair' does not exist\n"
 
 
 # ---- nodes, tasks, services ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""``dcos marathon``: apps, their tasks and deployments."""
+"""``dcos marathon``: apps, pods, their tasks and deployments."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from dcos.cli.commands.marathon.app import app
 from dcos.cli.commands.marathon.deployment import deployment
+from dcos.cli.commands.marathon.pod import pod
 from dcos.cli.commands.marathon.task import task
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json
@@ -13,7 +14,7 @@ from dcos.cli.output import emit_json
 
 @click.group()
 def marathon() -> None:
-    """Run apps."""
+    """Run apps and pods."""
 
 
 @marathon.command()
@@ -25,4 +26,5 @@ def about(context: Context) -> None:
 
 marathon.add_command(app)
 marathon.add_command(deployment)
+marathon.add_command(pod)
 marathon.add_command(task)

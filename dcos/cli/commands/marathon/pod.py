@@ -1,0 +1,128 @@
+"""``dcos marathon pod``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from dcos.cli.commands.marathon.app import normal
+from dcos.cli.context import Context, pass_context
+from dcos.cli.output import emit_json, emit_lines, emit_table, fail
+from dcos.cli.resource import read_object
+from dcos.client.adminrouter.marathon import is_locked
+from dcos.client.adminrouter.transport import NotFound, Refused
+
+Json = dict[str, Any]
+
+_HEADER = ("ID+TASKS", "INSTANCES", "VERSION", "STATUS", "STATUS SINCE", "WAITING", "ROLE")
+
+
+@click.group()
+def pod() -> None:
+    """Add, change and remove pods: containers that run together on one agent."""
+
+
+@pod.command()
+@click.argument("resource", required=False)
+@pass_context
+def add(context: Context, resource: str | None) -> None:
+    """Add the pod in RESOURCE: a JSON or YAML file, a URL, or standard input.
+
+    Example: dcos marathon pod add pod.json
+    """
+    wanted = read_object(resource, "dcos marathon pod add < pod.json")
+    click.echo(f"Created deployment {context.marathon.create_pod(wanted)}")
+
+
+@pod.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Only ids.")
+@pass_context
+def list_(context: Context, as_json: bool, quiet: bool) -> None:
+    """List the pods with their containers."""
+    pods = sorted(context.marathon.pods(), key=lambda one: str(one["id"]))
+    if as_json:
+        emit_json(pods)
+    elif quiet:
+        emit_lines(str(one["id"]) for one in pods)
+    else:
+        waiting = {
+            str((one.get("pod") or {}).get("id"))
+            for one in context.marathon.queue()
+            if (one.get("delay") or {}).get("overdue")
+        }
+        emit_table(_HEADER, [_row(one, waiting) for one in pods], right=("INSTANCES",))
+
+
+def _row(status: Json, waiting: set[str]) -> tuple[Any, ...]:
+    spec = status.get("spec") or {}
+    names = [f" |-{one['name']}" for one in spec.get("containers", [])]
+    return (
+        "\n".join([str(status["id"]), *names]),
+        len(status.get("instances", [])),
+        str(spec.get("version", "-")),
+        str(status.get("status", "")),
+        str(status.get("statusSince", "")),
+        status["id"] in waiting,
+        str(spec.get("role", "")),
+    )
+
+
+@pod.command()
+@click.argument("pod_id")
+@pass_context
+def show(context: Context, pod_id: str) -> None:
+    """Print the pod POD_ID with its status and instances."""
+    with _explaining(pod_id):
+        emit_json(context.marathon.pod(pod_id))
+
+
+@pod.command()
+@click.argument("pod_id")
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def remove(context: Context, pod_id: str, force: bool) -> None:
+    """Remove the pod POD_ID."""
+    with _explaining(pod_id):
+        context.marathon.remove_pod(pod_id, force=force)
+
+
+@pod.command()
+@click.argument("pod_id")
+@click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@pass_context
+def update(context: Context, pod_id: str, force: bool) -> None:
+    """Replace the pod POD_ID by the whole definition (JSON or YAML) on standard input.
+
+    Example: dcos marathon pod update shop < pod.json
+    """
+    wanted = read_object(None, f"dcos marathon pod update {pod_id} < pod.json")
+    with _explaining(pod_id):
+        context.marathon.pod(pod_id)
+        click.echo(f"Created deployment {context.marathon.update_pod(pod_id, wanted, force=force)}")
+
+
+@pod.command()
+@click.argument("pod_id")
+@click.argument("instance_ids", nargs=-1, required=True, metavar="INSTANCE...")
+@pass_context
+def kill(context: Context, pod_id: str, instance_ids: tuple[str, ...]) -> None:
+    """Kill these instances of the pod POD_ID; others take their place."""
+    with _explaining(pod_id):
+        context.marathon.kill_pod_instances(pod_id, instance_ids)
+
+
+@contextmanager
+def _explaining(pod_id: str) -> Iterator[None]:
+    """Words for a pod that is not there and for one held by another deployment."""
+    try:
+        yield
+    except NotFound:
+        fail(f"Pod '{normal(pod_id)}' does not exist")
+    except Refused as error:
+        if is_locked(error):
+            fail("changes blocked: deployment already in progress for pod. Use --force to override it")
+        raise
