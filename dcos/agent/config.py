@@ -12,20 +12,12 @@ from pathlib import Path
 
 from dcos.agent.settings_of_old import WithoutEffect
 from dcos.model.acls import Acls
+from dcos.model.sizes import parse as size
+from dcos.model.sizes import text as size_text
 from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialFile, CredentialsFile, read_many, read_one
 from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, integer, one_of, setting
 from dcos.runtime.settings import port as port_number
-
-_SIZES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
-
-
-def size(text: str) -> int:
-    """``2GB`` to bytes."""
-    match = re.fullmatch(r"\s*(\d+)\s*([KMGT]?B)\s*", text)
-    if match is None:
-        raise ValueError("must be a number and a unit of B, KB, MB, GB, TB")
-    return int(match[1]) * _SIZES[match[2]]
 
 
 def variables(text: str) -> dict[str, str]:
@@ -37,13 +29,6 @@ def variables(text: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         raise ValueError("must be a JSON object of strings")
     return value
-
-
-def size_text(value: int) -> str:
-    for unit in ("TB", "GB", "MB", "KB"):
-        if value and value % _SIZES[unit] == 0:
-            return f"{value // _SIZES[unit]}{unit}"
-    return f"{value}B"
 
 
 def variables_text(value: dict[str, str]) -> str:

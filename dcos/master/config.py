@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcos.master.core.constraints import RegexLimits
 from dcos.master.core.state import Rules
+from dcos.model import sizes
 from dcos.model.acls import EVERYTHING, Acls
 from dcos.model.durations import text as duration_text
-from dcos.model.v1.types import DomainInfo
+from dcos.model.v1.types import DomainInfo, RateLimits
 from dcos.model.values import thousandths
 from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialsFile, read_many
@@ -93,6 +95,23 @@ def rate(text: str) -> tuple[int, float]:
     if not slash or not count.isdigit() or int(count) < 1 or duration(span) <= 0:
         raise ValueError("must look like 1/10mins: a number of agents, a slash, a duration")
     return int(count), duration(span)
+
+
+def rate_limits(text: str) -> RateLimits:
+    """As upstream's master looks at them.   Errors: ValueError."""
+    found = mesos_json.decode(contents(text).encode(), RateLimits)
+    seen: set[str] = set()
+    for limit in found.limits:
+        if limit.principal in seen:
+            raise ValueError(f"Duplicate principal {limit.principal} found in RateLimits configuration")
+        seen.add(limit.principal)
+        if limit.qps is not None and not limit.qps > 0:
+            raise ValueError(f"Invalid qps: {limit.qps:g}. It must be a positive number")
+    if found.aggregate_default_qps is not None and not found.aggregate_default_qps > 0:
+        raise ValueError(
+            f"Invalid aggregate_default_qps: {found.aggregate_default_qps:g}. It must be a positive number"
+        )
+    return found
 
 
 def ping_timeout(text: str) -> float:
@@ -212,6 +231,16 @@ class Config:
         flags=("recovery_slave_removal_limit",),
     )
     require_agent_domain: bool = setting(False, "Whether agents without a fault domain are refused.")
+    offer_constraints_re2_max_mem: int = setting(
+        4096,
+        "What a compiled expression of offer constraints may take.",
+        parse=sizes.parse,
+        shown="4KB",
+        text=sizes.text,
+    )
+    offer_constraints_re2_max_program_size: int = setting(
+        100, "How big, in RE2's measure, an expression of offer constraints may be.", parse=_count
+    )
     publish_per_framework_metrics: bool = setting(True, "Whether metrics show every framework by itself.")
 
     # ---- who may do what ---------------------------------------------------------------------------------------------
@@ -280,9 +309,15 @@ class Config:
     allocator_recovery_timeout: float = setting(
         600.0, "Time after which a new leader waits for agents no more and offers.", parse=duration
     )
-    offer_constraints_re2_max_mem: str = setting("4KB", "Constraints are bounded otherwise.", inert=True)
-    offer_constraints_re2_max_program_size: int = setting(100, "Constraints are bounded otherwise.", inert=True)
-    rate_limits: str | None = setting(None, "Frameworks are not limited by rate.", inert=True)
+    rate_limits: RateLimits | None = setting(
+        None,
+        "Limits of the messages of libprocess drivers by principal, as JSON or the path of a file of it: looked at, and "
+        "without effect as there are no such drivers; schedulers over HTTP are not throttled.",
+        parse=rate_limits,
+        raw=True,
+        text=lambda value: mesos_json.encode(value).decode(),
+        inert=True,
+    )
     modules: str | None = setting(None, "There are no modules.", inert=True)
     modules_dir: str | None = setting(None, "There are no modules.", inert=True)
     hooks: str | None = setting(None, "There are no modules.", inert=True)
@@ -310,7 +345,7 @@ class Config:
             max_completed_tasks=self.max_completed_tasks_per_framework,
             max_unreachable_tasks=self.max_unreachable_tasks_per_framework,
             min_allocatable=self.min_allocatable_resources,
-            roles=frozenset(self.roles) or None,
+            roles=frozenset((*self.roles, "*")) if self.roles else None,
             weights=dict(self.weights),
             root_submissions=self.root_submissions,
             hide_gpus=self.filter_gpu_resources,
@@ -330,6 +365,10 @@ class Config:
             allocator_recovery_factor=self.allocator_agent_recovery_factor,
             allocator_recovery_s=self.allocator_recovery_timeout,
             require_domain=self.require_agent_domain,
+            regex_limits=RegexLimits(
+                max_mem=self.offer_constraints_re2_max_mem,
+                max_program_size=self.offer_constraints_re2_max_program_size,
+            ),
         )
 
     def problems(self) -> list[str]:
@@ -350,6 +389,14 @@ class Config:
                 "Missing `--http_framework_authenticators` flag. This must be used in conjunction with"
                 " `--authenticate_http_frameworks`"
             )
+        if self.offer_timeout is not None and self.offer_timeout <= 0:
+            shown = duration_text(self.offer_timeout)
+            out.append(f"Invalid value '{shown}' for --offer_timeout: Must be greater than zero")
+        out += [
+            f"Invalid weight: '{role}={weight:g}'. {role} is not a valid role"
+            for role, weight in self.weights
+            if self.roles and role not in (*self.roles, "*")
+        ]
         if self.authenticate_agents and self.credentials is None:
             out.append("Agent authentication requires credentials (see --credentials flag)")
         return out

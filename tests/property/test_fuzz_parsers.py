@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcos.agent.config import Config as AgentConfig
-from dcos.agent.config import size, variables
+from dcos.agent.config import variables
 from dcos.agent.resources import agent_attributes
 from dcos.master.config import Config as MasterConfig
 from dcos.model import attributes, values
 from dcos.model.resources import Resources
+from dcos.model.sizes import parse as size
 from dcos.model.v1 import agent, executor, master, scheduler
 from dcos.model.v1.types import DomainInfo
 from dcos.runtime.settings import HelpWanted, SettingsError, duration, load

@@ -21,7 +21,7 @@ from dcos.master.core.operation_validation import feedback_problem, operation_pr
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
 from dcos.master.core.state import State
 from dcos.model.conversions import RESIZING, Conversion, ConversionError, conversion, resources_of, stacked
-from dcos.model.resource_rules import resource_problem, resources_problem
+from dcos.model.resource_rules import syntax_problem
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (
@@ -43,21 +43,21 @@ from dcos.wire import agent_link
 
 
 def accept(state: State, framework: FrameworkRecord, call: scheduler.CallAccept, now: float) -> None:
-    if any(one.type in (OfferOperationType.LAUNCH, OfferOperationType.LAUNCH_GROUP) for one in call.operations):
-        state.counters["messages_launch_tasks"] += 1
-    elif not call.operations:
-        state.counters["messages_decline_offers"] += 1
+    for one in call.operations:
+        if one.type is OfferOperationType.LAUNCH and one.launch is not None:
+            launches = bool(one.launch.task_infos)
+            state.counters["messages_launch_tasks" if launches else "messages_decline_offers"] += 1
     problem = _offers_problem(state, framework, call)
     found = [offer for one in call.offer_ids if (offer := framework.offers.get(one.value)) is not None]
     if problem is not None:
         for offer in {offer.message.id.value: offer for offer in found}.values():
             offers.discard(state, offer, now)
         for operation in call.operations:
-            _refuse(state, framework, operation, f"Task launched with invalid offers: {problem}", now)
+            _refuse(state, framework, operation, problem, now)
         return
     agent, role = state.agents[found[0].agent], found[0].role
     given = EMPTY
-    framework.counts["offers/accepted" if call.operations else "offers/declined"] += len(found)
+    framework.counts["offers/accepted"] += len(found)
     for offer in found:
         offers.take(state, offer)
         given += offer.resources
@@ -86,7 +86,8 @@ def _offers_problem(state: State, framework: FrameworkRecord, call: scheduler.Ca
         return "No offers specified"
     names = [one.value for one in call.offer_ids]
     if len(set(names)) != len(names):
-        return "Duplicate offer in offer list"
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        return f"Duplicate offer {twice} in offer list"
     found: list[OfferRecord] = []
     for name in names:
         offer = state.offers.get(name)
@@ -95,10 +96,19 @@ def _offers_problem(state: State, framework: FrameworkRecord, call: scheduler.Ca
         if offer.framework != framework.id:
             return f"Offer {name} has invalid framework {offer.framework} while framework {framework.id} is expected"
         found.append(offer)
-    if len({offer.role for offer in found}) > 1:
-        return "Aggregated offers must be allocated to the same role"
-    if len({offer.agent for offer in found}) > 1:
-        return "Aggregated offers must belong to one single agent"
+    first = found[0]
+    for offer in found:
+        if offer.role != first.role:
+            return (
+                f"Aggregated offers must be allocated to the same role. Offer {offer.message.id.value} uses role "
+                f"'{offer.role} but another is using role '{first.role}"
+            )
+    for offer in found:
+        if offer.agent != first.agent:
+            return (
+                f"Aggregated offers must belong to one single agent. Offer {offer.message.id.value} uses agent "
+                f"{offer.agent} and agent {first.agent}"
+            )
     return None
 
 
@@ -109,8 +119,9 @@ def _refuse(state: State, framework: FrameworkRecord, operation: OfferOperation,
     elif operation.type is OfferOperationType.LAUNCH_GROUP and operation.launch_group is not None:
         infos = operation.launch_group.task_group.tasks
     else:
-        operations.refused(state, framework, operation, None, why)
+        operations.refused(state, framework, operation, None, f"Operation attempted with invalid offers: {why}")
         return
+    why = f"Task launched with invalid offers: {why}"
     lost = TaskState.TASK_DROPPED if framework.partition_aware else TaskState.TASK_LOST
     for info in infos:
         _tell(state, framework, info, lost, TaskStatusReason.REASON_INVALID_OFFERS, why, now, info.agent_id.value)
@@ -161,17 +172,16 @@ def _convert(
     now: float,
 ) -> str | None:
     """Apply an operation on resources to the books and send it to the agent; or say what forbids it."""
-    problem = (
-        operation_refused(state.rules.acls, given, framework.info)
-        or _named_problem(given, framework, role)
-        or feedback_problem(given, agent)
-    )
+    problem = _named_problem(given, framework, role) or feedback_problem(given, agent)
     if problem is not None:
         return problem
     operation = stacked(given, role)
     problem = operation_problem(operation, agent, framework, framework.info.principal)
     if problem is not None:
-        return f"Invalid {operation.type} operation on agent {agent.id}: {problem}"
+        return f"{problem}; on agent {agent.described}"
+    problem = operation_refused(state.rules.acls, given, framework.info)
+    if problem is not None:
+        return problem
     change = conversion(operation)
     try:
         pool = change.apply(left.pool)
@@ -203,11 +213,13 @@ def _copies(volumes: Resources, pool: Resources) -> Resources:
 def _named_problem(operation: OfferOperation, framework: FrameworkRecord, role: str) -> str | None:
     if operation.id is not None and operation.id.value in framework.operations:
         return f"Operation has duplicate ID: {operation.id.value}"
-    every = resources_of(operation)
-    for one in every:
-        problem = resource_problem(one)
+    if operation.reserve is not None and operation.reserve.source:
+        why = "Reservation updates are not yet implemented for the scheduler API."
+        return f"Operation attempted with invalid resources: {why}"
+    for one in resources_of(operation):
+        problem = syntax_problem(one)
         if problem is not None:
-            return f"Resource '{one.name}' is invalid: {problem}"
+            return f"Operation attempted with invalid resources: Resource '{one.name}' is invalid: {problem}"
         if one.allocation_info is not None and one.allocation_info.role not in (None, role):
             return f"Resource '{one.name}' is allocated to role '{one.allocation_info.role}', the offer to '{role}'"
     return None
@@ -226,15 +238,17 @@ def _launch(
     pool: Resources,
     now: float,
 ) -> Resources:
+    reason = TaskStatusReason.REASON_TASK_INVALID
     problem = _given_problem(operation, given.resources, given.executor, role)
-    info = given
+    info = _complete(given, framework, role)
     if problem is None:
-        info = _complete(given, framework, role)
+        problem = task_problem(state.rules.acls, given, given.executor, framework.info)
+        if problem is not None:
+            reason = TaskStatusReason.REASON_TASK_UNAUTHORIZED
+            problem = f"Principal '{framework.info.principal or ''}' no authorized to {problem}"
+    if problem is None:
         problem = task_validation.launch_problem(info, framework, agent, pool)
-    refused = task_problem(state.rules.acls, given, given.executor, framework.info)
-    if refused is not None or problem is not None:
-        reason = TaskStatusReason.REASON_TASK_UNAUTHORIZED if refused else TaskStatusReason.REASON_TASK_INVALID
-        problem = refused or problem or ""
+    if problem is not None:
         _tell(state, framework, given, TaskState.TASK_ERROR, reason, problem, now, agent.id)
         return pool
     first = info.executor is not None and not task_validation.runs(info.executor, framework, agent)
@@ -275,14 +289,16 @@ def _launch_group(
         info = _complete(given, framework, role)
         infos.append(info if info.executor is not None else msgspec.structs.replace(info, executor=executor))
     group = TaskGroupInfo(tasks=tuple(infos))
+    reason = TaskStatusReason.REASON_TASK_GROUP_INVALID
+    if problem is None:
+        for info in infos:
+            refused = task_problem(state.rules.acls, info, info.executor, framework.info)
+            if refused is not None:
+                reason = TaskStatusReason.REASON_TASK_GROUP_UNAUTHORIZED
+                problem = f"Task '{info.task_id.value}' is not authorized to {refused}"
     if problem is None:
         problem = task_validation.group_problem(group, executor, framework, agent, pool)
-    refusals = [task_problem(state.rules.acls, info, info.executor, framework.info) for info in infos]
-    refused = next(filter(None, refusals), None)
-    if refused is not None or problem is not None:
-        kinds = TaskStatusReason
-        reason = kinds.REASON_TASK_GROUP_UNAUTHORIZED if refused else kinds.REASON_TASK_GROUP_INVALID
-        problem = refused or problem or ""
+    if problem is not None:
         for info in infos:
             _tell(state, framework, info, TaskState.TASK_ERROR, reason, problem, now, agent.id)
         return pool
@@ -302,12 +318,11 @@ def _given_problem(
 ) -> str | None:
     """What must hold before anything is filled in."""
     if operation.id is not None:
-        return f"The 'id' field should not be set for {operation.type} operations"
-    every = resources + (executor.resources if executor is not None else ())
-    problem = resources_problem(resources) if resources else None
-    if problem is not None:
-        return f"Task uses invalid resources: {problem}"
-    for one in every:
+        return f"The `id` field cannot be set on {operation.type} operations"
+    for one in resources + (executor.resources if executor is not None else ()):
+        problem = syntax_problem(one)
+        if problem is not None:
+            return f"Resource '{one.name}' is invalid: {problem}"
         if one.allocation_info is not None and one.allocation_info.role not in (None, role):
             return f"Resource '{one.name}' is allocated to role '{one.allocation_info.role}', the offer to '{role}'"
     return None
@@ -342,9 +357,12 @@ def _allocated(resources: tuple[Resource, ...], role: str) -> tuple[Resource, ..
 def _typed(check: HealthCheck) -> HealthCheck:
     if check.type is not None:
         return check
-    if check.command is not None:
-        return msgspec.structs.replace(check, type=HealthCheckType.COMMAND)
-    return msgspec.structs.replace(check, type=HealthCheckType.HTTP) if check.http is not None else check
+    match check.command is not None, check.http is not None:
+        case True, False:
+            return msgspec.structs.replace(check, type=HealthCheckType.COMMAND)
+        case False, True:
+            return msgspec.structs.replace(check, type=HealthCheckType.HTTP)
+    return check
 
 
 def _enter(

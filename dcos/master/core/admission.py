@@ -27,6 +27,7 @@ from dcos.model.v1.types import (
     TaskID,
 )
 from dcos.wire import agent_link
+from dcos.wire.pid import pid_address
 
 
 def register(state: State, link: str, message: agent_link.Register, now: float) -> None:
@@ -100,7 +101,13 @@ def reregister(state: State, link: str, message: agent_link.Reregister, now: flo
     state.counters["slave_reregistrations"] += 1
     _enter(state, agent, link, now)
     _welcome(state, agent, ())
-    adoption.adopt(state, agent, message, now, tell=before is None or before.standing is Standing.UNREACHABLE)
+    if before is None:
+        adoption.adopt(state, agent, message, now, tell="Unknown agent reregistered")
+    elif before.standing is Standing.UNREACHABLE:
+        loss.returned(state, agent_id)
+        adoption.adopt(state, agent, message, now, tell="Unreachable agent reregistered")
+    else:
+        adoption.adopt(state, agent, message, now)
     tell_draining(state, agent, now)
 
 
@@ -136,17 +143,39 @@ def _abilities(state: State, agent: AgentRecord) -> Abilities:
     )
 
 
+_OLDEST = 1
+"""Agents of version 0.x are not let in."""
+
+
 def _refused(state: State, link: str, message: agent_link.Register | agent_link.Reregister) -> bool:
-    """Its machine is down for maintenance (then it ends), or it has no domain where one is required (it may try again)."""
+    """Its machine is down for maintenance (then it ends), or it has to be changed first (it may try again)."""
     if machines.is_down(state, message.agent.hostname, message.pid):
         state.emit(ToAgent(link, agent_link.Shutdown(message="Machine is `DOWN`")))
         state.emit(CloseLink(link))
         return True
-    if state.rules.require_domain and message.agent.domain is None:
-        state.note("agent_refused", pid=message.pid, why="it has no domain, and --require_agent_domain is set")
+    problem = _misfit(state, message)
+    if problem is not None:
+        state.note("agent_refused", pid=message.pid, why=problem)
         state.emit(CloseLink(link))
-        return True
-    return False
+    return problem is not None
+
+
+def _misfit(state: State, message: agent_link.Register | agent_link.Reregister) -> str | None:
+    major = message.version.partition(".")[0]
+    if not major.isascii() or not major.isdigit():
+        return f"its version '{message.version}' makes no sense"
+    if int(major) < _OLDEST:
+        return f"its version {message.version} is older than {_OLDEST}.0.0"
+    if message.agent.domain is not None and state.info.domain is None:
+        return "it has a domain, and this master has none: whether it is remote cannot be told"
+    if message.agent.domain is None and state.rules.require_domain:
+        return "it has no domain, and --require_agent_domain is set"
+    return None
+
+
+def _ip(pid: str) -> str | None:
+    address = pid_address(pid)
+    return address[0] if address is not None else None
 
 
 def tell_draining(state: State, agent: AgentRecord, now: float) -> None:
@@ -185,9 +214,12 @@ def _return_known(
     state: State, agent: AgentRecord, link: str, message: agent_link.Reregister, total: Resources, now: float
 ) -> None:
     """A registered agent comes back on a new link: it and we compare what it runs."""
-    if agent.info.hostname != message.agent.hostname:
-        state.emit(ToAgent(link, agent_link.Shutdown(message="Agent re-registered with another hostname")))
+    moved = _ip(agent.pid) != _ip(message.pid)
+    if moved or agent.info.hostname != message.agent.hostname:
+        why = "Agent attempted to reregister with different IP / hostname"
+        state.emit(ToAgent(link, agent_link.Shutdown(message=why)))
         state.emit(CloseLink(link))
+        state.note("agent_refused", agent=agent.id, pid=message.pid, why=why)
         return
     if agent.info != message.agent:
         changed = msgspec.structs.replace(loss.entry_of(agent), info=message.agent)
@@ -230,7 +262,7 @@ def _return_known(
             tasks.remove(state, state.frameworks[framework_id], agent, task)
     _welcome(state, agent, missing)
     before = set(agent.tasks)
-    adoption.adopt(state, agent, message, now, tell=False)
+    adoption.adopt(state, agent, message, now)
     adoption.end_given_up(state, agent, before)
     operations.resend(state, agent)
     for (framework_id, task_id), policy in list(agent.kills.items()):

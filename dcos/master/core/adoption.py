@@ -31,11 +31,13 @@ def end_given_up(state: State, agent: AgentRecord, before: set[tuple[str, str]])
             tasks.send_kill(state, agent, framework_id, task_id, None)
 
 
-def adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now: float, *, tell: bool) -> None:
+def adopt(
+    state: State, agent: AgentRecord, message: agent_link.Reregister, now: float, *, tell: str | None = None
+) -> None:
     """Take over the frameworks, executors and tasks that the agent brings and we do not know.
 
-    ``tell``: each task's scheduler gets its state (the agent had been given up): that of the update which the agent has in
-    flight, for the later ones are still to come and a terminal state must be the last.
+    ``tell``: why each task's scheduler gets its state (the agent had been given up): that of the update which the agent has
+    in flight, for the later ones are still to come and a terminal state must be the last.
     """
     named = {one.info.id.value for one in message.frameworks if one.info.id is not None}
     for owner, executor_id in list(agent.executors):
@@ -71,13 +73,15 @@ def adopt(state: State, agent: AgentRecord, message: agent_link.Reregister, now:
                 tasks.found_ended(state, framework, agent, known, task.state)
         for task_id in unknown:
             tasks.bring_back(state, framework, task_id)
+            if tell is not None:
+                tasks.recall(state, framework, agent.id, task_id)
         tasks.bring(state, framework, agent, unknown.values())
-        for made in unknown.values() if tell else ():
+        for made in unknown.values() if tell is not None else ():
             status = tasks.status_of_master(
                 made.id,
                 made.message.status_update_state or made.message.state,
                 TaskStatusReason.REASON_AGENT_REREGISTERED,
-                "Agent re-registered",
+                tell or "",
                 now,
                 agent=agent.id,
                 executor=made.message.executor_id,

@@ -41,21 +41,24 @@ def registration_problem(acls: Acls, info: FrameworkInfo) -> str | None:
 
 
 def task_problem(acls: Acls, task: TaskInfo, executor: ExecutorInfo | None, framework: FrameworkInfo) -> str | None:
-    """``executor``: the task's or its group's."""
+    """What the framework may not, in upstream's words. ``executor``: the task's or its group's."""
     user = task_user(task, executor, framework)
     if acls.allows(Action.RUN_TASK, framework.principal, user):
         return None
     of = framework.id.value if framework.id is not None else ""
-    return f"Not authorized to launch task {task.task_id.value} of framework {of} under user '{user}'"
+    return f"launch task {task.task_id.value} of framework {of} under user '{user}'"
 
 
 def operation_problem(acls: Acls, operation: OfferOperation, framework: FrameworkInfo) -> str | None:
     """Of operations on resources; launches are judged task by task."""
     for action, what in operation_wants(operation):
         if not acls.allows(action, framework.principal, what):
-            on = "ANY object" if what is None else f"object {what}"
-            return f"Not authorized to perform action {action.name} on {on}"
+            return f"Principal '{framework.principal or ''}' no authorized to {_shown(action, what)}"
     return None
+
+
+def _shown(action: Action, what: str | None) -> str:
+    return f"perform action {action.name} on " + ("ANY object" if what is None else f"object {what}")
 
 
 def operation_wants(operation: OfferOperation) -> Wanted:
@@ -133,6 +136,5 @@ def agent_problem(acls: Acls, principal: str | None, resources: Iterable[Resourc
     wanted = [(Action.REGISTER_AGENT, None), *(by_roles(Action.RESERVE_RESOURCES, reserved) if reserved else ())]
     for action, what in wanted:
         if not acls.allows(action, principal, what):
-            on = "ANY object" if what is None else f"object {what}"
-            return f"Not authorized to perform action {action.name} on {on}"
+            return f"Not authorized to {_shown(action, what)}"
     return None

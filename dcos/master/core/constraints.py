@@ -1,16 +1,21 @@
 """Offer constraints: on which agents a role of a framework wants offers at all.
 
-Text is matched by full match; the expressions are Python's, of which RE2's syntax is (but for rare escapes) a part.
+Expressions are RE2's, as upstream's: they match in linear time whatever a framework writes, and one that would become too big
+is refused. Text is matched by full match.
 
-Source: Mesos scheduler.proto ``OfferConstraints``.
+Source: Mesos scheduler.proto ``OfferConstraints`` and its filter (texts of problems, limits).
 """
 
 from __future__ import annotations
 
 import functools
-import re
+from dataclasses import dataclass
+from typing import Protocol
+
+import re2
 
 from dcos.model.v1.scheduler import (
+    AttributeConstraint,
     AttributeConstraintPredicate,
     AttributeConstraintSelector,
     AttributeConstraintSelectorPseudoattributeType,
@@ -21,12 +26,98 @@ from dcos.model.v1.types import AgentInfo, Attribute
 _PSEUDO = AttributeConstraintSelectorPseudoattributeType
 
 
-def allows(constraints: OfferConstraints, role: str, agent: AgentInfo) -> bool:
+@dataclass(frozen=True, slots=True)
+class RegexLimits:
+    max_mem: int = 4096
+    """Bytes that a compiled expression may take."""
+    max_program_size: int = 100
+    """RE2's measure of how much there is to try."""
+
+
+class _Pattern(Protocol):
+    programsize: int
+
+    def fullmatch(self, text: str) -> object | None: ...
+
+
+# ---- valid? ----------------------------------------------------------------------------------------------------------
+
+
+def constraints_problem(constraints: OfferConstraints, limits: RegexLimits) -> str | None:
+    for role, wanted in constraints.role_constraints.items():
+        if not wanted.groups:
+            return f"'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role {role}"
+        for group in wanted.groups:
+            if not group.attribute_constraints:
+                return (
+                    f"'OfferConstraints::RoleConstraints::groups' for role {role} contains an empty "
+                    "RoleConstraints::Group"
+                )
+            for one in group.attribute_constraints:
+                problem = _selector_problem(one.selector) or _predicate_problem(one, limits)
+                if problem is not None:
+                    return f"A role {role} has an invalid 'AttributeConstraint': {problem}"
+    return None
+
+
+def _selector_problem(selector: AttributeConstraintSelector) -> str | None:
+    if selector.attribute_name is None and selector.pseudoattribute_type is None:
+        return (
+            "Exactly one of 'AttributeConstraint::Selector::name' or "
+            "'AttributeConstraint::Selector::pseudoattribute_type' must be set"
+        )
+    if selector.attribute_name is None and selector.pseudoattribute_type is _PSEUDO.UNKNOWN:
+        return "Unknown pseudoattribute type"
+    return None
+
+
+def _predicate_problem(constraint: AttributeConstraint, limits: RegexLimits) -> str | None:
+    predicate = constraint.predicate
+    set_ = [name for name in predicate.__struct_fields__ if getattr(predicate, name) is not None]
+    if len(set_) != 1:
+        return "Unknown predicate type"
+    matches = predicate.text_matches or predicate.text_not_matches
+    return _regex_problem(matches.regex, limits) if matches is not None else None
+
+
+def _regex_problem(regex: str, limits: RegexLimits) -> str | None:
+    try:
+        size = _compiled(regex, limits.max_mem).programsize
+    except (re2.error, UnicodeError) as error:
+        return f"Failed to construct regex from pattern '{regex}': {_text(error)}"
+    if size > limits.max_program_size:
+        return (
+            f"Regex '{regex}' is too complex: program size of {size} is larger than maximum of "
+            f"{limits.max_program_size} allowed"
+        )
+    return None
+
+
+def _text(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+
+
+@functools.lru_cache(1024)
+def _compiled(regex: str, max_mem: int) -> _Pattern:
+    """Errors: re2.error."""
+    options = re2.Options()
+    options.max_mem = max_mem
+    options.log_errors = False
+    compiled: _Pattern = re2.compile(regex, options)  # type: ignore[no-untyped-call]  # its overrides say no more
+    return compiled
+
+
+# ---- fulfilled? ------------------------------------------------------------------------------------------------------
+
+
+def allows(constraints: OfferConstraints, role: str, agent: AgentInfo, limits: RegexLimits) -> bool:
+    """``constraints`` are valid."""
     wanted = constraints.role_constraints.get(role)
     if wanted is None:
         return True
     return any(
-        all(_holds(one.predicate, _select(one.selector, agent)) for one in group.attribute_constraints)
+        all(_holds(one.predicate, _select(one.selector, agent), limits) for one in group.attribute_constraints)
         for group in wanted.groups
     )
 
@@ -46,7 +137,7 @@ def _select(selector: AttributeConstraintSelector, agent: AgentInfo) -> Attribut
             return None
 
 
-def _holds(predicate: AttributeConstraintPredicate, found: Attribute | str | None) -> bool:
+def _holds(predicate: AttributeConstraintPredicate, found: Attribute | str | None, limits: RegexLimits) -> bool:
     if predicate.exists is not None:
         return found is not None
     if predicate.not_exists is not None:
@@ -61,15 +152,7 @@ def _holds(predicate: AttributeConstraintPredicate, found: Attribute | str | Non
     if predicate.text_not_equals is not None:
         return text != predicate.text_not_equals.value
     if predicate.text_matches is not None:
-        return _pattern(predicate.text_matches.regex).fullmatch(text) is not None
+        return _compiled(predicate.text_matches.regex, limits.max_mem).fullmatch(text) is not None
     if predicate.text_not_matches is not None:
-        return _pattern(predicate.text_not_matches.regex).fullmatch(text) is None
+        return _compiled(predicate.text_not_matches.regex, limits.max_mem).fullmatch(text) is None
     return True
-
-
-@functools.lru_cache(256)
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error:
-        return re.compile(r"(?!)")

@@ -6,8 +6,9 @@ Source: Mesos master validation (roles, ids, offer filters, failover timeout) an
 from __future__ import annotations
 
 import math
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
+from dcos.master.core.constraints import constraints_problem
 from dcos.master.core.state import Rules
 from dcos.model.identifiers import id_problem, role_problem
 from dcos.model.v1.scheduler import OfferConstraints
@@ -30,16 +31,22 @@ def framework_problem(
     if not multi_role and info.roles:
         return "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"
     roles = info.roles if multi_role else (info.role or "*",)
-    if len(set(roles)) != len(roles):
-        return "'FrameworkInfo.roles' contains duplicate items"
+    twice = sorted({role for role in roles if roles.count(role) > 1})
+    if twice:
+        return f"'FrameworkInfo.roles' contains duplicate items: {_set_text(twice)}"
     for role in roles:
         problem = role_problem(role)
         if problem is not None:
-            return f"'FrameworkInfo.role{'s' if multi_role else ''}' contains an invalid role: {problem}"
+            said = (
+                "'FrameworkInfo.roles' contains invalid role"
+                if multi_role
+                else "'FrameworkInfo.role' is not a valid role"
+            )
+            return f"{said}: {problem}"
     if info.id is not None and info.id.value:
         problem = id_problem(info.id.value)
         if problem is not None:
-            return f"'FrameworkInfo.id' is invalid: {problem}"
+            return problem
     for role, filters in info.offer_filters.items():
         for one in filters.min_allocatable_resources.quantities if filters.min_allocatable_resources else ():
             if not one.quantities:
@@ -47,30 +54,53 @@ def framework_problem(
             if any(not math.isfinite(scalar.value) or scalar.value < 0 for scalar in one.quantities.values()):
                 return f"Invalid offer filters for role '{role}': quantities must be finite and not negative"
     if not math.isfinite(info.failover_timeout) or abs(info.failover_timeout) > _MAX_TIMEOUT_S:
-        return f"The 'failover_timeout' of {info.failover_timeout} seconds is invalid"
+        return f"The framework failover_timeout ({info.failover_timeout:g}) is invalid"
     if rules.roles is not None:
-        outside = sorted(role for role in roles if role not in rules.roles and role != "*")
+        outside = sorted(role for role in roles if role not in rules.roles)
         if outside:
-            return "Roles { " + ", ".join(outside) + " } are not present in the master's --roles"
+            return f"Roles {_set_text(outside)} are not present in the master's --roles"
     if info.user == "root" and not rules.root_submissions:
         return "User 'root' is not allowed to run frameworks without --root_submissions set"
     if info.id is not None and info.id.value in completed:
         return "Framework has been removed"
     strangers = sorted(set(suppressed) - set(roles))
     if strangers:
-        return f"Suppressed role '{strangers[0]}' is not among the framework's roles"
+        return f"Suppressed roles {_set_text(strangers)} are not contained in the set of roles"
     if constraints is not None:
-        for role, wanted in constraints.role_constraints.items():
+        for role in constraints.role_constraints:
             if role not in roles:
-                return f"Offer constraints are set for role '{role}' that the framework is not subscribed to"
-            if not wanted.groups or any(not group.attribute_constraints for group in wanted.groups):
-                return f"Offer constraints of role '{role}' are invalid: an empty group never matches"
+                return (
+                    f"Offer constraints specify `role_constraints` for a role '{role}'not contained in the set of roles"
+                )
+        problem = constraints_problem(constraints, rules.regex_limits)
+        if problem is not None:
+            return f"Offer constraints are not valid: {problem}"
     return None
+
+
+def _set_text(words: Iterable[str]) -> str:
+    return "{ " + ", ".join(words) + " }"
+
+
+def principal_problem(before: FrameworkInfo, after: FrameworkInfo) -> str | None:
+    """Whoever knows an id only may not take a framework over; the old principal is not told."""
+    return "Changing framework's principal is not allowed." if before.principal != after.principal else None
 
 
 def update_problem(before: FrameworkInfo, after: FrameworkInfo) -> str | None:
     """What UPDATE_FRAMEWORK may not change."""
-    for name in ("principal", "user", "checkpoint"):
-        if getattr(before, name) != getattr(after, name):
-            return f"Updating 'FrameworkInfo.{name}' is unsupported"
+    problem = principal_problem(before, after)
+    if problem is not None:
+        return problem
+    for name in ("user", "checkpoint"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            return (
+                f"Updating 'FrameworkInfo.{name}' is unsupported; attempted to update from '{_word(old)}' to "
+                f"'{_word(new)}'"
+            )
     return None
+
+
+def _word(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -13,7 +13,7 @@ import msgspec
 from dcos.master.core import inverse_offers, offers, operations, tasks, views
 from dcos.master.core.authorization import registration_problem
 from dcos.master.core.effects import Answer, CloseStream, ToScheduler
-from dcos.master.core.framework_validation import framework_problem, update_problem
+from dcos.master.core.framework_validation import framework_problem, principal_problem, update_problem
 from dcos.master.core.records import FrameworkRecord
 from dcos.master.core.state import Deadline, State
 from dcos.model.v1 import master, scheduler
@@ -32,8 +32,8 @@ def subscribe(state: State, stream: str, call: scheduler.CallSubscribe, now: flo
     )
     if problem is None:
         problem = registration_problem(state.rules.acls, info)
-    if problem is None and known is not None and known.info.principal != info.principal and not known.recovered:
-        problem = "Changing framework's principal is not allowed"
+    if problem is None and known is not None:
+        problem = principal_problem(known.info, info)
     if problem is not None:
         error = scheduler.Event(type=scheduler.EventType.ERROR, error=scheduler.EventError(message=problem))
         state.emit(ToScheduler(stream, error))
@@ -81,9 +81,8 @@ def _return(state: State, framework: FrameworkRecord, stream: str, call: schedul
         for offer in list(framework.offers.values()):
             offers.discard(state, offer, now)
         inverse_offers.discard_all(state, framework)
-    info = call.framework_info
-    if not framework.recovered:
-        info = msgspec.structs.replace(info, user=framework.info.user, checkpoint=framework.info.checkpoint)
+    before = framework.info
+    info = msgspec.structs.replace(call.framework_info, user=before.user, checkpoint=before.checkpoint)
     if framework.recovered:
         framework.registered = now
     framework.recovered = False
@@ -217,9 +216,11 @@ def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> No
         tasks.end(state, framework, agent, task, status, silent=True)
     for agent_id, executor_id in list(framework.executors):
         tasks.remove_executor(state, framework, state.agents[agent_id], executor_id)
+    apart = list(framework.unreachable.values())
+    for task in apart:
+        tasks.bring_back(state, framework, task.id)
     state.census.forget(framework.id)
-    framework.completed.extend(framework.unreachable.values())
-    framework.unreachable.clear()
+    framework.completed.extend(apart)
     if framework.stream is not None:
         state.streams.pop(framework.stream, None)
         state.emit(CloseStream(framework.stream))
@@ -237,19 +238,29 @@ def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> No
     state.publish(master.Event(type=master.EventType.FRAMEWORK_REMOVED, framework_removed=removed))
 
 
-def _own_roles(framework: FrameworkRecord, asked: tuple[str, ...]) -> tuple[str, ...]:
-    """``asked``, or all when empty; nothing if any of it is not the framework's."""
+def _own_roles(framework: FrameworkRecord, asked: tuple[str, ...]) -> tuple[str, ...] | None:
+    """``asked``, or all when empty; None if any of it is not the framework's."""
     if not asked:
         return framework.roles
-    return asked if set(asked) <= set(framework.roles) else ()
+    return asked if set(asked) <= set(framework.roles) else None
 
 
 def revive(state: State, framework: FrameworkRecord, call: scheduler.CallRevive | None) -> None:
+    """One role that is not the framework's makes all of the call void."""
     state.counters["messages_revive_offers"] += 1
+    roles = _own_roles(framework, call.roles if call is not None else ())
+    if roles is None:
+        state.counters["dropped_messages"] += 1
+        return
     inverse_offers.ask_again(state, framework)
-    state.allocator.revive(framework.id, _own_roles(framework, call.roles if call is not None else ()))
+    state.allocator.revive(framework.id, roles)
 
 
 def suppress(state: State, framework: FrameworkRecord, call: scheduler.CallSuppress | None) -> None:
+    """As ``revive``."""
     state.counters["messages_suppress_offers"] += 1
-    state.allocator.suppress(framework.id, _own_roles(framework, call.roles if call is not None else ()))
+    roles = _own_roles(framework, call.roles if call is not None else ())
+    if roles is None:
+        state.counters["dropped_messages"] += 1
+        return
+    state.allocator.suppress(framework.id, roles)

@@ -12,7 +12,7 @@ import msgspec
 
 from dcos.master.core import inverse_offers, offers, operations, tasks
 from dcos.master.core.effects import Answer, CloseLink, Write
-from dcos.master.core.records import AgentRecord
+from dcos.master.core.records import AgentRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.registry import AgentEntry, Standing
 from dcos.master.core.state import Deadline, State
 from dcos.model.v1 import master, scheduler
@@ -20,6 +20,7 @@ from dcos.model.v1.types import (
     AgentID,
     OperationState,
     TaskState,
+    TaskStatus,
     TaskStatusReason,
 )
 from dcos.wire import agent_link
@@ -146,7 +147,9 @@ def gone(state: State, agent_id: str, now: float) -> bool:
     entry = AgentEntry(info=info, standing=Standing.GONE, since=now)
     state.gone[agent_id] = entry
     state.emit(Write(agent_id, entry))
-    if agent is not None:
+    if agent is None:
+        _end_unreachable_tasks(state, agent_id, now)
+    else:
         state.counters["slave_removals"] += 1
         _end_tasks(
             state,
@@ -163,6 +166,38 @@ def gone(state: State, agent_id: str, now: float) -> bool:
     trusted(state, agent_id)
     state.note("agent_gone", agent=agent_id)
     return True
+
+
+def returned(state: State, agent_id: str) -> None:
+    """An unreachable agent is back: whichever of its tasks it does not bring along are not unreachable any more either."""
+    for framework, task in _unreachable_tasks(state, agent_id):
+        tasks.bring_back(state, framework, task.id)
+
+
+def _end_unreachable_tasks(state: State, agent_id: str, now: float) -> None:
+    """Their agent will never come back."""
+    for framework, task in _unreachable_tasks(state, agent_id):
+        status = _status_of_gone(framework, task, now)
+        tasks.give_up(state, framework, task, status)
+
+
+def _unreachable_tasks(state: State, agent_id: str) -> list[tuple[FrameworkRecord, TaskRecord]]:
+    found = sorted(state.unreachable_tasks.get(agent_id, ()))
+    return [(state.frameworks[one], state.frameworks[one].unreachable[task]) for one, task in found]
+
+
+def _status_of_gone(framework: FrameworkRecord, task: TaskRecord, now: float) -> TaskStatus:
+    kinds = TaskStatusReason
+    aware = framework.partition_aware
+    return tasks.status_of_master(
+        task.id,
+        TaskState.TASK_GONE_BY_OPERATOR if aware else TaskState.TASK_LOST,
+        kinds.REASON_AGENT_REMOVED_BY_OPERATOR if aware else kinds.REASON_AGENT_REMOVED,
+        GONE,
+        now,
+        agent=task.agent,
+        executor=task.message.executor_id,
+    )
 
 
 def _end_tasks(state: State, agent: AgentRecord, now: float, to: TaskState, reason: TaskStatusReason, why: str) -> None:

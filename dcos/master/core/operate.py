@@ -28,7 +28,7 @@ def operate(state: State, event: Operate) -> None:
     operation = stacked(event.operation)
     problem = operation_problem(operation, agent, None, event.principal)
     if problem is not None:
-        what = f"Invalid {operation.type} operation on agent {agent.id}: {problem}"
+        what = f"Invalid {operation.type} operation on agent {agent.described}: {problem}"
         state.emit(Answer(event.request, 400, what))
         return
     change = conversion(operation)

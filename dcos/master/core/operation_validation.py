@@ -15,12 +15,13 @@ import msgspec
 from dcos.master.core.records import AgentRecord, FrameworkRecord
 from dcos.model import values
 from dcos.model.conversions import plain_disk
-from dcos.model.resource_rules import resource_problem, resources_problem
+from dcos.model.resource_rules import resource_problem, validation_problem
 from dcos.model.resources import DYNAMIC, Resources, allocation_role, reservations_of, split
 from dcos.model.v1.types import (
     AgentInfoCapabilityType,
     FrameworkInfoCapabilityType,
     OfferOperation,
+    OfferOperationCreateDisk,
     OfferOperationGrowVolume,
     OfferOperationReserve,
     OfferOperationShrinkVolume,
@@ -50,9 +51,9 @@ def operation_problem(
         case OfferOperationType.SHRINK_VOLUME if operation.shrink_volume is not None:
             return _shrink(operation.shrink_volume, agent)
         case OfferOperationType.CREATE_DISK if operation.create_disk is not None:
-            return _of_provider(operation.create_disk.source)
+            return _create_disk(operation.create_disk, agent)
         case OfferOperationType.DESTROY_DISK if operation.destroy_disk is not None:
-            return _of_provider(operation.destroy_disk.source)
+            return _destroy_disk(operation.destroy_disk.source, agent)
         case None | OfferOperationType.UNKNOWN:
             return "Unknown offer operation"
         case other:
@@ -70,17 +71,16 @@ def text_of(resource: Resource) -> str:
 def _reserve(
     call: OfferOperationReserve, agent: AgentRecord, framework: FrameworkRecord | None, principal: str | None
 ) -> str | None:
-    problem = resources_problem(call.resources)
-    if problem is None and not Resources.of(call.resources):
-        problem = "No resources specified"
-    if problem is None:
-        problem = _one_provider(call.resources)
+    problem = validation_problem(call.resources)
     if problem is not None:
         return f"Invalid resources: {problem}"
     if call.source:
-        problem = _source(call, framework)
+        problem = _source(call)
         if problem is not None:
             return problem
+    problem = _one_provider(call.resources) or _empty(call.resources)
+    if problem is not None:
+        return f"Invalid resources: {problem}"
     for one in call.resources:
         problem = _reserved(one, agent, framework, principal)
         if problem is not None:
@@ -88,18 +88,26 @@ def _reserve(
     return None
 
 
-def _source(call: OfferOperationReserve, framework: FrameworkRecord | None) -> str | None:
-    """A reservation of what is reserved already, in one step."""
-    if framework is not None:
-        return "Operation on reserve with 'source' is not allowed for frameworks"
-    problem = resources_problem(call.source)
+def _empty(resources: tuple[Resource, ...]) -> str | None:
+    return None if Resources.of(resources) else "No resources specified"
+
+
+def _source(call: OfferOperationReserve) -> str | None:
+    """A reservation of what is reserved already, in one step; only operators may."""
+    problem = validation_problem(call.source)
     if problem is not None:
-        return f"Invalid source resources: {problem}"
+        return f"Invalid source: {problem}"
     for name, given in (("source", call.source), ("resources", call.resources)):
+        if not given:
+            return f"Invalid {name}: Resource cannot be empty"
         if len({reservations_of(one) for one in given}) > 1:
-            return f"Resources in '{name}' do not have a uniform reservation"
-    if _without_reservations(call.source) != _without_reservations(call.resources):
-        return "Resources in 'source' and 'resources' differ in more than their reservations"
+            return f"Invalid {name}: Mixed reservations are not supported {Resources.of(given).describe()}"
+    before, after = _without_reservations(call.source), _without_reservations(call.resources)
+    if before != after:
+        return (
+            f"Source and target resources should refer to identical resource quantities: {before.describe()} vs. "
+            f"{after.describe()}"
+        )
     if any(split(one)[0].persistence_id is not None for one in call.source):
         return "A persistent volume cannot be reserved anew"
     return None
@@ -115,8 +123,21 @@ def _reserved(
     stack = reservations_of(one)
     if not _is_dynamic(stack):
         return f"Resource {text_of(one)} is not dynamically reserved"
-    role = stack[-1].role or ""
-    allocated = allocation_role(one)
+    problem = _agent_problem(one, "Resource", "reserved", agent)
+    if problem is not None:
+        return problem
+    named = stack[-1].principal
+    if principal is not None and named is None:
+        return (
+            f"A reserve operation was attempted by principal '{principal}', but there is a reserved resource in the "
+            "request with no principal set"
+        )
+    if principal is not None and named != principal:
+        return (
+            f"A reserve operation was attempted by authenticated principal '{principal}', which does not match a "
+            f"reserved resource in the request with principal '{named}'"
+        )
+    role, allocated = stack[-1].role or "", allocation_role(one)
     if framework is not None:
         problem = _role_problem(one, role, allocated, framework)
         if problem is not None:
@@ -126,19 +147,9 @@ def _reserved(
             "A reserve operation was attempted with an allocated resource, but the operator API only allows "
             "reservations to be made to unallocated resources"
         )
-    if principal is not None and stack[-1].principal != principal:
-        named = (
-            "no principal set"
-            if stack[-1].principal is None
-            else f"principal '{stack[-1].principal}' set in 'ReservationInfo'"
-        )
-        return (
-            f"A reserve operation was attempted by principal '{principal}', but there is a reserved resource in the "
-            f"request with {named}"
-        )
     if one.disk is not None and one.disk.persistence is not None:
         return f"A persistent volume {text_of(one)} must already be reserved"
-    return _agent_problem(one, "Resource", "reserved", agent)
+    return None
 
 
 def _role_problem(one: Resource, role: str, allocated: str | None, framework: FrameworkRecord) -> str | None:
@@ -155,18 +166,14 @@ def _role_problem(one: Resource, role: str, allocated: str | None, framework: Fr
         )
     if role not in framework.roles:
         return (
-            f"A reserve operation was attempted for a resource with role '{role}', but the framework can only reserve "
-            f"resources with roles '{roles}'"
+            f"A reserve operation was attempted for a resource allocated to role '{role}', but the framework only has "
+            f"roles '{roles}'"
         )
     return None
 
 
 def _unreserve(resources: tuple[Resource, ...]) -> str | None:
-    problem = resources_problem(resources)
-    if problem is None and not Resources.of(resources):
-        problem = "No resources specified"
-    if problem is None:
-        problem = _one_provider(resources)
+    problem = validation_problem(resources) or _one_provider(resources) or _empty(resources)
     if problem is not None:
         return f"Invalid resources: {problem}"
     for one in resources:
@@ -196,8 +203,6 @@ def _create(
             return f"Persistence ID '{kind.persistence_id}' is not unique"
         there.add((kind.role, kind.persistence_id))
     for one in volumes:
-        if one.disk is not None and one.disk.volume is not None and one.disk.volume.mode is VolumeMode.RO:
-            return "Not a persistent volume: Read-only persistent volume not supported"
         if (
             one.shared is not None
             and framework is not None
@@ -209,23 +214,27 @@ def _create(
             )
         if framework is None and allocation_role(one) is not None:
             return f"Create volume operation attempted with an allocated resource '{text_of(one)}'"
-        if principal is not None:
-            assert one.disk is not None
-            assert one.disk.persistence is not None
-            named = one.disk.persistence.principal
-            if named is None:
-                return (
-                    f"Create volume operation attempted by principal '{principal}', but there is a volume in the "
-                    "operation with no 'disk.persistence.principal' set"
-                )
-            if named != principal:
-                return (
-                    f"Create volume operation attempted by principal '{principal}', but there is a volume in the "
-                    f"operation with principal '{named}' set in 'disk.persistence.principal'"
-                )
         problem = _agent_problem(one, "Volume", "created", agent)
+        if problem is None and principal is not None:
+            problem = _creator_problem(one, principal)
         if problem is not None:
             return problem
+    return None
+
+
+def _creator_problem(volume: Resource, principal: str) -> str | None:
+    persistence = volume.disk.persistence if volume.disk is not None else None
+    named = persistence.principal if persistence is not None else None
+    if named is None:
+        return (
+            f"Create volume operation attempted by principal '{principal}', but there is a volume in the operation "
+            "with no principal set in 'disk.persistence'"
+        )
+    if named != principal:
+        return (
+            f"Create volume operation attempted by authenticated principal '{principal}', which does not match a "
+            f"volume in the operation with principal '{named}' set in 'disk.persistence'"
+        )
     return None
 
 
@@ -242,11 +251,7 @@ def _destroy(volumes: tuple[Resource, ...], agent: AgentRecord) -> str | None:
 
 
 def _volumes_problem(volumes: tuple[Resource, ...]) -> str | None:
-    problem = resources_problem(volumes)
-    if problem is None and not Resources.of(volumes):
-        problem = "No resources specified"
-    if problem is None:
-        problem = _one_provider(volumes)
+    problem = validation_problem(volumes) or _one_provider(volumes) or _empty(volumes)
     if problem is not None:
         return f"Invalid resources: {problem}"
     problem = next((text for one in volumes if (text := _not_persistent(one)) is not None), None)
@@ -258,6 +263,10 @@ def _not_persistent(one: Resource) -> str | None:
         return f"Resource {text_of(one)} does not have DiskInfo"
     if one.disk.persistence is None:
         return "'persistence' is not set in DiskInfo"
+    if one.disk.volume is None:
+        return "Expecting 'volume' to be set for persistent volume"
+    if one.disk.volume.mode is VolumeMode.RO:
+        return "Read-only persistent volume not supported"
     return None
 
 
@@ -266,13 +275,13 @@ def _grow(call: OfferOperationGrowVolume, agent: AgentRecord) -> str | None:
         problem = resource_problem(one)
         if problem is not None:
             return f"Invalid resource in the 'GrowVolume.{name}' field: {problem}"
-    problem = _not_persistent(call.volume)
-    if problem is not None:
-        return f"Invalid persistent volume in the 'GrowVolume.volume' field: {problem}"
     if call.addition.scalar is None or values.thousandths(call.addition.scalar.value) <= 0:
         return "The size of 'GrowVolume.addition' field must be greater than zero"
     if call.volume.provider_id is not None:
         return "Growing a volume from a resource provider is not supported"
+    problem = _not_persistent(call.volume)
+    if problem is not None:
+        return f"Invalid persistent volume in the 'GrowVolume.volume' field: {problem}"
     if call.volume.shared is not None:
         return "Growing a shared persistent volume is not supported"
     below = next(iter(plain_disk((call.volume,))), None)
@@ -285,19 +294,18 @@ def _shrink(call: OfferOperationShrinkVolume, agent: AgentRecord) -> str | None:
     problem = resource_problem(call.volume)
     if problem is not None:
         return f"Invalid resource in the 'ShrinkVolume.volume' field: {problem}"
+    less = call.subtract.value
+    if not less > 0 or less == float("inf") or values.thousandths(less) <= 0:
+        return "Value of 'ShrinkVolume.subtract' must be greater than zero"
+    if values.thousandths(less) >= split(call.volume)[0].size:
+        return "Value of 'ShrinkVolume.subtract' must be smaller than the size of 'ShrinkVolume.volume'"
+    if call.volume.provider_id is not None:
+        return "Shrinking a volume from a resource provider is not supported"
+    if _source_type(call.volume) is ResourceDiskInfoSourceType.MOUNT:
+        return "Shrinking a volume on a MOUNT disk is not supported"
     problem = _not_persistent(call.volume)
     if problem is not None:
         return f"Invalid persistent volume in the 'ShrinkVolume.volume' field: {problem}"
-    less = call.subtract.value
-    if not less > 0 or less == float("inf") or values.thousandths(less) <= 0:
-        return "The size of 'ShrinkVolume.subtract' field must be greater than zero"
-    if values.thousandths(less) >= split(call.volume)[0].size:
-        return "The size of 'ShrinkVolume.subtract' field must be less than the size of 'ShrinkVolume.volume'"
-    source = call.volume.disk.source if call.volume.disk is not None else None
-    if source is not None and source.type is ResourceDiskInfoSourceType.MOUNT:
-        return "Shrinking a persistent volume on a MOUNT disk is not supported"
-    if call.volume.provider_id is not None:
-        return "Shrinking a volume from a resource provider is not supported"
     if call.volume.shared is not None:
         return "Shrinking a shared persistent volume is not supported"
     return _resizable(call.volume, "shrunk", agent)
@@ -309,10 +317,65 @@ def _resizable(volume: Resource, done: str, agent: AgentRecord) -> str | None:
     return f"Volume {text_of(volume)} cannot be {done} on an agent without RESIZE_VOLUME capability"
 
 
-def _of_provider(source: Resource) -> str | None:
-    """No agent here has resource providers, so that nothing can be theirs."""
+# ---- disks of resource providers -------------------------------------------------------------------------------------
+
+
+def _source_type(one: Resource) -> ResourceDiskInfoSourceType | None:
+    return one.disk.source.type if one.disk is not None and one.disk.source is not None else None
+
+
+def _provided(source: Resource, agent: AgentRecord) -> str | None:
+    if not _has(agent, AgentInfoCapabilityType.RESOURCE_PROVIDER):
+        return "Not supported because the agent does not have RESOURCE_PROVIDER capability"
+    problem = validation_problem((source,))
+    if problem is not None:
+        return f"Invalid resource: {problem}"
     if source.provider_id is None:
         return "'source' is not managed by a resource provider"
+    return None
+
+
+def _create_disk(call: OfferOperationCreateDisk, agent: AgentRecord) -> str | None:
+    kinds = ResourceDiskInfoSourceType
+    problem = _provided(call.source, agent)
+    if problem is not None:
+        return problem
+    if _source_type(call.source) is not kinds.RAW:
+        return "'source' is not a RAW disk resource"
+    if call.target_type not in (kinds.MOUNT, kinds.BLOCK):
+        return "'target_type' is neither MOUNT or BLOCK"
+    assert call.source.disk is not None
+    assert call.source.disk.source is not None
+    profiled = call.source.disk.source.profile is not None
+    if profiled and call.target_profile is not None:
+        return "'target_profile' must not be set when 'source' has a profile"
+    if not profiled and call.target_profile is None:
+        return "'target_profile' must be set when 'source' has no profile"
+    return _unknown_provider(call.source)
+
+
+def _destroy_disk(source: Resource, agent: AgentRecord) -> str | None:
+    kinds = ResourceDiskInfoSourceType
+    problem = _provided(source, agent)
+    if problem is not None:
+        return problem
+    if _source_type(source) not in (kinds.MOUNT, kinds.BLOCK, kinds.RAW):
+        return "'source' is neither a MOUNT, BLOCK or RAW disk resource"
+    assert source.disk is not None
+    assert source.disk.source is not None
+    if source.disk.source.id is None:
+        return "'source' is not backed by a CSI volume"
+    if source.disk.persistence is not None:
+        return (
+            f"A disk resource containing a persistent volume {text_of(source)} cannot be destroyed directly. Please "
+            "destroy the persistent volume first then destroy the disk resource"
+        )
+    return _unknown_provider(source)
+
+
+def _unknown_provider(source: Resource) -> str:
+    """No agent here has resource providers, so that nothing offered can be theirs."""
+    assert source.provider_id is not None
     return f"Resource provider {source.provider_id.value} is not known"
 
 
@@ -326,12 +389,17 @@ def feedback_problem(operation: OfferOperation, agent: AgentRecord) -> str | Non
     if not operation.id.value:
         return "Operation 'id' must not be empty"
     kinds = AgentInfoCapabilityType
-    if _has(agent, kinds.RESOURCE_PROVIDER) and _has(agent, kinds.AGENT_OPERATION_FEEDBACK):
-        return None
-    return (
-        f"Operation on agent default resources requested feedback, but agent {agent.id} does not have the required "
-        "RESOURCE_PROVIDER and AGENT_OPERATION_FEEDBACK capabilities"
-    )
+    if not _has(agent, kinds.RESOURCE_PROVIDER):
+        return (
+            f"Operation requested feedback, but agent {agent.id} does not have the required RESOURCE_PROVIDER "
+            "capability"
+        )
+    if not _has(agent, kinds.AGENT_OPERATION_FEEDBACK):
+        return (
+            f"Operation on agent default resources requested feedback, but agent {agent.id} does not have the required "
+            "AGENT_OPERATION_FEEDBACK and RESOURCE_PROVIDER capabilities"
+        )
+    return None
 
 
 def _has(agent: AgentRecord, capability: AgentInfoCapabilityType) -> bool:
@@ -343,9 +411,13 @@ def _is_dynamic(stack: tuple[ResourceReservationInfo, ...]) -> bool:
 
 
 def _one_provider(resources: tuple[Resource, ...]) -> str | None:
-    if len({one.provider_id for one in resources}) > 1:
-        return "The resources have multiple resource providers"
-    return None
+    providers = {one.provider_id.value if one.provider_id is not None else None for one in resources}
+    if len(providers) < 2:
+        return None
+    named = sorted(one for one in providers if one is not None)
+    if len(named) < len(providers):
+        return "Some resources have a resource provider and some do not"
+    return f"The resources have multiple resource providers: {', '.join(named)}"
 
 
 def _agent_problem(one: Resource, what: str, done: str, agent: AgentRecord) -> str | None:

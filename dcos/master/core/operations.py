@@ -311,32 +311,32 @@ def reconcile(state: State, framework: FrameworkRecord, call: scheduler.CallReco
 
 
 def _latest(record: OperationRecord) -> OperationStatus:
-    return msgspec.structs.replace(
-        record.latest, uuid=None, message=record.latest.message or "Reconciliation: Latest operation status"
-    )
+    return msgspec.structs.replace(record.latest, uuid=None)
 
 
 def _answer(
     state: State, framework: FrameworkRecord, asked: scheduler.CallReconcileOperationsOperation
 ) -> OperationStatus:
+    """No agent here has resource providers: what is asked of one is asked of nobody known."""
     record = framework.operations.get(asked.operation_id.value)
     if record is not None:
         return _latest(record)
     agent = asked.agent_id.value if asked.agent_id is not None else None
-    found, text = OperationState.OPERATION_UNKNOWN, "Reconciliation: Operation is unknown"
-    if agent in state.recovered:
-        found, text = (
-            OperationState.OPERATION_RECOVERING,
-            "Reconciliation: Agent is recovered but has not re-registered",
-        )
+    found, text = OperationState.OPERATION_UNKNOWN, "Both operation and agent are unknown"
+    if agent is None:
+        text = "Operation is unknown and no 'agent_id' was provided"
+    elif agent in state.recovered:
+        found, text = OperationState.OPERATION_RECOVERING, "Agent is recovered but has not re-registered"
+    elif agent in state.agents:
+        text = "Operation is unknown"
     elif agent in state.unreachable:
-        found, text = OperationState.OPERATION_UNREACHABLE, "Reconciliation: Agent is unreachable"
+        found, text = OperationState.OPERATION_UNREACHABLE, "Agent is unreachable"
     elif agent in state.gone:
-        found, text = OperationState.OPERATION_GONE_BY_OPERATOR, "Reconciliation: Agent marked gone by operator"
+        found, text = OperationState.OPERATION_GONE_BY_OPERATOR, "Agent marked gone by operator"
     return OperationStatus(
         operation_id=asked.operation_id,
         state=found,
-        message=text,
+        message=f"Reconciliation: {text}",
         agent_id=asked.agent_id,
         resource_provider_id=asked.resource_provider_id,
     )

@@ -77,12 +77,12 @@ def _answer(
     if here is not None and not here.connected and not framework.info.checkpoint:
         return None  # given up when the link broke; whether it is gone shows when the agent is back
     if agent is not None and agent in state.agents:
-        found, text = TaskState.TASK_GONE, "Reconciliation: Task is gone"
+        found, text = TaskState.TASK_GONE, "Reconciliation: Task is unknown to the agent"
     elif agent is not None and agent in state.unreachable:
         found, text = TaskState.TASK_UNREACHABLE, "Reconciliation: Task is unreachable"
         unreachable_since = state.unreachable[agent].since
     elif agent is not None and agent in state.gone:
-        found, text = TaskState.TASK_GONE_BY_OPERATOR, "Reconciliation: Task is gone by operator"
+        found, text = TaskState.TASK_GONE_BY_OPERATOR, "Reconciliation: Task is gone"
     else:
         found, text = TaskState.TASK_UNKNOWN, "Reconciliation: Task is unknown"
     return TaskStatus(

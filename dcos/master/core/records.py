@@ -212,6 +212,11 @@ class AgentRecord:
     ready_full: tuple[tuple[object, ...], bytes] | None = None
 
     @property
+    def described(self) -> str:
+        """As upstream's messages name an agent."""
+        return f"{self.id} at {self.pid} ({self.info.hostname})"
+
+    @property
     def connected(self) -> bool:
         return self.link is not None
 

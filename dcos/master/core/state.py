@@ -14,7 +14,7 @@ from enum import Enum
 from dcos.master.core.allocator import Allocator
 from dcos.master.core.census import Census
 from dcos.master.core.clients import Traits
-from dcos.master.core.constraints import allows
+from dcos.master.core.constraints import RegexLimits, allows
 from dcos.master.core.effects import Effect, Note, Publish, ToAgent, ToScheduler
 from dcos.master.core.ledger import Quantities
 from dcos.master.core.records import AgentRecord, FrameworkRecord, InverseOfferRecord, OfferRecord
@@ -61,6 +61,8 @@ class Rules:
     allocator_recovery_s: float = 600.0
     """Where there is quota, a new leader offers nothing until this part of the agents is back or this time is over."""
     require_domain: bool = False
+    regex_limits: RegexLimits = field(default_factory=RegexLimits)
+    """What the expressions of offer constraints may cost."""
 
 
 class Deadline(Enum):
@@ -96,6 +98,8 @@ class State:
     awaited: int = 0
     """How many those were at first."""
     unreachable: dict[str, AgentEntry] = field(default_factory=dict)
+    unreachable_tasks: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    """Of unreachable agents: (framework, task), as far as the frameworks still remember them."""
     gone: dict[str, AgentEntry] = field(default_factory=dict)
     offers: dict[str, OfferRecord] = field(default_factory=dict)
     quotas: dict[str, QuotaConfig] = field(default_factory=dict)
@@ -179,7 +183,7 @@ class State:
 
     def traits(self, framework: FrameworkRecord) -> Traits:
         """What the allocator needs to know of a framework."""
-        limits = framework.constraints
+        wanted, regex = framework.constraints, self.rules.regex_limits
         agents = self.agents
         kinds = FrameworkInfoCapabilityType
         enough = {
@@ -198,7 +202,7 @@ class State:
             region_aware=kinds.REGION_AWARE in framework.capabilities,
             multi_role=kinds.MULTI_ROLE in framework.capabilities,
             enough=enough,
-            wants=None if limits is None else lambda role, agent: allows(limits, role, agents[agent].info),
+            wants=None if wanted is None else lambda role, agent: allows(wanted, role, agents[agent].info, regex),
         )
 
     # ---- ids and time ------------------------------------------------------------------------------------------------

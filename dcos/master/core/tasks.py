@@ -163,6 +163,7 @@ def set_apart(state: State, framework: FrameworkRecord, task: TaskRecord) -> Non
         state.census.leave(known)
     bring_back(state, framework, task.id)
     framework.unreachable[task.id] = task
+    state.unreachable_tasks.setdefault(task.agent, set()).add((framework.id, task.id))
     state.census.enter(task)
     while len(framework.unreachable) > state.rules.max_unreachable_tasks:
         bring_back(state, framework, next(iter(framework.unreachable)))
@@ -170,8 +171,29 @@ def set_apart(state: State, framework: FrameworkRecord, task: TaskRecord) -> Non
 
 def bring_back(state: State, framework: FrameworkRecord, task_id: str) -> None:
     """It is not unreachable, or not known as that any more."""
-    if (known := framework.unreachable.pop(task_id, None)) is not None:
-        state.census.leave(known)
+    known = framework.unreachable.pop(task_id, None)
+    if known is None:
+        return
+    state.census.leave(known)
+    of_agent = state.unreachable_tasks[known.agent]
+    of_agent.discard((framework.id, task_id))
+    if not of_agent:
+        del state.unreachable_tasks[known.agent]
+
+
+def give_up(state: State, framework: FrameworkRecord, task: TaskRecord, status: TaskStatus) -> None:
+    """From unreachable to completed: its agent is gone for ever."""
+    bring_back(state, framework, task.id)
+    record(state, framework, task, status, status.state)
+    _complete(state, framework, task)
+    tell_status(state, framework, status)
+
+
+def recall(state: State, framework: FrameworkRecord, agent_id: str, task_id: str) -> None:
+    """A completed task is not shown as both: we had ended it by ourselves, and its agent never heard of that."""
+    for ended in [one for one in framework.completed if one.id == task_id and one.agent == agent_id]:
+        framework.completed.remove(ended)
+        state.census.leave(ended)
 
 
 def add_executor(

@@ -77,3 +77,62 @@ def test_a_state_is_not_told_before_the_updates_that_lead_to_it() -> None:
     stage.clear()
     stage.back(record.info, (told,), pid=record.pid)
     assert [status.state for status in stage.statuses(stream)] == [TaskState.TASK_RUNNING]
+    assert stage.statuses(stream)[0].message == "Unreachable agent reregistered"
+
+
+def test_what_an_unreachable_agent_does_not_bring_back_is_not_unreachable_any_more() -> None:
+    stage = Stage()
+    agent, link = stage.agent()
+    framework, stream = stage.subscribe()
+    stage.run_task(framework)
+    record = stage.state.agents[agent]
+    stage.cut(link)
+    stage.wait(601.0)
+    assert list(stage.state.frameworks[framework].unreachable) == ["t"]
+    stage.back(record.info, pid=record.pid)
+    assert not stage.state.frameworks[framework].unreachable
+    assert not stage.state.unreachable_tasks
+    stage.clear()
+    asked = scheduler.CallReconcileTask(task_id=TaskID(value="t"), agent_id=AgentID(value=agent))
+    stage.call(framework, Call(type=CallType.RECONCILE, reconcile=scheduler.CallReconcile(tasks=(asked,))))
+    (status,) = stage.statuses(stream)
+    assert (status.state, status.message) == (TaskState.TASK_GONE, "Reconciliation: Task is unknown to the agent")
+
+
+def test_a_task_that_was_ended_behind_its_agents_back_is_not_shown_twice() -> None:
+    """An agent that the master removed comes back running what was said to be LOST."""
+    stage = Stage()
+    agent, link = stage.agent()
+    framework, stream = stage.subscribe()
+    stage.run_task(framework)
+    record = stage.state.agents[agent]
+    (task,) = record.tasks.values()
+    told = agent_link.AgentFramework(info=stage.state.frameworks[framework].info, tasks=(task.message,))
+    stage.say(link, agent_link.Unregister())
+    assert [one.id for one in stage.state.frameworks[framework].completed] == ["t"]
+    stage.clear()
+    stage.back(record.info, (told,), pid=record.pid)
+    assert list(stage.state.frameworks[framework].tasks) == ["t"]
+    assert not stage.state.frameworks[framework].completed
+    assert [one.message for one in stage.statuses(stream)] == ["Unknown agent reregistered"]
+
+
+def test_nobody_takes_over_a_framework_that_only_its_agents_know() -> None:
+    """After a change of leader its id is all that a stranger would need."""
+    first = Stage()
+    agent, _ = first.agent()
+    framework, _ = first.subscribe(framework_info("mine", principal="me"))
+    first.run_task(framework)
+    record = first.state.agents[agent]
+    (task,) = record.tasks.values()
+    told = agent_link.AgentFramework(info=first.state.frameworks[framework].info, tasks=(task.message,))
+    second = first.successor()
+    second.back(record.info, (told,), pid=record.pid)
+    _, stream = second.subscribe(framework_info("mine", principal="you", framework_id=framework))
+    (event,) = second.events(stream)
+    assert event.error is not None
+    assert event.error.message == "Changing framework's principal is not allowed."
+    changed = msgspec.structs.replace(framework_info("mine", principal="me", framework_id=framework), user="other")
+    again, _ = second.subscribe(changed)
+    assert again == framework
+    assert second.state.frameworks[framework].info.user == "root", "a user never changes"

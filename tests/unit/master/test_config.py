@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_upstreams_forms() -> None:
     )
     rules = config.rules()
     assert rules.offer_timeout_s == 120
-    assert rules.roles == frozenset({"a", "b"})
+    assert rules.roles == frozenset({"a", "b", "*"})
     assert rules.weights == {"a": 2.0, "b": 0.5}
     assert rules.min_allocatable == ({"cpus": 10, "mem": 32_000, "ports": 1000},)
     assert not rules.root_submissions
@@ -83,3 +84,47 @@ def test_acls_from_a_file(tmp_path: Path) -> None:
         config = load(Config, [ZK, text], {}, prefix=PREFIX)
         assert config.acls is not None
         assert not config.acls.permissive
+
+
+RATES = '{"limits": [{"principal": "p", "qps": 5, "capacity": 10}, {"principal": "q"}], "aggregate_default_qps": 1}'
+
+
+def test_rate_limits_are_looked_at() -> None:
+    config = load(Config, [ZK, f"--rate_limits={RATES}"], {}, prefix=PREFIX)
+    assert config.rate_limits is not None
+    assert [(one.principal, one.qps, one.capacity) for one in config.rate_limits.limits] == [
+        ("p", 5.0, 10),
+        ("q", None, None),
+    ]
+    assert without_effect(config) == ["rate_limits"]
+    assert '"principal":"p"' in config.flags()["rate_limits"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"limits": [{"principal": "p"}, {"principal": "p"}]}', "Duplicate principal p found in RateLimits"),
+        ('{"limits": [{"principal": "p", "qps": 0}]}', "Invalid qps: 0. It must be a positive number"),
+        ('{"aggregate_default_qps": -1}', "Invalid aggregate_default_qps: -1. It must be a positive number"),
+        ('{"limits": [{"qps": 1}]}', "principal"),
+        ("{", "--rate_limits"),
+    ],
+)
+def test_bad_rate_limits_are_named(text: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(why)):
+        load(Config, [ZK, f"--rate_limits={text}"], {}, prefix=PREFIX)
+
+
+def test_limits_of_expressions() -> None:
+    argv = [ZK, "--offer_constraints_re2_max_mem=8KB", "--offer_constraints_re2_max_program_size=7"]
+    config = load(Config, argv, {}, prefix=PREFIX)
+    assert (config.rules().regex_limits.max_mem, config.rules().regex_limits.max_program_size) == (8192, 7)
+    assert load(Config, [ZK], {}, prefix=PREFIX).flags()["offer_constraints_re2_max_mem"] == "4KB"
+
+
+def test_what_only_makes_sense_together() -> None:
+    argv = [ZK, "--roles=a", "--weights=b=2,*=3", "--offer_timeout=0secs"]
+    assert load(Config, argv, {}, prefix=PREFIX).problems() == [
+        "Invalid value '0ns' for --offer_timeout: Must be greater than zero",
+        "Invalid weight: 'b=2'. b is not a valid role",
+    ]

@@ -83,7 +83,7 @@ def test_old_frameworks_see_the_old_form() -> None:
         ),
         (framework_info("f"), Rules(root_submissions=False), "User 'root' is not allowed"),
         (framework_info("f", framework_id="a/b"), Rules(), "contains invalid characters"),
-        (framework_info("f", failover_timeout=1e300), Rules(), "'failover_timeout'"),
+        (framework_info("f", failover_timeout=1e300), Rules(), "The framework failover_timeout (1e+300) is invalid"),
     ],
     ids=["role syntax", "duplicates", "whitelist", "root", "id", "timeout"],
 )

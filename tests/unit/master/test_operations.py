@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
@@ -32,13 +34,14 @@ from dcos.model.v1.types import (
     ResourceDiskInfoSourceMount,
     ResourceDiskInfoSourcePath,
     ResourceDiskInfoSourceType,
+    ResourceProviderID,
     TaskInfo,
     TaskState,
     ValueScalar,
     Volume,
     VolumeMode,
 )
-from dcos.wire import agent_link
+from dcos.wire import agent_link, mesos_json
 from tests.unit.master.operation_makers import create, destroy, grow, res, reserve, shrink, unreserve
 from tests.unit.master.stage import AWARE, Stage, framework_info, launch, launch_group, task
 
@@ -233,7 +236,7 @@ REFUSED = [
     (reserve(res("cpus:1")), "is not dynamically reserved"),
     (reserve(res("cpus:1", "s")), "was allocated to role 'r'"),
     (reserve(res("cpus:9", "r")), "does not contain"),
-    (reserve(res("cpus:1", "r"), source=(res("cpus:1"),)), "not allowed for frameworks"),
+    (reserve(res("cpus:1", "r"), source=(res("cpus:1"),)), "Reservation updates are not yet implemented"),
     (reserve(res("disk:10", "r", volume="v")), "must already be reserved"),
     (unreserve(res("cpus:1")), "is not dynamically reserved"),
     (unreserve(res("cpus:1", "r")), "does not contain"),
@@ -247,10 +250,75 @@ REFUSED = [
     (grow(res("disk:10", "r", volume="v"), ZERO), "must be greater than zero"),
     (grow(res("disk:10", "r", volume="v"), res("disk:5")), "Incompatible resources"),
     (grow(res("disk:10", "r", volume="v"), res("cpus:5", "r")), "Incompatible resources"),
-    (shrink(res("disk:10", "r", volume="v"), 10.0), "must be less than the size"),
+    (shrink(res("disk:10", "r", volume="v"), 10.0), "must be smaller than the size"),
     (shrink(res("disk:10", "r", volume="v"), -1.0), "must be greater than zero"),
     (shrink(res("disk:10", "r", volume="v", shared=True), 1.0), "shared persistent volume is not supported"),
 ]
+
+
+def disk(kind: str, *, provider: str | None = "p", profile: str | None = None, volume: str | None = None) -> Resource:
+    """A disk as a resource provider would offer it."""
+    given = {
+        "name": "disk",
+        "type": "SCALAR",
+        "scalar": {"value": 10},
+        "disk": {"source": {"type": kind, "profile": profile, "id": volume}},
+        "provider_id": {"value": provider} if provider is not None else None,
+    }
+    return mesos_json.decode(json.dumps(given).encode(), Resource)
+
+
+def create_disk(source: Resource, to: str = "MOUNT", profile: str | None = None) -> OfferOperation:
+    given = {"type": "CREATE_DISK", "create_disk": {"source": {}, "target_type": to, "target_profile": profile}}
+    given["create_disk"]["source"] = json.loads(mesos_json.encode(source))  # type: ignore[index]
+    return mesos_json.decode(json.dumps(given).encode(), OfferOperation)
+
+
+def destroy_disk(source: Resource) -> OfferOperation:
+    given = {"type": "DESTROY_DISK", "destroy_disk": {"source": json.loads(mesos_json.encode(source))}}
+    return mesos_json.decode(json.dumps(given).encode(), OfferOperation)
+
+
+OF_PROVIDERS = [
+    (create_disk(disk("RAW", provider=None)), "'source' is not managed by a resource provider"),
+    (create_disk(disk("MOUNT")), "'source' is not a RAW disk resource"),
+    (create_disk(disk("RAW"), "PATH"), "'target_type' is neither MOUNT or BLOCK"),
+    (
+        create_disk(disk("RAW", profile="x"), profile="y"),
+        "'target_profile' must not be set when 'source' has a profile",
+    ),
+    (create_disk(disk("RAW")), "'target_profile' must be set when 'source' has no profile"),
+    (create_disk(disk("RAW", profile="x")), "Resource provider p is not known"),
+    (destroy_disk(disk("MOUNT", provider=None, volume="v")), "'source' is not managed by a resource provider"),
+    (destroy_disk(disk("PATH", volume="v")), "'source' is neither a MOUNT, BLOCK or RAW disk resource"),
+    (destroy_disk(disk("BLOCK")), "'source' is not backed by a CSI volume"),
+    (destroy_disk(disk("BLOCK", volume="v")), "Resource provider p is not known"),
+    (
+        reserve(res("cpus:1", "r"), msgspec.structs.replace(disk("RAW"), reservations=res("cpus:1", "r").reservations)),
+        "Some resources have a resource provider and some do not",
+    ),
+]
+REFUSED += OF_PROVIDERS
+
+
+def test_reconciliation_of_operations_says_where_it_looked(play: Play) -> None:
+    play.begin()
+    asked = scheduler.CallReconcileOperationsOperation
+    named = OperationID(value="o")
+    provider = ResourceProviderID(value="p")
+    for agent in (None, play.agent_id, "nobody"):
+        agent_id = AgentID(value=agent) if agent is not None else None
+        one = asked(operation_id=named, agent_id=agent_id, resource_provider_id=provider)
+        call = scheduler.CallReconcileOperations(operations=(one,))
+        play.call(play.framework, Call(type=CallType.RECONCILE_OPERATIONS, reconcile_operations=call))
+    statuses = play.operation_statuses()
+    assert {one.state for one in statuses} == {OperationState.OPERATION_UNKNOWN}
+    assert {one.resource_provider_id for one in statuses} == {provider}
+    assert [one.message for one in statuses] == [
+        "Reconciliation: Operation is unknown and no 'agent_id' was provided",
+        "Reconciliation: Operation is unknown",
+        "Reconciliation: Both operation and agent are unknown",
+    ]
 
 
 @pytest.mark.parametrize(("operation", "why"), REFUSED, ids=[why for _, why in REFUSED])
@@ -295,7 +363,7 @@ def test_feedback_needs_capabilities(play: Play) -> None:
     play.state.agents[play.agent_id].capabilities = frozenset()
     play.take(reserve(res("cpus:1", "r"), id="o"))
     (status,) = play.operation_statuses()
-    assert "AGENT_OPERATION_FEEDBACK" in str(status.message)
+    assert "RESOURCE_PROVIDER" in str(status.message)
 
 
 def test_invalid_offers(play: Play) -> None:
@@ -603,7 +671,7 @@ def test_operators_are_refused(play: Play) -> None:
     assert play.order(reserve(res("cpus:1", "s")), agent="nobody") == 400
     assert play.answer == "No agent found with specified ID"
     assert play.order(reserve(res("cpus:1"))) == 400
-    assert play.answer.startswith(f"Invalid RESERVE operation on agent {play.agent_id}: ")
+    assert play.answer.startswith(f"Invalid RESERVE operation on agent {play.agent_id} at ")
     assert play.order(reserve(res("cpus:1", "s")), principal="p") == 400
     assert play.order(reserve(res("cpus:5", "s"))) == 409
     assert "does not contain" in play.answer

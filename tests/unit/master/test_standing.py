@@ -14,6 +14,7 @@ from dcos.model.v1.quota import QuotaConfig
 from dcos.model.v1.scheduler import Call
 from dcos.model.v1.types import (
     AgentID,
+    AgentInfo,
     DomainInfo,
     DomainInfoFaultDomain,
     DomainInfoFaultDomainRegionInfo,
@@ -25,6 +26,7 @@ from dcos.model.v1.types import (
     InverseOffer,
     MachineID,
     TaskState,
+    TaskStatusReason,
     TimeInfo,
     Unavailability,
     ValueScalar,
@@ -262,9 +264,18 @@ def test_an_unreachable_agent_can_be_marked_gone() -> None:
     stage.cut(link)
     stage.wait(10)
     assert str(stage.statuses(stream)[-1].state) == "TASK_UNREACHABLE"
+    stage.clear()
     stage.do(MarkGone(stage.now, 5, agent))
     assert agent in stage.state.gone
     assert agent not in stage.state.unreachable
+    (told,) = stage.statuses(stream)
+    assert (told.state, told.reason) == (
+        TaskState.TASK_GONE_BY_OPERATOR,
+        TaskStatusReason.REASON_AGENT_REMOVED_BY_OPERATOR,
+    )
+    record = stage.state.frameworks[framework]
+    assert not record.unreachable
+    assert [one.message.state for one in record.completed] == [TaskState.TASK_GONE_BY_OPERATOR]
     link = stage.back(info)
     assert stage.sent(link, agent_link.Shutdown)
 
@@ -496,3 +507,31 @@ def test_agents_without_a_domain_may_be_refused() -> None:
     assert stage.agent()[0] == ""
     assert not stage.state.agents
     assert any(isinstance(one, effects.CloseLink) for one in stage.effects)
+
+
+@pytest.mark.parametrize(
+    ("version", "region"), [("0.28.2", None), ("nonsense", None), ("1.11.0", "here")], ids=["old", "unknown", "domain"]
+)
+def test_agents_that_do_not_fit_are_not_let_in(version: str, region: str | None) -> None:
+    """They are not shut down: whoever runs there goes on."""
+    stage = Stage()
+    info = AgentInfo(hostname="h", domain=domain(region) if region is not None else None)
+    stage.say("link", agent_link.Register(agent=info, pid=PID, version=version))
+    assert not stage.state.agents
+    assert any(isinstance(one, effects.CloseLink) for one in stage.effects)
+    assert not stage.sent("link", agent_link.Shutdown)
+
+
+@pytest.mark.parametrize("moved", ["ip", "hostname"])
+def test_a_registered_agent_does_not_come_back_from_elsewhere(moved: str) -> None:
+    stage = Stage()
+    agent, _ = stage.agent(pid=PID)
+    info = stage.state.agents[agent].info
+    if moved == "ip":
+        link = stage.back(info, pid="slave(1)@10.9.9.9:5051")
+    else:
+        link = stage.back(msgspec.structs.replace(info, hostname="other"), pid=PID)
+    (told,) = stage.sent(link, agent_link.Shutdown)
+    assert told.message == "Agent attempted to reregister with different IP / hostname"
+    assert stage.state.agents[agent].link != link
+    assert stage.back(info, pid=PID.replace(":5051", ":5052")) == stage.state.agents[agent].link, "another port is fine"
