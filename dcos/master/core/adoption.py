@@ -5,6 +5,8 @@ Source: Mesos master (re-registration of agents, recovery of frameworks from the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dcos.master.core import operations, tasks, views
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
@@ -73,20 +75,27 @@ def adopt(
                 tasks.found_ended(state, framework, agent, known, task.state)
         for task_id in unknown:
             tasks.bring_back(state, framework, task_id)
-            if tell is not None:
-                tasks.recall(state, framework, agent.id, task_id)
+        if tell is not None:
+            tasks.recall(state, framework, agent.id, unknown.keys())
         tasks.bring(state, framework, agent, unknown.values())
-        for made in unknown.values() if tell is not None else ():
-            status = tasks.status_of_master(
-                made.id,
-                made.message.status_update_state or made.message.state,
-                TaskStatusReason.REASON_AGENT_REREGISTERED,
-                tell or "",
-                now,
-                agent=agent.id,
-                executor=made.message.executor_id,
-            )
-            tasks.tell_status(state, framework, status)
+        if tell is not None:
+            _tell(state, framework, agent, unknown.values(), tell, now)
+
+
+def _tell(
+    state: State, framework: FrameworkRecord, agent: AgentRecord, brought: Iterable[TaskRecord], why: str, now: float
+) -> None:
+    for made in brought:
+        status = tasks.status_of_master(
+            made.id,
+            made.message.status_update_state or made.message.state,
+            TaskStatusReason.REASON_AGENT_REREGISTERED,
+            why,
+            now,
+            agent=agent.id,
+            executor=made.message.executor_id,
+        )
+        tasks.tell_status(state, framework, status)
 
 
 def _record_of(task: Task, framework: str, agent: str, default_role: str) -> TaskRecord:

@@ -9,7 +9,7 @@ Source: Mesos master (status updates, acknowledgement, kill).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -189,9 +189,9 @@ def give_up(state: State, framework: FrameworkRecord, task: TaskRecord, status: 
     tell_status(state, framework, status)
 
 
-def recall(state: State, framework: FrameworkRecord, agent_id: str, task_id: str) -> None:
-    """A completed task is not shown as both: we had ended it by ourselves, and its agent never heard of that."""
-    for ended in [one for one in framework.completed if one.id == task_id and one.agent == agent_id]:
+def recall(state: State, framework: FrameworkRecord, agent_id: str, running: Container[str]) -> None:
+    """Tasks that we had ended by ourselves, and whose agent never heard of that, are not shown as completed too."""
+    for ended in [one for one in framework.completed if one.agent == agent_id and one.id in running]:
         framework.completed.remove(ended)
         state.census.leave(ended)
 
