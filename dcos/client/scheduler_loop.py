@@ -17,6 +17,7 @@ from dcos.model.schedulers import (
     OffersReceived,
     Outcome,
     Refused,
+    Rescinded,
     Send,
     StatusReceived,
     Subscribed,
@@ -155,9 +156,13 @@ class SchedulerLoop(Generic[E, R]):
                     leader = event.subscribed.master_info or master.leader
                     where = f"{leader.hostname}:{leader.port}" if leader else ""
                     self._log.info("subscribed", framework=event.subscribed.framework_id.value, master=where)
-                    self.tell(Subscribed(event.subscribed.framework_id.value, where))
+                    domain = leader.domain.fault_domain if leader and leader.domain else None
+                    region = domain.region.name if domain else None
+                    self.tell(Subscribed(event.subscribed.framework_id.value, where, region))
                 case EventType.OFFERS if event.offers:
                     self.tell(OffersReceived(event.offers.offers))
+                case EventType.RESCIND if event.rescind:
+                    self.tell(Rescinded(event.rescind.offer_id.value))
                 case EventType.UPDATE if event.update:
                     self.tell(StatusReceived(event.update.status))
                 case EventType.MESSAGE:

@@ -202,7 +202,7 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
             "marathon.deployments.active.gauge": {"value": len(state.deployments)},
             "marathon.instances.running.gauge": {"value": running},
             "marathon.instances.staged.gauge": {"value": len(state.instances) - running},
-            "marathon.instances.launch-queue.gauge": {"value": sum(one.count for one in state.queue.values())},
+            "marathon.instances.launch-queue.gauge": {"value": sum(one.total for one in state.queue.values())},
         }
     return json_response(
         {"version": "4.0.0", "counters": {}, "gauges": gauges, "histograms": {}, "meters": {}, "timers": {}}

@@ -75,10 +75,23 @@ class Config:
     local_port_min: int = setting(10000, "Smallest service port to assign.", parse=port)
     local_port_max: int = setting(20000, "Largest service port to assign.", parse=port)
     max_instances_per_offer: int = setting(5, "Instances launched from one offer at most.")
+    offer_matching_timeout: float = setting(
+        3.0, "Longest time in ms that an offer is held to be looked at; then it is given back.", parse=milliseconds
+    )
+    launch_tokens: int = setting(100, "Launches under way at most; each that runs allows another.")
+    launch_token_refresh_interval: float = setting(
+        30.0, "Time in ms after which all launch tokens are there again.", parse=milliseconds
+    )
+    draining_seconds: float = setting(
+        0.0, "How long before its maintenance nothing is launched on an agent any more.", parse=whole_seconds
+    )
     decline_offer_duration: float = setting(300.0, "How long declined offers stay away, in ms.", parse=milliseconds)
     min_revive_offers_interval: float = setting(5.0, "Least time between two revives, in ms.", parse=milliseconds)
     task_launch_timeout: float = setting(300.0, "Time to get running, in ms, then killed.", parse=milliseconds)
     task_launch_confirm_timeout: float = setting(300.0, "Time to get staged, in ms.", parse=milliseconds)
+    task_reservation_timeout: float = setting(
+        20.0, "Time for a reservation to be seen, in ms, then it is given up.", parse=milliseconds
+    )
     kill_retry_timeout: float = setting(10.0, "Time until a kill is sent again, in ms.", parse=milliseconds)
     reconciliation_initial_delay: float = setting(15.0, "First reconciliation, in ms.", parse=milliseconds)
     reconciliation_interval: float = setting(600.0, "Time between reconciliations, in ms.", parse=milliseconds)

@@ -26,7 +26,7 @@ class Leader(SchedulerLoop[events.Event, Result]):
             SteadyClock(clock),  # one set back must not hold up revives and kills
             name="marathon",
             on_change=on_change,
-            tell_others=self._publish,
+            tell_others=self._tell_others,
             message=self._message_of,
         )
         self.core = core
@@ -37,9 +37,11 @@ class Leader(SchedulerLoop[events.Event, Result]):
     def state(self) -> State:
         return self.core.state
 
-    def _publish(self, effect: effects.Effect) -> None:
+    def _tell_others(self, effect: effects.Effect) -> None:
         if isinstance(effect, effects.Publish):
             self._bus.publish(effect.kind, effect.fields)
+        elif isinstance(effect, effects.MatchMore):
+            self.tell(events.MatchMore())
 
     def _message_of(self, event: Event) -> None:
         if event.message is not None:

@@ -9,6 +9,7 @@
     pod/<bucket>/<key>           as an app
     group/<key>                  key of the root: _
     instance/<bucket>/<id>
+    release/<bucket>/<id>        reservations to be given back, by instance
     deployment/<id>
     task-failure/<bucket>/<key>
     history/<bucket>/<key>       how a pod's last instances ended
@@ -25,7 +26,7 @@ from collections.abc import Iterable
 from dcos.marathon.core import effects
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
-from dcos.model.marathon_state import Deployment, Group, History, Instance, TaskFailure
+from dcos.model.marathon_state import Deployment, Group, History, Instance, Release, TaskFailure
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling import ids
@@ -37,7 +38,7 @@ from dcos.store.tree import join
 SCHEMA = 2
 """2: pods. An earlier version would kill them as instances of nothing."""
 _ROOT_KEY = "_"
-_BUCKETED = ("app", "pod", "instance", "task-failure", "history")
+_BUCKETED = ("app", "pod", "instance", "release", "task-failure", "history")
 _KINDS: dict[str, type[App] | type[Pod]] = {"app": App, "pod": Pod}
 _FOLDERS = ("group", "deployment", *_BUCKETED, *(f"{name}/{one}" for name in _BUCKETED for one in BUCKETS))
 
@@ -78,6 +79,8 @@ class Repository:
         for one in BUCKETS:
             for instance in await journal.documents(f"instance/{one}", Instance):
                 state.instances[instance.id] = instance
+            for release in await journal.documents(f"release/{one}", Release):
+                state.releases[release.instance_id] = release
             for failure in await journal.documents(f"task-failure/{one}", TaskFailure):
                 state.failures[failure.app_id] = failure
             for history in await journal.documents(f"history/{one}", History):
@@ -170,9 +173,13 @@ class Repository:
                 yield _path("task-failure", failure.app_id), encode(failure)
             case effects.SaveHistory(history):
                 yield _path("history", history.app_id), encode(history)
+            case effects.SaveRelease(release):
+                yield f"release/{bucket(release.instance_id)}/{release.instance_id}", encode(release)
+            case effects.DropRelease(instance_id):
+                yield f"release/{bucket(instance_id)}/{instance_id}", None
             case effects.SaveFrameworkId(framework_id):
                 yield "framework-id", framework_id.encode()
-            case effects.Send() | effects.Publish():
+            case effects.Send() | effects.Publish() | effects.MatchMore():
                 return
 
     def _path_of(self, spec_id: str, wanted: dict[str, bytes | None]) -> str:

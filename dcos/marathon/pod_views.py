@@ -21,6 +21,7 @@ UNREACHABLE_TEXT = "pod instance has become unreachable"
 UNHEALTHY_TEXT = "at least one container is not healthy"
 
 _STATUS = {
+    Condition.SCHEDULED: "PENDING",
     Condition.PROVISIONED: "PENDING",
     Condition.STAGING: "STAGING",
     Condition.STARTING: "STAGING",
@@ -108,7 +109,7 @@ def instance_status(state: State, instance: Instance) -> Json:
         "networks": _networks(pod, instance.tasks),
         "containers": containers,
         "specReference": f"/v2/pods{instance.app_id}::versions/{instance.version}",
-        "localVolumes": [],
+        "localVolumes": views.local_volumes(instance),
         "role": instance.role,
         "lastUpdated": since,
         "lastChanged": since,

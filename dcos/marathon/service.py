@@ -48,14 +48,23 @@ ROLES_S: Final = 0.2
 def core_settings(config: Config) -> CoreSettings:
     return CoreSettings(
         role=config.mesos_role,
+        principal=config.mesos_authentication_principal,
         defaults=Defaults(role=config.mesos_role, network_name=config.default_network_name),
         rules=Rules(features=frozenset(config.enable_features) & SUPPORTED_FEATURES, default_role=config.mesos_role),
-        policy=Policy(default_accepted_roles=config.accepted_roles(), gpu_scheduling=config.gpu_scheduling_behavior),
+        policy=Policy(
+            default_accepted_roles=config.accepted_roles(),
+            draining_s=config.draining_seconds,
+            gpu_scheduling=config.gpu_scheduling_behavior,
+        ),
         task=TaskSettings(
             user=config.mesos_user or None, env_vars_prefix=config.env_vars_prefix, bridge_name=config.mesos_bridge_name
         ),
         service_ports=(config.local_port_min, config.local_port_max),
         max_instances_per_offer=config.max_instances_per_offer,
+        offer_matching_timeout_s=config.offer_matching_timeout,
+        launch_tokens=config.launch_tokens,
+        launch_token_refresh_s=config.launch_token_refresh_interval,
+        reservation_timeout_s=config.task_reservation_timeout,
         decline_s=config.decline_offer_duration,
         min_revive_interval_s=config.min_revive_offers_interval,
         launch_confirm_timeout_s=config.task_launch_confirm_timeout,
@@ -172,7 +181,8 @@ class Marathon:
         if roles == client.framework.roles:
             return
         client.framework = msgspec.structs.replace(client.framework, roles=roles)
-        update = CallUpdateFramework(framework_info=client.framework)
+        suppressed = tuple(sorted(leader.state.suppressed & set(roles)))
+        update = CallUpdateFramework(framework_info=client.framework, suppressed_roles=suppressed)
         leader.pass_on(Call(type=CallType.UPDATE_FRAMEWORK, update_framework=update))
         leader.tell(events.CallLost(wants_offers=True))
 

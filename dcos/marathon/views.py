@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from dcos.marathon.core import backoff, deploy, deployments, health, normalize
-from dcos.marathon.core.state import QueueEntry, State
+from dcos.marathon.core.queue import QueueEntry
+from dcos.marathon.core.state import State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Condition, Deployment, Instance, InstanceTask, TaskFailure, iso
 from dcos.model.pods import Pod
@@ -129,11 +131,11 @@ def task_json(state: State, instance: Instance, task: InstanceTask) -> Json:
         "host": instance.agent.host,
         "slaveId": instance.agent.agent_id,
         "state": task.state.value,
-        "ports": [port for port in task.host_ports if port],
+        "ports": [port for port in task.host_ports if port and not instance.is_terminal],
         "ipAddresses": [{"ipAddress": one, "protocol": "IPv6" if ":" in one else "IPv4"} for one in task.addresses],
         "stagedAt": iso(task.staged_at),
         "version": instance.version,
-        "localVolumes": [],
+        "localVolumes": local_volumes(instance),
         "role": instance.role,
     }
     if task.started_at is not None:
@@ -155,6 +157,19 @@ def task_json(state: State, instance: Instance, task: InstanceTask) -> Json:
     if isinstance(spec, App):
         made["servicePorts"] = list(normalize.service_ports(spec))
     return made
+
+
+def local_volumes(instance: Instance) -> list[Json]:
+    """Its persistent volumes; a pod's are named where an app's have their paths."""
+    return [
+        {
+            "runSpecId": instance.app_id,
+            "containerPath": one.name,
+            "uuid": one.uuid,
+            "persistenceId": one.persistence_id,
+        }
+        for one in (instance.reservation.volumes if instance.reservation is not None else ())
+    ]
 
 
 def health_json(instance: Instance, one: health.Health) -> Json:
@@ -217,21 +232,19 @@ def deployment_json(state: State, deployment: Deployment) -> Json:
 
 def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool) -> Json:
     until = backoff.waits_until(entry.spec, state.delays.get(entry.spec.id), now)
+    tally, refusals, attempt = entry.tally(), entry.refusals(), entry.since_launch()
     summary: Json = {
-        "processedOffersCount": entry.processed,
-        "unusedOffersCount": entry.unused,
-        "rejectSummaryLastOffers": funnel(
-            len(entry.refusals),
-            {reason: sum(1 for one in entry.refusals.values() if one.reasons[0] is reason) for reason in Reason},
-        ),
-        "rejectSummaryLaunchAttempt": funnel(sum(entry.attempt.values()), entry.attempt),
+        "processedOffersCount": tally.processed + entry.used,
+        "unusedOffersCount": tally.unused,
+        "rejectSummaryLastOffers": funnel(len(refusals), Counter(one.reasons[0] for one in refusals)),
+        "rejectSummaryLaunchAttempt": funnel(sum(attempt.values()), attempt),
     }
-    if entry.last_unused_at is not None:
-        summary["lastUnusedOfferAt"] = iso(entry.last_unused_at)
+    if tally.last_unused_at is not None:
+        summary["lastUnusedOfferAt"] = iso(tally.last_unused_at)
     if entry.last_used_at is not None:
         summary["lastUsedOfferAt"] = iso(entry.last_used_at)
     made: Json = {
-        "count": entry.count,
+        "count": entry.total,
         "role": entry.spec.role or "*",
         "delay": {"timeLeftSeconds": max(0, round((until or now) - now)), "overdue": until is None},
         "since": iso(entry.since),
@@ -245,12 +258,12 @@ def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool) -> 
                 "reason": [reason.value for reason in one.reasons],
                 "timestamp": iso(one.at),
             }
-            for one in entry.refusals.values()
+            for one in refusals
         ]
     return made
 
 
-def funnel(total: int, by_reason: dict[Reason, int]) -> list[Json]:
+def funnel(total: int, by_reason: Mapping[Reason, int]) -> list[Json]:
     """Each step processes what the one before let through."""
     made = []
     left = total

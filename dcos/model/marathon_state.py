@@ -27,6 +27,8 @@ class Goal(StrEnum):
 
 
 class Condition(StrEnum):
+    SCHEDULED = "Scheduled"
+    """Waits to be launched again on its reservation."""
     PROVISIONED = "Provisioned"
     STAGING = "Staging"
     STARTING = "Starting"
@@ -90,6 +92,31 @@ class InstanceTask(Record, frozen=True):
     message: str = ""
 
 
+class LocalVolume(Record, frozen=True):
+    """A persistent volume of an instance. ``name``: an app's container path, a pod's volume name."""
+
+    name: str
+    uuid: str
+    persistence_id: str
+
+
+class Reservation(Record, frozen=True):
+    """Resources that an instance keeps while it does not run."""
+
+    volumes: tuple[LocalVolume, ...]
+    confirmed: bool = False
+    """The agent or an offer showed that it was made."""
+
+
+class Release(Record, frozen=True):
+    """A reservation whose instance was forgotten: it is given back when an offer shows it."""
+
+    instance_id: str
+    agent_id: str
+    role: str
+    since: float
+
+
 class Instance(Record, frozen=True):
     id: str
     app_id: str
@@ -104,6 +131,9 @@ class Instance(Record, frozen=True):
     since: float = 0.0
     active_since: float | None = None
     unreachable_since: float | None = None
+    reservation: Reservation | None = None
+    incarnation: int = 1
+    """Counts the launches on its reservation."""
 
     @property
     def task(self) -> InstanceTask:
@@ -117,6 +147,16 @@ class Instance(Record, frozen=True):
     @property
     def is_unreachable(self) -> bool:
         return self.condition in (Condition.UNREACHABLE, Condition.UNREACHABLE_INACTIVE)
+
+    @property
+    def holds_place(self) -> bool:
+        """Counts for the constraints of its siblings: also while it waits to go on where it was."""
+        return self.occupies or (self.rests and self.goal is Goal.RUNNING)
+
+    @property
+    def rests(self) -> bool:
+        """Ended, and keeps a reservation that it can be launched on again."""
+        return self.is_terminal and self.reservation is not None
 
     @property
     def is_wanted(self) -> bool:

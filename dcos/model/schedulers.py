@@ -15,11 +15,18 @@ R = TypeVar("R")
 class Subscribed:
     framework_id: str
     master: str
+    region: str | None = None
+    """The master's, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class OffersReceived:
     offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescinded:
+    offer_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class CallLost:
     """Tasks that were surely not launched."""
 
 
-FromMaster = Subscribed | OffersReceived | StatusReceived | Disconnected | CallLost
+FromMaster = Subscribed | OffersReceived | Rescinded | StatusReceived | Disconnected | CallLost
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """Placement constraints: may an instance go onto this offer, given where its siblings are?
 
-A place is anything with host, region, zone and attributes. An offer without the field matches only UNLIKE.
+A place is anything with host, region, zone and attributes. An offer without the field matches only UNLIKE. Siblings are
+not looked at one by one: a ``Spread`` counts them per field and value.
 Source: Marathon's Constraints; GROUP_BY without a number spreads over the values seen so far.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from dcos.model.marathon_state import AgentRef, Instance
+from dcos.model.marathon_state import AgentRef
 from dcos.model.v1.types import Attribute, ValueType
 
 OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS")
@@ -78,29 +79,79 @@ def field_value(field: str, place: AgentRef) -> str | None:
     return None
 
 
-def allows(constraint: Sequence[str], place: AgentRef, siblings: Iterable[Instance], wanted: int) -> bool:
-    """Whether an instance may go to ``place``; ``siblings`` are the app's instances that hold resources, ``wanted`` is
+class Spread:
+    """How many siblings there are per constraint field and value; those without the field count nowhere."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self, fields: Iterable[str], agents: Iterable[AgentRef] = ()) -> None:
+        self._counts: dict[str, dict[str, int]] = {field: {} for field in fields}
+        for agent in agents:
+            self.add(agent)
+
+    def add(self, agent: AgentRef, by: int = 1) -> None:
+        """One more on ``agent``, or with -1 one fewer."""
+        for field, counts in self._counts.items():
+            value = field_value(field, agent)
+            if value is None:
+                continue
+            count = counts.get(value, 0) + by
+            if count > 0:
+                counts[value] = count
+            else:
+                counts.pop(value, None)
+
+    def without(self, agent: AgentRef) -> Spread:
+        """As if the one there did not exist: it shall be launched again."""
+        made = Spread(())
+        made._counts = {field: dict(counts) for field, counts in self._counts.items()}
+        made.add(agent, -1)
+        return made
+
+    def of(self, field: str) -> Mapping[str, int]:
+        return self._counts.get(field, {})
+
+
+NOWHERE = Spread(())
+"""No siblings."""
+
+_ALONE = frozenset({"LIKE", "UNLIKE", "IS"})
+
+
+def needs_siblings(constraint: Sequence[str]) -> bool:
+    """Whether the answer depends on where the app's other instances are."""
+    return constraint[1] not in _ALONE and not (constraint[1] == "CLUSTER" and any(constraint[2:]))
+
+
+def allows(constraint: Sequence[str], place: AgentRef, spread: Spread, wanted: int) -> bool:
+    """Whether an instance may go to ``place``; ``spread`` counts the app's instances that hold resources, ``wanted`` is
     the number that the app shall have."""
     field, operator, *rest = constraint
     value = rest[0] if rest else None
     here = field_value(field, place)
     if operator == "UNLIKE":
-        return here is None or re.fullmatch(value or "", here) is None
+        return here is None or _pattern(value or "").fullmatch(here) is None
     if here is None:
         return False
     if operator == "LIKE":
-        return re.fullmatch(value or "", here) is not None
+        return _pattern(value or "").fullmatch(here) is not None
     if operator == "IS":
         return _same(here, value or "")
-    placed = [one for one in (field_value(field, sibling.agent) for sibling in siblings) if one is not None]
-    if operator == "UNIQUE":
-        return here not in placed
+    if operator == "CLUSTER" and value:
+        return here == value
+    counts = spread.of(field)
     if operator == "CLUSTER":
-        return here == value if value else not placed or here == placed[0]
-    counts = Counter(placed)
+        return not counts or here in counts
+    if operator == "UNIQUE":
+        return here not in counts
     if operator == "MAX_PER":
-        return counts[here] < int(value or 0)
+        return counts.get(here, 0) < int(value or 0)
     return _group_by(here, counts, wanted, int(value) if value else None)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
 
 
 def _same(here: str, value: str) -> bool:
@@ -109,7 +160,7 @@ def _same(here: str, value: str) -> bool:
     return here == value
 
 
-def _group_by(here: str, counts: Counter[str], wanted: int, groups: int | None) -> bool:
+def _group_by(here: str, counts: Mapping[str, int], wanted: int, groups: int | None) -> bool:
     """With a number: each group gets wanted/groups, the remainder one more each; without: the smallest group is next."""
     if groups is None:
         return here not in counts or counts[here] <= min(counts.values())

@@ -49,7 +49,13 @@ def executor_id(instance_id: str) -> str:
 
 
 def launch(
-    pod: Pod, place: Place, match: Match, instance_id: str, settings: TaskSettings, framework_id: str | None
+    pod: Pod,
+    place: Place,
+    match: Match,
+    instance_id: str,
+    settings: TaskSettings,
+    framework_id: str | None,
+    incarnation: int = 1,
 ) -> Launch:
     """The instance to launch; ``match`` says its resources and host ports."""
     ports = ports_of(pod, match.host_ports)
@@ -67,7 +73,7 @@ def launch(
         labels=build.labels_info(pod.labels),
     )
     tasks = tuple(
-        _task(pod, container, place, share, ports, instance_id, settings)
+        _task(pod, container, place, share, ports, ids.task_id(instance_id, container.name, incarnation), settings)
         for container, share in zip(pod.containers, shares, strict=True)
     )
     return Launch(executor, v1.TaskGroupInfo(tasks=tasks))
@@ -86,7 +92,7 @@ def divided(pod: Pod, taken: Resources) -> tuple[Resources, tuple[Resources, ...
             ("disk", wanted.disk),
             ("gpus", float(wanted.gpus)),
         ):
-            part = take_scalar(left, name, values.thousandths(quantity)) or EMPTY
+            part = take_scalar(left, name, values.thousandths(quantity))
             share += part
             left -= part
         shares.append(share)
@@ -134,10 +140,9 @@ def _task(
     place: Place,
     share: Resources,
     ports: dict[str, Port],
-    instance_id: str,
+    task_id: str,
     settings: TaskSettings,
 ) -> v1.TaskInfo:
-    task_id = ids.task_id(instance_id, container.name)
     own = [ports[endpoint.name] for endpoint in container.endpoints]
     lifecycle = container.lifecycle
     return v1.TaskInfo(

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from dcos.model.conversions import conversion
 from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler as s
 from dcos.model.v1 import types as t
@@ -50,6 +51,8 @@ class FakeGroup:
 
 @dataclass
 class FakeMesos:
+    role: str = "*"
+    """Of all offers."""
     autorun: bool = True
     """Tasks get running by themselves."""
     agents: dict[str, FakeAgent] = field(default_factory=dict)
@@ -134,9 +137,9 @@ class FakeMesos:
                 framework_id=t.FrameworkID(value="F1"),
                 agent_id=t.AgentID(value=agent.id),
                 hostname=agent.host,
-                resources=agent.free.messages("*"),
+                resources=agent.free.messages(self.role),
                 attributes=agent.attributes,
-                allocation_info=t.ResourceAllocationInfo(role="*"),
+                allocation_info=t.ResourceAllocationInfo(role=self.role),
             )
             self._emit(Event(type=EventType.OFFERS, offers=s.EventOffers(offers=(offer,))))
 
@@ -191,6 +194,11 @@ class FakeMesos:
     def _accept(self, accept: s.CallAccept) -> None:
         agent, free = self._offers.pop(accept.offer_ids[0].value)
         for operation in accept.operations:
+            if operation.launch is None and operation.launch_group is None:
+                after = conversion(operation).apply(free)
+                agent.free = agent.free - free + after
+                free = after
+                continue
             infos = operation.launch.task_infos if operation.launch else ()
             wanted = Resources()
             if operation.launch_group is not None:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from dcos.model.marathon import App, EngineType, Network, NetworkMode, ResourceLimits
+from dcos.model.marathon import App, EngineType, Network, NetworkMode, PersistentVolume, ResourceLimits
 from dcos.model.run_spec import RunSpec
+from dcos.scheduling.constraints import constraint_fault
 
 Fault = tuple[str, str]
 _ROLE_BAD = re.compile(r"[\s\x7f]")
@@ -69,12 +70,35 @@ def network_faults(networks: Sequence[Network], engine: EngineType) -> Iterator[
         yield "/networks", "may only specify a single container network when using the Docker container engine"
 
 
+def persistent_faults(volume: PersistentVolume, path: str) -> Iterator[Fault]:
+    """Of an app's or a pod's persistent volume."""
+    if volume.type not in ("root", "path", "mount"):
+        yield f"{path}/type", "must be one of root, path and mount"
+    if volume.size <= 0:
+        yield f"{path}/size", "must be greater than 0"
+    if volume.max_size is not None:
+        if volume.type != "mount":
+            yield f"{path}/maxSize", "Only mount volumes can have maxSize"
+        elif volume.max_size <= volume.size:
+            yield f"{path}/maxSize", f"must be greater than the size {volume.size}"
+    if volume.constraints and volume.type == "root":
+        yield f"{path}/constraints", "Constraints on root volumes are not supported"
+    for index, constraint in enumerate(volume.constraints):
+        where = f"{path}/constraints({index})"
+        if len(constraint) != 3 or constraint[0] != "path" or constraint[1] not in ("LIKE", "UNLIKE"):
+            yield where, "must be path, LIKE or UNLIKE, and a regular expression"
+        elif (fault := constraint_fault(constraint)) is not None:
+            yield where, fault
+
+
 def role_faults(spec: RunSpec, roles: Collection[str], accepted_path: str) -> Iterator[Fault]:
     if any(role not in ("*", spec.role) for role in spec.accepted_resource_roles or ()):
         yield accepted_path, f"acceptedResourceRoles can only contain * and {spec.role}"
     role = spec.role or "*"
     if _ROLE_BAD.search(role) or role.startswith(("/", "-")) or role.endswith("/") or "//" in role:
         yield "/role", "is not a valid Mesos role"
+    elif role == "*" and spec.is_resident:
+        yield "/role", "must not be * with persistent volumes: Mesos reserves resources for other roles only"
     elif role not in roles:
         expected = ", ".join(sorted(roles))
         yield "/role", f"got {role}, expected one of: [{expected}]"

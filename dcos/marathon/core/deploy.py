@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from dcos.marathon.core import kills
 from dcos.model.marathon import UpgradeStrategy
-from dcos.model.marathon_state import Instance
+from dcos.model.marathon_state import Goal, Instance
 from dcos.model.run_spec import RunSpec
 
 
@@ -73,8 +73,8 @@ def scale(spec: RunSpec, crew: Crew, *, grows: bool, sentenced: Collection[str] 
 
 
 def stop(crew: Crew) -> Decision:
-    left = [one for one in crew.instances if not one.is_terminal]
-    victims = tuple(one for one in left if one.is_wanted or one.is_unreachable)
+    left = [one for one in crew.instances if not one.is_terminal or one.rests]
+    victims = tuple(one for one in left if one.goal is not Goal.DECOMMISSIONED or one.is_unreachable)
     return Decision(kill=victims, done=not left, waits=f"{len(left)} instances have yet to end" if left else "")
 
 

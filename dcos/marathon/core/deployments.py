@@ -27,6 +27,7 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False) -> De
     """Make the draft the wanted state and begin to bring it about.   Errors: Refused, before anything changed."""
     state = turn.state
     depth = root.checked_depths(made)
+    root.check_residents(made, state.all_wanted(), force=force)
     version = turn.new_version()
     targets: dict[str, RunSpec | None] = {}
     originals: dict[str, RunSpec | None] = {}
@@ -161,11 +162,14 @@ def _crew(turn: Turn, spec_id: str) -> Crew:
 
 def _apply(turn: Turn, spec: RunSpec | None, spec_id: str, decision: Decision, reason: str) -> None:
     for victim in decision.kill:
-        tasks.kill(turn, victim, reason)
+        if spec is None:
+            tasks.give_up(turn, victim, reason)
+        else:
+            tasks.kill(turn, victim, reason)
     if spec is not None:
         launch.want(turn, spec, decision.launch)
     else:
-        turn.state.queue.pop(spec_id, None)
+        launch.drop(turn, spec_id)
 
 
 def _keep(turn: Turn, spec_id: str) -> None:
@@ -195,7 +199,7 @@ def _drive(turn: Turn, deployment: Deployment, spec_id: str) -> None:
         if spec is not None:
             _apply(turn, spec, spec_id, deploy.steady(spec, crew), "more instances than wanted")
         else:
-            state.queue.pop(spec_id, None)
+            launch.drop(turn, spec_id)
         return
     spec = _spec(turn, spec_id, deployment.targets)
     decision = _decide(action, spec, _spec(turn, spec_id, deployment.originals), crew)
@@ -234,9 +238,14 @@ def _explain(turn: Turn, spec_id: str, decision: Decision) -> str:
     delay = turn.state.delays.get(spec_id)
     text = decision.waits
     if entry is not None and delay is not None and delay.until > turn.now:
-        text += f"; {entry.count} launches wait until {delay.until - turn.now:.0f} s from now because instances failed"
+        text += f"; {entry.total} launches wait until {delay.until - turn.now:.0f} s from now because instances failed"
     elif entry is not None:
-        text += f"; {entry.count} launches wait for an offer"
+        text += f"; {entry.total} launches wait for an offer"
+        if entry.relaunch:
+            text += f", {entry.relaunch} of them for the agents that keep their volumes"
+    if spec_id in turn.state.refused_again:
+        host, reasons = turn.state.refused_again[spec_id]
+        text += f"; the reservation on {host} was no use: {', '.join(reasons)}"
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dcos.model.marathon_state import Deployment, Group, History, Instance, TaskFailure
+from dcos.model.marathon_state import Deployment, Group, History, Instance, Release, TaskFailure
 from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import Send as Send
 
@@ -76,6 +76,16 @@ class SaveHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveRelease:
+    release: Release
+
+
+@dataclass(frozen=True, slots=True)
+class DropRelease:
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SaveFrameworkId:
     framework_id: str
 
@@ -86,6 +96,11 @@ class Publish:
 
     kind: str
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchMore:
+    """Offers wait to be looked at: let other events have their turn, then go on with ``events.MatchMore``."""
 
 
 Stored = (
@@ -101,6 +116,8 @@ Stored = (
     | DropDeployment
     | SaveFailure
     | SaveHistory
+    | SaveRelease
+    | DropRelease
     | SaveFrameworkId
 )
-Effect = Stored | Send | Publish
+Effect = Stored | Send | Publish | MatchMore

@@ -11,6 +11,7 @@ from dcos.model.pods import Pod
 from dcos.model.schedulers import CallLost as CallLost
 from dcos.model.schedulers import Disconnected as Disconnected
 from dcos.model.schedulers import OffersReceived as OffersReceived
+from dcos.model.schedulers import Rescinded as Rescinded
 from dcos.model.schedulers import StatusReceived as StatusReceived
 from dcos.model.schedulers import Subscribed as Subscribed
 from dcos.model.schedulers import Tick as Tick
@@ -105,6 +106,14 @@ class ResetDelay:
     app_id: str
 
 
+# ---- from itself ----
+
+
+@dataclass(frozen=True, slots=True)
+class MatchMore:
+    """Go on with the offers that wait."""
+
+
 # ---- from checks ----
 
 
@@ -152,6 +161,8 @@ Event = (
     | KillInstances
     | CancelDeployment
     | ResetDelay
+    | Rescinded
+    | MatchMore
     | Probed
     | ReadinessProbed
     | ClusterSeen

@@ -1,8 +1,8 @@
 """Why an app or pod is not yet as it shall be: every reason, per agent where agents differ, and what would help.
 
 Made from the state when somebody asks; nothing is remembered for it. A ``Wait`` is one reason; ``sentence`` puts them into words.
-Kinds: ``disconnected``, ``backoff``, ``offers`` (refused ones, per agent), ``noOffers``, ``quota``, ``starting``, ``health``,
-``readiness``, ``unreachable``, ``ending``, ``earlierStep``, ``rollout``, ``paused``.
+Kinds: ``disconnected``, ``backoff``, ``reservation``, ``offers`` (refused ones, per agent), ``noOffers``, ``quota``,
+``starting``, ``health``, ``readiness``, ``unreachable``, ``ending``, ``earlierStep``, ``rollout``, ``paused``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dcos.marathon.core import agents, backoff, shortfall
+from dcos.marathon.core.queue import QueueEntry
 from dcos.marathon.core.shortfall import Lack
-from dcos.marathon.core.state import CoreSettings, QueueEntry, State, Turn
+from dcos.marathon.core.state import CoreSettings, State, Turn
 from dcos.model import values
 from dcos.model.marathon_state import Condition, Deployment, Goal, Instance, iso
 from dcos.model.resources import UNRESERVED
 from dcos.model.run_spec import RunSpec
-from dcos.scheduling.match import Place, Reason, match, place_of
+from dcos.scheduling.constraints import Spread
+from dcos.scheduling.match import Place, Reason, match, match_new_volumes, place_of
 
 MAX_AGENTS = 100
 """Agents that one reason lists; ``text`` says how many there are."""
@@ -96,16 +98,20 @@ def some(count: int, what: str = "instance") -> str:
 
 TELL_AFTER_S = 5.0
 """A launch that takes no longer is nothing to tell of."""
+TELL_AT_ONCE = 20
+"""Explanations made at a time; the others come with the next tick."""
 
 
 def tell(turn: Turn) -> None:
     """Events for what waits: when it has waited for a while, and again when the reason is another."""
+    told = 0
     for entry in turn.state.queue.values():
         if turn.now - entry.since < TELL_AFTER_S:
             continue
         kind = _kind(turn.state, entry, turn.now)
         if kind != entry.told:
             entry.told = kind
+            told += 1
             found = waits(turn.state, turn.settings, entry.spec.id, turn.now)
             turn.publish(
                 "app_waiting_event",
@@ -114,6 +120,8 @@ def tell(turn: Turn) -> None:
                 waits=[wait_json(one) for one in found],
                 explanation=sentence(found),
             )
+            if told >= TELL_AT_ONCE:
+                return
 
 
 def _kind(state: State, entry: QueueEntry, now: float) -> str:
@@ -121,7 +129,7 @@ def _kind(state: State, entry: QueueEntry, now: float) -> str:
         return "disconnected"
     if backoff.waits_until(entry.spec, state.delays.get(entry.spec.id), now) is not None:
         return "backoff"
-    return "offers" if entry.refusals else "noOffers"
+    return "offers" if entry.was_refused else "noOffers"
 
 
 # ---- deployments -----------------------------------------------------------------------------------------------------
@@ -152,7 +160,7 @@ def _unfinished(state: State, deployment: Deployment, present: set[str]) -> list
 
 def _launching(state: State, settings: CoreSettings, entry: QueueEntry, now: float) -> Iterator[Wait]:
     spec = entry.spec
-    head = f"{entry.count} of {some(spec.instances)} {'wait' if entry.count != 1 else 'waits'}"
+    head = f"{entry.total} of {some(spec.instances)} {'wait' if entry.total != 1 else 'waits'}"
     if not state.subscribed:
         yield Wait(
             "disconnected", f"{head}: no leading Mesos master is subscribed to", "a leading master that can be reached"
@@ -172,6 +180,10 @@ def _launching(state: State, settings: CoreSettings, entry: QueueEntry, now: flo
             until=until,
         )
         return
+    if entry.relaunch:
+        yield _reserved(state, spec)
+    if not entry.count:
+        return
     yield from _quota(state, spec)
     refused = _refused(state, settings, entry, now)
     if refused:
@@ -180,15 +192,34 @@ def _launching(state: State, settings: CoreSettings, entry: QueueEntry, now: flo
         yield _no_offers(state, settings, spec, head)
 
 
+def _reserved(state: State, spec: RunSpec) -> Wait:
+    """Instances that can only be launched where their volumes are."""
+    waiting = [one for one in state.instances_of(spec.id) if one.condition is Condition.SCHEDULED]
+    host, reasons = state.refused_again.get(spec.id, ("", ()))
+    agents_of = tuple(
+        AgentWait(
+            one.agent.agent_id,
+            one.agent.host,
+            f"its reservation was offered and is no use: {', '.join(reasons)}"
+            if one.agent.host == host
+            else "keeps its volumes, and has not offered them yet",
+            "the agent's return; or DELETE of the task with wipe=true, which gives its data up",
+        )
+        for one in waiting[:MAX_AGENTS]
+    )
+    return Wait("reservation", f"{some(len(waiting))} to be launched on what is reserved", "", agents_of)
+
+
 def _refused(state: State, settings: CoreSettings, entry: QueueEntry, now: float) -> list[AgentWait]:
     """Per agent: what speaks against its last offer, or, where it made none, against what the master says it has free."""
     spec = entry.spec
-    siblings = [one for one in state.instances_of(spec.id) if one.occupies]
+    siblings = [one for one in state.instances_of(spec.id) if one.holds_place]
     found: dict[str, AgentWait] = {}
-    for agent_id, refusal in entry.refusals.items():
+    for refusal in entry.refusals():
+        agent_id = refusal.offer.agent_id.value
         place = place_of(refusal.offer, now=now, default_role=settings.role)
         lacks = shortfall.lacks(spec, place, siblings, settings.policy)
-        text, helps = _words(lacks, _last_word(spec, place, siblings, settings))
+        text, helps = _words(lacks, _last_word(entry, place, state.spread_of(spec), settings))
         found[agent_id] = AgentWait(agent_id, refusal.offer.hostname, text, helps)
     for agent_id, agent in (state.cluster.agents if state.cluster else {}).items():
         if agent_id in found:
@@ -204,11 +235,14 @@ def _refused(state: State, settings: CoreSettings, entry: QueueEntry, now: float
     return list(found.values())
 
 
-def _last_word(spec: RunSpec, place: Place, siblings: Sequence[Instance], settings: CoreSettings) -> str:
-    reason = match(spec, place, siblings, settings.policy, 0)
-    if reason is Reason.PORTS:
+def _last_word(entry: QueueEntry, place: Place, spread: Spread, settings: CoreSettings) -> str:
+    way = match_new_volumes if entry.demand.volumes else match
+    found = way(entry.demand, place, spread, settings.policy, 0)
+    if not isinstance(found, tuple):
+        return "fits by now, its next offer is yet to come"
+    if Reason.PORTS in found:
         return "the ports that are wanted are not free"
-    return reason.value if isinstance(reason, Reason) else "fits by now, its next offer is yet to come"
+    return "no disk for its persistent volumes" if Reason.DISK in found else ", ".join(found)
 
 
 def _words(lacks: Sequence[Lack], otherwise: str) -> tuple[str, str]:
@@ -243,7 +277,7 @@ def _quota(state: State, spec: RunSpec) -> Iterator[Wait]:
 
 def _no_offers(state: State, settings: CoreSettings, spec: RunSpec, head: str) -> Wait:
     role = spec.role or UNRESERVED
-    if state.suppressed or state.wants_revive:
+    if role in state.suppressed or state.wants_revive:
         soon = settings.min_revive_interval_s
         return Wait("noOffers", f"{head}: offers are asked for again within {soon:g} s", "a moment")
     if state.cluster is not None and not state.cluster.agents:

@@ -17,6 +17,7 @@ from dcos.scheduling.constraints import field_value
 _WEIGHT = {
     Condition.UNREACHABLE: 0,
     Condition.UNREACHABLE_INACTIVE: 0,
+    Condition.SCHEDULED: 0,
     Condition.PROVISIONED: 1,
     Condition.STAGING: 1,
     Condition.STARTING: 2,

@@ -12,6 +12,7 @@ from dcos.marathon.core.common_rules import (
     least,
     limit_faults,
     network_faults,
+    persistent_faults,
     role_faults,
     strategy_faults,
 )
@@ -232,7 +233,7 @@ def _volume(path: str, volume: PodVolume, pod: Pod) -> Iterator[Fault]:
     if volume.secret is not None and volume.secret not in pod.secrets:
         yield f"{path}/secret", "secret must refer to an existing secret"
     if volume.persistent is not None:
-        yield f"{path}/persistent", "Persistent volumes of pods are not supported by this version; use host"
+        yield from persistent_faults(volume.persistent, f"{path}/persistent")
     if not any(mount.name == volume.name for container in pod.containers for mount in container.volume_mounts):
         yield path, "volume must be referenced by at least one container"
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dcos.marathon.core import normalize, pod_normalize, pod_validate, validate
+from dcos.marathon.core import changes, normalize, pod_normalize, pod_validate, validate
 from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown, pod_unknown
 from dcos.marathon.core.plan import Cycle, depths
 from dcos.marathon.core.state import Turn
@@ -304,6 +304,18 @@ def checked_depths(made: Draft) -> dict[str, int]:
         return depths(made.specs(), made.groups)
     except Cycle as error:
         raise Invalid([("/", CYCLIC)]) from error
+
+
+def check_residents(made: Draft, present: Mapping[str, RunSpec], *, force: bool) -> None:
+    """Rules of updates where reservations are kept.   Errors: Invalid."""
+    faults = [
+        fault
+        for spec_id, spec in made.specs().items()
+        if spec_id in made.touched and spec_id in present
+        for fault in changes.resident_faults(present[spec_id], spec, force=force)
+    ]
+    if faults:
+        raise Invalid(faults)
 
 
 def check_exclusive(*, scale: bool, wipe: bool) -> None:

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deployments, events, explain, launch, root, tasks
+from dcos.marathon.core import deployments, events, explain, launch, matching, residents, root, tasks
 from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import CoreSettings, State, Turn
@@ -37,6 +37,7 @@ class Scheduler:
         """After loading: the root group, and a look at every app."""
         turn = Turn(self.state, self.settings, now, self._ids)
         self.state.index()
+        self.state.tokens, self.state.tokens_since = self.settings.launch_tokens, now
         if ids.ROOT not in self.state.groups:
             turn.save_group(Group(id=ids.ROOT, version=turn.new_version()))
         deployments.settle(turn)
@@ -61,6 +62,9 @@ class Scheduler:
 
     def _follow(self, turn: Turn) -> None:
         deployments.settle(turn)
+        if self.state.offers:
+            matching.go_on(turn)
+            deployments.settle(turn)
         launch.tune_offers(turn)
 
     def _decide(self, turn: Turn, event: events.Event) -> Result:
@@ -68,11 +72,15 @@ class Scheduler:
             case events.Subscribed():
                 self._subscribed(turn, event)
             case events.OffersReceived(offers):
-                deployments.settle(turn)
-                launch.offers(turn, offers)
+                matching.receive(turn, offers)
+            case events.Rescinded(offer_id):
+                self.state.offers.pop(offer_id, None)
+            case events.MatchMore():
+                pass  # what follows from any event goes on with offers
             case events.StatusReceived(status):
                 tasks.status_update(turn, status)
             case events.Disconnected():
+                self.state.offers.clear()
                 if self.state.subscribed:
                     self.state.subscribed = False
                     turn.publish("scheduler_disconnected_event")
@@ -91,7 +99,7 @@ class Scheduler:
                 if app_id not in self.state.queue:
                     raise Unknown(f"Application {app_id} not found in tasks queue.")
                 self.state.delays.pop(app_id, None)
-                self.state.wants_revive = True
+                launch.wake(turn, app_id)
             case events.KillInstances():
                 return self._kill(turn, event)
             case events.CancelDeployment(deployment_id, force):
@@ -175,12 +183,19 @@ class Scheduler:
             draft = root.draft(turn)
             specs = draft.specs()
             for spec_id in {one.app_id for one in found} & set(specs):
-                going = tuple(one.id for one in found if one.app_id == spec_id and one.goal is Goal.RUNNING)
+                going = tuple(
+                    one.id
+                    for one in found
+                    if one.app_id == spec_id and one.goal is Goal.RUNNING and not one.is_terminal
+                )
                 left = max(0, specs[spec_id].instances - len(going))
                 root.scale(draft, specs[spec_id], left, going)
             return deployments.commit(turn, draft, force=event.force)
         for instance in found:
-            tasks.kill(turn, instance, "asked by a client")
+            if event.wipe:
+                tasks.wipe(turn, instance, "wiped by a client")
+            else:
+                tasks.kill(turn, instance, "asked by a client")
         return tuple(found)
 
     # ---- the master, checks, time ----
@@ -191,9 +206,13 @@ class Scheduler:
         turn.save_framework_id(event.framework_id)
         state.subscribed = True
         state.master = event.master
-        state.suppressed = False
-        state.wants_revive = bool(state.queue)
+        state.home_region = event.region
+        state.offers.clear()
+        state.suppressed.clear()
+        state.release_asked.clear()
+        state.wants_revive = len(state.queue) > 0
         state.last_revive = None
+        residents.sweep(turn)
         if again:
             turn.publish("scheduler_reregistered_event", master=event.master)
         else:
@@ -218,6 +237,7 @@ class Scheduler:
 
     def _tick(self, turn: Turn) -> None:
         tasks.tick(turn)
+        residents.tick(turn)
         launch.tick(turn)
         explain.tell(turn)
         state = self.state

@@ -13,7 +13,7 @@ from dcos.model import values
 from dcos.model.marathon_state import Instance
 from dcos.model.resources import UNRESERVED, Resources
 from dcos.model.run_spec import RunSpec
-from dcos.scheduling.constraints import allows, field_value
+from dcos.scheduling.constraints import Spread, allows, field_value
 from dcos.scheduling.match import Place, Policy, Reason, accepted_roles
 
 _SCALARS = (
@@ -43,15 +43,16 @@ def _lacks(spec: RunSpec, place: Place, siblings: Sequence[Instance], policy: Po
     if role != place.role:
         yield Lack(Reason.ROLE, f"offered to role {place.role}, wanted in {role}", f"an offer to role {role}")
         return
+    spread = Spread({one[0] for one in spec.constraints}, [one.agent for one in siblings])
     for constraint in spec.constraints:
-        if not allows(constraint, place.agent, siblings, spec.instances):
+        if not allows(constraint, place.agent, spread, spec.instances):
             yield _constraint(constraint, place, siblings)
     accepted = accepted_roles(spec, policy)
-    usable = place.free.filter(lambda kind: kind.role in accepted and not kind.revocable and not kind.shared)
+    usable = place.usable(accepted).free
     if not usable:
         roles = ", ".join(sorted(accepted))
         yield Lack(
-            Reason.RESERVATION,
+            Reason.ROLE,
             f"nothing free of role {roles}",
             f"free resources of role {roles}, or other acceptedResourceRoles",
         )

@@ -16,15 +16,27 @@ from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.backoff import Delay
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
+from dcos.marathon.core.queue import LaunchQueue
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import MARATHON_CHECKS, App
-from dcos.model.marathon_state import Condition, Deployment, EndedInstance, Group, History, Instance, TaskFailure, iso
+from dcos.model.marathon_state import (
+    Condition,
+    Deployment,
+    EndedInstance,
+    Group,
+    History,
+    Instance,
+    Release,
+    TaskFailure,
+    iso,
+)
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1.scheduler import Call
 from dcos.model.v1.types import Offer
 from dcos.scheduling.build import TaskSettings
-from dcos.scheduling.match import Policy, Reason
+from dcos.scheduling.constraints import NOWHERE, Spread
+from dcos.scheduling.match import Policy, Reasons
 from dcos.scheduling.unheard import Unheard
 
 MAX_HISTORY = 10
@@ -36,12 +48,17 @@ class CoreSettings:
     """Times in seconds."""
 
     role: str = "*"
+    principal: str | None = None
     defaults: Defaults = field(default_factory=Defaults)
     rules: Rules = field(default_factory=Rules)
     policy: Policy = field(default_factory=Policy)
     task: TaskSettings = field(default_factory=TaskSettings)
     service_ports: tuple[int, int] = (10000, 20000)
     max_instances_per_offer: int = 5
+    offer_matching_timeout_s: float = 3.0
+    launch_tokens: int = 100
+    launch_token_refresh_s: float = 30.0
+    reservation_timeout_s: float = 20.0
     decline_s: float = 120.0
     min_revive_interval_s: float = 5.0
     launch_confirm_timeout_s: float = 300.0
@@ -52,34 +69,6 @@ class CoreSettings:
     max_running_deployments: int = 100
     max_versions: int = 50
     new_group_enforce_role: bool = False
-
-
-@dataclass(slots=True)
-class Refusal:
-    """An offer that an app or pod could not use."""
-
-    offer: Offer
-    reasons: tuple[Reason, ...]
-    at: float
-
-
-@dataclass(slots=True)
-class QueueEntry:
-    """An app or pod that has instances to launch."""
-
-    spec: RunSpec
-    count: int
-    since: float
-    processed: int = 0
-    unused: int = 0
-    last_used_at: float | None = None
-    last_unused_at: float | None = None
-    attempt: dict[Reason, int] = field(default_factory=dict)
-    """Refusals by reason since the entry was made."""
-    refusals: dict[str, Refusal] = field(default_factory=dict)
-    """The last one per agent."""
-    told: str = ""
-    """The kind of wait that the event stream was told last."""
 
 
 @dataclass(slots=True)
@@ -100,11 +89,30 @@ class State:
     failures: dict[str, TaskFailure] = field(default_factory=dict)
     histories: dict[str, History] = field(default_factory=dict)
     """Of pods."""
+    releases: dict[str, Release] = field(default_factory=dict)
+    """Reservations to be given back, by instance."""
     # made anew by each leader
     by_spec: dict[str, dict[str, Instance]] = field(default_factory=dict)
     locks: dict[str, str] = field(default_factory=dict)
     """The deployment that changes an app or pod, by its id."""
-    queue: dict[str, QueueEntry] = field(default_factory=dict)
+    queue: LaunchQueue = field(default_factory=LaunchQueue)
+    offers: dict[str, tuple[Offer, float]] = field(default_factory=dict)
+    """Offers that are still to be looked at, and since when."""
+    tokens: int = 0
+    """Launches that may be made now."""
+    tokens_since: float = 0.0
+    spreads: dict[str, tuple[tuple[str, ...], Spread]] = field(default_factory=dict)
+    """Where instances are, by the fields of their constraints; made on demand."""
+    reserved: set[str] = field(default_factory=set)
+    """Instances with a reservation."""
+    refused_again: dict[str, tuple[str, Reasons]] = field(default_factory=dict)
+    """Host and reasons where an instance could not be launched on its reservation, by app or pod."""
+    release_asked: set[str] = field(default_factory=set)
+    """Releases whose operations were sent."""
+    sweep_until: float = 0.0
+    next_sweep: float = 0.0
+    home_region: str | None = None
+    """The leading master's."""
     delays: dict[str, Delay] = field(default_factory=dict)
     health: dict[str, tuple[Health, ...]] = field(default_factory=dict)
     """Per instance, one per health check of its run spec's version."""
@@ -123,7 +131,8 @@ class State:
     """Agents and roles as the operator API told last, while something needs to know."""
     subscribed: bool = False
     master: str | None = None
-    suppressed: bool = False
+    suppressed: set[str] = field(default_factory=set)
+    """Roles."""
     last_revive: float | None = None
     wants_revive: bool = False
     next_reconcile: float = 0.0
@@ -135,6 +144,8 @@ class State:
         self.by_spec = {}
         for instance in self.instances.values():
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
+            if instance.reservation is not None:
+                self.reserved.add(instance.id)
             known = _remembered_health(instance, self.spec_of(instance))
             if any(one.is_known for one in known):
                 self.health[instance.id] = known
@@ -188,7 +199,46 @@ class State:
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""
-        return tuple(sorted({default} | {spec.role for spec in self.all_wanted().values() if spec.role}))
+        wanted = {spec.role for spec in self.all_wanted().values() if spec.role}
+        kept = {self.instances[one].role for one in self.reserved}
+        return tuple(sorted({default} | wanted | kept | self.released_roles))
+
+    @property
+    def released_roles(self) -> set[str]:
+        return {one.role for one in self.releases.values()}
+
+    def releases_on(self, agent_id: str, role: str) -> list[Release]:
+        return [one for one in self.releases.values() if (one.agent_id, one.role) == (agent_id, role)]
+
+    def spread_of(self, spec: RunSpec) -> Spread:
+        """Where its instances are, as far as its constraints ask."""
+        if not spec.constraints:
+            return NOWHERE
+        fields = tuple(sorted({one[0] for one in spec.constraints}))
+        known = self.spreads.get(spec.id)
+        if known is None or known[0] != fields:
+            places = (one.agent for one in self.instances_of(spec.id) if one.holds_place)
+            known = self.spreads[spec.id] = (fields, Spread(fields, places))
+        return known[1]
+
+    def moved(self, before: Instance | None, after: Instance | None) -> None:
+        """Keep what is counted by place."""
+        one = after or before
+        assert one is not None
+        known = self.spreads.get(one.app_id)
+        if known is None:
+            return
+        if before is not None and before.holds_place:
+            known[1].add(before.agent, -1)
+        if after is not None and after.holds_place:
+            known[1].add(after.agent)
+
+    def forget_health(self, instance_id: str) -> None:
+        """What was known of its last run."""
+        self.health.pop(instance_id, None)
+        self.ready.discard(instance_id)
+        self.readiness.pop(instance_id, None)
+        self.kill_sent.pop(instance_id, None)
 
 
 def _remembered_health(instance: Instance, spec: RunSpec | None) -> tuple[Health, ...]:
@@ -292,6 +342,9 @@ class Turn:
     def save_instance(self, instance: Instance) -> None:
         before = self.state.instances.get(instance.id)
         self.state.instances[instance.id] = instance
+        self.state.moved(before, instance)
+        if instance.reservation is not None:
+            self.state.reserved.add(instance.id)
         self.state.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
         self.state.dirty.add(instance.app_id)
         self.effects.append(effects.SaveInstance(instance))
@@ -310,18 +363,45 @@ class Turn:
         )
 
     def drop_instance(self, instance: Instance) -> None:
+        """Forget it. What it had reserved is released."""
         state = self.state
-        state.instances.pop(instance.id, None)
+        known = state.instances.pop(instance.id, None)
+        if known is not None:
+            state.moved(known, None)
+            if known.reservation is not None:
+                state.reserved.discard(known.id)
+                self.release(known.id, known.agent.agent_id, known.role)
         siblings = state.by_spec.get(instance.app_id, {})
         siblings.pop(instance.id, None)
         if not siblings:
             state.by_spec.pop(instance.app_id, None)
-        state.health.pop(instance.id, None)
-        state.ready.discard(instance.id)
-        state.readiness.pop(instance.id, None)
-        state.kill_sent.pop(instance.id, None)
+            state.spreads.pop(instance.app_id, None)
+        state.forget_health(instance.id)
         state.dirty.add(instance.app_id)
         self.effects.append(effects.DropInstance(instance.id))
+
+    def release(self, instance_id: str, agent_id: str, role: str) -> None:
+        """Remember to give an instance's reservation back."""
+        release = Release(instance_id=instance_id, agent_id=agent_id, role=role, since=self.now)
+        self.state.releases[instance_id] = release
+        self.state.wants_revive = True
+        self.effects.append(effects.SaveRelease(release))
+
+    def note_release(self, instance_id: str, agent_id: str, role: str) -> None:
+        """The operations that give it back are being sent."""
+        if instance_id not in self.state.releases:
+            self.release(instance_id, agent_id, role)
+        self.state.release_asked.add(instance_id)
+
+    def drop_release(self, instance_id: str) -> None:
+        """Nothing is left of it."""
+        self.state.releases.pop(instance_id, None)
+        self.state.release_asked.discard(instance_id)
+        self.effects.append(effects.DropRelease(instance_id))
+
+    def may_launch(self, used: int) -> bool:
+        """Whether one more instance may be launched from an offer that ``used`` are launched from."""
+        return used < self.settings.max_instances_per_offer and self.state.tokens > 0
 
     def save_deployment(self, deployment: Deployment) -> None:
         if deployment.id not in self.state.deployments:

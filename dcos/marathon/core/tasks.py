@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import backoff, health
+from dcos.marathon.core import backoff, health, launch, residents
 from dcos.marathon.core.conditions import FAILURES, condition_of, of_task, together
 from dcos.marathon.core.health import Health
 from dcos.marathon.core.state import Turn
@@ -42,7 +42,12 @@ def status_update(turn: Turn, status: TaskStatus) -> None:
     turn.state.unheard.task_ids.discard(status.task_id.value)
     instance_id = ids.instance_of(status.task_id.value)
     instance = turn.state.instances.get(instance_id) if instance_id else None
-    if instance is None or all(task.id != status.task_id.value for task in instance.tasks):
+    if (
+        instance is None
+        or instance.rests
+        or instance.condition is Condition.SCHEDULED
+        or all(task.id != status.task_id.value for task in instance.tasks)
+    ):
         _unknown(turn, status)
     else:
         _known(turn, instance, status)
@@ -69,6 +74,8 @@ def _unknown(turn: Turn, status: TaskStatus) -> None:
 def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
     condition = condition_of(status)
     before = instance
+    if status.uuid is not None:
+        instance = residents.confirm(turn, instance)  # from the agent: its operations come before its tasks
     task = _updated_task(next(one for one in instance.tasks if one.id == status.task_id.value), status, turn.now)
     tasks = tuple(task if one.id == task.id else one for one in instance.tasks)
     others = [of_task(one) for one in tasks if one.id != task.id]
@@ -89,6 +96,7 @@ def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
         instance = replace(instance, condition=condition, since=turn.now)
     if condition is Condition.RUNNING and instance.active_since is None:
         instance = replace(instance, active_since=turn.now)
+        launch.give_tokens(turn, 1)
     instance = replace(instance, tasks=tasks)
     if instance != before:
         turn.save_instance(instance)
@@ -96,7 +104,7 @@ def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
     _agent_health(turn, instance, task, status)
     if instance.goal is not Goal.RUNNING and not instance.is_unreachable and before.is_unreachable:
         send_kill(turn, instance, "came back after it was given up")
-    if instance.is_unreachable and instance.goal is not Goal.RUNNING:
+    if instance.is_unreachable and instance.goal is not Goal.RUNNING and not _keeps_reservation(instance):
         turn.drop_instance(instance)
     elif condition is Condition.UNREACHABLE:
         check_unreachable(turn, instance)
@@ -154,7 +162,10 @@ def _ended(turn: Turn, instance: Instance, task: InstanceTask, conditions: list[
     _count_failure(turn, instance, task, conditions, status)
     if ended.is_terminal:
         _remember(turn, ended, task)
-        turn.drop_instance(ended)
+        if status.state is TaskState.TASK_GONE_BY_OPERATOR or not _keeps_reservation(ended):
+            turn.drop_instance(ended)
+        else:
+            _rest(turn, ended)
         return
     turn.save_instance(ended)
     kill(turn, ended, f"container {task.name} ended as {conditions[0].value}")
@@ -305,7 +316,46 @@ def probed(turn: Turn, instance_id: str, index: int, alive: bool, cause: str | N
 
 
 def kill(turn: Turn, instance: Instance, reason: str) -> None:
-    """Give an instance up for good. One that cannot be reached is forgotten; should it return, it is killed then."""
+    """End an instance. One with a reservation keeps it, also while it cannot be reached."""
+    if instance.reservation is None:
+        give_up(turn, instance, reason)
+        return
+    if instance.is_terminal:
+        return
+    if instance.condition is Condition.SCHEDULED:
+        _rest(turn, replace(instance, goal=Goal.STOPPED, condition=Condition.KILLED, since=turn.now))
+        return
+    if instance.goal is Goal.RUNNING:
+        instance = replace(instance, goal=Goal.STOPPED)
+        turn.save_instance(instance)
+    if instance.id not in turn.state.kill_sent:
+        send_kill(turn, instance, reason)
+
+
+def wipe(turn: Turn, instance: Instance, reason: str) -> None:
+    """End it, and forget it with its reservation at once."""
+    if instance.reservation is None:
+        give_up(turn, instance, reason)
+        return
+    send_kill(turn, instance, reason)
+    turn.drop_instance(instance)
+
+
+def _keeps_reservation(instance: Instance) -> bool:
+    return instance.reservation is not None and instance.goal is not Goal.DECOMMISSIONED
+
+
+def _rest(turn: Turn, instance: Instance) -> None:
+    """It ended; what it reserved stays its own."""
+    turn.state.forget_health(instance.id)
+    turn.save_instance(instance)
+
+
+def give_up(turn: Turn, instance: Instance, reason: str) -> None:
+    """End it for good. One that cannot be reached is forgotten; should it return, it is killed then."""
+    if instance.rests or instance.condition is Condition.SCHEDULED:
+        turn.drop_instance(instance)
+        return
     if instance.is_unreachable:
         send_kill(turn, instance, reason)
         turn.drop_instance(instance)
@@ -338,8 +388,15 @@ def not_launched(turn: Turn, task_ids: Iterable[str]) -> None:
     for task_id in task_ids:
         instance = turn.state.instances.get(ids.instance_of(task_id) or "")
         if instance is not None and instance.condition is Condition.PROVISIONED:
-            turn.drop_instance(instance)
+            _never_launched(turn, instance)
             turn.state.wants_revive = True
+
+
+def _never_launched(turn: Turn, instance: Instance) -> None:
+    if _keeps_reservation(instance):
+        _rest(turn, replace(instance, condition=Condition.DROPPED, since=turn.now))
+    else:
+        turn.drop_instance(instance)
 
 
 # ---- time ------------------------------------------------------------------------------------------------------------
@@ -362,6 +419,8 @@ def tick(turn: Turn) -> None:
     """Everything about instances that only time brings."""
     settings = turn.settings
     for instance in list(turn.state.instances.values()):
+        if instance.rests:
+            continue
         if instance.is_unreachable:
             check_unreachable(turn, instance)
         elif instance.goal is not Goal.RUNNING:
@@ -372,7 +431,7 @@ def tick(turn: Turn) -> None:
                 instance.condition is Condition.PROVISIONED
                 and turn.now - instance.since > settings.launch_confirm_timeout_s
             ):
-                turn.drop_instance(instance)
+                _never_launched(turn, instance)
         elif instance.condition is Condition.PROVISIONED:
             if turn.now - instance.since > settings.launch_confirm_timeout_s:
                 kill(turn, instance, "its launch was not confirmed in time")
@@ -388,7 +447,9 @@ def reconcile(turn: Turn, *, everything: bool) -> None:
     asked = [
         (task.id, instance.agent.agent_id)
         for instance in turn.state.instances.values()
-        if everything or instance.condition is not Condition.PROVISIONED or turn.now - instance.since > 60
+        if not instance.rests
+        and instance.condition is not Condition.SCHEDULED
+        and (everything or instance.condition is not Condition.PROVISIONED or turn.now - instance.since > 60)
         for task in instance.tasks
     ]
     if everything:

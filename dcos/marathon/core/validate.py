@@ -12,6 +12,7 @@ from dcos.marathon.core.common_rules import (
     limit_faults,
     most,
     network_faults,
+    persistent_faults,
     role_faults,
     strategy_faults,
 )
@@ -135,11 +136,9 @@ def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault
     if volume.secret is None and volume.mode is None:
         yield f"{path}/mode", "undefined"
     if volume.persistent is not None:
-        yield f"{path}/persistent", "Persistent volumes are not supported by this version; use hostPath"
+        yield from persistent_faults(volume.persistent, f"{path}/persistent")
         if "/" in volume.container_path or volume.container_path in (".", ".."):
             yield f"{path}/containerPath", "must be a single path segment within the sandbox"
-        if volume.persistent.size <= 0:
-            yield f"{path}/persistent/size", "must be greater than 0"
         if volume.mode is not None and volume.mode != "RW":
             yield f"{path}/mode", "must be RW"
     if volume.external is not None and "external_volumes" not in rules.features:

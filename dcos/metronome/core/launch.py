@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from dcos.metronome.core import runs, task
 from dcos.metronome.core.state import Turn
 from dcos.model.v1.scheduler import Call, CallAccept, CallDecline, CallType
 from dcos.model.v1.types import Filters, Offer, OfferOperation, OfferOperationLaunch, OfferOperationType, TaskInfo
 from dcos.scheduling import build, calls
-from dcos.scheduling.match import Reason, match, place_of
+from dcos.scheduling.constraints import NOWHERE
+from dcos.scheduling.match import demand_of, match, place_of
 
 
 def offers(turn: Turn, received: Iterable[Offer]) -> None:
@@ -28,20 +28,20 @@ def offers(turn: Turn, received: Iterable[Offer]) -> None:
 
 def _use(turn: Turn, offer: Offer) -> list[TaskInfo]:
     settings = turn.settings
-    place = place_of(offer, now=turn.now, default_role=settings.role)
+    place = place_of(offer, now=turn.now, default_role=settings.role, policy=settings.policy)
     placed = []
     for run_id in sorted(turn.state.queue, key=lambda one: (turn.state.queue[one], one)):
         run = turn.state.runs[run_id]
         app = task.app_of(run, settings.role)
         uuid = turn.fresh()
         pick = int(uuid.replace("-", "")[:8], 16)
-        found = match(app, place, (), settings.policy, pick)
-        if isinstance(found, Reason):
+        found = match(demand_of(app, settings.policy), place, NOWHERE, settings.policy, pick)
+        if isinstance(found, tuple):
             continue
         task_id = task.task_id(run, uuid)
         placed.append(build.task_info(app, place, found, task_id, settings.task, enforce_role=False, pick=pick))
         runs.launched(turn, run, task_id, place.agent.agent_id)
-        place = replace(place, free=place.free - found.resources)
+        place = place.without(found.resources)
     return placed
 
 

@@ -29,6 +29,7 @@ from dcos.model.schedulers import (
     Disconnected,
     OffersReceived,
     Outcome,
+    Rescinded,
     StatusReceived,
     Subscribed,
     Tick,
@@ -87,6 +88,8 @@ class Scheduler:
                 launch.offers(turn, offers)
             case StatusReceived(status):
                 runs.status_update(turn, status)
+            case Rescinded():
+                pass  # offers are answered as they come
             case Disconnected():
                 self.state.subscribed = False
             case CallLost(wants_offers, task_ids):

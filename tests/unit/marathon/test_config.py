@@ -21,9 +21,9 @@ def test_the_secret_of_the_principal_may_be_in_a_file(tmp_path: Path) -> None:
     file.write_text("first\n", encoding="utf-8")
     config = settings(f"--mesos_authentication_secret_file={file}")
     assert config.mesos_secret == "first"
-    file.write_text("second", encoding="utf-8")
-    assert config.mesos_secret == "second"
-    assert "second" not in repr(config)
+    file.write_text("word-two", encoding="utf-8")
+    assert config.mesos_secret == "word-two"
+    assert "word-two" not in repr(config)
     given = settings(f"--mesos_authentication_secret_file={file}", MARATHON_MESOS_AUTHENTICATION_SECRET="given")
     assert given.mesos_secret == "given"
     assert settings().mesos_secret is None

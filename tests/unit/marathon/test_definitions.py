@@ -48,8 +48,17 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("single", {"labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "instances": 2}, "/instances"),
     ("secrets", {"env": {"A": {"secret": "s"}}, "secrets": {"s": {"source": "x"}}}, "/secrets"),
     ("uri", {"fetch": [{"uri": "x" * 1025}]}, "/fetch(0)/uri"),
-    ("persistent volume", {"container": {"type": "MESOS", "volumes": [
-        {"containerPath": "a", "mode": "RW", "persistent": {"size": 1}}]}}, "/container/volumes(0)/persistent"),
+    ("volumes in role *", {"container": {"type": "MESOS", "volumes": [
+        {"containerPath": "a", "mode": "RW", "persistent": {"size": 1}}]}}, "/role"),
+    ("a root volume's path", {"container": {"type": "MESOS", "volumes": [
+        {"containerPath": "a", "mode": "RW", "persistent": {"size": 1, "constraints": [["path", "LIKE", "x"]]}}]}},
+        "/container/volumes(0)/persistent/constraints"),
+    ("maxSize", {"container": {"type": "MESOS", "volumes": [
+        {"containerPath": "a", "mode": "RW", "persistent": {"size": 5, "type": "mount", "maxSize": 5}}]}},
+        "/container/volumes(0)/persistent/maxSize"),
+    ("kind of volume", {"container": {"type": "MESOS", "volumes": [
+        {"containerPath": "a", "mode": "RW", "persistent": {"size": 5, "type": "tape"}}]}},
+        "/container/volumes(0)/persistent/type"),
     ("limits", {"resourceLimits": {"mem": 1}}, "/resourceLimits/mem"),
 ]  # fmt: skip
 

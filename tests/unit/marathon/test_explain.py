@@ -25,7 +25,7 @@ async def test_each_agent_says_what_speaks_against_it(house: House) -> None:
     async with house.marathon() as marathon:
         await marathon.ask("POST", "/v2/apps", {**APP, "instances": 5, "constraints": [["hostname", "UNIQUE"]]}, 201)
         await marathon.until("three placed", lambda: marathon.running() == 3)
-        await marathon.until("all refused", lambda: len(marathon.leader.state.queue["/web"].refusals) == 4)
+        await marathon.until("all refused", lambda: len(marathon.leader.state.queue["/web"].refusals()) == 4)
         found = await waits(marathon)
         offers = found["offers"]
         assert offers["text"] == "2 of 5 instances wait for a fitting offer"
@@ -52,7 +52,7 @@ async def test_constraints_in_words(marathon: Running) -> None:
     for number, (rule, text) in enumerate(rules.values()):
         app = f"/a{number}"
         await marathon.ask("POST", "/v2/apps", {**APP, "id": app, "constraints": [rule]}, 201)
-        await marathon.until("refused", lambda app=app: len(marathon.leader.state.queue[app].refusals) == 3)
+        await marathon.until("refused", lambda app=app: len(marathon.leader.state.queue[app].refusals()) == 3)
         found = await waits(marathon, app)
         assert {one["host"]: one["text"] for one in found["offers"]["agents"]}["10.0.0.1"] == text
 

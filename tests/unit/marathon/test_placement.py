@@ -8,12 +8,13 @@ import pytest
 
 from dcos.marathon.core import normalize
 from dcos.model.marathon import App
-from dcos.model.marathon_state import AgentRef, Instance, InstanceTask
+from dcos.model.marathon_state import AgentRef
 from dcos.model.resources import Resources
 from dcos.model.v1 import types as v1
 from dcos.scheduling import build, constraints
 from dcos.scheduling.build import TaskSettings
-from dcos.scheduling.match import Match, Place, Policy, Reason, match
+from dcos.scheduling.constraints import NOWHERE, Spread
+from dcos.scheduling.match import Match, Place, Policy, Reason, demand_of, match
 from dcos.wire import marathon as wire
 
 OFFER = "cpus:2;mem:1024;disk:1000;ports:[31000-31009]"
@@ -31,11 +32,6 @@ def place_of(resources: str = OFFER, *, role: str = "*", host: str = "h1", **att
         for name, value in attributes.items()
     )
     return Place(AgentRef(host=host, agent_id="S1", attributes=texts), role, Resources.parse(resources))
-
-
-def sibling(host: str, **attributes: str) -> Instance:
-    place = place_of(host=host, **attributes)
-    return Instance(id=f"i-{host}", app_id="/a", version="", role="*", agent=place.agent, tasks=(InstanceTask(id="t"),))
 
 
 CONSTRAINTS: list[tuple[str, list[str], list[str], bool]] = [
@@ -69,9 +65,9 @@ CONSTRAINTS: list[tuple[str, list[str], list[str], bool]] = [
     ("constraint", "hosts", "allowed"), [row[1:] for row in CONSTRAINTS], ids=[r[0] for r in CONSTRAINTS]
 )
 def test_constraints(constraint: list[str], hosts: list[str], allowed: bool) -> None:
-    siblings = [sibling(host) for host in hosts]
+    spread = Spread({constraint[0]}, [place_of(host=host).agent for host in hosts])
     assert constraints.constraint_fault(constraint) is None
-    assert constraints.allows(constraint, place_of().agent, siblings, 4) is allowed
+    assert constraints.allows(constraint, place_of().agent, spread, 4) is allowed
 
 
 @pytest.mark.parametrize(
@@ -98,20 +94,20 @@ def test_attributes_read_as_text() -> None:
     )
     assert constraints.attribute_text(scalar) == "4.5"
     assert constraints.attribute_text(ranges) == "[1-2]"
-    assert constraints.allows(["n", "IS", "4.500"], AgentRef(host="h", agent_id="S", attributes=(scalar,)), [], 1)
+    assert constraints.allows(["n", "IS", "4.500"], AgentRef(host="h", agent_id="S", attributes=(scalar,)), NOWHERE, 1)
 
 
 REASONS: list[tuple[str, dict[str, Any], str, str, Policy, Reason]] = [
     ("role", {"role": "web"}, OFFER, "*", Policy(), Reason.ROLE),
     ("constraint", {"constraints": [["hostname", "LIKE", "x"]]}, OFFER, "*", Policy(), Reason.CONSTRAINT),
-    ("only reserved", {}, "cpus(web):2;mem(web):1024", "*", Policy(), Reason.RESERVATION),
+    ("only reserved", {}, "cpus(web):2;mem(web):1024", "*", Policy(), Reason.ROLE),
     (
         "unreserved by default",
         {"role": "web"},
         "cpus(web):2;mem(web):1024",
         "web",
         Policy(default_accepted_roles="unreserved"),
-        Reason.RESERVATION,
+        Reason.ROLE,
     ),
     ("cpus", {"cpus": 3}, OFFER, "*", Policy(), Reason.CPUS),
     ("mem", {"mem": 2000}, OFFER, "*", Policy(), Reason.MEM),
@@ -138,7 +134,7 @@ def test_reasons_against_an_offer(
 ) -> None:
     place = place_of(offer, role=role)
     place = Place(place.agent, place.role, place.free, False, place.free.scalar("gpus") > 0)
-    assert match(app_of(**fields), place, [], policy, 0) is reason
+    assert match(demand_of(app_of(**fields), policy), place, NOWHERE, policy, 0) == (reason,)
 
 
 def test_reserved_resources_are_taken_first_and_ports_differ() -> None:
@@ -146,7 +142,7 @@ def test_reserved_resources_are_taken_first_and_ports_differ() -> None:
     place = place_of(
         "cpus(slave_public):1;cpus:1;mem:1024;ports:[1-1];ports(slave_public):[80-81]", role="slave_public"
     )
-    found = match(app, place, [], Policy(), 7)
+    found = match(demand_of(app, Policy()), place, NOWHERE, Policy(), 7)
     assert isinstance(found, Match)
     assert found.resources.reserved()["slave_public"].scalar("cpus") == 1000
     assert found.resources.unreserved().scalar("cpus") == 500
@@ -156,7 +152,7 @@ def test_reserved_resources_are_taken_first_and_ports_differ() -> None:
 
 def made(app: App, resources: str = OFFER) -> tuple[v1.TaskInfo, dict[str, str]]:
     place = place_of(resources)
-    found = match(app, place, [], Policy(), 3)
+    found = match(demand_of(app, Policy()), place, NOWHERE, Policy(), 3)
     assert isinstance(found, Match), found
     info = build.task_info(app, place, found, "shop_web.x", TaskSettings(user="root"), enforce_role=False, pick=3)
     assert info.command is not None

@@ -17,7 +17,8 @@ from dcos.model.resources import Resources
 from dcos.model.run_spec import is_upgrade, scaled
 from dcos.scheduling import pods
 from dcos.scheduling.build import TaskSettings
-from dcos.scheduling.match import Match, Place, Policy, match
+from dcos.scheduling.constraints import NOWHERE
+from dcos.scheduling.match import Match, Place, Policy, demand_of, match
 from dcos.wire import marathon as wire
 
 DEFAULTS = Defaults(role="*", network_name="dcos")
@@ -250,7 +251,7 @@ def test_scaling_is_no_upgrade() -> None:
 
 def launched(made: Pod, offered: str = "cpus:1;mem:512;disk:100;ports:[31000-31009]") -> tuple[pods.Launch, Match]:
     place = Place(AgentRef(host="h", agent_id="S1"), "*", Resources.parse(offered))
-    found = match(made, place, (), Policy(), 0)
+    found = match(demand_of(made, Policy()), place, NOWHERE, Policy(), 0)
     assert isinstance(found, Match), found
     return pods.launch(made, place, found, INSTANCE, TaskSettings(bridge_name="br"), "F1"), found
 
