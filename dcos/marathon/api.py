@@ -198,6 +198,7 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
         running = sum(1 for one in state.instances.values() if one.condition == "Running")
         gauges |= {
             "marathon.apps.active.gauge": {"value": len(state.apps)},
+            "marathon.pods.active.gauge": {"value": len(state.pods)},
             "marathon.groups.active.gauge": {"value": len(state.groups)},
             "marathon.deployments.active.gauge": {"value": len(state.deployments)},
             "marathon.instances.running.gauge": {"value": running},

@@ -139,7 +139,13 @@ class Marathon:
                 changed = asyncio.Event()
                 leader = Leader(core, repository, self._service.bus, app.clock, changed.set)
                 prober = Prober(state, leader.tell, app.rng)
-                app.log.info("state_loaded", apps=len(state.apps), instances=len(state.instances), epoch=epoch.number)
+                app.log.info(
+                    "state_loaded",
+                    apps=len(state.apps),
+                    pods=len(state.pods),
+                    instances=len(state.instances),
+                    epoch=epoch.number,
+                )
                 await leader.start()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(leader.run(), name="leader")

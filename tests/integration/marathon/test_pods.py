@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from dcos.dns.core.zone import Naming, task_records
+from dcos.model.cluster import ClusterState, RunningTask
+from dcos.net.core.vips import collect
 from dcos.testing.zookeeper import ensemble, why_not
+from dcos.wire.mesos_state import decode_state
 from tests.integration.marathon.test_whole_cluster import Cluster
 
 pytestmark = [
@@ -88,6 +92,26 @@ def page(instance: dict[str, Any], name: str = "index.html") -> str:
         return text
 
 
+def _found_by_name_and_vip(cluster: Cluster) -> RunningTask:
+    """What dcos-net and Mesos-DNS make of the pod's endpoint: its VIP, its address, its SRV record."""
+    url = f"http://127.0.0.1:{cluster.master_port}/state"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        seen = decode_state(answer.read())
+    state = ClusterState(
+        agents={one.id: one for one in seen.agents},
+        frameworks={one.id: one for one in seen.frameworks},
+        tasks={(one.framework_id, one.id): one for one in seen.tasks},
+    )
+    [web] = [one for one in seen.tasks if one.name == "web"]
+    [port] = web.discovery_ports
+    [(vip, [backend])] = collect(state).backends.items()
+    assert (vip.host, vip.port, backend.target, backend.weight) == ("pair.marathon", 80, ("127.0.0.1", port.number), 1)
+    records = [tuple(one) for one in task_records(web, "marathon", "127.0.0.1", Naming()).records()]
+    assert ("pair-shop.marathon.mesos", "A", "127.0.0.1") in records
+    assert any(name == "_http._pair-shop._tcp.marathon.mesos" and str(port.number) in text for name, _, text in records)
+    return web
+
+
 def test_the_life_of_a_pod(cluster: Cluster) -> None:
     cluster.eventually("created", lambda: cluster.ask("POST", "/v2/pods", pod("one")))
     cluster.eventually("deployed", cluster.quiet, 90)
@@ -99,13 +123,8 @@ def test_the_life_of_a_pod(cluster: Cluster) -> None:
     assert page(first, "side") == "", "the other container writes to the same volume"
     assert len(cluster.pid_of(MARKER)) == 1
 
-    tasks = cluster.ask_at(cluster.master_port, "GET", "/tasks")["tasks"]
-    [web] = [one for one in tasks if one["name"] == "web"]
-    [port] = web["discovery"]["ports"]["ports"]
-    labels = {one["key"]: one["value"] for one in port["labels"]["labels"]}
-    assert (web["discovery"]["name"], port["name"], port["protocol"]) == ("pair.shop", "http", "tcp")
-    assert labels == {"VIP_0": "/pair:80", "network-scope": "host"}
-    assert web["executor_id"] == f"instance-{first['id']}"
+    web = _found_by_name_and_vip(cluster)
+    assert web.id == f"{first['id']}.web.1"
 
     cluster.ask("PUT", "/v2/pods/shop/pair", pod("two", instances=2))
     cluster.eventually("updated and scaled", cluster.quiet, 120)

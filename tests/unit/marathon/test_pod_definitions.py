@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -218,6 +219,12 @@ def test_a_good_pod_has_no_faults_and_its_canonical_form_stays() -> None:
     shown = wire.pod_json(made)
     assert canonical(wire.read(shown, Pod), DEFAULTS) == made
     assert msgspec.json.decode(msgspec.json.encode(made), type=Pod) == made
+
+
+def test_the_guides_example_is_good() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "pods.md"
+    example = guide.read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
+    assert pod_faults(pod(**msgspec.json.decode(example)), Rules(), roles={"*"}) == []
 
 
 @pytest.mark.parametrize(
