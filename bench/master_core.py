@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from dcos.master.core import effects
 from dcos.master.core.events import AgentSaid, Recovered, SchedulerCall, Subscribe
 from dcos.master.core.state import Rules, State
@@ -126,7 +124,7 @@ def main(agents: int, frameworks: int, tasks: int) -> None:
         bench.settle()
     for again in ("first", "again, tasks ready"):
         with timed(f"/state ({again})", 1):
-            body = msgspec.json.encode(v0_state.state_json(state, {}, None))
+            body = v0_state.whole(state, {}, None).joined()
     print(f"/state is {len(body) / 1e6:.1f} MB; {launched} tasks; ", end="")
     print(f"peak RSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     with timed("one cycle with nothing to do", 1):

@@ -20,7 +20,6 @@ from dcos.master.core.registry_view import registry_json
 from dcos.master.core.viewer import Viewer
 from dcos.master.kept import Kept
 from dcos.master.v0 import agents, frameworks, roles, state, tasks
-from dcos.master.v0.parts import Json
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
 from dcos.model.acls import EVERYTHING, Action
@@ -28,9 +27,10 @@ from dcos.model.v1.types import MasterInfo
 from dcos.runtime.attached import Attached, Files, FilesEndpoints
 from dcos.runtime.http_access import Access, Handler, principal_of
 from dcos.runtime.http_auth import Basic
-from dcos.runtime.mesos_http import json_body, method_not_allowed, text_response
+from dcos.runtime.mesos_http import json_body, method_not_allowed, spliced_body, text_response
 from dcos.runtime.settings import duration
 from dcos.runtime.verbosity import Verbosity
+from dcos.wire.spliced import Spliced
 
 LOG_PATH = "/master/log"
 _ONCE_WITH_SUFFIX = (
@@ -164,26 +164,29 @@ class Api:
 
     # ---- endpoints of the leader -------------------------------------------------------------------------------------
 
-    async def state_(self, request: web.Request) -> web.Response:
+    async def state_(self, request: web.Request) -> web.StreamResponse:
         viewer = self.viewer(request)
         flags = self.flags if viewer.flags() else None
 
-        def made() -> Json:
-            return state.state_json(self.state, flags, self.config.cluster, viewer, self._logs())
+        def made() -> Spliced:
+            return state.whole(self.state, flags, self.config.cluster, viewer, self._logs())
 
-        return json_body(request, made() if viewer.limited else await self.kept.body("state", made, tasks=True))
+        name = "state" if flags is not None else "state without flags"
+        return await spliced_body(request, made() if viewer.limited else await self.kept.body(name, made, tasks=True))
 
     def _logs(self) -> Mapping[str, str]:
         named = {"log_dir": self.config.log_dir, "external_log_file": self.config.external_log_file}
         return {name: str(path) for name, path in named.items() if path is not None}
 
-    async def summary(self, request: web.Request) -> web.Response:
+    async def summary(self, request: web.Request) -> web.StreamResponse:
         viewer = self.viewer(request)
 
-        def made() -> Json:
+        def made() -> Spliced:
             return state.summary(self.state, self.config.cluster, viewer)
 
-        return json_body(request, made() if viewer.limited else await self.kept.body("summary", made, tasks=False))
+        return await spliced_body(
+            request, made() if viewer.limited else await self.kept.body("summary", made, tasks=False)
+        )
 
     async def slaves(self, request: web.Request) -> web.Response:
         return json_body(request, agents.slaves(self.state, request.query, self.viewer(request)))

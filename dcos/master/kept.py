@@ -1,22 +1,25 @@
-"""Answers that pollers ask for far more often than they change: encoded once, kept until something changes.
+"""Answers that pollers ask for far more often than they change: put together once, kept until something changes.
 
-The parts of big ones are made ready in slices before, so that nobody waits for a hundred thousand tasks to be written.
+The fragments of big ones are made ready in slices before, so that nobody waits for a hundred thousand tasks to be written.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-import msgspec
-
+from dcos.master.core.state import State
 from dcos.master.v0.agents import agent_ready
 from dcos.master.v0.tasks import task as task_ready
 from dcos.master.writer import SLICE_S, Writer
+from dcos.wire.spliced import Spliced
 
 _MOST = 16 * 1024 * 1024
 """Bytes: bigger ones are not worth their memory."""
-_encode = msgspec.json.Encoder().encode
+_AT_ONCE = 64
+"""Fragments between two looks at the clock."""
+_FEW = 3
+"""Changes after which so little can be outdated that it is made at once."""
 
 
 class Kept:
@@ -24,40 +27,45 @@ class Kept:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._bodies: dict[str, tuple[int, bytes]] = {}
+        self._made: dict[str, int] = {}
+        """The revision at which each was made last."""
+        self._bodies: dict[str, Spliced] = {}
 
-    async def body(self, name: str, make: Callable[[], object], *, tasks: bool) -> msgspec.Raw:
-        """JSON of what ``make`` returns now, or returned when nothing has changed since. ``tasks``: it shows them whole."""
+    async def body(self, name: str, make: Callable[[], Spliced], *, tasks: bool) -> Spliced:
+        """What ``make`` returns now, or returned when nothing has changed since. ``tasks``: it shows them whole."""
         if (kept := self._fresh(name)) is not None:
-            return msgspec.Raw(kept)
-        await self._make_ready(tasks=tasks)
-        if (kept := self._fresh(name)) is not None:
-            return msgspec.Raw(kept)
-        body = _encode(make())
+            return kept
+        made = self._made.get(name)
+        if made is None or self._writer.revision - made > _FEW:
+            await self._make_ready(tasks=tasks)
+            if (kept := self._fresh(name)) is not None:
+                return kept
+        body = make()
+        self._made[name] = self._writer.revision
         self._bodies.pop(name, None)
-        if len(body) <= _MOST:
-            self._bodies[name] = self._writer.revision, body
-        return msgspec.Raw(body)
+        if body.size <= _MOST:
+            body = self._bodies[name] = Spliced(body.joined())
+        return body
 
-    def _fresh(self, name: str) -> bytes | None:
-        revision, body = self._bodies.get(name, (-1, b""))
-        return body if revision == self._writer.revision else None
+    def _fresh(self, name: str) -> Spliced | None:
+        return self._bodies.get(name) if self._made.get(name) == self._writer.revision else None
 
     async def _make_ready(self, *, tasks: bool) -> None:
         """Write the JSON of what changed, letting others run now and then."""
-        state = self._writer.state
         loop = asyncio.get_running_loop()
         over = loop.time() + SLICE_S
-        for agent in list(state.agents.values()):
-            agent_ready(agent)
-            if loop.time() > over:
+        for count, _ in enumerate(_making(self._writer.state, tasks=tasks)):
+            if count % _AT_ONCE == 0 and loop.time() > over:
                 await asyncio.sleep(0)
                 over = loop.time() + SLICE_S
-        for framework in (*state.frameworks.values(), *state.completed.values()) if tasks else ():
-            for task in (*framework.tasks.values(), *framework.unreachable.values(), *framework.completed):
-                if task.ready is None:
-                    task_ready(task)
-                    if loop.time() > over:
-                        await asyncio.sleep(0)
-                        over = loop.time() + SLICE_S
         await self._writer.settled()
+
+
+def _making(state: State, *, tasks: bool) -> Iterator[bytes]:
+    """One fragment after the other; what comes while this is away has to be made later."""
+    for agent in list(state.agents.values()):
+        yield agent_ready(agent)
+    for framework in (*state.frameworks.values(), *state.completed.values()) if tasks else ():
+        for task in (*framework.tasks.values(), *framework.unreachable.values(), *framework.completed):
+            if task.ready is None:
+                yield task_ready(task)

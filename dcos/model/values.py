@@ -106,6 +106,8 @@ def count_ranges(ranges: Ranges) -> int:
 
 def text_of_ranges(ranges: Ranges) -> str:
     """``[31000-31005, 32000-32000]``."""
+    if len(ranges) == 1:
+        return f"[{ranges[0][0]}-{ranges[0][1]}]"
     return "[" + ", ".join(f"{begin}-{end}" for begin, end in ranges) + "]"
 
 

@@ -5,7 +5,11 @@ Source: content negotiation, texts and codes of Mesos 1.11 (recorded answers in 
 
 from __future__ import annotations
 
+import asyncio
 import re
+import zlib
+from collections.abc import AsyncIterator, Iterable
+from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -14,11 +18,13 @@ from aiohttp import web
 
 from dcos.wire.errors import WireError
 from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
+from dcos.wire.spliced import Spliced
 
 M = TypeVar("M", bound=msgspec.Struct)
 
 TEXT = "text/plain"
 _COMPRESS_FROM = 1024
+_SLICED_FROM = 1024 * 1024
 _EITHER = f"{JSON.content_type} or {PROTOBUF.content_type}"
 _encode = msgspec.json.Encoder().encode
 
@@ -36,6 +42,44 @@ def json_body(request: web.Request, value: Any) -> web.Response:
         body = name.encode(errors="replace") + b"(" + body + b")"
         content_type = "text/javascript"
     return compressed(request, body, content_type)
+
+
+async def spliced_body(request: web.Request, value: Spliced) -> web.StreamResponse:
+    """As ``json_body``; what is big is joined and compressed while it is sent, slice by slice."""
+    if value.size <= _SLICED_FROM:
+        return json_body(request, msgspec.Raw(value.joined()))
+    name = request.query.get("jsonp", "").encode(errors="replace")
+    response = web.StreamResponse()
+    response.content_type = "text/javascript" if name else JSON.content_type
+    zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+    if zipped:
+        response.headers["Content-Encoding"] = "gzip"
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = value.size + (len(name) + 2 if name else 0)
+    await response.prepare(request)
+    slices = chain([name + b"("], value.slices(), [b")"]) if name else value.slices()
+    if request.method != "HEAD":
+        async for part in _zipped(slices) if zipped else _turns(slices):
+            await response.write(part)
+    await response.write_eof()
+    return response
+
+
+async def _turns(slices: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Others run between two slices, however fast the reader is."""
+    for part in slices:
+        yield part
+        await asyncio.sleep(0)
+
+
+async def _zipped(slices: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """gzip, made in another thread."""
+    packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
+    for part in slices:
+        if packed := await asyncio.to_thread(packer.compress, part):
+            yield packed
+    yield packer.flush()
 
 
 def compressed(request: web.Request, body: bytes, content_type: str) -> web.Response:

@@ -55,10 +55,17 @@ def _agent_full_ready(record: AgentRecord) -> bytes:
     return record.ready_full[1]
 
 
-def listed_agents(given: Iterable[AgentRecord], viewer: Viewer, *, full: bool = False) -> msgspec.Raw:
+def fragments(given: Iterable[AgentRecord], viewer: Viewer) -> list[bytes]:
+    """Each agent's JSON."""
     if viewer.limited:
-        return listed(encode((_agent_full if full else agent)(one, viewer)) for one in given)
-    return listed(map(_agent_full_ready if full else agent_ready, given))
+        return [encode(agent(one, viewer)) for one in given]
+    return [agent_ready(one) for one in given]
+
+
+def _listed_full(given: Iterable[AgentRecord], viewer: Viewer) -> msgspec.Raw:
+    if viewer.limited:
+        return listed(encode(_agent_full(one, viewer)) for one in given)
+    return listed(map(_agent_full_ready, given))
 
 
 def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
@@ -129,6 +136,6 @@ def recovered_all(state: State, only: str | None = None) -> list[Json]:
 def slaves(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
     only = query.get("slave_id")
     return {
-        "slaves": listed_agents((one for one in state.agents.values() if only in (None, one.id)), viewer, full=True),
+        "slaves": _listed_full((one for one in state.agents.values() if only in (None, one.id)), viewer),
         "recovered_slaves": recovered_all(state, only),
     }

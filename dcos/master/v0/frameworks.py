@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from dcos.master.core.records import ExecutorRecord, FrameworkRecord, OfferRecord
+import msgspec
+
+from dcos.master.core.records import ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
-from dcos.master.v0.parts import Json, labels, listed, resources
+from dcos.master.v0.parts import Json, encode, labels, resources
 from dcos.master.v0.tasks import task
 from dcos.model.v1.scheduler import OfferConstraints
 from dcos.model.v1.types import (
     CommandInfo,
     FrameworkInfoCapabilityType,
 )
+from dcos.wire.spliced import Spliced
 
 
 def _command(command: CommandInfo) -> Json:
@@ -69,7 +72,7 @@ def framework_head(record: FrameworkRecord) -> Json:
     }
 
 
-def framework(record: FrameworkRecord, viewer: Viewer = ALL) -> Json:
+def _without_tasks(record: FrameworkRecord, viewer: Viewer) -> Json:
     info = record.info
     out = framework_head(record)
     out |= {
@@ -88,14 +91,6 @@ def framework(record: FrameworkRecord, viewer: Viewer = ALL) -> Json:
         out["roles"] = info.roles
     else:
         out["role"] = info.role or "*"
-    groups = {
-        "tasks": record.tasks.values(),
-        "unreachable_tasks": record.unreachable.values(),
-        "completed_tasks": record.completed,
-    }
-    for name, group in groups.items():
-        seen = [one for one in group if viewer.task(one.message, info)] if viewer.limited else group
-        out[name] = listed(map(task, seen))
     out["offers"] = [_offer(one) for one in record.offers.values()]
     out["executors"] = [_executor(one) for one in record.executors.values() if viewer.executor(one.info, info)]
     if info.labels is not None:
@@ -104,10 +99,33 @@ def framework(record: FrameworkRecord, viewer: Viewer = ALL) -> Json:
     return out
 
 
+def splice(out: Spliced, record: FrameworkRecord, viewer: Viewer) -> None:
+    """The whole framework, its tasks at the end."""
+    out.text(encode(_without_tasks(record, viewer))[:-1])
+    groups: dict[bytes, Iterable[TaskRecord]] = {
+        b"tasks": record.tasks.values(),
+        b"unreachable_tasks": record.unreachable.values(),
+        b"completed_tasks": record.completed,
+    }
+    for name, group in groups.items():
+        if viewer.limited:
+            group = [one for one in group if viewer.task(one.message, record.info)]
+        out.text(b',"%b":[' % name)
+        out.run([one.ready or task(one) for one in group])
+        out.text(b"]")
+    out.text(b"}")
+
+
+def framework(record: FrameworkRecord, viewer: Viewer = ALL) -> msgspec.Raw:
+    out = Spliced()
+    splice(out, record, viewer)
+    return msgspec.Raw(out.joined())
+
+
 def frameworks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
     only = query.get("framework_id")
 
-    def shown(given: Iterable[FrameworkRecord]) -> list[Json]:
+    def shown(given: Iterable[FrameworkRecord]) -> list[msgspec.Raw]:
         return [framework(one, viewer) for one in given if only in (None, one.id) and viewer.framework(one.info)]
 
     return {

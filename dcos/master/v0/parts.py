@@ -23,21 +23,27 @@ encode = msgspec.json.Encoder().encode
 def resources(have: Resources) -> Json:
     """``{"cpus": 1.5, ..., "ports": "[31000-31005]"}``; cpus, gpus, mem and disk always."""
     out: Json = {"disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0}
-    ranges: dict[str, values.Ranges] = {}
-    sets: dict[str, frozenset[str]] = {}
+    others: dict[str, values.Ranges | frozenset[str]] = {}
     for kind, amount in have:
         name = f"{kind.name}_revocable" if kind.revocable else kind.name
         if isinstance(amount, int):
             size = kind.size * (1 if kind.shared else amount) if kind.indivisible else amount
             before = out.get(name)
             out[name] = round(before * 1000 + size) / 1000 if before else size / 1000
-        elif isinstance(amount, frozenset):
-            sets[name] = sets.get(name, frozenset()) | amount
+        elif name not in others:
+            others[name] = amount
         else:
-            ranges[name] = values.add_ranges(ranges[name], amount) if name in ranges else amount
-    out.update((name, values.text_of_ranges(amount)) for name, amount in ranges.items())
-    out.update((name, values.text_of_set(items)) for name, items in sets.items())
+            others[name] = _together(others[name], amount)
+    for name, several in others.items():
+        out[name] = values.text_of(several)
     return out
+
+
+def _together(left: values.Ranges | frozenset[str], right: values.Ranges | frozenset[str]) -> Any:
+    """Of one name and so of one type."""
+    if isinstance(left, frozenset):
+        return left.union(right)
+    return values.add_ranges(left, right)  # type: ignore[arg-type]
 
 
 def attribute_map(given: Iterable[Attribute]) -> Json:

@@ -10,10 +10,11 @@ import msgspec
 from dcos.master.core.census import OnAgent
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
-from dcos.master.v0.agents import agent, agent_ready, listed_agents, recovered_all
-from dcos.master.v0.frameworks import framework, framework_head
+from dcos.master.v0.agents import fragments, recovered_all
+from dcos.master.v0.frameworks import framework_head, splice
 from dcos.master.v0.parts import Json, encode
 from dcos.master.version import VERSION_INFO
+from dcos.wire.spliced import Spliced
 
 COUNTED = (
     "TASK_STAGING",
@@ -31,13 +32,13 @@ COUNTED = (
 _COUNTS = b",".join(b'"%b":%%d' % name.encode() for name in COUNTED)
 
 
-def state_json(
+def whole(
     state: State,
     flags: Mapping[str, str] | None,
     cluster: str | None,
     viewer: Viewer = ALL,
     logs: Mapping[str, str] = MappingProxyType({}),
-) -> Json:
+) -> Spliced:
     """``flags`` None: hidden from the asker. ``logs``: ``log_dir`` and ``external_log_file`` where they are set."""
     info = state.info
     active = sum(one.active for one in state.agents.values())
@@ -64,16 +65,22 @@ def state_json(
     out |= logs
     if flags is not None:
         out["flags"] = flags
-    out["slaves"] = listed_agents(state.agents.values(), viewer)
-    out["recovered_slaves"] = recovered_all(state)
-    for name, given in (("frameworks", state.frameworks), ("completed_frameworks", state.completed)):
-        out[name] = [framework(one, viewer) for one in given.values() if viewer.framework(one.info)]
-    out["orphan_tasks"] = []
-    out["unregistered_frameworks"] = []
-    return out
+    made = Spliced(encode(out)[:-1], b',"slaves":[')
+    made.run(fragments(state.agents.values(), viewer))
+    made.text(b'],"recovered_slaves":' + encode(recovered_all(state)))
+    for name, given in ((b"frameworks", state.frameworks), (b"completed_frameworks", state.completed)):
+        made.text(b',"%b":[' % name)
+        shown = [one for one in given.values() if viewer.framework(one.info)]
+        for position, one in enumerate(shown):
+            if position:
+                made.text(b",")
+            splice(made, one, viewer)
+        made.text(b"]")
+    made.text(b',"orphan_tasks":[],"unregistered_frameworks":[]}')
+    return made
 
 
-def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Json:
+def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Spliced:
     """Numbers come from the census: what nothing happened to since the last time is as it was made then."""
     shown: list[Json] = []
     for record in state.frameworks.values():
@@ -86,23 +93,24 @@ def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Json:
         head.update((name, counted.states.get(name, 0)) for name in COUNTED)
         head["slave_ids"] = msgspec.Raw(counted.ready)
         shown.append(head)
-    parts: list[bytes] = []
-    limited = viewer.limited
+    ends = []
     for machine in state.agents.values():
-        made = encode(agent(machine, viewer)) if limited else agent_ready(machine)
         here = state.census.on(machine.id)
         if here.ready is None:
             here.ready = _numbers(here)
-        parts += (made[:-1], here.ready)
+        ends.append(here.ready)
+    made = fragments(state.agents.values(), viewer)
     out: Json = {"hostname": state.info.hostname}
     if cluster is not None:
         out["cluster"] = cluster
-    slaves = msgspec.Raw(b"[%b]" % b"".join(parts)[:-1])
-    return out | {"slaves": slaves, "frameworks": shown}
+    whole = Spliced(encode(out)[:-1], b',"slaves":[')
+    whole.run([one[:-1] + end for one, end in zip(made, ends, strict=True)])
+    whole.text(b'],"frameworks":%b}' % encode(shown))
+    return whole
 
 
 def _numbers(here: OnAgent) -> bytes:
-    """How the JSON of an agent ends, with a comma after it."""
+    """How the JSON of an agent ends."""
     states = here.states()
     counts = _COUNTS % tuple([states.get(name, 0) for name in COUNTED])
-    return b',%b,"framework_ids":%b},' % (counts, encode([*here.frameworks]))
+    return b',%b,"framework_ids":%b}' % (counts, encode([*here.frameworks]))

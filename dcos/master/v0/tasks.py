@@ -77,10 +77,12 @@ def _task(record: TaskRecord) -> Json:
         out["user"] = message.user
     if message.labels is not None:
         out["labels"] = labels(message.labels)
-    for name in ("discovery", "container", "health_check"):
-        value = getattr(message, name)
-        if value is not None:
-            out[name] = value
+    if message.discovery is not None:
+        out["discovery"] = message.discovery
+    if message.container is not None:
+        out["container"] = message.container
+    if message.health_check is not None:
+        out["health_check"] = message.health_check
     return out
 
 

@@ -162,8 +162,8 @@ FLAGS = Config(zk=ZkUrl.parse("zk://h/mesos"), cluster="golden").flags()
 
 
 OLD: dict[str, Callable[[State], Any]] = {
-    "state": lambda state: v0_state.state_json(state, FLAGS, "golden"),
-    "state-summary": lambda state: v0_state.summary(state, "golden"),
+    "state": lambda state: msgspec.Raw(v0_state.whole(state, FLAGS, "golden").joined()),
+    "state-summary": lambda state: msgspec.Raw(v0_state.summary(state, "golden").joined()),
     "slaves": lambda state: agents.slaves(state, {}),
     "frameworks": lambda state: frameworks.frameworks(state, {}),
     "roles": roles.roles,

@@ -1,0 +1,52 @@
+"""JSON put together from fragments that are ready, and joined only while it is sent: a hundred megabytes cost a list.
+
+Fragments are values, so what was put together stays as it was whatever changes meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+_AT_ONCE: Final = 256
+"""Fragments in one slice of a long list."""
+
+
+class Spliced:
+    __slots__ = ("_parts", "size")
+
+    def __init__(self, *texts: bytes) -> None:
+        self._parts: list[tuple[bytes, Sequence[bytes]]] = []
+        """Separator and fragments."""
+        self.size = 0
+        """Bytes."""
+        for text in texts:
+            self.text(text)
+
+    def text(self, text: bytes) -> None:
+        self._parts.append((b"", (text,)))
+        self.size += len(text)
+
+    def run(self, fragments: Sequence[bytes], separator: bytes = b",") -> None:
+        """Fragments one after the other, which nobody changes after this."""
+        if fragments:
+            self._parts.append((separator, fragments))
+            self.size += sum(map(len, fragments)) + len(separator) * (len(fragments) - 1)
+
+    def slices(self) -> Iterator[bytes]:
+        """All of it in its order, in joined slices."""
+        waiting: list[bytes] = []
+        for separator, fragments in self._parts:
+            if len(fragments) <= _AT_ONCE:
+                waiting.append(separator.join(fragments))
+                continue
+            for start in range(0, len(fragments), _AT_ONCE):
+                waiting.append(separator.join(fragments[start : start + _AT_ONCE]))
+                if start + _AT_ONCE < len(fragments):
+                    waiting.append(separator)
+                yield b"".join(waiting)
+                waiting.clear()
+        yield b"".join(waiting)
+
+    def joined(self) -> bytes:
+        return b"".join(self.slices())
