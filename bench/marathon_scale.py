@@ -76,6 +76,13 @@ class Marathon:
         gauges = (await self.ask("GET", "/metrics"))["gauges"]
         return int(gauges.get(f"marathon.{name}.gauge", {"value": -1})["value"])
 
+    async def few_deployments(self) -> None:
+        """Return once there is room for many more."""
+        for _ in range(int(WITHIN_S / 0.05)):
+            if await self.gauge("deployments.active") <= AT_A_TIME // 2:
+                return
+            await asyncio.sleep(0.05)
+
     async def settled(self, running: int) -> None:
         """Return once so many instances run and no deployment is left.   Errors: TimeoutError."""
         deadline = time.monotonic() + WITHIN_S
@@ -174,8 +181,7 @@ async def scaled(marathon: Marathon, services: Processes, apps: int, instances: 
             for number in range(first, min(first + IN_ONE_REQUEST, apps))
         ]
         await marathon.ask("PUT", "/v2/apps", body)
-        while await marathon.gauge("deployments.active") > AT_A_TIME // 2:
-            await asyncio.sleep(0.05)
+        await marathon.few_deployments()
     await marathon.settled(apps * instances)
     say(f"all scaled to {instances}, until all run", time.perf_counter() - begin, "s", None, str(cost))
 

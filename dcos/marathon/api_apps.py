@@ -163,7 +163,9 @@ async def _get(request: web.Request) -> web.StreamResponse:
             raise wire.group_unknown(group)
         below = [app for app in state.apps.values() if ids.is_below(app.id, group)]
         return json_response({"*": [views.app_info(state, app, embed) for app in below]})
-    shown = {**views.app_info(state, known(state, app_id), embed), **waiting.of_spec(leader_of(request), app_id)}
+    shown = views.app_info(state, known(state, app_id), embed)
+    if waiting.asked(request):
+        shown |= waiting.of_spec(leader_of(request), app_id)
     return json_response({"app": shown})
 
 

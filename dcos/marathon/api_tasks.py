@@ -66,8 +66,12 @@ async def _delete(request: web.Request) -> web.StreamResponse:
 
 async def _deployments(request: web.Request) -> web.StreamResponse:
     state = state_of(request)
+    asked = waiting.asked(request)
     found = [
-        {**views.deployment_json(state, one), **waiting.of_deployment(leader_of(request), one)}
+        {
+            **views.deployment_json(state, one, waits=asked),
+            **(waiting.of_deployment(leader_of(request), one) if asked else {}),
+        }
         for one in state.deployments.values()
     ]
     return json_response(found)
@@ -84,7 +88,10 @@ async def _queue(request: web.Request) -> web.StreamResponse:
     state = leader.state
     offers = "lastUnusedOffers" in request.query.getall("embed", [])
     found = [
-        {**views.queue_json(state, entry, leader.now(), offers=offers), **waiting.of_spec(leader, entry.spec.id)}
+        {
+            **views.queue_json(state, entry, leader.now(), offers=offers),
+            **(waiting.of_spec(leader, entry.spec.id) if waiting.asked(request) else {}),
+        }
         for entry in state.queue.values()
     ]
     return json_response({"queue": found})

@@ -1,4 +1,7 @@
-"""State as the API shows it.   Source: Marathon's RAML types; ``waits`` of a current action is an extension."""
+"""State as the API shows it.   Source: Marathon's RAML types.
+
+Members beyond upstream's are shown only to those who ask for them (``embed``): some clients refuse what they do not know.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +206,8 @@ def check_json(check: CheckStatusInfo) -> Json:
 # ---- deployments -----------------------------------------------------------------------------------------------------
 
 
-def deployment_json(state: State, deployment: Deployment) -> Json:
+def deployment_json(state: State, deployment: Deployment, *, waits: bool = False) -> Json:
+    """``waits``: tell of each current action why it is not done."""
     current = deployment.steps[deployment.current]
     every = [action for step in deployment.steps for action in step.actions]
     actions = []
@@ -212,7 +216,7 @@ def deployment_json(state: State, deployment: Deployment) -> Json:
             **deployments.action_json(action),
             "readinessCheckResults": readiness(state, state.instances_of(action.app_id)),
         }
-        if action.app_id in state.waits:
+        if waits and action.app_id in state.waits:
             shown["waits"] = state.waits[action.app_id]
         actions.append(shown)
     return {

@@ -1,14 +1,21 @@
-"""``waits`` and ``explanation`` as the API shows them: an extension, left out where nothing is waited for."""
+"""``waits`` and ``explanation`` as the API shows them to those who ask by ``embed=waits``; left out where nothing is waited for."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from aiohttp import web
 
 from dcos.marathon.core import explain
 from dcos.marathon.leader import Leader
 from dcos.model.marathon_state import Deployment
 
 Json = dict[str, Any]
+
+
+def asked(request: web.Request) -> bool:
+    """An extension must be: there are clients that refuse members that they do not know."""
+    return any(word.rpartition(".")[2] == "waits" for word in request.query.getall("embed", []))
 
 
 def of_spec(leader: Leader, spec_id: str) -> Json:

@@ -39,12 +39,12 @@ class Marathon:
     def apps(self) -> list[Json]:
         return list(self._get("/v2/apps", embed=["apps.counts", "apps.deployments"])["apps"])
 
-    def app(self, app_id: str, version: str | None = None) -> Json:
-        """Errors: NotFound."""
+    def app(self, app_id: str, version: str | None = None, *, waits: bool = False) -> Json:
+        """``waits``: with what it waits for.   Errors: NotFound."""
         if version is not None:
             old: Json = self._transport.get(self._app(app_id, f"/versions/{version}"))
             return old
-        found: Json = self._transport.get(self._app(app_id))["app"]
+        found: Json = self._transport.get(self._app(app_id), query={"embed": ["waits"]} if waits else None)["app"]
         return found
 
     def has_app(self, app_id: str) -> bool:
@@ -122,7 +122,7 @@ class Marathon:
         return done
 
     def deployments(self) -> list[Json]:
-        return list(self._get("/v2/deployments"))
+        return list(self._get("/v2/deployments", embed=["waits"]))
 
     def stop_deployment(self, deployment_id: str) -> None:
         """Leave things as they are."""
@@ -134,7 +134,7 @@ class Marathon:
         return done
 
     def queue(self) -> list[Json]:
-        return list(self._get("/v2/queue")["queue"])
+        return list(self._get("/v2/queue", embed=["waits"])["queue"])
 
 
 def is_locked(error: Refused) -> bool:

@@ -8,13 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -23,12 +17,12 @@ import aiohttp
 import pytest
 
 from dcos.testing import zookeeper
+from dcos.testing.foreign import Installer, environment
 
 HERE = Path(__file__).parent
 WANTED = "pymesos==0.3.15"
 HTTP_PARSER = "http-parser==0.9.0"
 TOOLS = ("setuptools<70", "wheel", "cython<3.1")
-_PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 
 pytestmark = [
     pytest.mark.integration,
@@ -36,46 +30,24 @@ pytestmark = [
 ]
 
 
-def _install(folder: Path) -> None:
-    """Errors: CalledProcessError, TimeoutExpired."""
-
-    def run(*words: str | Path) -> None:
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=300)
-
-    shutil.rmtree(folder, ignore_errors=True)
-    run(sys.executable, "-m", "venv", folder)
-    python = folder / "bin/python"
-    run(python, *_PIP, "install", *TOOLS)
-    run(
-        *(python, *_PIP, "download", "--no-deps", "--no-binary=:all:", "--no-build-isolation"),
-        *(f"--dest={folder}", HTTP_PARSER),
+def _install(install: Installer) -> None:
+    install.packages(*TOOLS)
+    install.pip(
+        *("download", "--no-deps", "--no-binary=:all:", "--no-build-isolation"),
+        *(f"--dest={install.folder}", HTTP_PARSER),
     )
-    (archive,) = folder.glob("http[-_]parser-*.tar.gz")
-    run("tar", "--no-same-owner", "-C", folder, "-xzf", archive)
-    source = folder / archive.name.removesuffix(".tar.gz")
-    run(folder / "bin/cython", source / "http_parser/parser.pyx")
-    run(python, *_PIP, "install", "--no-build-isolation", source)
-    run(python, *_PIP, "install", WANTED)
+    (archive,) = install.folder.glob("http[-_]parser-*.tar.gz")
+    install.run("tar", "--no-same-owner", "-C", install.folder, "-xzf", archive)
+    source = install.folder / archive.name.removesuffix(".tar.gz")
+    install.run(install.folder / "bin/cython", source / "http_parser/parser.pyx")
+    install.packages("--no-build-isolation", source)
+    install.packages(WANTED)
 
 
 @pytest.fixture(scope="session")
 def pymesos_python() -> Path:
     """An interpreter that has pymesos."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = Path(tempfile.gettempdir()) / f"dcos-tests-{WANTED.replace('==', '-')}-py{version}-{os.geteuid()}"
-    done = folder / "done"
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            try:
-                _install(folder)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                words = f"pymesos cannot be installed from the package index: {error}\n{error.stderr or ''}"
-                if os.environ.get("CI") == "true":
-                    pytest.fail(words)
-                pytest.skip(words)
-            done.touch()
-    return folder / "bin/python"
+    return environment(WANTED.replace("==", "-"), _install) / "bin/python"
 
 
 async def _registered(agent: Any) -> None:

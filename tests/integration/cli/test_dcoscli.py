@@ -2,18 +2,16 @@
 
 It was written for Python 3.5: its wheels are installed as they are, with the newest dependencies that its code runs with
 (its pins of cryptography, virtualenv and others have no builds for today's Python), in a virtual environment of their own,
-made once and kept below the temporary folder. ``dcoscli_shim.py`` gives that interpreter back the names that Python 3.10
-took out of ``collections``; the program itself is not touched.
+made once and kept below the temporary folder. ``old_collections.py`` gives that interpreter back the names that Python 3.10 took
+out of ``collections``; the program itself is not touched.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import argon2
 import pytest
 
+from dcos.testing.foreign import Installer, environment
 from dcos.testing.processes import Processes
 from dcos.testing.zookeeper import ensemble, why_not
 
@@ -31,52 +30,26 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif((why_not() or NO_NGINX) is not None, reason=str(why_not() or NO_NGINX)),
 ]
-HERE = Path(__file__).parent
 CLI = ("dcoscli==0.6.1", "dcos==0.6.1")
 TOOLS = ("setuptools<70", "wheel")
 NEEDS = (
     *("cryptography", "docopt==0.6.2", "jsonschema==2.6.0", "pager==3.3", "pkginfo==1.2.1", "prettytable==0.7.2"),
     *("PyJWT==1.4.2", "pygments<3", "requests<3", "retrying==1.3.3", "six<2", "sseclient==0.0.19", "toml<1"),
 )
-_PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install")
 PASSWORD = "a good password"
 
 
-def _install(folder: Path) -> None:
-    """Errors: CalledProcessError, TimeoutExpired."""
-
-    def run(*words: str | Path) -> None:
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=300)
-
-    shutil.rmtree(folder, ignore_errors=True)
-    run(sys.executable, "-m", "venv", folder)
-    python = folder / "bin/python"
-    run(python, *_PIP, *TOOLS)
-    run(python, *_PIP, "--no-build-isolation", *NEEDS)
-    run(python, *_PIP, "--no-deps", *CLI)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    shutil.copy(HERE / "dcoscli_shim.py", packages)
-    (packages / "dcoscli_shim.pth").write_text("import dcoscli_shim\n")
+def _install(install: Installer) -> None:
+    install.packages(*TOOLS)
+    install.packages("--no-build-isolation", *NEEDS)
+    install.packages("--no-deps", *CLI)
+    install.old_collections()
 
 
 @pytest.fixture(scope="session")
 def program() -> Path:
     """The official ``dcos``."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = Path(tempfile.gettempdir()) / f"dcos-tests-dcoscli-0.6.1-py{version}-{os.geteuid()}"
-    done = folder / "done"
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            try:
-                _install(folder)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                words = f"dcoscli cannot be installed from the package index: {error}\n{error.stderr!r}"
-                if os.environ.get("CI") == "true":
-                    pytest.fail(words)
-                pytest.skip(words)
-            done.touch()
-    return folder / "bin/dcos"
+    return environment("dcoscli-0.6.1", _install) / "bin/dcos"
 
 
 @pytest.fixture

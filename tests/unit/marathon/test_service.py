@@ -87,6 +87,8 @@ async def test_a_bad_update_waits_and_can_be_rolled_back(marathon: Running) -> N
     [shown] = await marathon.ask("GET", "/v2/deployments")
     assert shown["id"] == answer["deploymentId"]
     assert shown["currentActions"][0]["action"] == "RestartApplication"
+    assert "waits" not in shown["currentActions"][0], "clients there are that refuse a member they do not know"
+    [shown] = await marathon.ask("GET", "/v2/deployments?embed=waits")
     assert "0 of 2 new ones are healthy" in shown["currentActions"][0]["waits"]
     marathon.mesos.autorun = True
     await marathon.ask("DELETE", f"/v2/deployments/{answer['deploymentId']}", status=200)

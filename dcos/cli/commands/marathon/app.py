@@ -128,7 +128,7 @@ def show(context: Context, app_id: str, app_version: str | None) -> None:
 def explain(context: Context, app_id: str, as_json: bool) -> None:
     """Say why the app APP_ID is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"""
     try:
-        found = context.marathon.app(app_id).get("waits", [])
+        found = context.marathon.app(app_id, waits=True).get("waits", [])
     except NotFound:
         _missing(app_id)
     if as_json:

@@ -1,4 +1,4 @@
-"""Imported by a ``.pth`` file beside the old command line: names that Python 3.10 took out of ``collections``.
+"""Imported by a ``.pth`` file beside an old program: names that Python 3.10 took out of ``collections``.
 
 Not ``sitecustomize``: Debian's Python has one of its own, which comes first.
 """
