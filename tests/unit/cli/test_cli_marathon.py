@@ -48,7 +48,7 @@ async def dcos(
 async def test_what_waits_is_explained(dcos: Dcos, marathon: Running) -> None:
     body = "id: /web\ncmd: sleep 1000\ncpus: 0.1\nmem: 32\ninstances: 3\nconstraints: [[hostname, UNIQUE]]\n"
     assert (await dcos("marathon", "app", "add", stdin=body))[0] == 0
-    await marathon.until("refused", lambda: len(marathon.leader.state.queue["/web"].refusals) == 2)
+    await marathon.until("refused", lambda: len(marathon.leader.state.queue["/web"].refusals()) == 2)
     code, out, _ = await dcos("marathon", "app", "explain", "web")
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "1 of 3 instances waits for a fitting offer")

@@ -16,7 +16,7 @@ APP: dict[str, Any] = {"id": "/web", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32
 
 async def waits(marathon: Running, app: str = "/web") -> dict[str, Any]:
     """The app's reasons by kind."""
-    shown = (await marathon.ask("GET", f"/v2/apps{app}", status=200))["app"]
+    shown = (await marathon.ask("GET", f"/v2/apps{app}?embed=waits", status=200))["app"]
     return {one["kind"]: one for one in shown.get("waits", [])} | {"said": shown.get("explanation", "")}
 
 
@@ -34,9 +34,9 @@ async def test_each_agent_says_what_speaks_against_it(house: House) -> None:
         assert texts["10.0.0.4"] == "0.1 cpus wanted, 0.05 free (needs 0.05 more)"
         assert offers["helps"] == "another agent, of another hostname"
         assert "agent 10.0.0.4: 0.1 cpus wanted" in found["said"]
-        [queued] = (await marathon.ask("GET", "/v2/queue"))["queue"]
+        [queued] = (await marathon.ask("GET", "/v2/queue?embed=waits"))["queue"]
         assert queued["waits"] == [offers]
-        [deployment] = await marathon.ask("GET", "/v2/deployments")
+        [deployment] = await marathon.ask("GET", "/v2/deployments?embed=waits")
         assert deployment["waits"] == [{"app": "/web", **offers}]
         assert deployment["explanation"].startswith("/web: 2 of 5 instances wait")
         assert isinstance(deployment["currentActions"][0]["waits"], str)
@@ -136,5 +136,14 @@ async def test_a_dependency_and_events(marathon: Running) -> None:
 async def test_nothing_is_shown_where_nothing_is_waited_for(marathon: Running) -> None:
     await marathon.ask("POST", "/v2/apps", APP, 201)
     await marathon.settled()
-    shown = (await marathon.ask("GET", "/v2/apps/web"))["app"]
+    shown = (await marathon.ask("GET", "/v2/apps/web?embed=waits"))["app"]
     assert not {"waits", "explanation"} & set(shown)
+
+
+async def test_nothing_is_shown_to_those_who_do_not_ask(marathon: Running) -> None:
+    await marathon.ask("POST", "/v2/apps", {**APP, "cpus": 1000}, 201)
+    await marathon.until("waits", lambda: "/web" in marathon.leader.state.queue)
+    for path in ("/v2/apps/web", "/v2/queue", "/v2/deployments"):
+        shown = str(await marathon.ask("GET", path))
+        assert "waits" not in shown
+        assert "explanation" not in shown
