@@ -1,4 +1,4 @@
-"""``waits`` and ``explanation`` as the API shows them to those who ask by ``embed=waits``; left out where nothing is waited for."""
+"""``waits`` and ``explanation``, for those who ask by ``embed=waits``: an extension, left out where nothing is waited for."""
 
 from __future__ import annotations
 

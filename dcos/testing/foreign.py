@@ -66,6 +66,6 @@ def environment(name: str, recipe: Callable[[Installer], None]) -> Path:
                 install.run(sys.executable, "-m", "venv", folder)
                 recipe(install)
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                pytest.skip(f"{name} cannot be installed from the package index: {error}\n{error.stderr or ''}")
+                pytest.skip(f"{name} cannot be installed from the package index: {error}\n{error.stderr!r}")
             done.touch()
     return folder
