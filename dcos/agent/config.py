@@ -172,6 +172,12 @@ class Config(WithoutEffect):
     disallow_sharing_agent_pid_namespace: bool = setting(
         False, "Tasks in images never see the machine's processes (isolator namespaces/pid)."
     )
+    network_cni_config_dir: Path | None = setting(
+        None, "Folder of networks that tasks without docker may join: JSON files with name and type."
+    )
+    network_cni_plugins_dir: str | None = setting(
+        None, "Folders, separated by colons, of the plugins that the networks' types name."
+    )
     image_gc_config: str | None = setting(
         None,
         'When images go: {"image_disk_headroom": 0.1, "image_disk_watch_interval": {"nanoseconds": 3600000000000},'

@@ -16,9 +16,11 @@ from dcos.agent.config import Config
 from dcos.agent.container_api import ContainerApi
 from dcos.agent.containerizer import oci
 from dcos.agent.containerizer.base import Backend, Launcher
+from dcos.agent.containerizer.cni import Plugins
 from dcos.agent.containerizer.containerizer import Containerizer, Settings
 from dcos.agent.containerizer.host import HostBackend
 from dcos.agent.containerizer.images import ImageStore
+from dcos.agent.containerizer.networks import Networks
 from dcos.agent.containerizer.posix import PosixLauncher
 from dcos.agent.containerizer.privileges import PrivilegeRules, parse_capabilities
 from dcos.agent.containerizer.systemd import SystemdLauncher
@@ -124,6 +126,7 @@ async def run(app: App[Config]) -> None:
             limit_swap=config.cgroups_limit_swap,
         ),
         agent_environment=environment,
+        networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or "")),
         log=app.log,
     )
     core = AgentCore(
@@ -204,6 +207,8 @@ async def run(app: App[Config]) -> None:
         await daemon.recover(
             policy=config.reconfiguration_policy, strict=config.strict, cleanup=config.recover == "cleanup"
         )
+        runs = [one.run_id for each in core.frameworks.values() for one in each.executors.values()]
+        await containerizer.drop_groups_but(runs)
         link = AgentLink(
             hello=daemon.hello,
             receive=daemon.receive,

@@ -212,7 +212,9 @@ class Views:
         )
 
     def container_status(self, executor: ExecutorRun, run: TaskRun) -> ContainerStatus:
-        return ContainerStatus(container_id=container_id_of(executor, run), executor_pid=run.pid)
+        return ContainerStatus(
+            container_id=container_id_of(executor, run), network_infos=run.network_infos, executor_pid=run.pid
+        )
 
     def metrics(self) -> dict[str, float]:
         return metrics.snapshot(

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,10 @@ from dcos.agent.containerizer.box import Box, Mark, boxes
 from dcos.agent.containerizer.docker_spec import container_name
 from dcos.agent.containerizer.guest import Host
 from dcos.agent.containerizer.limits import cpus_hard, mem_hard
+from dcos.agent.containerizer.networks import Networks, is_waiting, status
 from dcos.agent.containerizer.oci import OciBackend
 from dcos.agent.containerizer.script import account
+from dcos.agent.containerizer.shared_networks import Holder, SharedNetworks
 from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, docker_environment, environment
 from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.exits import Exit
@@ -70,12 +72,15 @@ class Containerizer:
         fetcher: Fetcher,
         settings: Settings,
         agent_environment: Callable[[], AgentEnvironment],
+        networks: Networks,
         log: Logger,
     ) -> None:
         self._work = work
         self.volumes = Volumes(work.root)
         self._containers = runtime / "containers"
         self._groups = runtime / "groups"
+        self._shared = SharedNetworks(networks, runtime / "networks", launchers, launcher)
+        self._networks = networks
         self._launchers = launchers
         self._launcher = launcher
         self._backends: dict[str, Backend] = {host.name: host}
@@ -147,8 +152,10 @@ class Containerizer:
                 )
         except BadEnvironment as error:
             raise LaunchError(str(error)) from error
+        holder = None if docker else await self._shared.of(plan)
         if plan.nested:
-            variables.setdefault("MESOS_CONTAINER_IP", agent.endpoint.rpartition(":")[0])
+            own = holder.address if holder is not None else None
+            variables.setdefault("MESOS_CONTAINER_IP", own or agent.endpoint.rpartition(":")[0])
         await self._fetcher.fetch(plan.command.uris, sandbox, user)
         box = Box(
             self._containers,
@@ -169,12 +176,27 @@ class Containerizer:
         )
         box.save()
         backend = self._backend(box)
+        gated = self._join(plan, box, holder)
         await backend.prepare(plan, box, variables)
+        if holder is not None:
+            self._networks.enter(box, holder.pid)
+        elif gated:
+            self._networks.gate(box)
         pid = await self._supervisor(box).start(box)
         if box.pid is None:
             box.save_pid(pid)
+        await self._networks.attach(box, pid)
         await terminal.ready(box, pid)
-        return await backend.started(box, pid)
+        return _with_networks(await backend.started(box, pid), box)
+
+    def _join(self, plan: Plan, box: Box, holder: Holder | None) -> bool:
+        """Note which networks the container shall have; whether its start has to wait for them.   Errors: NetworkError."""
+        if holder is not None:
+            self._networks.join(box, holder.box)
+            return False
+        if box.mark.backend == "docker" or plan.container is None:
+            return False
+        return self._networks.begin(box, plan.container.network_infos, plan.container.hostname)
 
     async def _with_volumes(self, plan: Plan, sandbox: Path, user: str | None, *, linked: bool) -> Plan:
         """Persistent volumes are links in the sandbox (``linked``), or mounted as any folder of the host is."""
@@ -292,10 +314,23 @@ class Containerizer:
 
     async def drop_group(self, group: str) -> None:
         """All that shared ``group`` is gone."""
+        await self._drop_network(group)
         launcher, box = self._launchers[self._launcher], Box(self._groups, group)
         if isinstance(launcher, Grouping) and box.directory.exists():
             await launcher.drop_group(group)
             await asyncio.to_thread(box.remove)
+
+    async def _drop_network(self, group: str) -> None:
+        try:
+            await self._shared.drop(group)
+        except (ContainerError, OSError, msgspec.DecodeError) as error:
+            self._log.warning("network_not_dropped", group=group, error=str(error))
+
+    async def drop_groups_but(self, groups: Collection[str]) -> None:
+        """After recovery: what groups that are no more have left."""
+        left = {box.container_id for box in boxes(self._groups)} | set(self._shared.known())
+        for group in left - set(groups):
+            await self.drop_group(group)
 
     async def signal(self, container_id: str, number: int) -> None:
         """To all of its processes."""
@@ -334,6 +369,7 @@ class Containerizer:
             return
         try:
             await supervisor.kill(box)
+            await self._networks.detach(box)
             await backend.cleanup(box)
             await supervisor.forget(box)
         except ContainerError as error:
@@ -347,6 +383,12 @@ class Containerizer:
         box = self._box(container_id)
         try:
             found = await self._supervisor(box).find(box)
+            if isinstance(found, Running):
+                if not is_waiting(box):
+                    return _with_networks(found, box)
+                # the agent died before it was let through: it never began
+                await self.destroy(container_id)
+                return None
             return Ended(await self._backend(box).judged(box, found.end)) if isinstance(found, Ended) else found
         except (OSError, msgspec.DecodeError):
             return None
@@ -357,7 +399,7 @@ class Containerizer:
 
     def wipe(self) -> None:
         """After a reboot: all traces go, and nothing is killed, for their process numbers are others' now."""
-        for box in boxes(self._containers):
+        for box in (*boxes(self._containers), *boxes(self._groups), *boxes(self._shared.folder)):
             box.remove()
         if self._oci is not None:
             self._oci.wipe()
@@ -417,6 +459,11 @@ class Containerizer:
         if found is None:
             raise ContainerError(f"container {box.container_id}: backend {box.mark.backend!r} is not available")
         return found
+
+
+def _with_networks(running: Running, box: Box) -> Running:
+    found = status(box)
+    return dataclasses.replace(running, network_infos=found) if found else running
 
 
 def _ids_of(user: str | None) -> tuple[int, int] | None:

@@ -27,6 +27,7 @@ from dcos.agent.containerizer.guest import Entry, Guest
 from dcos.agent.containerizer.host import execute, write_private
 from dcos.agent.containerizer.images import ImageStore, Unpacked
 from dcos.agent.containerizer.memory_report import CHILD, read_report, with_memory
+from dcos.agent.containerizer.networks import files_of
 from dcos.agent.containerizer.privileges import PrivilegeRules
 from dcos.agent.containerizer.runc_spec import CAPABILITIES, Mount, User, account_in, limit_resources, runtime_spec
 from dcos.agent.containerizer.script import account
@@ -120,10 +121,11 @@ class OciBackend:
             cgroups_path=self._cgroups_path(box),
             mounts=[
                 Mount(str(box.sandbox), self._sandbox_directory, False),
-                *(Mount(name, name, True) for name in _NAMES if Path(name).exists()),
+                *(Mount(str(source), name, True) for name, source in self._names(box).items()),
                 *(self._volume(one, box) for one in container.volumes),
             ],
             rlimits=container.rlimit_info,
+            own_network=bool(files_of(box)),
             **privileges,
         )
         tty = terminal.wanted(container)
@@ -157,6 +159,10 @@ class OciBackend:
             "shm_bytes": rules.shm_bytes(info),
             "no_new_privileges": rules.no_new_privileges,
         }
+
+    def _names(self, box: Box) -> dict[str, Path]:
+        """Files of /etc that say who and where one is: the container's own, or the machine's."""
+        return files_of(box) or {name: Path(name) for name in _NAMES if Path(name).exists()}
 
     def _cgroups_path(self, box: Box) -> str:
         """Below each hierarchy's root."""

@@ -78,6 +78,7 @@ def runtime_spec(
     shares_ipc: bool = False,
     shm_bytes: int | None = None,
     no_new_privileges: bool = False,
+    own_network: bool = False,
 ) -> dict[str, Any]:
     """``config.json``."""
     namespaces = [{"type": "mount"}]
@@ -85,6 +86,9 @@ def runtime_spec(
         namespaces.append({"type": "ipc"})
     if pid_namespace:
         namespaces.append({"type": "pid"})
+    if own_network:
+        # runc is started in them; named, they are entered by whoever joins the container
+        namespaces += [{"type": "network", "path": "/proc/self/ns/net"}, {"type": "uts", "path": "/proc/self/ns/uts"}]
     linux: dict[str, Any] = {
         "namespaces": namespaces,
         "resources": limit_resources(mark) if cgroups_path is not None and not mark.group else {},

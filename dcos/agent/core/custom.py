@@ -146,7 +146,7 @@ class CustomExecutors(CustomLaunch):
             container_status=msgspec.structs.replace(
                 own,
                 container_id=own.container_id or ContainerID(value=executor.run_id),
-                network_infos=own.network_infos or (address,),
+                network_infos=own.network_infos or (life.network_infos if life is not None else ()) or (address,),
                 executor_pid=life.pid if own.executor_pid is None and life is not None else own.executor_pid,
             ),
         )

@@ -185,7 +185,7 @@ class CustomLaunch(CustomEnding):
         assert life is not None
         match event:
             case ContainerStarted():
-                life.started, life.pid = True, event.pid
+                life.started, life.pid, life.network_infos = True, event.pid, event.network_infos
                 if life.standing is Standing.REGISTERING:
                     wait = self.rules.reregistration_s if life.recovered else self.rules.registration_s
                     life.deadline = event.now + wait

@@ -321,6 +321,8 @@ class Plan:
     """What its executor was given, for a task of a group."""
     executor_user: str | None = None
     """Whose the executor's own sandbox is, for a task of a group."""
+    executor_container: ContainerInfo | None = None
+    """How its executor is contained, for a task of a group: its networks are the task's too."""
     executor: bool = False
     """A custom executor, not a task."""
     nested: bool = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dcos.agent.core.exits import Exit, Verdict, describe
-from dcos.model.v1.types import TaskState, TaskStatusReason
+from dcos.model.v1.types import NetworkInfo, TaskState, TaskStatusReason
 
 
 class Standing(StrEnum):
@@ -30,6 +30,8 @@ class Life:
     started: bool = False
     """Its container runs."""
     pid: int | None = None
+    network_infos: tuple[NetworkInfo, ...] = ()
+    """Where its container is reached; none: at the agent's address."""
     stream: int | None = None
     """The connection that events go to, None while there is none."""
     deadline: float | None = None

@@ -216,6 +216,7 @@ class Launching(Draining):
                     nested=nested,
                     executor_resources=executor.info.resources if nested else (),
                     executor_user=framework.info.user if nested else None,
+                    executor_container=executor.info.container if nested else None,
                     group=executor.run_id if shares(executor, run.info) else "",
                 )
             )

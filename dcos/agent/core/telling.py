@@ -194,7 +194,9 @@ class Telling(Memory):
 
 
 def _network_infos(run: TaskRun) -> tuple[NetworkInfo, ...]:
-    """The container's own addresses, in the network that the task asked for."""
+    """The container's own addresses, in the network that the task asked for where nobody named it."""
+    if any(one.name for one in run.network_infos):
+        return run.network_infos
     asked = run.info.container.network_infos if run.info.container is not None else ()
     if len(asked) != 1 or len(run.network_infos) != 1:
         return run.network_infos
