@@ -20,7 +20,7 @@ from dcos.marathon.core.errors import Refused
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
 from dcos.model.marathon import CheckCommand
-from dcos.model.marathon_state import Condition, Deployment, Group, Instance
+from dcos.model.marathon_state import Condition, Deployment, Group, Instance, Release
 from dcos.model.pods import Pod, PodContainer, PodExec, Scaling
 from dcos.model.pods import Resources as Needs
 from dcos.model.resources import Resources
@@ -41,6 +41,7 @@ class Stored:
         self.groups: dict[str, Group] = {}
         self.instances: dict[str, Instance] = {}
         self.deployments: dict[str, Deployment] = {}
+        self.releases: dict[str, Release] = {}
         self.framework: str | None = None
 
     def apply(self, effect: effects.Effect) -> None:
@@ -67,6 +68,10 @@ class Stored:
                 self.deployments[deployment.id] = deployment
             case effects.DropDeployment(deployment_id):
                 self.deployments.pop(deployment_id, None)
+            case effects.SaveRelease(release):
+                self.releases[release.instance_id] = release
+            case effects.DropRelease(instance_id):
+                self.releases.pop(instance_id, None)
             case effects.SaveFrameworkId(framework_id):
                 self.framework = framework_id
 
@@ -74,6 +79,7 @@ class Stored:
         state = State(framework_id=self.framework)
         state.groups = dict(self.groups)
         state.instances = dict(self.instances)
+        state.releases = dict(self.releases)
         state.deployments = dict(self.deployments)
         state.specs = dict(self.specs)
         for (spec_id, version), spec in sorted(self.specs.items()):
