@@ -32,6 +32,8 @@ class Answers:
     units: list[Json] | None = None
     units_of: dict[str, list[Json]] = field(default_factory=dict)
     apps: list[Json] | None = None
+    pods: list[Json] | None = None
+    """Their status."""
     silent: list[str] = field(default_factory=list)
 
 
@@ -72,6 +74,8 @@ def gather(mesos: Mesos, health: Health, marathon: Marathon) -> Answers:
             if units is not None:
                 answers.units_of[ip] = units
     answers.apps = ask("Marathon", marathon.apps)
+    if answers.apps is not None:
+        answers.pods = ask("Marathon", marathon.pods)
     return answers
 
 
@@ -80,8 +84,9 @@ def assess(answers: Answers) -> Overview:
     problems = list(answers.silent)
     nodes = _nodes(answers, problems)
     components = _components(answers, problems)
-    services = tuple(_service(one, problems) for one in sorted(answers.apps or [], key=lambda one: str(one["id"])))
-    return Overview(nodes, components, services, tuple(problems))
+    services = [_service(one, problems) for one in answers.apps or []]
+    services += [_pod(one, problems) for one in answers.pods or []]
+    return Overview(nodes, components, tuple(sorted(services, key=lambda one: str(one["id"]))), tuple(problems))
 
 
 # ---- nodes -----------------------------------------------------------------------------------------------------------
@@ -171,4 +176,25 @@ def _service(app: Json, problems: list[str]) -> Json:
         "running": running,
         "healthy": healthy if checked else None,
         "unhealthy": unhealthy if checked else None,
+    }
+
+
+def _pod(status: Json, problems: list[str]) -> Json:
+    """A pod's row beside those of apps: stable instances are those that run, and healthy where that is checked."""
+    name = str(status["id"])
+    wanted = int((status["spec"].get("scaling") or {}).get("instances", 1))
+    stable = sum(1 for one in status.get("instances", []) if one.get("status") == "STABLE")
+    checked = any("healthCheck" in one for one in status["spec"].get("containers", []))
+    if stable < wanted:
+        state = "waiting"
+        problems.append(f"pod {name}: {stable} of {wanted} instances are stable")
+    else:
+        state = "stopped" if wanted == 0 else "healthy" if checked else "running"
+    return {
+        "id": name,
+        "state": state,
+        "instances": wanted,
+        "running": stable,
+        "healthy": stable if checked else None,
+        "unhealthy": None,
     }

@@ -12,12 +12,13 @@ VERSION = "2026-01-02T03:04:05.000Z"
 
 
 class FakePods:
-    """``locked``: another deployment holds every pod."""
+    """``locked``: another deployment holds every pod. ``status``: of every instance."""
 
     def __init__(self) -> None:
         self.pods: dict[str, Json] = {}
         self.killed: list[str] = []
         self.locked = False
+        self.status = "STABLE"
         self._numbers = itertools.count(1)
 
     def add_routes(self, routes: web.UrlDispatcher) -> None:
@@ -44,7 +45,7 @@ class FakePods:
     def _shown(self, pod: Json) -> Json:
         count = (pod.get("scaling") or {}).get("instances", 1)
         name = pod["id"].strip("/").replace("/", "_")
-        instances = [{"id": f"{name}.instance-{index}", "status": "STABLE"} for index in range(count)]
+        instances = [{"id": f"{name}.instance-{index}", "status": self.status} for index in range(count)]
         return {
             "id": pod["id"],
             "spec": pod,

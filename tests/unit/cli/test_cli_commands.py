@@ -367,6 +367,11 @@ def test_pods(ready: Dcos, fake: FakeAdminRouter) -> None:
     bigger = json.dumps({**pod, "scaling": {"kind": "fixed", "instances": 3}})
     assert ready("marathon", "pod", "update", "shop/pair", stdin=bigger).out.startswith("Created deployment ")
     assert len(ready("marathon", "pod", "show", "/shop/pair").json["instances"]) == 3
+    fake.marathon.pods.status = "DEGRADED"
+    assert "pod /shop/pair: 0 of 3 instances are stable" in ready("status", "--json").json["problems"]
+    fake.marathon.pods.status = "STABLE"
+    [row] = [one for one in ready("status", "--json").json["services"] if one["id"] == "/shop/pair"]
+    assert (row["state"], row["instances"], row["running"], row["healthy"]) == ("running", 3, 3, None)
     fake.marathon.pods.locked = True
     refused = ready("marathon", "pod", "update", "shop/pair", stdin=bigger)
     assert refused.err.startswith("Error: changes blocked: deployment already in progress for pod.")

@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestServer
 from dcos.marathon import api
 from dcos.marathon.core import health
 from dcos.marathon.core.health import Health
-from dcos.marathon.persist import Repository
+from dcos.marathon.core.state import State
+from dcos.marathon.persist import SCHEMA, Repository
 from dcos.model.marathon import App, HealthCheck
 from dcos.model.resources import Resources
 from dcos.store.election import Epoch
@@ -207,13 +208,37 @@ async def test_system_resources(marathon: Running) -> None:
     assert set(await marathon.ask("GET", "/metrics")) >= {"version", "counters", "gauges"}
 
 
-async def test_state_written_with_schema_1_is_read(house: House) -> None:
-    stored = json.loads((GOLDEN / "schema-1.json").read_bytes())
+async def _loaded(house: House, name: str) -> State:
+    stored = json.loads((GOLDEN / name).read_bytes())
     store = house.ensemble.session()
     for path, data in stored.items():
         await store.create(f"/marathon/state/{path}", base64.b64decode(data), parents=True)
     await store.create("/marathon/state/epoch")
     state = await Repository(store, "/marathon/state", marker="m").load(Epoch("/marathon/state/epoch", 0))
+    node = await store.get("/marathon/state/schema")
+    assert node is not None
+    assert node.data == str(SCHEMA).encode()
+    return state
+
+
+async def test_state_written_with_schema_2_is_read(house: House) -> None:
+    """An app, a pod whose update is under way, and how an instance of it ended."""
+    state = await _loaded(house, "schema-2.json")
+    assert (set(state.apps), set(state.pods)) == ({"/db"}, {"/shop/pair"})
+    assert state.pods["/shop/pair"].labels == {"team": "b"}
+    old, new = state.versions["/shop/pair"]
+    assert {one.version for one in state.instances.values() if one.app_id == "/shop/pair"} == {old, new}
+    assert all(
+        {task.name for task in one.tasks} == {"web", "side"} for one in state.instances.values() if one.version == new
+    )
+    [deployment] = state.deployments.values()
+    assert [action.name for step in deployment.steps for action in step.actions] == ["RestartPod"]
+    [ended] = state.histories["/shop/pair"].ended
+    assert ended.message == "Command exited with status 3"
+
+
+async def test_state_written_with_schema_1_is_read(house: House) -> None:
+    state = await _loaded(house, "schema-1.json")
     assert set(state.apps) == {"/shop/web", "/db"}
     assert set(state.groups) == {"/", "/shop"}
     assert sorted(one.app_id for one in state.instances.values()) == ["/db", "/shop/web", "/shop/web"]

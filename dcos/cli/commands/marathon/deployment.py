@@ -24,9 +24,13 @@ def deployment() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
 def list_(context: Context, app_id: str | None, as_json: bool, quiet: bool) -> None:
-    """List what is under way, of the app APP_ID or of all."""
+    """List what is under way, of the app or pod APP_ID or of all."""
     wanted = None if app_id is None else "/" + app_id.strip("/")
-    found = [one for one in context.marathon.deployments() if wanted is None or wanted in one.get("affectedApps", [])]
+    found = [
+        one
+        for one in context.marathon.deployments()
+        if wanted is None or wanted in [*one.get("affectedApps", []), *one.get("affectedPods", [])]
+    ]
     if as_json:
         emit_json(found)
         return
