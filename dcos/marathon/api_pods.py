@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from dcos.marathon import pod_views
+from dcos.marathon import pod_views, waiting
 from dcos.marathon.api import body_of, flag, leader_of, published, state_of
 from dcos.marathon.core import events
 from dcos.marathon.core.errors import pod_unknown
@@ -104,7 +104,8 @@ async def _get(request: web.Request) -> web.StreamResponse:
     if resource == "status" and pod_id == ids.ROOT:
         return json_response([pod_views.pod_status(state, one, leader.now()) for one in state.pods.values()])
     if resource == "status":
-        return json_response(pod_views.pod_status(state, _known_or_leaving(state, pod_id), leader.now()))
+        shown = pod_views.pod_status(state, _known_or_leaving(state, pod_id), leader.now())
+        return json_response({**shown, **(waiting.of_spec(leader, pod_id) if waiting.asked(request) else {})})
     if resource == "versions":
         return await _versions(request, pod_id, member)
     return json_response(wire.pod_json(known(state, pod_id)))

@@ -89,9 +89,9 @@ class Marathon:
         """The status of each."""
         return list(self._get("/v2/pods/::status"))
 
-    def pod(self, pod_id: str) -> Json:
+    def pod(self, pod_id: str, *, waits: bool = False) -> Json:
         """Its status.   Errors: NotFound."""
-        found: Json = self._transport.get(self._pod(pod_id, "::status"))
+        found: Json = self._transport.get(self._pod(pod_id, "::status"), query={"embed": ["waits"]} if waits else None)
         return found
 
     def create_pod(self, pod: Json) -> str:

@@ -364,6 +364,7 @@ def test_pods(ready: Dcos, fake: FakeAdminRouter) -> None:
     assert ready("marathon", "pod", "list", "-q").out == "/shop/pair\n"
     assert ready("marathon", "pod", "list", "--json").json[0]["spec"]["containers"] == containers
     assert ready("marathon", "pod", "show", "shop/pair").json["status"] == "STABLE"
+    assert ready("marathon", "pod", "explain", "shop/pair").out == "/shop/pair waits for nothing\n"
     bigger = json.dumps({**pod, "scaling": {"kind": "fixed", "instances": 3}})
     assert ready("marathon", "pod", "update", "shop/pair", stdin=bigger).out.startswith("Created deployment ")
     assert len(ready("marathon", "pod", "show", "/shop/pair").json["instances"]) == 3

@@ -162,9 +162,12 @@ async def test_one_container_that_fails_takes_the_instance_with_it(marathon: Run
     marathon.mesos.update(side, TaskState.TASK_FAILED, message="Command exited with status 3")
     await marathon.until("torn down", lambda: web not in marathon.mesos.tasks)
     await marathon.until("forgotten", lambda: not marathon.leader.state.instances)
+    told = await marathon.ask("GET", "/v2/pods/shop/pair::status?embed=waits", status=200)
+    assert [one["kind"] for one in told["waits"]] == ["backoff"]
     [entry] = (await marathon.ask("GET", "/v2/queue", status=200))["queue"]
     assert (entry["pod"]["id"], entry["count"], entry["delay"]["overdue"]) == ("/shop/pair", 1, False)
     status = await marathon.ask("GET", "/v2/pods/shop/pair::status", status=200)
+    assert "waits" not in status
     [ended] = status["terminationHistory"]
     assert ended["message"] == "Command exited with status 3"
     assert {one["lastKnownState"] for one in ended["containers"]} == {"TASK_KILLED", "TASK_FAILED"}

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from dcos.cli.commands.marathon.waits import emit_waits
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import cut, emit_json, emit_lines, emit_table, fail
 from dcos.cli.resource import changes, read_object
@@ -131,17 +132,7 @@ def explain(context: Context, app_id: str, as_json: bool) -> None:
         found = context.marathon.app(app_id, waits=True).get("waits", [])
     except NotFound:
         _missing(app_id)
-    if as_json:
-        emit_json(found)
-        return
-    if not found:
-        click.echo(f"{normal(app_id)} waits for nothing")
-    for wait in found:
-        click.echo(f"{wait['text']}")
-        for agent in wait.get("agents", []):
-            click.echo(f"  agent {agent['host']}: {agent['text']}")
-        if wait.get("helps"):
-            click.echo(f"  helps: {wait['helps']}")
+    emit_waits(normal(app_id), found, as_json=as_json)
 
 
 def _version(context: Context, app_id: str, wanted: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dcos.cli.commands.marathon.app import normal
+from dcos.cli.commands.marathon.waits import emit_waits
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_lines, emit_table, fail
 from dcos.cli.resource import read_object
@@ -78,6 +79,17 @@ def show(context: Context, pod_id: str) -> None:
     """Print the pod POD_ID with its status and instances."""
     with _explaining(pod_id):
         emit_json(context.marathon.pod(pod_id))
+
+
+@pod.command()
+@click.argument("pod_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def explain(context: Context, pod_id: str, as_json: bool) -> None:
+    """Say why the pod POD_ID is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"""
+    with _explaining(pod_id):
+        found = context.marathon.pod(pod_id, waits=True).get("waits", [])
+    emit_waits(normal(pod_id), found, as_json=as_json)
 
 
 @pod.command()
