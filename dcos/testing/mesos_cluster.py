@@ -58,7 +58,7 @@ class MesosCluster:
         made.start()
         return made
 
-    def start_mesos(self) -> None:
+    def start_mesos(self, *agent_flags: str, isolation: str = "posix/cpu,posix/mem") -> None:
         zk = f"{self.zookeeper.url}/mesos"
         work = str(self.folder / "agent")
         self.add(
@@ -68,8 +68,8 @@ class MesosCluster:
         self.add(
             "agent", "dcos.agent", f"--master={zk}", "--ip=127.0.0.1", f"--port={self.agent_port}",
             f"--work_dir={work}", f"--runtime_dir={self.folder / 'run'}", "--launcher=posix",
-            "--isolation=posix/cpu,posix/mem", "--hostname=127.0.0.1", "--no-systemd_enable_support",
-            "--resources=cpus:4;mem:2048;disk:1000;ports:[31000-31099]", "--attributes=rack:r1", "--no-switch_user",
+            f"--isolation={isolation}", "--hostname=127.0.0.1", "--no-systemd_enable_support",
+            "--resources=cpus:4;mem:2048;disk:1000;ports:[31000-31099]", "--attributes=rack:r1", "--no-switch_user", *agent_flags,
         )  # fmt: skip
 
     def ask_at(self, port: int, method: str, path: str, body: Any = None) -> Any:

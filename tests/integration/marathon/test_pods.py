@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dcos.agent.containerizer import oci
 from dcos.dns.core.zone import Naming, task_records
 from dcos.model.cluster import ClusterState, RunningTask
 from dcos.net.core.vips import collect
@@ -24,6 +29,7 @@ pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
+BRIDGE = "dcos-test-pods"
 MARKER = str(2_000_000 + 10 * os.getpid())
 """How long the side containers sleep, which tells their processes from those of others."""
 
@@ -63,12 +69,12 @@ def pod(mode: str, instances: int = 1) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with ensemble(tmp_path / "zk") as zookeeper:
-        made = Cluster(tmp_path, zookeeper)
+@contextmanager
+def running(folder: Path, *agent_flags: str, **settings: str) -> Iterator[Cluster]:
+    with ensemble(folder / "zk") as zookeeper:
+        made = Cluster(folder, zookeeper)
         try:
-            made.start_mesos()
+            made.start_mesos(*agent_flags, **settings)
             made.start_marathon()
             yield made
             for one in made.ask("GET", "/v2/pods"):
@@ -76,6 +82,30 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
             made.eventually("everything stopped", made.quiet)
         finally:
             made.end([MARKER])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with running(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def networked() -> Iterator[Cluster]:
+    """Its agent knows the network ``bridged``."""
+    with tempfile.TemporaryDirectory(prefix="dcos-pods-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        ipam = {"type": "host-local", "subnet": "172.29.82.0/24", "dataDir": str(folder / "addresses")}
+        network = {"cniVersion": "0.2.0", "name": "bridged", "type": "bridge", "bridge": BRIDGE, "isGateway": True}
+        (folder / "networks").mkdir()
+        (folder / "networks" / "bridged.conf").write_text(json.dumps({**network, "ipMasq": False, "ipam": ipam}))
+        flags = (f"--network_cni_config_dir={folder / 'networks'}", "--network_cni_plugins_dir=/usr/lib/cni")
+        try:
+            with running(folder, *flags, isolation="posix/cpu,posix/mem,network/cni") as made:
+                yield made
+        finally:
+            subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
 
 
 def status(cluster: Cluster) -> dict[str, Any]:
@@ -155,3 +185,28 @@ def test_the_life_of_a_pod(cluster: Cluster) -> None:
     cluster.ask("DELETE", "/v2/pods/shop/pair")
     cluster.eventually("deleted", lambda: cluster.quiet() and not cluster.pid_of(MARKER))
     assert cluster.ask("GET", "/v2/pods") == []
+
+
+why_no_networks = oci.usable() or ("" if os.geteuid() == 0 else "only root")
+
+
+@pytest.mark.skipif(bool(why_no_networks), reason=f"containers cannot have networks here: {why_no_networks}")
+def test_containers_of_a_pod_share_an_address_of_their_own(networked: Cluster) -> None:
+    fetch = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/')"
+    wait = f'until python3 -c "{fetch}"; do sleep 0.2; done; exec sleep {MARKER}'
+    wanted = pod("net")
+    web, side = wanted["containers"]
+    web["exec"]["command"]["shell"] = SERVE.replace(" --bind 127.0.0.1", "")
+    web["endpoints"] = [{"name": "http", "containerPort": 8080, "labels": {"VIP_0": "/pair:80"}}]
+    side["exec"]["command"]["shell"] = wait
+    wanted["networks"] = [{"mode": "container", "name": "bridged"}]
+    networked.eventually("created", lambda: networked.ask("POST", "/v2/pods", wanted))
+    networked.eventually("deployed", networked.quiet, 90)
+    [instance] = status(networked)["instances"]
+    [network] = instance["networks"]
+    [address] = network["addresses"]
+    assert network["name"] == "bridged"
+    assert address.startswith("172.29.82.")
+    with urllib.request.urlopen(f"http://{address}:8080/", timeout=5) as answer:
+        assert answer.read().strip() == b"net"
+    networked.eventually("the other container found it on its own loopback", lambda: networked.pid_of(MARKER))
