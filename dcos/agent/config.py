@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dcos.agent.settings_of_old import WithoutEffect
+from dcos.agent.volume_gids import parse_range, range_text
 from dcos.model.acls import Acls
 from dcos.model.sizes import parse as size
 from dcos.model.sizes import text as size_text
@@ -177,6 +178,12 @@ class Config(WithoutEffect):
     )
     network_cni_plugins_dir: str | None = setting(
         None, "Folders, separated by colons, of the plugins that the networks' types name."
+    )
+    volume_gid_range: range | None = setting(
+        None,
+        "Group ids, [10000-20000], by which tasks of several users share volumes; without, volumes keep their group.",
+        parse=parse_range,
+        text=range_text,
     )
     image_gc_config: str | None = setting(
         None,

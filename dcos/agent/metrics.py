@@ -60,6 +60,9 @@ def snapshot(
         "slave/invalid_framework_messages": core.counters.get("invalid_messages", 0),
         "slave/frameworks_active": len(core.frameworks),
     }
+    if containerizer.gids is not None:
+        out["volume_gid_manager/volume_gids_total"] = containerizer.gids.total
+        out["volume_gid_manager/volume_gids_free"] = containerizer.gids.free
     out |= _tasks(core) | _executors(core)
     out.update((f"slave/{name}", count) for name, count in core.counters.items() if name.startswith("task_"))
     out |= _resources(core.operations.total, core.allocated())

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dcos.agent.api import Api
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
@@ -38,9 +40,11 @@ from dcos.agent.image_gc import parse as parse_image_gc
 from dcos.agent.link import AgentLink, proving_dial
 from dcos.agent.log_rotation import LogRotation
 from dcos.agent.nested import NestedContainers
+from dcos.agent.recovery import EXIT_CHECKPOINTS
 from dcos.agent.resources import agent_attributes, agent_resources
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.views import Views
+from dcos.agent.volume_gids import VolumeGids
 from dcos.model.acls import EVERYTHING
 from dcos.model.v1.types import AgentInfo, DomainInfo
 from dcos.runtime import access_settings, http
@@ -80,6 +84,11 @@ async def run(app: App[Config]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     endpoint = f"{config.advertise_ip or ip}:{info.port}"
 
+    try:
+        taken = work.meta / "volume_gid_manager/volume_gids"
+        gids = None if config.volume_gid_range is None else VolumeGids(config.volume_gid_range, taken)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Exit(EXIT_CHECKPOINTS, f"{taken}: {error}") from error
     fetcher = Fetcher(
         cache_dir=config.fetcher_cache_dir or work.root / "fetch",
         cache_bytes=config.fetcher_cache_size,
@@ -126,6 +135,7 @@ async def run(app: App[Config]) -> None:
             limit_swap=config.cgroups_limit_swap,
         ),
         agent_environment=environment,
+        gids=gids,
         networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or "")),
         log=app.log,
     )

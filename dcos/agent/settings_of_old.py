@@ -97,6 +97,5 @@ class WithoutEffect:
     resource_provider_config_dir: str | None = inert(None, "There are no local resource providers.")
     revocable_cpu_low_priority: bool = inert(True, _NO_OVERSUBSCRIPTION)
     secret_resolver: str | None = inert(None, _NO_MODULES)
-    volume_gid_range: str | None = inert(None, "Volumes belong to their tasks' users.")
     xfs_kill_containers: bool | None = inert(None, "There is no disk/xfs isolator.")
     xfs_project_range: str | None = inert(None, "There is no disk/xfs isolator.")

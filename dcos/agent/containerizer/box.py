@@ -29,6 +29,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     mem_hard_bytes: int | None = None
     limits_swap: bool = False
     """The hard limit holds for memory and swap together."""
+    groups: tuple[int, ...] = ()
+    """Ids of groups that its user has beside its own, for volumes."""
     group: str = ""
     """Whose control group it shares, limits included; empty: it has one of its own."""
 

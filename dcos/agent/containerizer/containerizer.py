@@ -40,6 +40,7 @@ from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import in_docker
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.sandbox import WorkDir, make_sandbox
+from dcos.agent.volume_gids import VolumeGids
 from dcos.agent.volumes import Volumes, link, relink
 from dcos.model.v1.types import CommandInfo, Image, Resource, Volume, VolumeMode
 from dcos.runtime.log import Logger
@@ -73,6 +74,7 @@ class Containerizer:
         settings: Settings,
         agent_environment: Callable[[], AgentEnvironment],
         networks: Networks,
+        gids: VolumeGids | None = None,
         log: Logger,
     ) -> None:
         self._work = work
@@ -81,6 +83,7 @@ class Containerizer:
         self._groups = runtime / "groups"
         self._shared = SharedNetworks(networks, runtime / "networks", launchers, launcher)
         self._networks = networks
+        self.gids = gids
         self._launchers = launchers
         self._launcher = launcher
         self._backends: dict[str, Backend] = {host.name: host}
@@ -129,7 +132,9 @@ class Containerizer:
             plan = _with_image_at_hand(plan)
         sandbox = make_sandbox(self._work, agent.agent_id, plan, user)
         plan = await self._with_volumes(plan, sandbox, user, linked=image is None and not docker)
-        plan = await self._with_sandbox_paths(plan, sandbox, user, linked=image is None and not docker)
+        groups = self._shared_groups(plan, user)
+        plan, more = await self._with_sandbox_paths(plan, sandbox, user, linked=image is None and not docker)
+        groups += more
         try:
             if docker:
                 variables = docker_environment(
@@ -165,6 +170,7 @@ class Containerizer:
                 backend="docker" if docker else "oci" if image is not None else "host",
                 sandbox=str(sandbox),
                 user=user,
+                groups=tuple(sorted(set(groups))),
                 description=f"Mesos task {plan.task_id} of framework {plan.framework_id}",
                 cpus=plan.limits.cpus,
                 mem_bytes=plan.limits.mem_bytes,
@@ -217,8 +223,20 @@ class Containerizer:
         container = msgspec.structs.replace(plan.container, volumes=(*plan.container.volumes, *mounted))
         return dataclasses.replace(plan, container=container)
 
-    async def _with_sandbox_paths(self, plan: Plan, sandbox: Path, user: str | None, *, linked: bool) -> Plan:
-        """Volumes that are folders of a sandbox; the executor's persistent ones are shown in its own."""
+    def _shared_groups(self, plan: Plan, user: str | None) -> list[int]:
+        """Groups by which ``user`` may write the shared volumes of its task."""
+        if self.gids is None or user in (None, "root"):
+            return []
+        placed = self.volumes.placed((*plan.resources, *plan.executor_resources))
+        return self.gids.allocate("VOLUME", [one.path for one in placed if one.shared and not one.read_only])
+
+    async def _with_sandbox_paths(
+        self, plan: Plan, sandbox: Path, user: str | None, *, linked: bool
+    ) -> tuple[Plan, list[int]]:
+        """Volumes that are folders of a sandbox, and groups to write them by.
+
+        The executor's persistent ones are shown in its own.
+        """
         parent = sandbox.parent.parent if plan.nested else None
         known: dict[str, Path] = {}
         if parent is not None:
@@ -226,10 +244,14 @@ class Containerizer:
             link(parent, placed)
             known = {one.container_path: one.path for one in placed}
         if plan.container is None or not plan.container.volumes:
-            return plan
+            return plan, []
         make = sandbox_path.linked if linked else sandbox_path.mounted
         volumes = make(plan.container.volumes, sandbox, parent, known, _ids_of(user))
-        return dataclasses.replace(plan, container=msgspec.structs.replace(plan.container, volumes=volumes))
+        groups = []
+        if self.gids is not None and user not in (None, "root"):
+            groups = self.gids.allocate("SANDBOX_PATH", sandbox_path.of_parent(plan.container.volumes, parent, known))
+        container = msgspec.structs.replace(plan.container, volumes=volumes)
+        return dataclasses.replace(plan, container=container), groups
 
     def relink_now(self, container_id: str, resources: tuple[Resource, ...]) -> bool:
         """A running container holds ``resources`` now: show their volumes. Those of an image's show what they began with.

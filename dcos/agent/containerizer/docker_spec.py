@@ -80,6 +80,8 @@ def describe(
         "Mounts": [{"Type": "bind", "Source": mark.sandbox, "Target": sandbox_directory}],
         **_limits(mark, total_mem_bytes),
     }
+    if mark.groups:
+        host["GroupAdd"] = [str(one) for one in mark.groups]
     body: dict[str, Any] = {
         "Image": docker.image,
         "Env": [f"{name}={value}" for name, value in environment.items()],

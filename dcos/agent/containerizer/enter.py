@@ -88,10 +88,11 @@ def entry_script(
     tty: str | None,
     capabilities: Capabilities | None = None,
     joining: Sequence[str] = (),
+    extra_groups: Sequence[int] = (),
 ) -> str:
     """What the agent's user runs to get ``task`` (a script) going beside process ``pid``.   Errors: LaunchError."""
     words = [] if pid is None else namespace_words(pid, directory)
-    words += [*joining, *rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
+    words += [*joining, *rlimit_words(rlimits), *user_words(user, capabilities, extra_groups), "/bin/sh", str(task)]
     return start_script(words, directory=directory, groups=groups, tty=tty)
 
 

@@ -60,6 +60,7 @@ class HostBackend:
             rlimits=rlimits,
             capabilities=capabilities,
             confining=confining(box, confinement),
+            groups=box.mark.groups,
         )
         write_atomic(box.launch, terminal.wrapped(launch, box, tty), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
@@ -109,6 +110,7 @@ class HostBackend:
             tty=guest.tty,
             capabilities=_capabilities(box),
             joining=joining(box),
+            extra_groups=box.mark.groups,
         )
         write_atomic(script, entry, mode=0o700)
         return Entry(script)

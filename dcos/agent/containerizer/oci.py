@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ class OciBackend:
         try:
             argv = image_argv(plan.command, unpacked.config.entrypoint, unpacked.config.cmd)
             user = self._user(plan, unpacked)
+            user = replace(user, groups=(*user.groups, *box.mark.groups))
             privileges = self._privileges(container.linux_info)
         except (NoCommand, ValueError) as error:
             raise LaunchError(str(error)) from error
@@ -298,7 +300,7 @@ class OciBackend:
         spec.pop("consoleSize", None)
         if guest.user is not None:
             entry = account(guest.user)
-            spec["user"] = {"uid": entry.pw_uid, "gid": entry.pw_gid}
+            spec["user"] = {"uid": entry.pw_uid, "gid": entry.pw_gid, "additionalGids": list(box.mark.groups)}
         if guest.directory is not None and guest.directory.is_relative_to(box.sandbox):
             spec["cwd"] = str(Path(self._sandbox_directory) / guest.directory.relative_to(box.sandbox))
         described, script, pid = guest.folder / "process.json", guest.folder / "launch", guest.folder / "guest.pid"

@@ -15,7 +15,13 @@ from pathlib import Path, PurePosixPath
 
 from dcos.agent.containerizer.base import LaunchError
 from dcos.agent.sandbox import folder_in
-from dcos.model.v1.types import Volume, VolumeSourceSandboxPath, VolumeSourceSandboxPathType, VolumeSourceType
+from dcos.model.v1.types import (
+    Volume,
+    VolumeMode,
+    VolumeSourceSandboxPath,
+    VolumeSourceSandboxPathType,
+    VolumeSourceType,
+)
 
 Owner = tuple[int, int] | None
 
@@ -61,6 +67,19 @@ def mounted(
             volume = Volume(mode=volume.mode, container_path=volume.container_path, host_path=str(source))
         out.append(volume)
     return tuple(out)
+
+
+def of_parent(volumes: tuple[Volume, ...], parent: Path | None, known: Mapping[str, Path]) -> list[Path]:
+    """Folders of the parent's sandbox that a container may write; those that lie elsewhere (``known``) aside."""
+    wanted = [_wanted(volume) for volume in volumes if volume.mode is VolumeMode.RW]
+    return [
+        parent / one.path
+        for one in wanted
+        if one is not None
+        and one.type is VolumeSourceSandboxPathType.PARENT
+        and parent is not None
+        and one.path.strip("/") not in known
+    ]
 
 
 def _wanted(volume: Volume) -> VolumeSourceSandboxPath | None:

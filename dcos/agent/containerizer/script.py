@@ -68,17 +68,20 @@ def launch_script(
     rlimits: RLimitInfo | None,
     capabilities: Capabilities | None = None,
     confining: Sequence[str] = (),
+    groups: Sequence[int] = (),
 ) -> str:
     """What the launcher runs, as the agent's user: which may reach a folder that the task's user may not.
 
     ``confining``: words before all others.   Errors: LaunchError.
     """
-    words = [*confining, *rlimit_words(rlimits), *user_words(user, capabilities), "/bin/sh", str(task)]
+    words = [*confining, *rlimit_words(rlimits), *user_words(user, capabilities, groups), "/bin/sh", str(task)]
     return f"#!/bin/sh\ncd {shlex.quote(str(directory))} && exec {shlex.join(words)}\n"
 
 
-def user_words(user: str | None, capabilities: Capabilities | None = None) -> list[str]:
+def user_words(user: str | None, capabilities: Capabilities | None = None, groups: Sequence[int] = ()) -> list[str]:
     """Words before a command that make it run as ``user`` (None: as ourselves), with ``capabilities`` (None: the user's).
+
+    ``groups``: ids of groups that another user has beside its own.
 
     Errors: LaunchError.
     """
@@ -92,7 +95,11 @@ def user_words(user: str | None, capabilities: Capabilities | None = None) -> li
         raise LaunchError("only root can give or take capabilities")
     words = [tool("setpriv")]
     if other and entry is not None:
-        words += [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups"]
+        own = "--init-groups"
+        if groups:
+            every = sorted({*os.getgrouplist(entry.pw_name, entry.pw_gid), *groups})
+            own = f"--groups={','.join(map(str, every))}"
+        words += [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", own]
     if capabilities is not None:
         if other:
             words.append(f"--bounding-set={_set_of(capabilities.bounding)}")
