@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dcos import registry
 from dcos.registry import NodeRole
+from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.settings import boolean, integer, number, port, setting
 
 
@@ -38,6 +39,16 @@ class Config:
     role: NodeRole = setting(NodeRole.MASTER, "What this machine is: master or agent.", parse=role)
     zk: str | None = setting(
         None, "Where the leading Mesos master is found, zk://host:port,.../mesos. Masters need it.", environ="MESOS_ZK"
+    )
+    mesos_credential: CredentialFile | None = setting(
+        None, f"{MESOS_CREDENTIAL} Users' requests below /mesos/ are passed on with it.", parse=read_one, raw=True
+    )
+    mesos_agent_credential: CredentialFile | None = setting(
+        None,
+        "File of the principal and secret that Mesos agents with --authenticate_http_readonly or "
+        "--authenticate_http_readwrite are told: users' requests below /agent/ are passed on with it.",
+        parse=read_one,
+        raw=True,
     )
     ip: tuple[str, ...] = setting(
         (), "Addresses to listen on, separated by commas. Default: all on masters, the node's own on agents."

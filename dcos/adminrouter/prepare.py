@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
+import aiohttp
+
 from dcos import registry
 from dcos.adminrouter import certificate
 from dcos.adminrouter.config import Config
-from dcos.adminrouter.core.locations import Files, table_routes, upstream_name
+from dcos.adminrouter.core.locations import Files, Mesos, table_routes, upstream_name
 from dcos.adminrouter.core.site import Site, Tls
 from dcos.model.layout import Layout
+from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.files import write_atomic
 from dcos.runtime.net import detect_ip
 
@@ -66,7 +69,12 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
         workers=config.workers,
         connections=min(CONNECTIONS, hard_limit // 2) if hard_limit > 0 else CONNECTIONS,
         access_log=_access_log(config.access_log),
+        mesos=Mesos(master=_basic(config.mesos_credential), agent=_basic(config.mesos_agent_credential)),
     )
+
+
+def _basic(credential: CredentialFile | None) -> str | None:
+    return aiohttp.encode_basic_auth(*credential.pair) if credential is not None else None
 
 
 def _worker_user(folders: Sequence[Path]) -> str | None:
@@ -127,7 +135,7 @@ def write(made: Site, text: str, config: Config, ip: str, now: float) -> None:
         write_atomic(made.files.pages / page, shown)
     if made.tls:
         certificate.ensure(made.tls.certificate, made.tls.key, addresses=(ip,), now=now)
-    write_atomic(made.run / "nginx.conf", text)
+    write_atomic(made.run / "nginx.conf", text, mode=0o600)
 
 
 def worker_ids(user: str) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from dcos.adminrouter.sources import USER_AGENT, Sources
 from dcos.runtime import app as runtime
 from dcos.runtime import http, process
 from dcos.runtime.app import App, Exit
+from dcos.runtime.credentials import pair_of
 from dcos.runtime.net import AddressError
 from dcos.store.detect import address_of, follow_leading_master
 from dcos.store.url import ZkUrl
@@ -142,6 +143,7 @@ def _view(
         metronome=where.get("dcos-metronome", _METRONOME),
         mesos_dns=where["dcos-mesos-dns"],
         master=master,
+        credential=pair_of(config.mesos_credential, app.log),
     )
     leaders = {
         "marathon": known("marathon leader", sources.marathon_leader),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import aiohttp
@@ -12,6 +12,7 @@ import msgspec
 
 from dcos.adminrouter.core.services import Apps, Cluster, read_apps, read_cluster, read_srv
 from dcos.adminrouter.knowledge import FetchError
+from dcos.runtime import http
 from dcos.runtime.log import Logger
 
 USER_AGENT = "Master Admin Router"
@@ -39,6 +40,7 @@ class Sources:
         metronome: str,
         mesos_dns: str,
         master: Callable[[], str | None],
+        credential: tuple[str, str] | None = None,
     ) -> None:
         self._session = session
         self._stream = stream
@@ -46,6 +48,7 @@ class Sources:
         self._metronome = metronome
         self._mesos_dns = mesos_dns
         self._master = master
+        self._named = http.basic(credential)
 
     async def apps(self) -> Apps:
         return read_apps(await self._get(f"http://{self._marathon}/v2/apps?embed=apps.tasks&label=DCOS_SERVICE_NAME"))
@@ -54,7 +57,7 @@ class Sources:
         master = self._master()
         if master is None:
             raise FetchError("no leading master")
-        return read_cluster(await self._get(f"http://{master}/master/state-summary"))
+        return read_cluster(await self._get(f"http://{master}/master/state-summary", named=self._named))
 
     async def marathon_leader(self) -> str:
         return await self._leader(f"http://{self._marathon}/v2/leader")
@@ -78,8 +81,8 @@ class Sources:
             raise FetchError("leader: not text")
         return leader
 
-    async def _get(self, url: str, *, missing: bytes | None = None) -> bytes:
-        async with self._session.get(url) as reply:
+    async def _get(self, url: str, *, missing: bytes | None = None, named: Mapping[str, str] | None = None) -> bytes:
+        async with self._session.get(url, headers=named) as reply:
             if reply.status == 404 and missing is not None:
                 return missing
             if reply.status != 200:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.settings import comma_list, setting
 
 
@@ -50,6 +51,7 @@ class Config:
     mesos_zk: str = setting(
         "", "Where Mesos masters register: zk://host:port,.../path. Empty: /mesos of zookeeper_uri's servers."
     )
+    mesos_credential: CredentialFile | None = setting(None, MESOS_CREDENTIAL, parse=read_one, raw=True)
     admin_router_uri: str = setting(
         "http://127.0.0.1",
         "Admin Router's address, for services that uninstall themselves.",

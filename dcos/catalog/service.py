@@ -23,6 +23,7 @@ from dcos.model.v1.types import MasterInfo
 from dcos.runtime import app as runtime
 from dcos.runtime import http
 from dcos.runtime.app import App
+from dcos.runtime.credentials import pair_of
 from dcos.runtime.net import detect_ip
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
@@ -39,7 +40,11 @@ _RETRY_S: Final = 1.0
 async def run(app: App[Config]) -> None:
     config = app.config
     url = ZkUrl.parse(config.zookeeper_uri)
-    async with http.session(timeout_s=60.0) as session, MesosMaster(_masters(app, url)) as mesos:
+    credential = pair_of(config.mesos_credential, app.log)
+    async with (
+        http.session(timeout_s=60.0) as session,
+        MesosMaster(_masters(app, url), credential=credential) as mesos,
+    ):
         shelf = Shelf(
             builtin=BUILTIN.uri,
             packages=await asyncio.to_thread(_packages, app),

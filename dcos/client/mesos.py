@@ -68,7 +68,7 @@ class MesosMaster:
         timeout_s: float = 10.0,
     ) -> None:
         self._detect = detect
-        self._auth = aiohttp.BasicAuth(*credential) if credential else None
+        self._named = http.basic(credential)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._leader: MasterInfo | None = None
         self._changed = asyncio.Event()
@@ -169,7 +169,9 @@ class MesosMaster:
         if self._leader is None or self._session is None:
             raise NoLeader(f"{opened.method} {opened.path}: no leading master is known")
         base = base_url(self._leader)
-        headers = {"Accept": http.JSON} | ({"Content-Type": http.JSON} if opened.body is not None else {})
+        headers = {"Accept": http.JSON, **self._named}
+        if opened.body is not None:
+            headers["Content-Type"] = http.JSON
         try:
             for _ in range(_MAX_REDIRECTS):
                 response = await self._session.request(
@@ -178,7 +180,6 @@ class MesosMaster:
                     data=opened.body,
                     params=opened.params,
                     headers=headers,
-                    auth=self._auth,
                     timeout=opened.timeout,
                     allow_redirects=False,
                 )

@@ -48,7 +48,7 @@ class HttpTransport:
     """``credential`` is (principal, secret) for HTTP Basic."""
 
     def __init__(self, credential: tuple[str, str] | None) -> None:
-        self._auth = aiohttp.BasicAuth(*credential) if credential else None
+        self._named = http.basic(credential)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,10 +64,8 @@ class HttpTransport:
     @asynccontextmanager
     async def subscribe(self, base: str, body: bytes) -> AsyncIterator[Reply]:
         assert self._session is not None
-        headers = {"Content-Type": http.JSON, "Accept": http.JSON}
-        async with self._session.post(
-            base + PATH, data=body, headers=headers, auth=self._auth, allow_redirects=False
-        ) as response:
+        headers = {"Content-Type": http.JSON, "Accept": http.JSON, **self._named}
+        async with self._session.post(base + PATH, data=body, headers=headers, allow_redirects=False) as response:
             yield Reply(
                 response.status,
                 response.headers.get("Location", ""),
@@ -78,12 +76,11 @@ class HttpTransport:
 
     async def call(self, base: str, body: bytes, stream_id: str, timeout_s: float) -> tuple[int, str]:
         assert self._session is not None
-        headers = {"Content-Type": http.JSON, "Accept": http.JSON, "Mesos-Stream-Id": stream_id}
+        headers = {"Content-Type": http.JSON, "Accept": http.JSON, "Mesos-Stream-Id": stream_id, **self._named}
         async with self._session.post(
             base + PATH,
             data=body,
             headers=headers,
-            auth=self._auth,
             timeout=aiohttp.ClientTimeout(total=timeout_s),
             allow_redirects=False,
         ) as response:

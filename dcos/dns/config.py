@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dcos.dns.core.zone import IP_SOURCES
-from dcos.runtime.settings import comma_list, setting
+from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
+from dcos.runtime.settings import comma_list, one_of, setting
 from dcos.runtime.settings import port as parse_port
 
 PREFIX = "MESOS_DNS_"
@@ -30,6 +31,19 @@ def _masters(text: str) -> tuple[tuple[str, int], ...]:
         host, colon, number = part.rpartition(":")
         found.append((host, parse_port(number)) if colon else (part, 5050))
     return tuple(found)
+
+
+def _credentials(text: str) -> tuple[str, str]:
+    """Errors: ValueError, never with the secret in it."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    pair = (value.get("principal"), value.get("secret")) if isinstance(value, dict) else (None, None)
+    principal, secret = pair
+    if not isinstance(principal, str) or not principal or not isinstance(secret, str):
+        raise ValueError("must be a JSON object with principal and secret")
+    return principal, secret
 
 
 def _sources(text: str) -> tuple[str, ...]:
@@ -50,6 +64,16 @@ def _domain(text: str) -> str:
 class Config:
     config: Path | None = setting(None, "Mesos-DNS's JSON file; its keys are defaults for the flags of the same names.")
     zk: str = setting("", "Where the masters elect their leader, zk://host:port,.../mesos.")
+    mesosauthentication: str = setting(
+        "", "How masters are told who asks: basic, or nothing.", parse=one_of("", "basic"), shown="none"
+    )
+    mesoscredentials: tuple[str, str] | None = setting(
+        None,
+        'The principal and secret for it, {"principal": ..., "secret": ...}; see also mesos_credential.',
+        parse=_credentials,
+        secret=True,
+    )
+    mesos_credential: CredentialFile | None = setting(None, MESOS_CREDENTIAL, parse=read_one, raw=True)
     masters: tuple[tuple[str, int], ...] = setting(
         (), "Masters as host:port,...; named master0, master1 ...", parse=_masters
     )
@@ -80,6 +104,14 @@ class Config:
     soaminttl: int = setting(60, "SOA: time to live of negative answers, seconds.")
 
 
+def credential_of(config: Config) -> tuple[str, str] | None:
+    """(principal, secret) for the masters.   Errors: ValueError: authentication is wanted and nobody is named."""
+    found = config.mesoscredentials or (config.mesos_credential.pair if config.mesos_credential is not None else None)
+    if config.mesosauthentication == "basic" and found is None:
+        raise ValueError("mesosAuthentication is basic: mesosCredentials must name a principal and its secret")
+    return found
+
+
 def environment_of(raw: bytes) -> dict[str, str]:
     """The file as environment variables of this service.   Errors: ValueError naming the key and the rule."""
     values = json.loads(raw)
@@ -103,6 +135,8 @@ def _text(key: str, value: Any) -> str:
             return "true" if value else "false"
         case str() | int() | float():
             return str(value)
+        case dict() if key.lower() == "mesoscredentials":
+            return json.dumps(value)
         case list() if all(isinstance(part, str) for part in value):
             return ",".join(value)
     raise ValueError(f"{key}: must be a text, a number, true or false, or a list of texts")

@@ -14,7 +14,7 @@ from typing import Any
 from dcos.client.cluster import ClusterFollower
 from dcos.client.mesos import MesosMaster, redirecting
 from dcos.dns import api
-from dcos.dns.config import PREFIX, Config, environment_of, file_of, shown
+from dcos.dns.config import PREFIX, Config, credential_of, environment_of, file_of, shown
 from dcos.dns.core.zone import Naming, TaskRecords, ZoneMaker, is_ip
 from dcos.model import names
 from dcos.model.cluster import ClusterState, TaskKey
@@ -147,9 +147,13 @@ async def run(app: App[Config]) -> None:
     ip = detect_ip(config.ip, config.ip_discovery_command)
     listener = config.listener or ip
     listeners = tuple(local_addresses()) if listener == "0.0.0.0" else (listener,)
+    try:
+        credential = credential_of(config)
+    except ValueError as error:
+        raise Exit(2, str(error)) from None
     server = Server(config, listeners, int(app.clock.now()))
     async with contextlib.AsyncExitStack() as stack:
-        master = await stack.enter_async_context(MesosMaster(_detection(app)))
+        master = await stack.enter_async_context(MesosMaster(_detection(app), credential=credential))
         follower = ClusterFollower(master, rng=app.rng, poll_s=config.refreshseconds)
         app.spawn(follower.run(), name="cluster")
         app.spawn(_follow(app, follower, server), name="zone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcos.runtime.credentials import secret_of
 from dcos.runtime.settings import (
     REQUIRED,
     boolean,
@@ -116,6 +117,4 @@ class Config:
     @property
     def mesos_secret(self) -> str | None:
         """Reads the file each time: a new secret is used from the next subscription on."""
-        if self.mesos_authentication_secret is None and self.mesos_authentication_secret_file is not None:
-            return self.mesos_authentication_secret_file.read_text(encoding="utf-8").rstrip("\r\n")
-        return self.mesos_authentication_secret
+        return secret_of(self.mesos_authentication_secret, self.mesos_authentication_secret_file)

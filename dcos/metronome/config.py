@@ -31,6 +31,7 @@ class Config:
     mesos_role: str = setting("*", "Mesos role of all runs.")
     mesos_authentication_principal: str | None = setting(None, "Principal to subscribe with.")
     mesos_authentication_secret: str | None = setting(None, "Secret of the principal.", secret=True)
+    mesos_authentication_secret_file: Path | None = setting(None, "File with the secret of the principal.")
     failover_timeout: float = setting(604800.0, "Seconds that tasks stay when Metronome is away.", parse=whole_seconds)
     history_count: int = setting(1000, "Finished runs kept of each job, of successful and of failed ones.")
     decline_offer_duration: float = setting(300.0, "How long declined offers stay away, in ms.", parse=milliseconds)

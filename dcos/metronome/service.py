@@ -22,6 +22,7 @@ from dcos.model.v1.types import (
 )
 from dcos.runtime import app as shell
 from dcos.runtime.app import App
+from dcos.runtime.credentials import secret_of
 from dcos.runtime.http import listen, session
 from dcos.runtime.net import detect_ip
 from dcos.scheduling.build import TaskSettings
@@ -107,7 +108,7 @@ class Metronome:
                     config.master,
                     framework_info(config, self._service.own, state.framework_id),
                     config.mesos_authentication_principal,
-                    config.mesos_authentication_secret,
+                    secret_of(config.mesos_authentication_secret, config.mesos_authentication_secret_file),
                 )
                 async with client, asyncio.TaskGroup() as group:
                     group.create_task(loop.run(), name="leader")

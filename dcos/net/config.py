@@ -10,6 +10,7 @@ from typing import Any
 
 from dcos.net.core.names import FORWARDERS
 from dcos.runtime import links
+from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.dns import Server, parse_server
 from dcos.runtime.settings import comma_list, setting
 from dcos.runtime.settings import port as parse_port
@@ -73,6 +74,7 @@ def loopback_number(text: str) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     zk: str = setting("", "Where the masters elect their leader, zk://host:port,.../mesos.")
+    mesos_credential: CredentialFile | None = setting(None, MESOS_CREDENTIAL, parse=read_one, raw=True)
     master_list: tuple[str, ...] = setting(
         (),
         "Addresses of the masters (JSON or comma list, or file:///path), :port where not 5050; empty: the ZooKeeper servers.",

@@ -26,6 +26,7 @@ from dcos.runtime import dns as sockets
 from dcos.runtime import http, links, log
 from dcos.runtime.addresses import local_addresses
 from dcos.runtime.app import App, Exit
+from dcos.runtime.credentials import pair_of
 from dcos.runtime.dns import Server
 from dcos.runtime.net import detect_ip
 from dcos.runtime.nft import Nft, NftError, why_not
@@ -226,7 +227,9 @@ async def run(app: App[Config]) -> None:
             )
         if config.master_dns_bindall and ip in masters:
             app.spawn(_bind_all(app, forwarder, {host for host, _ in config.dns_bind}), name="bind all")
-        master = await stack.enter_async_context(MesosMaster(detect))
+        master = await stack.enter_async_context(
+            MesosMaster(detect, credential=pair_of(config.mesos_credential, app.log))
+        )
         follower = ClusterFollower(master, rng=app.rng, poll_s=config.poll_interval)
         app.spawn(follower.run(), name="cluster")
         app.spawn(_follow(app, follower, net), name="net")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dcos import registry
 from dcos.registry import NodeRole
+from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.settings import duration, setting
 from dcos.runtime.settings import port as port_number
 from dcos.store.url import ZkUrl
@@ -67,6 +68,7 @@ class Config:
         "Where the Mesos masters contend, zk://host:port,.../mesos: tells who leads (masters only).",
         parse=ZkUrl.parse,
     )
+    mesos_credential: CredentialFile | None = setting(None, MESOS_CREDENTIAL, parse=read_one, raw=True)
     zk_session_timeout: float = setting(10.0, "Session timeout with ZooKeeper.", parse=duration)
     units_source: str = setting(
         "auto",

@@ -13,6 +13,8 @@ import msgspec
 from dcos.node.config import Config
 from dcos.node.core.report import Target
 from dcos.registry import NodeRole
+from dcos.runtime import http
+from dcos.runtime.credentials import pair_of
 from dcos.runtime.log import Logger
 from dcos.store import detect
 from dcos.store.base import Store
@@ -70,6 +72,7 @@ class Directory:
         self._own = own
         self._session = session
         self._log = log
+        self._named = http.basic(pair_of(config.mesos_credential, log))
         self._candidates: tuple[Candidate, ...] = ()
         self._agents: dict[str, tuple[Target, float]] = {}
         self.changed = asyncio.Event()
@@ -116,7 +119,7 @@ class Directory:
         url = f"http://{self._candidates[0].address}/slaves"
         try:
             timeout = aiohttp.ClientTimeout(total=self._config.pull_timeout)
-            async with self._session.get(url, timeout=timeout, raise_for_status=True) as answer:
+            async with self._session.get(url, timeout=timeout, headers=self._named, raise_for_status=True) as answer:
                 told = msgspec.json.decode(await answer.read(), type=_Agents)
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
             self._log.warning("agents_unknown", url=url, error=str(error) or type(error).__name__)

@@ -98,6 +98,11 @@ async def listen_unix(app: web.Application, *, path: Path, mode: int = 0o660) ->
             path.unlink(missing_ok=True)
 
 
+def basic(credential: tuple[str, str] | None) -> dict[str, str]:
+    """The header that names (principal, secret), or none."""
+    return {"Authorization": aiohttp.encode_basic_auth(*credential)} if credential is not None else {}
+
+
 def session(
     *, timeout_s: float | None = 30.0, headers: Mapping[str, str] | None = None, unix: Path | None = None
 ) -> aiohttp.ClientSession:

@@ -15,7 +15,7 @@ Source: Admin Router's routes; ``docs/reference/adminrouter.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dcos import registry
@@ -71,6 +71,14 @@ class Files:
     version: Path
     buildinfo: Path
     metadata: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesos:
+    """``Authorization`` headers for masters and agents that ask for a name; None: the user's own is passed on."""
+
+    master: str | None = field(default=None, repr=False)
+    agent: str | None = field(default=None, repr=False)
 
 
 def block(head: str, *lines: str) -> str:
@@ -189,15 +197,15 @@ def _absent(prefix: str, service: str) -> str:
 # ---- the two roles ---------------------------------------------------------------------------------------------------
 
 
-def master(files: Files, *, login: str) -> Iterator[str]:
+def master(files: Files, *, login: str, mesos: Mesos) -> Iterator[str]:
     """Locations of a master. ``login``: where ``/login`` sends to; the request's query is added."""
     for service, route in table_routes(NodeRole.MASTER):
         if route.prefix not in OWN:
             yield _table_location(service, route)
     yield from _pages(files, login)
     yield from _files(files)
-    yield from _mesos()
-    yield from _agents()
+    yield from _mesos(mesos.master)
+    yield from _agents(mesos.agent)
     yield from _leaders()
     yield from _services()
     for prefix, service in {**ABSENT, **ABSENT_ON_MASTERS}.items():
@@ -261,14 +269,18 @@ def _files(files: Files) -> Iterator[str]:
     )
 
 
-def _mesos() -> Iterator[str]:
+def _named(authorization: str | None) -> str:
+    return quoted(authorization) if authorization is not None else "$dcos_authorization"
+
+
+def _mesos(authorization: str | None) -> Iterator[str]:
     yield block(
         "/mesos/",
         *_ask("mesos"),
         r'rewrite "(?s)^/mesos(/.*)" $1 break;',
         *_STREAMING,
         *_CLOSE,
-        *_to_answered(),
+        *_to_answered(authorization=_named(authorization)),
     )
     yield block(
         "/cache/master/",
@@ -283,11 +295,12 @@ def _mesos() -> Iterator[str]:
         "proxy_cache_lock_age 30s;",
         "proxy_cache_bypass $http_cache_control;",
         "add_header X-Cache-Status $upstream_cache_status;",
-        *_to_answered(authorization="$http_authorization"),
+        # what a master told to one name is not for others: nobody is named here
+        *_to_answered(authorization='""'),
     )
 
 
-def _agents() -> Iterator[str]:
+def _agents(authorization: str | None) -> Iterator[str]:
     identity = "(?<dcos_agent>[0-9a-zA-Z-]+)"
     yield block(
         rf'~ "(?s)^/(?:agent|slave)/{identity}(?<dcos_agent_rest>/.*)?$"',
@@ -298,7 +311,7 @@ def _agents() -> Iterator[str]:
         "client_max_body_size 0;",
         *_CLOSE,
         'proxy_set_header Accept-Encoding "";',
-        *_to_answered(),
+        *_to_answered(authorization=_named(authorization)),
     )
     for path in ("logs.*", "metrics/v0.*"):
         yield block(

@@ -8,10 +8,10 @@ Variables that locations set are never set at server level: sub-requests share t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dcos.adminrouter.core.locations import Files, agent, block, master, quoted
+from dcos.adminrouter.core.locations import Files, Mesos, agent, block, master, quoted
 from dcos.adminrouter.core.targets import DECISION_UPSTREAM
 from dcos.registry import NodeRole
 
@@ -66,6 +66,8 @@ class Site:
     access_log: str = "off"
     """``off``, a file, or ``syslog:...``."""
     log_level: str = "warn"
+    mesos: Mesos = field(default_factory=Mesos)
+    """What is told to masters and agents that ask for a name."""
 
     @property
     def decision_socket(self) -> Path:
@@ -264,7 +266,7 @@ def _listens(site: Site) -> str:
 def _server(site: Site) -> str:
     """Errors made here (not those of upstreams) get our pages; 500 is what nginx says when the decision service is away."""
     if site.role is NodeRole.MASTER:
-        locations = [*master(site.files, login=site.login), *_decision(), *_error_pages(site)]
+        locations = [*master(site.files, login=site.login, mesos=site.mesos), *_decision(), *_error_pages(site)]
         errors = (
             "error_page 401 /_dcos/401.html;\nerror_page 403 /_dcos/403.html;\nerror_page 500 =503 /_dcos/503.html;\n"
         )
