@@ -14,6 +14,7 @@ from typing import Any
 from dcos.marathon.core import effects
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.backoff import Delay
+from dcos.marathon.core.census import Census
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.queue import LaunchQueue
@@ -134,13 +135,18 @@ class State:
     suppressed: set[str] = field(default_factory=set)
     """Roles."""
     last_revive: float | None = None
+    offered: int = 0
+    """Offers since then."""
     wants_revive: bool = False
     next_reconcile: float = 0.0
     unheard: Unheard = field(default_factory=Unheard)
     last_version: str = ""
+    census: Census = field(default_factory=Census)
+    """Of ``apps`` and ``pods``."""
 
     def index(self) -> None:
         """Fill what follows from the stored parts, after loading."""
+        self.census = Census(self.all_wanted().values())
         self.by_spec = {}
         for instance in self.instances.values():
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
@@ -160,10 +166,16 @@ class State:
         return self.apps.get(spec_id) or self.pods.get(spec_id)
 
     def want(self, spec: RunSpec) -> None:
+        self.census.replace(self.wanted(spec.id), spec)
         if isinstance(spec, App):
             self.apps[spec.id] = spec
         else:
             self.pods[spec.id] = spec
+
+    def unwant(self, spec_id: str) -> None:
+        self.census.replace(self.wanted(spec_id), None)
+        self.apps.pop(spec_id, None)
+        self.pods.pop(spec_id, None)
 
     def all_wanted(self) -> dict[str, RunSpec]:
         return {**self.apps, **self.pods}
@@ -199,9 +211,8 @@ class State:
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""
-        wanted = {spec.role for spec in self.all_wanted().values() if spec.role}
         kept = {self.instances[one].role for one in self.reserved}
-        return tuple(sorted({default} | wanted | kept | self.released_roles))
+        return tuple(sorted({default, *self.census.roles} | kept | self.released_roles))
 
     @property
     def released_roles(self) -> set[str]:
@@ -318,8 +329,7 @@ class Turn:
         return used
 
     def remove_spec(self, spec_id: str) -> None:
-        self.state.apps.pop(spec_id, None)
-        self.state.pods.pop(spec_id, None)
+        self.state.unwant(spec_id)
         self.effects.append(effects.RemoveSpec(spec_id))
         self.state.dirty.add(spec_id)
 
