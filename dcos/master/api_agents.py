@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -49,7 +49,9 @@ class AgentsApi:
     async def challenge(self, _: web.Request) -> web.Response:
         if not self._proofs.asks:
             return web.Response(status=204)
-        return web.Response(status=401, headers={"WWW-Authenticate": self._proofs.challenge()})
+        answer = web.Response(status=401, headers={"WWW-Authenticate": self._proofs.challenge()})
+        answer.force_close()  # the proof comes on a connection of its own, which can become a link at once
+        return answer
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Content-Type") != agent_link.CONTENT_TYPE:
@@ -63,6 +65,33 @@ class AgentsApi:
             self._api.state.counters["messages_authenticate"] += 1
         link = Stream(str(uuid.uuid4()))
         answer = link.answer(request, agent_link.CONTENT_TYPE)
+        return await exchange(
+            self._writer,
+            link,
+            request.content.readany,
+            answer,
+            peer=request.remote or "",
+            problem=self._problem(principal),
+        )
+
+    def admit(self, fields: Mapping[str, str]) -> Problem | None:
+        """What to ask of the messages of an agent whose request has these fields, if it can be taken as it is; None leaves
+        it to ``handle``.
+        """
+        api = self._api
+        if not api.leads or api.state.recovered_at is None or api.access.disables(agent_link.PATH):
+            return None
+        if fields.get("content-type") != agent_link.CONTENT_TYPE:
+            return None
+        try:
+            principal = self._proofs.principal(fields.get("authorization"))
+        except Refused:
+            return None
+        if principal is not None:
+            api.state.counters["messages_authenticate"] += 1
+        return self._problem(principal)
+
+    def _problem(self, principal: str | None) -> Problem:
         acls = self._api.acls
 
         def problem(message: agent_link.AgentMessage) -> str | None:
@@ -72,9 +101,7 @@ class AgentsApi:
                 case _:
                     return None
 
-        return await exchange(
-            self._writer, link, request.content.readany, answer, peer=request.remote or "", problem=problem
-        )
+        return problem
 
 
 async def exchange(

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import web
@@ -23,6 +24,8 @@ from dcos.master.api_scheduler import SchedulerApi
 from dcos.master.config import PREFIX, Config
 from dcos.master.core.events import Recovered, Whitelist
 from dcos.master.core.state import State
+from dcos.master.direct_link import Reception
+from dcos.master.door import Door
 from dcos.master.legacy_registry import RegistryError
 from dcos.master.persist import Registry, epoch_path
 from dcos.master.version import MESOS_VERSION
@@ -69,10 +72,10 @@ def make_info(master_id: str, ip: str, port: int, hostname: str, domain: DomainI
     )
 
 
-def make_application(api: Api) -> web.Application:
+def _application(api: Api, agents: AgentsApi) -> web.Application:
     application = http.application(client_max_size=_MAX_BODY)
     application.add_routes(SchedulerApi(api).routes())
-    application.add_routes(AgentsApi(api).routes())
+    application.add_routes(agents.routes())
     application.add_routes(api.routes())
     application.add_routes(AdminApi(api).routes())
     application.add_routes(OperatorApi(api).routes())
@@ -83,6 +86,20 @@ def make_application(api: Api) -> web.Application:
 
     application.on_shutdown.append(end_streams)
     return application
+
+
+@contextlib.asynccontextmanager
+async def listening(api: Api, *, host: str, port: int) -> AsyncIterator[tuple[int, Reception]]:
+    """Serve ``api`` while the block runs; yields the port and what has to run for agents' links."""
+    agents, reception = AgentsApi(api), Reception(api.writer)
+    async with http.listen(
+        _application(api, agents),
+        host=host,
+        port=port,
+        cancel_on_disconnect=True,
+        front=lambda serve: lambda: Door(agents, reception, serve),
+    ) as (_, bound):
+        yield bound, reception
 
 
 async def run(app: App[Config]) -> None:
@@ -107,8 +124,9 @@ async def run(app: App[Config]) -> None:
     app.status(f"connecting to {config.zk}")
     store = await connect_url(config.zk, session_timeout_s=config.zk_session_timeout)
     try:
-        async with http.listen(make_application(api), host=ip, port=config.port, cancel_on_disconnect=True):
+        async with listening(api, host=ip, port=config.port) as (_, reception):
             app.spawn(writer.run(), name="writer")
+            app.spawn(reception.run(), name="agents")
             if config.whitelist is not None:
                 app.spawn(watch_whitelist(config.whitelist, writer), name="whitelist")
             app.log.info("listening", ip=ip, port=config.port, id=info.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from aiohttp import web
 
@@ -20,6 +21,14 @@ MAX_WAITING = 64 * 1024 * 1024
 STALL_S = 75.0
 """How long a reader may take nothing while something waits: five heartbeats."""
 _PIECE = 256 * 1024
+
+
+class Outlet(Protocol):
+    """Where records go; also an agent's ``DirectLink``."""
+
+    def send(self, payload: bytes) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Stream:

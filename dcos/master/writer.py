@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from collections.abc import Mapping
 from typing import assert_never
 
 from dcos.master.core import effects
-from dcos.master.core.events import AgentSaid, Event, Tick
+from dcos.master.core.events import AgentSaid, Event, LinkClosed, StreamClosed, Tick
 from dcos.master.core.state import State
 from dcos.master.core.step import settle, step
 from dcos.master.core.viewer import seen
 from dcos.master.persist import Registry
-from dcos.master.streams import Stream
+from dcos.master.streams import Outlet, Stream
 from dcos.model.v1 import master, scheduler
 from dcos.runtime.app import Exit
 from dcos.runtime.clock import Clock
@@ -45,7 +46,7 @@ class Writer:
         self.registry: Registry | None = None
         """Set once this master leads."""
         self.schedulers: dict[str, Stream] = {}
-        self.links: dict[str, Stream] = {}
+        self.links: dict[str, Outlet] = {}
         self.subscribers: dict[str, Stream] = {}
         """Operators' event streams, the oldest first."""
         self.max_subscribers = max_subscribers
@@ -69,6 +70,7 @@ class Writer:
         self.allocation_waited = Timer()
         """From the first event that an allocation run answers to the run."""
         self._first_put: float | None = None
+        self._ending = False
 
     def timers(self) -> dict[str, float]:
         """Of the allocator and the registrar, by upstream's names."""
@@ -85,6 +87,8 @@ class Writer:
         return self._epoch + self._clock.monotonic()
 
     def put(self, event: Event) -> None:
+        if self._ending and isinstance(event, LinkClosed | StreamClosed):
+            return
         if self._first_put is None:
             self._first_put = self._clock.monotonic()
         self._inbox.append(event)
@@ -237,19 +241,20 @@ class Writer:
             return None
 
     @staticmethod
-    def _send(streams: dict[str, Stream], stream_id: str, payload: bytes) -> None:
+    def _send(streams: Mapping[str, Outlet], stream_id: str, payload: bytes) -> None:
         stream = streams.get(stream_id)
         if stream is not None:
             stream.send(payload)
 
     @staticmethod
-    def _close(streams: dict[str, Stream], stream_id: str) -> None:
+    def _close(streams: Mapping[str, Outlet], stream_id: str) -> None:
         stream = streams.get(stream_id)
         if stream is not None:
             stream.close()
 
     def close_all(self) -> None:
-        """End every endless answer: this process stops."""
+        """End every endless answer: this process stops. That they end is then no news."""
+        self._ending = True
         for stream in (*self.schedulers.values(), *self.links.values(), *self.subscribers.values()):
             stream.close()
 

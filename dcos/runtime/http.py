@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ _log = log.get_logger("http")
 _encode = msgspec.json.Encoder(order=None).encode
 
 JSON = "application/json"
+Serve = Callable[[], asyncio.BaseProtocol]
+"""Makes one end of a new connection."""
 
 
 def json_response(
@@ -69,14 +72,16 @@ async def listen(
     port: int,
     tls: ssl.SSLContext | None = None,
     cancel_on_disconnect: bool = False,
+    front: Callable[[Serve], Serve] = lambda serve: serve,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one.
 
-    ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers).
+    ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers). ``front``: makes
+    what meets new connections, from what makes the server's end of them.
     """
     async with _running(app, cancel_on_disconnect=cancel_on_disconnect) as runner:
         assert runner.server is not None
-        async with accepting(host, port, runner.server, tls=tls) as address:
+        async with accepting(host, port, front(runner.server), tls=tls) as address:
             yield address
 
 

@@ -34,7 +34,7 @@ class Access:
 
     def refusal(self, request: web.Request, realm: str | None) -> web.Response | None:
         """403 or 401, or None: go on."""
-        if self._disabled and request.path.rstrip("/") in self._disabled:
+        if self.disables(request.path):
             return text_response(403, f"Endpoint '{request.path}' is disabled")
         basic = self._realms.get(realm) if realm is not None else None
         if basic is not None:
@@ -43,6 +43,9 @@ class Access:
             except Unauthorized:
                 return basic.refusal()
         return None
+
+    def disables(self, path: str) -> bool:
+        return bool(self._disabled) and path.rstrip("/") in self._disabled
 
     def guarded(self, handler: Handler, realm: str | None) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:

@@ -17,7 +17,7 @@ from dcos.master.config import PREFIX, Config
 from dcos.master.core.events import Recovered
 from dcos.master.core.state import State
 from dcos.master.persist import Registry, epoch_path
-from dcos.master.service import make_application, make_info
+from dcos.master.service import listening, make_info
 from dcos.master.writer import Writer
 from dcos.runtime import http
 from dcos.runtime.clock import SystemClock
@@ -81,8 +81,8 @@ async def serving(*flags: str, lead: bool = True, given: State | None = None) ->
     state = given or State(config.rules(), make_info("m", "127.0.0.1", 5050, "localhost"), 1.0)
     writer = Writer(state, SystemClock(), store_timeout_s=5, max_subscribers=2)
     api = Api(writer, config)
-    async with http.listen(make_application(api), host="127.0.0.1", port=0, cancel_on_disconnect=True) as (_, port):
-        running = asyncio.create_task(writer.run())
+    async with listening(api, host="127.0.0.1", port=0) as (port, reception):
+        running = asyncio.gather(writer.run(), reception.run())
         async with http.session(headers={"Accept": "*/*"}) as session:
             if lead:
                 store = MemoryEnsemble().session()
