@@ -49,12 +49,19 @@ def fields_of(body: Any, path: str = "", app_id: str | None = None) -> dict[str,
     """Members of an app in a request body, of the right shape.   Errors: ApiError."""
     if isinstance(body, dict) and app_id is not None:
         body = {**body, "id": app_id}
-    made: dict[str, Any] = wire.fit(body, App, path)
+    made: dict[str, Any] = wire.fit(_with_mode(body), App, path)
     if "version" in made:
         others = {name for name, value in body.items() if value is not None} - {"id", "version"}
         if others:
             raise wire.refused("The 'version' field may only be combined with the 'id' field.")
     return made
+
+
+def _with_mode(body: Any) -> Any:
+    """``"instances": "all"`` as the mode that it is."""
+    if isinstance(body, dict) and body.get("instances") == "all":
+        return {**body, "instances": 1, "instancesMode": "all"}
+    return body
 
 
 async def update_of(request: web.Request, app_id: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any] | App]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from aiohttp import web
 
@@ -18,6 +20,10 @@ class TaskIds(msgspec.Struct, frozen=True, kw_only=True):
     ids: tuple[str, ...]
 
 
+class Steering(msgspec.Struct, frozen=True, kw_only=True):
+    action: Literal["continue", "pause", "promote", "abort"]
+
+
 _STATUS = {
     "running": frozenset({Condition.RUNNING}),
     "staging": frozenset({Condition.PROVISIONED, Condition.STAGING, Condition.STARTING}),
@@ -29,6 +35,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/v2/tasks/delete", _delete)
     app.router.add_get("/v2/deployments", _deployments)
     app.router.add_delete("/v2/deployments/{id}", _cancel)
+    app.router.add_put("/v2/deployments/{id}", _steer)
     app.router.add_get("/v2/queue", _queue)
     app.router.add_delete("/v2/queue/{rest:.+}", _reset_delay)
 
@@ -70,6 +77,7 @@ async def _deployments(request: web.Request) -> web.StreamResponse:
     found = [
         {
             **views.deployment_json(state, one, waits=asked),
+            **waiting.rollouts_of(leader_of(request), one),
             **(waiting.of_deployment(leader_of(request), one) if asked else {}),
         }
         for one in state.deployments.values()
@@ -81,6 +89,15 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
     force = flag(request, "force")
     result = await leader_of(request).ask(events.CancelDeployment(request.match_info["id"], force))
     return web.Response(status=202) if force else deployed(result)
+
+
+async def _steer(request: web.Request) -> web.StreamResponse:
+    """An extension: ``{"action": "continue" | "pause" | "promote" | "abort"}``; to abort is to roll back."""
+    action = wire.read(await body_of(request), Steering).action
+    deployment_id = request.match_info["id"]
+    if action == "abort":
+        return deployed(await leader_of(request).ask(events.CancelDeployment(deployment_id)))
+    return deployed(await leader_of(request).ask(events.SteerDeployment(deployment_id, action)))
 
 
 async def _queue(request: web.Request) -> web.StreamResponse:

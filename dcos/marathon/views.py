@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dcos.marathon.core import backoff, deploy, deployments, health, normalize
+from dcos.marathon.core import backoff, deploy, deployments, everywhere, health, normalize
 from dcos.marathon.core.queue import QueueEntry
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
@@ -48,6 +48,8 @@ def embeds(words: Iterable[str]) -> frozenset[str]:
 
 def app_info(state: State, app: App, embed: Collection[str] = ()) -> Json:
     made = app_json(app)
+    if app.instances_mode is not None:
+        made["instances"] = everywhere.shown(state, app)
     instances = state.instances_of(app.id)
     if "counts" in embed:
         made.update(counts(state, instances))

@@ -6,9 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from dcos.marathon.core import explain
+from dcos.marathon.core import explain, rollout
 from dcos.marathon.leader import Leader
-from dcos.model.marathon_state import Deployment
+from dcos.model.marathon_state import Deployment, iso
 
 Json = dict[str, Any]
 
@@ -35,3 +35,25 @@ def of_deployment(leader: Leader, deployment: Deployment) -> Json:
         if found:
             said.append(f"{spec_id}: {explain.sentence(found)}")
     return {"waits": listed, "explanation": ". ".join(said)} if listed else {}
+
+
+def rollouts_of(leader: Leader, deployment: Deployment) -> Json:
+    """How far rollouts in steps are, and whether it is paused; nothing for a deployment that has neither."""
+    made: Json = {}
+    if deployment.held is not None:
+        made["paused"] = True
+    for spec_id, progress in deployment.rollouts.items():
+        spec = leader.state.specs.get((spec_id, deployment.targets.get(spec_id) or ""))
+        if spec is None or spec.upgrade_strategy is None:
+            continue
+        steps = spec.upgrade_strategy.steps
+        shown: Json = {"step": min(progress.index + 1, len(steps)), "steps": len(steps), "failures": progress.failures}
+        share = rollout.share(steps, progress, spec.instances)
+        shown["newInstances"] = spec.instances if share is None else share
+        if progress.reached_at is not None:
+            shown["reachedAt"] = iso(progress.reached_at)
+        measured = leader.state.measured.get(spec_id)
+        if measured is not None:
+            shown["measured"] = {"at": iso(measured.at), "value": measured.value, "trouble": measured.trouble}
+        made.setdefault("rollouts", {})[spec_id] = shown
+    return made

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from dcos.model.marathon_growth import Autoscaling, Promotion, Rebalance, RolloutStep
 from dcos.model.v1.base import explicit
 
 
@@ -40,6 +41,8 @@ class PortProtocol(StrEnum):
 class KillSelection(StrEnum):
     YOUNGEST_FIRST = "YOUNGEST_FIRST"
     OLDEST_FIRST = "OLDEST_FIRST"
+    HIGHEST_INDEX_FIRST = "HIGHEST_INDEX_FIRST"
+    """An extension."""
 
 
 class CheckProtocol(StrEnum):
@@ -240,6 +243,9 @@ class ReadinessCheck(Document, frozen=True):
 class UpgradeStrategy(Document, frozen=True):
     minimum_health_capacity: float = explicit(1.0)
     maximum_over_capacity: float = explicit(1.0)
+    # extensions
+    steps: tuple[RolloutStep, ...] = ()
+    promotion: Promotion | None = None
 
 
 class UnreachableStrategy(Document, frozen=True):
@@ -331,6 +337,11 @@ class App(Document, frozen=True):
     tty: bool | None = None
     version: str | None = None
     version_info: VersionInfo | None = None
+    # extensions
+    instances_mode: Literal["all"] | None = None
+    """``all``: one on every matching agent; ``instances`` is then their number now."""
+    autoscaling: Autoscaling | None = None
+    rebalance: Rebalance | None = None
     # read, never written
     ports: tuple[int, ...] | None = None
     uris: tuple[str, ...] | None = None

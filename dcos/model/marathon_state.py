@@ -134,6 +134,10 @@ class Instance(Record, frozen=True):
     reservation: Reservation | None = None
     incarnation: int = 1
     """Counts the launches on its reservation."""
+    config_version: str = ""
+    """That of the definition it was launched from; empty: launched by an earlier Marathon."""
+    index: int | None = None
+    """Its place among the instances of the same configuration, the lowest that was free."""
 
     @property
     def task(self) -> InstanceTask:
@@ -205,6 +209,29 @@ class Step(Record, frozen=True):
     actions: tuple[Action, ...]
 
 
+class Rollout(Record, frozen=True):
+    """How far a restart in steps is."""
+
+    index: int = 0
+    """Of the step under way; as many as there are steps: all done."""
+    entered_at: float = 0.0
+    reached_at: float | None = None
+    """Since when its share of instances is ready."""
+    failures: int = 0
+    """Of new instances, over all steps."""
+    bad: int = 0
+    """Measurements out of bounds in a row."""
+    good: bool = False
+    """The newest measurement since the step was reached was within bounds."""
+
+
+class Held(Record, frozen=True):
+    """What a paused deployment keeps of an app or pod: so many instances of the new and of the old configuration."""
+
+    new: int
+    old: int
+
+
 class Deployment(Record, frozen=True):
     """A plan with its progress. ``originals`` and ``targets`` name the version of every touched app and pod, None: absent."""
 
@@ -217,6 +244,10 @@ class Deployment(Record, frozen=True):
     """Index of the running step."""
     created_groups: tuple[str, ...] = ()
     removed_groups: tuple[Group, ...] = ()
+    rollouts: dict[str, Rollout] = {}
+    """By app or pod whose restart goes in steps."""
+    held: dict[str, Held] | None = None
+    """Set while it is paused; without those that no longer or not yet change."""
 
     @property
     def affected(self) -> frozenset[str]:

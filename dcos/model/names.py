@@ -10,6 +10,8 @@ import functools
 import hashlib
 
 MAX_LABEL = 63
+INDEX_LABEL = "MARATHON_APP_INSTANCE_INDEX"
+"""Environment variable and label by which a task of Marathon says which of its app's instances it is."""
 _ZBASE32 = "ybndrfg8ejkmcpqxot1uwisza345h769"
 _KEPT = "abcdefghijklmnopqrstuvwxyz0123456789"
 _MAPPED = {**{c: c for c in _KEPT}, **{c.upper(): c for c in _KEPT}, "-": "-", "_": "-", ".": "-"}

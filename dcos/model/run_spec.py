@@ -10,13 +10,15 @@ Deployments, the queue, back-off, placement and instances only use what both hav
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeVar
 
 from msgspec.structs import replace
 
-from dcos.model.marathon import App
+from dcos.model.marathon import App, UpgradeStrategy
 from dcos.model.pods import Pod
 
 RunSpec = App | Pod
+Strategy = TypeVar("Strategy", UpgradeStrategy, UpgradeStrategy | None)
 
 
 def scaled(spec: RunSpec, instances: int) -> RunSpec:
@@ -27,6 +29,35 @@ def scaled(spec: RunSpec, instances: int) -> RunSpec:
 
 
 def is_upgrade(before: RunSpec, after: RunSpec) -> bool:
-    """Whether anything but the number of instances differs."""
+    """Whether anything differs that running instances would have to be replaced for: all but the number of instances and
+    the extensions that say how that number comes about and how updates go."""
+    if isinstance(before, App) and isinstance(after, App) and before.instances_mode != after.instances_mode:
+        before = replace(before, upgrade_strategy=after.upgrade_strategy)  # its default goes with the mode
+    return bool(_essence(before) != _essence(after))
+
+
+def is_same(before: RunSpec, after: RunSpec) -> bool:
+    """Whether nothing at all differs but the version."""
     blank = partial(replace, version=None, version_info=None)
-    return bool(blank(scaled(before, 0)) != blank(scaled(after, 0)))
+    return bool(blank(before) == blank(after))
+
+
+def _essence(spec: RunSpec) -> RunSpec:
+    if isinstance(spec, Pod):
+        scheduling = replace(spec.scheduling, upgrade=_plain(spec.scheduling.upgrade))
+        made = replace(spec, version=None, version_info=None, scheduling=scheduling)
+        return scaled(made, 0)
+    return replace(
+        spec,
+        instances=0,
+        version=None,
+        version_info=None,
+        upgrade_strategy=_plain(spec.upgrade_strategy),
+        instances_mode=None,
+        autoscaling=None,
+        rebalance=None,
+    )
+
+
+def _plain(strategy: Strategy) -> Strategy:
+    return replace(strategy, steps=(), promotion=None) if strategy is not None else strategy

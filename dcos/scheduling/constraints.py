@@ -69,6 +69,8 @@ def field_value(field: str, place: AgentRef) -> str | None:
     """What a constraint's field is on this agent; None where it has none."""
     if field in ("hostname", "@hostname"):
         return place.host
+    if field == "@agent":
+        return place.agent_id  # an extension
     if field == "@region":
         return place.region
     if field == "@zone":

@@ -98,6 +98,8 @@ class World:
             self.instances[one.id] = replace(one, goal=Goal.DECOMMISSIONED)
         for _ in range(decision.launch):
             self.launch(NEW)
+        for _ in range(decision.launch_old):
+            self.start(self.launch(OLD))
 
 
 class Chances:
@@ -170,6 +172,88 @@ def test_every_prefix_of_a_restart_keeps_health_and_capacity(
             assert all(is_current(one, target) for one in world.instances.values())
             assert world.health() == wanted
         chances.happen(world, failures)
+
+
+@given(st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.integers(0, 6), st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_step_of_a_rollout_keeps_health_capacity_and_its_share(
+    wanted: int, least: float, over: float, old: list[bool], share: int, data: st.DataObject
+) -> None:
+    target = app(wanted, least, over)
+    floor, ceiling = limits(target)
+    world = World(old)
+    chances = Chances(data)
+    for _ in range(data.draw(st.integers(0, 40))):
+        before = world.health()
+        decision = deploy.restart(target, world.crew(), share=share, before=len(old))
+        occupied = world.crew().occupying
+        assert not decision.launch or not decision.launch_old
+        if decision.launch + decision.launch_old:
+            assert occupied + decision.launch + decision.launch_old <= ceiling
+        world.apply(decision)
+        assert world.health() >= min(floor, before), "a decision took health that was promised"
+        assert sum(1 for one in world.instances.values() if is_current(one, target)) <= share
+        again = deploy.restart(target, world.crew(), share=share, before=len(old))
+        assert (again.launch, again.launch_old, again.kill) == (0, 0, ()), "asked twice, it wants more"
+        assert not decision.done, "a step is not the end"
+        chances.happen(world, failures=True)
+
+
+@given(st.integers(1, 6), fractions, fractions, st.integers(0, 6), st.lists(st.integers(1, 6), max_size=3))
+@settings(max_examples=80, deadline=None)
+def test_a_rollout_reaches_every_step_and_its_end(
+    wanted: int, least: float, over: float, before: int, shares: list[int]
+) -> None:
+    target = app(wanted, least, over)
+    world = World([True] * before)
+    for share in [*sorted(shares), None]:
+        for _ in range(60):
+            decision = deploy.restart(target, world.crew(), share=share, before=before)
+            world.apply(decision)
+            if decision.reached or decision.done:
+                break
+            for one in list(world.instances.values()):
+                if one.goal is Goal.DECOMMISSIONED:
+                    del world.instances[one.id]
+                elif one.id not in world.healthy:
+                    world.start(one)
+                    world.healthy.add(one.id)
+        else:
+            raise AssertionError(f"did not reach {share}")
+        new = sum(1 for one in world.instances.values() if is_current(one, target))
+        assert new == (wanted if share is None else min(share, wanted))
+    assert len(world.instances) == wanted
+
+
+@given(st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.data())
+@settings(max_examples=80, deadline=None)
+def test_cancelling_at_any_point_takes_no_health_that_is_wanted(
+    wanted: int, least: float, over: float, old: list[bool], data: st.DataObject
+) -> None:
+    """Left where it is: the present number is kept, and what is healthy goes last."""
+    target = app(wanted, least, over)
+    world = World(old)
+    chances = Chances(data)
+    for _ in range(data.draw(st.integers(0, 20))):
+        world.apply(deploy.restart(target, world.crew(), share=data.draw(st.sampled_from([None, 1])), before=len(old)))
+        chances.happen(world, failures=True)
+    before = world.health()
+    world.apply(deploy.steady(target, world.crew()))
+    assert world.health() >= min(wanted, before)
+
+
+@given(st.integers(0, 4), st.integers(0, 4), st.lists(st.booleans(), max_size=8))
+def test_a_pause_kills_nothing_and_keeps_the_numbers(new: int, before: int, old: list[bool]) -> None:
+    target = app(3, 1.0, 1.0)
+    world = World(old)
+    for _ in range(10):
+        decision = deploy.hold(target, world.crew(), new, before)
+        assert not decision.kill
+        world.apply(decision)
+        for one in list(world.instances.values()):
+            world.start(one)
+    assert sum(1 for one in world.instances.values() if one.version == NEW) == new
+    assert sum(1 for one in world.instances.values() if one.version == OLD) == max(before, len(old))
 
 
 @given(st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcos.marathon.core import effects, events
+from dcos.marathon.core import deploy, effects, events
 from dcos.marathon.core.errors import Refused
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
@@ -178,6 +178,10 @@ class World:
         for task_id in list(self.tasks):
             self.status(task_id, t.TaskState.TASK_RUNNING if task_id in self.running else t.TaskState.TASK_STAGING)
 
+    def ready(self, app_id: str) -> int:
+        state = self.scheduler.state
+        return sum(1 for one in state.instances_of(app_id) if one.is_wanted and state.is_ready(one))
+
     def settle(self) -> None:
         """Nothing bad happens any more."""
         self.deaf = False
@@ -185,6 +189,8 @@ class World:
         self.reconcile()
         for _ in range(60):
             self.now += 400
+            for deployment in list(self.scheduler.state.deployments):
+                self.tell(events.SteerDeployment(deployment, "continue"))
             self.tell(events.Tick())
             for task_id in sorted(self.doomed):
                 self.end(task_id)
@@ -217,6 +223,9 @@ fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.0},
                 {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 0.0},
                 {"minimumHealthCapacity": 0.0, "maximumOverCapacity": 1.0},
+                {"steps": [{"instances": 1, "pause": True}, {"percent": 50, "pauseSeconds": 3}]},
+                {"steps": [{"percent": 40}], "promotion": {"maxFailures": 1, "deadlineSeconds": 1000}},
+                {"promotion": {"maxFailures": 2, "onFailure": "pause"}, "minimumHealthCapacity": 0.5},
             ]
         ),
     },
@@ -250,6 +259,9 @@ moves = st.sampled_from(
         "hear",
         "cancel",
         "rollback",
+        "pause",
+        "continue",
+        "promote",
         "scale",
         "unreachable",
     ]
@@ -272,7 +284,12 @@ def move(world: World, name: str, data: st.DataObject) -> None:
     elif name in ("deaf", "hear"):
         world.deaf = name == "deaf"
     elif name in ("cancel", "rollback") and state.deployments:
+        before = {app_id: world.ready(app_id) for app_id in state.apps}
         world.tell(events.CancelDeployment(next(iter(state.deployments)), name == "cancel"))
+        for app_id, app in state.apps.items():
+            assert world.ready(app_id) >= min(before.get(app_id, 0), deploy.limits(app)[0]), f"{name} took health"
+    elif name in ("pause", "continue", "promote") and state.deployments:
+        world.tell(events.SteerDeployment(next(iter(state.deployments)), name))
     elif name == "scale" and state.instances:
         world.tell(events.KillInstances((next(iter(state.instances)),), scale=True))
     elif name == "run" and (task := some(set(world.tasks) - world.running)):

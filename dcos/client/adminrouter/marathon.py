@@ -133,6 +133,12 @@ class Marathon:
         done: Json = self._send("DELETE", f"{self._path}/v2/deployments/{quote(deployment_id)}", force="false")
         return done
 
+    def steer_deployment(self, deployment_id: str, action: str) -> Json:
+        """``pause``, ``continue``, ``promote`` or ``abort`` (an extension)."""
+        path = f"{self._path}/v2/deployments/{quote(deployment_id)}"
+        done: Json = self._send("PUT", path, {"action": action})
+        return done
+
     def queue(self) -> list[Json]:
         return list(self._get("/v2/queue", embed=["waits"])["queue"])
 

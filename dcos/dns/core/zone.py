@@ -59,7 +59,10 @@ def task_records(task: RunningTask, framework: str, agent_ip: str, naming: Namin
     tail = f"{framework}.{naming.domain}" if framework else naming.domain
     slave_tail = f"{framework}.slave.{naming.domain}" if framework else f"slave.{naming.domain}"
     ips = _task_ips(task, agent_ip, naming.ip_sources)
+    index = _index(task)
     for label in _task_labels(task):
+        if index is not None and task.discovery_name:
+            addresses += [(f"{index}.{label}.{tail}", ip) for ip in ips]
         canonical = names.tagged(label, f"-{names.task_tag(task.id)}-{names.agent_tag(task.agent_id)}")
         for host in (label, canonical):
             addresses += [(f"{host}.{tail}", ip) for ip in ips]
@@ -73,6 +76,11 @@ def task_records(task: RunningTask, framework: str, agent_ip: str, naming: Namin
         if task.discovery_name:
             services += _discovered(task, label, Srv(f"{canonical}.{tail}", 0), tail)
     return TaskRecords(task, framework, agent_ip, tuple(addresses), tuple(services))
+
+
+def _index(task: RunningTask) -> str | None:
+    """Which of its app's instances it is, where it says so (an extension)."""
+    return next((value for key, value in task.labels if key == names.INDEX_LABEL and value.isdecimal()), None)
 
 
 def _discovered(task: RunningTask, label: str, host: Srv, tail: str) -> Iterator[tuple[str, Srv]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dcos.marathon.core import kills
-from dcos.model.marathon import UpgradeStrategy
+from dcos.model.marathon import App, UpgradeStrategy
 from dcos.model.marathon_state import Goal, Instance
 from dcos.model.run_spec import RunSpec
 
@@ -24,10 +24,14 @@ from dcos.model.run_spec import RunSpec
 class Decision:
     launch: int = 0
     """Instances of the target version that may be launched now."""
+    launch_old: int = 0
+    """Instances of the version before, to replace those that a rollout in steps still keeps; only where ``launch`` is 0."""
     kill: tuple[Instance, ...] = ()
     done: bool = False
     waits: str = ""
     """Why it is not done, for people."""
+    reached: bool = False
+    """The share of a rollout's step is there, and no more of the old ones than belong beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,15 @@ class Crew:
 
 def is_current(instance: Instance, spec: RunSpec) -> bool:
     """Whether the instance runs its app's or pod's present configuration (scaling alone leaves it so)."""
+    if instance.config_version:
+        return instance.config_version == spec.config_version
     return instance.version >= spec.config_version
 
 
 def steady(spec: RunSpec, crew: Crew, sentenced: Collection[str] = ()) -> Decision:
     """Keep the number of instances. A new one waits until the one that it replaces is really gone."""
     wanted = crew.wanted
-    victims = kills.select(spec, wanted, len(wanted) - spec.instances, sentenced)
+    victims = kills.select(spec, wanted, len(wanted) - spec.instances, sentenced, crew.is_healthy)
     return Decision(launch=max(0, spec.instances - crew.occupying), kill=tuple(victims))
 
 
@@ -66,10 +72,10 @@ def scale(spec: RunSpec, crew: Crew, *, grows: bool, sentenced: Collection[str] 
     ready = sum(1 for one in crew.wanted if crew.is_ready(one))
     surplus = max(0, crew.occupying - spec.instances)
     if surplus:
-        return Decision(made.launch, made.kill, waits=f"{surplus} instances have yet to end")
+        return Decision(made.launch, kill=made.kill, waits=f"{surplus} instances have yet to end")
     if grows and ready < spec.instances:
-        return Decision(made.launch, made.kill, waits=f"{ready} of {spec.instances} instances are healthy")
-    return Decision(made.launch, made.kill, done=True)
+        return Decision(made.launch, kill=made.kill, waits=f"{ready} of {spec.instances} instances are healthy")
+    return Decision(made.launch, kill=made.kill, done=True)
 
 
 def stop(crew: Crew) -> Decision:
@@ -84,16 +90,19 @@ def limits(spec: RunSpec) -> tuple[int, int]:
     least = math.ceil(spec.instances * strategy.minimum_health_capacity)
     most = math.trunc(spec.instances * (1 + strategy.maximum_over_capacity))
     if least == most:
-        if spec.is_resident:
-            least -= 1
+        if spec.is_resident or (isinstance(spec, App) and spec.instances_mode == "all"):
+            least -= 1  # a new one finds no room beside the old one
         else:
             most += 1
     return least, most
 
 
-def restart(spec: RunSpec, crew: Crew) -> Decision:
-    """Replace instances of older configurations."""
+def restart(spec: RunSpec, crew: Crew, *, share: int | None = None, before: int = 0) -> Decision:
+    """Replace instances of older configurations: all, or only a ``share`` of them (a rollout's step) beside which as many
+    old ones stay as there were ``before`` and are wanted now."""
     wanted = spec.instances
+    goal = wanted if share is None else min(share, wanted)
+    stay = 0 if share is None else max(0, min(before, wanted - goal))
     least, most = limits(spec)
     new = [one for one in crew.instances if is_current(one, spec)]
     old = [one for one in crew.instances if not is_current(one, spec) and not one.is_terminal]
@@ -102,18 +111,29 @@ def restart(spec: RunSpec, crew: Crew) -> Decision:
     new_wanted = [one for one in new if one.is_wanted and not one.is_terminal]
     ready = sum(1 for one in new_wanted if crew.is_ready(one))
 
-    keep = max(0, least - ready)
+    keep = max(0, least - ready, stay)
     candidates = kills.order([one for one in old if one.is_wanted and not one.is_unreachable], spec.kill_selection)
     healthy = [one for one in candidates if crew.is_healthy(one)]
     unhealthy = [one for one in candidates if not crew.is_healthy(one)]
     going = (unhealthy + healthy)[: max(0, len(candidates) - keep)]
     going += [one for one in old if one.is_unreachable]
-    going += kills.select(spec, new_wanted, len(new_wanted) - wanted)
+    going += kills.select(spec, new_wanted, len(new_wanted) - goal, (), crew.is_healthy)
 
-    launch = max(0, min(wanted - new_occupying, most - old_occupying - new_occupying))
+    room = most - old_occupying - new_occupying
+    launch = max(0, min(goal - new_occupying, room))
+    launch_old = max(0, min(stay - old_occupying, room)) if not launch else 0
     if old:
         waits = f"{len(old)} instances of the old version have yet to end, {ready} of {wanted} new ones are healthy"
     else:
         waits = f"{ready} of {wanted} new instances are healthy"
-    done = not old and ready >= wanted and new_occupying == wanted
-    return Decision(launch, tuple(going), done=done, waits="" if done else waits)
+    done = share is None and not old and ready >= wanted and new_occupying == wanted
+    reached = ready >= goal and new_occupying == goal and len(candidates) == old_occupying <= stay
+    return Decision(launch, launch_old, tuple(going), done, "" if done else waits, reached)
+
+
+def hold(spec: RunSpec, crew: Crew, new: int, old: int) -> Decision:
+    """Paused: replace what ends, so that so many of each configuration stay; kill nothing."""
+    new_occupying = sum(1 for one in crew.instances if one.occupies and is_current(one, spec))
+    launch = max(0, new - new_occupying)
+    launch_old = max(0, old - (crew.occupying - new_occupying)) if not launch else 0
+    return Decision(launch, launch_old, waits="paused")

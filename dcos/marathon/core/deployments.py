@@ -5,51 +5,62 @@ Two deployments never touch the same app or pod: a new one is refused, or with f
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deploy, launch, root, tasks
+from dcos.marathon.core import deploy, everywhere, launch, rollout, root, tasks
 from dcos.marathon.core.deploy import Crew, Decision
-from dcos.marathon.core.errors import Locked, TooMany, Unknown
+from dcos.marathon.core.errors import Conflict, Locked, Refused, TooMany, Unknown
 from dcos.marathon.core.plan import steps
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import Turn
-from dcos.model.marathon import VersionInfo
-from dcos.model.marathon_state import Action, ActionKind, Deployment, Step
-from dcos.model.run_spec import RunSpec, is_upgrade
+from dcos.model.marathon import App, UpgradeStrategy, VersionInfo
+from dcos.model.marathon_growth import Promotion
+from dcos.model.marathon_state import Action, ActionKind, Deployment, Held, Rollout, Step
+from dcos.model.run_spec import RunSpec, is_same, is_upgrade
 from dcos.scheduling import ids
 
 # ---- making ----------------------------------------------------------------------------------------------------------
 
 
-def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False) -> Deployment:
-    """Make the draft the wanted state and begin to bring it about.   Errors: Refused, before anything changed."""
+def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: str = "") -> Deployment:
+    """Make the draft the wanted state and begin to bring it about. ``why``: what deployments in the way end for.
+    Errors: Refused, before anything changed."""
     state = turn.state
-    depth = root.checked_depths(made, state)
-    root.check_residents(made, state, force=force)
+    depth = root.checked_depths(made)
+    root.check_residents(made, state.all_wanted(), force=force)
     version = turn.new_version()
     targets: dict[str, RunSpec | None] = {}
     originals: dict[str, RunSpec | None] = {}
-    for spec_id, spec in made.changed().items():
-        before = state.wanted(spec_id)
-        after = _versioned(spec, before, version, restarted=spec_id in made.restarted)
+    wanted, present = made.specs(), state.all_wanted()
+    for spec_id, spec in wanted.items():
+        before = present.get(spec_id)
+        if spec_id not in made.touched and before is spec:
+            continue
+        after = _versioned(
+            spec, before, version, restarted=spec_id in made.restarted, restored=made.restored.get(spec_id)
+        )
         if after is not before:
             targets[spec_id], originals[spec_id] = after, before
-    for spec_id in made.gone(state):
-        targets[spec_id], originals[spec_id] = None, state.wanted(spec_id)
+    for spec_id, removed in present.items():
+        if spec_id not in wanted:
+            targets[spec_id], originals[spec_id] = None, removed
+    plan = steps(originals, targets, depth, made.sentenced)
     deployment = Deployment(
         id=turn.fresh(),
         version=version,
-        steps=steps(originals, targets, depth, made.sentenced),
+        steps=plan,
         originals={spec_id: spec.version if spec else None for spec_id, spec in originals.items()},
         targets={spec_id: spec.version if spec else None for spec_id, spec in targets.items()},
         created_groups=tuple(group for group in made.groups if group not in state.groups),
         removed_groups=tuple(group for group_id, group in state.groups.items() if group_id not in made.groups),
+        rollouts={} if made.restored else rollout.begun(plan, targets, turn.now),
     )
     if dry_run:
         return deployment
-    _make_way(turn, deployment, force)
+    _make_way(turn, deployment, force, why)
     for target in targets.values():
         if target is not None:
             turn.save_spec(target)
@@ -68,18 +79,26 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False) -> De
     return deployment
 
 
-def _versioned(spec: RunSpec, before: RunSpec | None, version: str, *, restarted: bool) -> RunSpec:
-    """``spec`` with its version; the same object as ``before`` when nothing changed."""
-    if before is not None and not restarted and not is_upgrade(before, spec):
-        if before.instances == spec.instances:
+def _versioned(
+    spec: RunSpec, before: RunSpec | None, version: str, *, restarted: bool, restored: str | None
+) -> RunSpec:
+    """``spec`` with its version; the same object as ``before`` when nothing changed. ``restored``: the configuration's
+    version that is wanted again, so that instances which still run it stay."""
+    if restored is not None and (before is None or before.config_version != restored):
+        info = VersionInfo(last_scaling_at=version, last_config_change_at=restored)
+    elif before is not None and not restarted and not is_upgrade(before, spec):
+        if is_same(before, spec):
             return before
-        info = VersionInfo(last_scaling_at=version, last_config_change_at=before.config_version)
+        scaled_at = version
+        if before.instances == spec.instances and before.version_info is not None:
+            scaled_at = before.version_info.last_scaling_at
+        info = VersionInfo(last_scaling_at=scaled_at, last_config_change_at=before.config_version)
     else:
         info = VersionInfo(last_scaling_at=version, last_config_change_at=version)
     return replace(spec, version=version, version_info=info)
 
 
-def _make_way(turn: Turn, deployment: Deployment, force: bool) -> None:
+def _make_way(turn: Turn, deployment: Deployment, force: bool, why: str) -> None:
     state = turn.state
     in_the_way = [one for one in state.deployments.values() if one.affected & deployment.affected]
     if in_the_way and not force:
@@ -90,7 +109,7 @@ def _make_way(turn: Turn, deployment: Deployment, force: bool) -> None:
             "Wait for existing deployments to complete or cancel one using force=true parameter."
         )
     for one in in_the_way:
-        cancel(turn, one, f"replaced by deployment {deployment.id}")
+        cancel(turn, one, why or f"replaced by deployment {deployment.id}")
 
 
 def _save_groups(turn: Turn, made: Draft, version: str) -> None:
@@ -107,8 +126,9 @@ def cancel(turn: Turn, deployment: Deployment, reason: str) -> None:
     turn.publish("deployment_failed", id=deployment.id, plan=plan_json(deployment), reason=reason)
 
 
-def roll_back(turn: Turn, deployment_id: str) -> Deployment:
-    """A new deployment that undoes this one's changes and leaves those of others."""
+def roll_back(turn: Turn, deployment_id: str, reason: str = "") -> Deployment:
+    """A new deployment that undoes this one's changes and leaves those of others. Instances that still run what was before
+    stay; the others are replaced like in any update."""
     deployment = known(turn, deployment_id)
     made = root.draft(turn)
     for spec_id, version in deployment.originals.items():
@@ -117,14 +137,19 @@ def roll_back(turn: Turn, deployment_id: str) -> Deployment:
             continue
         for ancestor in ids.ancestors(spec_id):
             root.ensure_group(turn, made, ancestor)
-        made.put(replace(turn.state.specs[spec_id, version], version=None, version_info=None))
+        original = turn.state.specs[spec_id, version]
+        made.put(replace(original, version=None, version_info=None))
+        made.restored[spec_id] = original.config_version
     for group in deployment.removed_groups:
         if group.id not in made.specs():
             made.groups.setdefault(group.id, replace(group, version=""))
     for group_id in sorted(deployment.created_groups, reverse=True):
         if not any(ids.is_below(one, group_id) for one in [*made.specs(), *made.groups]):
             made.groups.pop(group_id, None)
-    return commit(turn, made, force=True)
+    undoing = commit(turn, made, force=True, why=reason)
+    if deployment.id in turn.state.deployments:  # it had changed nothing that can be undone
+        cancel(turn, turn.state.deployments[deployment.id], reason or f"replaced by deployment {undoing.id}")
+    return undoing
 
 
 def known(turn: Turn, deployment_id: str) -> Deployment:
@@ -156,25 +181,40 @@ def _crew(turn: Turn, spec_id: str) -> Crew:
     return Crew(state.instances_of(spec_id), state.is_healthy, state.is_ready)
 
 
-def _apply(turn: Turn, spec: RunSpec | None, spec_id: str, decision: Decision, reason: str) -> None:
+def _apply(
+    turn: Turn, spec: RunSpec | None, spec_id: str, decision: Decision, reason: str, before: RunSpec | None = None
+) -> None:
+    """``before``: what ``launch_old`` is of."""
     for victim in decision.kill:
         if spec is None:
             tasks.give_up(turn, victim, reason)
         else:
             tasks.kill(turn, victim, reason)
-    if spec is not None:
+    if before is not None and decision.launch_old:
+        launch.want(turn, before, decision.launch_old)
+    elif spec is not None:
         launch.want(turn, spec, decision.launch)
     else:
         launch.drop(turn, spec_id)
 
 
+def _end_strays(turn: Turn, spec: RunSpec | None) -> None:
+    """Of an app that has one instance on every agent: those on agents that match no more."""
+    if isinstance(spec, App) and everywhere.is_everywhere(spec):
+        for stray in list(everywhere.strays(turn.state, turn.settings, spec)):
+            tasks.kill(turn, stray, "its agent matches no more")
+
+
 def _keep(turn: Turn, spec_id: str) -> None:
     """No deployment: hold the wanted number; what is not wanted at all goes."""
     spec = turn.state.wanted(spec_id)
-    crew = _crew(turn, spec_id)
     if spec is not None:
-        _apply(turn, spec, spec_id, deploy.steady(spec, crew), "more instances than wanted")
+        _end_strays(turn, spec)
+        spec = everywhere.effective(turn.state, turn.settings, spec)
+        decision = deploy.steady(spec, _crew(turn, spec_id))
+        _apply(turn, spec, spec_id, decision, "more instances than wanted")
         return
+    crew = _crew(turn, spec_id)
     decision = deploy.stop(crew)
     _apply(turn, None, spec_id, decision, "its app or pod is gone")
     if not turn.state.by_spec.get(spec_id) and spec_id in turn.state.versions:
@@ -185,6 +225,7 @@ def _drive(turn: Turn, deployment: Deployment, spec_id: str) -> None:
     state = turn.state
     step = deployment.steps[deployment.current]
     action = next((one for one in step.actions if one.app_id == spec_id), None)
+    _end_strays(turn, state.wanted(spec_id))
     crew = _crew(turn, spec_id)
     finished = state.finished.setdefault(deployment.id, set())
     if action is None or spec_id in finished:
@@ -198,8 +239,22 @@ def _drive(turn: Turn, deployment: Deployment, spec_id: str) -> None:
             launch.drop(turn, spec_id)
         return
     spec = _spec(turn, spec_id, deployment.targets)
-    decision = _decide(action, spec, _spec(turn, spec_id, deployment.originals), crew)
-    _apply(turn, spec, spec_id, decision, f"deployment {deployment.id}: {action.kind}")
+    original = _spec(turn, spec_id, deployment.originals)
+    reason = f"deployment {deployment.id}: {action.kind}"
+    if deployment.held is not None and spec is not None:
+        held = deployment.held.get(spec_id)
+        if held is not None:
+            _apply(turn, spec, spec_id, deploy.hold(spec, crew, held.new, held.old), reason, original or spec)
+        state.waits[spec_id] = "paused"
+        return
+    progress = deployment.rollouts.get(spec_id)
+    if progress is not None and spec is not None and action.kind is ActionKind.RESTART:
+        decision, stopped = _roll_out(turn, deployment, spec, original, progress, crew)
+        if stopped:
+            return
+    else:
+        decision = _decide(action, spec, original, crew)
+    _apply(turn, spec, spec_id, decision, reason, original)
     if not decision.done:
         state.waits[spec_id] = _explain(turn, spec_id, decision)
         return
@@ -208,14 +263,114 @@ def _drive(turn: Turn, deployment: Deployment, spec_id: str) -> None:
     if action.kind is ActionKind.STOP:
         turn.publish("app_terminated_event", appId=spec_id)
     if len(finished) == len(step.actions):
-        _advance(turn, deployment)
+        _advance(turn, turn.state.deployments[deployment.id])
     else:
         state.dirty.add(spec_id)
 
 
+def _roll_out(
+    turn: Turn, deployment: Deployment, spec: RunSpec, original: RunSpec | None, progress: Rollout, crew: Crew
+) -> tuple[Decision, bool]:
+    """A restart in steps: what its step allows; True: the deployment was paused or rolled back."""
+    strategy = spec.upgrade_strategy or UpgradeStrategy()
+    before = original.instances if original is not None else 0
+    while True:
+        share = rollout.share(strategy.steps, progress, spec.instances)
+        decision = deploy.restart(spec, crew, share=share, before=before)
+        verdict = rollout.judge(
+            strategy.steps, strategy.promotion, progress, reached=decision.reached or decision.done, now=turn.now
+        )
+        if verdict.failed:
+            _fail(turn, deployment, spec, verdict.failed, strategy.promotion)
+            return decision, True
+        if verdict.rollout != progress:
+            _save_rollout(turn, deployment.id, spec.id, verdict.rollout)
+        if verdict.rollout.index == progress.index:
+            return replace_waits(decision, verdict.waits), False
+        progress = verdict.rollout
+        turn.publish(
+            "deployment_rollout_event",
+            id=deployment.id,
+            appId=spec.id,
+            rolloutStep=progress.index,
+            rolloutSteps=len(strategy.steps),
+        )
+
+
+def replace_waits(decision: Decision, waits: str) -> Decision:
+    return dataclasses.replace(decision, waits=waits) if waits else decision
+
+
+def _save_rollout(turn: Turn, deployment_id: str, spec_id: str, made: Rollout) -> None:
+    present = turn.state.deployments[deployment_id]
+    turn.save_deployment(replace(present, rollouts={**present.rollouts, spec_id: made}), look=False)
+
+
+def _fail(turn: Turn, deployment: Deployment, spec: RunSpec, reason: str, promotion: Promotion | None) -> None:
+    """A rollout must not go on."""
+    text = f"rollout of {spec.id}: {reason}"
+    if promotion is not None and promotion.on_failure == "rollback":
+        try:
+            roll_back(turn, deployment.id, text)
+            return
+        except Refused as refused:
+            text += f"; it cannot be rolled back: {refused.text}"
+    pause(turn, deployment.id, text)
+
+
+# ---- what operators say to it ----------------------------------------------------------------------------------------
+
+
+def pause(turn: Turn, deployment_id: str, reason: str = "") -> Deployment:
+    """Hold what is there: replace what ends, change nothing more."""
+    deployment = known(turn, deployment_id)
+    if deployment.held is not None:
+        return deployment
+    held = {}
+    for action in deployment.steps[deployment.current].actions:
+        spec = _spec(turn, action.app_id, deployment.targets)
+        if spec is None or action.app_id in turn.state.finished.get(deployment.id, ()):
+            continue
+        wanted = _crew(turn, action.app_id).wanted
+        new = sum(1 for one in wanted if deploy.is_current(one, spec))
+        held[action.app_id] = Held(new=new, old=len(wanted) - new)
+    made = replace(deployment, held=held)
+    turn.save_deployment(made)
+    turn.publish("deployment_paused_event", id=deployment.id, reason=reason)
+    return made
+
+
+def go_on(turn: Turn, deployment_id: str, *, promote: bool = False) -> Deployment:
+    """End a pause. Where nothing was paused by hand, end the present pause of its rollouts; ``promote``: end all steps.
+    Errors: Unknown; Conflict when it does not wait for anybody."""
+    deployment = known(turn, deployment_id)
+    made = replace(deployment, held=None)
+    if promote or deployment.held is None:
+        present = {action.app_id for action in deployment.steps[deployment.current].actions}
+        after = dict(deployment.rollouts)
+        for spec_id, progress in deployment.rollouts.items():
+            spec = _spec(turn, spec_id, deployment.targets)
+            count = len(spec.upgrade_strategy.steps) if spec is not None and spec.upgrade_strategy is not None else 0
+            if promote:
+                after[spec_id] = replace(progress, index=count, entered_at=turn.now, reached_at=None)
+            elif spec_id in present and progress.index < count:
+                after[spec_id] = rollout.go_on(progress, turn.now)
+        made = replace(made, rollouts=after)
+    else:
+        # judged anew: what failed before counts no more
+        fresh = {key: replace(one, failures=0, bad=0, entered_at=turn.now) for key, one in deployment.rollouts.items()}
+        made = replace(made, rollouts=fresh)
+    if made == deployment:
+        raise Conflict(f"Deployment {deployment_id} is neither paused nor in a rollout with steps.")
+    turn.save_deployment(made)
+    turn.publish("deployment_continued_event", id=deployment.id)
+    return made
+
+
 def _spec(turn: Turn, spec_id: str, versions: dict[str, str | None]) -> RunSpec | None:
     version = versions.get(spec_id)
-    return turn.state.specs.get((spec_id, version)) if version else None
+    spec = turn.state.specs.get((spec_id, version)) if version else None
+    return everywhere.effective(turn.state, turn.settings, spec) if spec is not None else None
 
 
 def _decide(action: Action, spec: RunSpec | None, original: RunSpec | None, crew: Crew) -> Decision:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.root import Fields
+from dcos.marathon.core.state import Measurement
 from dcos.model.marathon import App
 from dcos.model.pods import Pod
 from dcos.model.schedulers import CallLost as CallLost
@@ -102,6 +103,14 @@ class CancelDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class SteerDeployment:
+    """``continue``, ``pause`` or ``promote`` (end all steps of its rollouts)."""
+
+    deployment_id: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResetDelay:
     app_id: str
 
@@ -135,12 +144,20 @@ class ReadinessProbed:
     response: dict[str, object] = field(default_factory=dict)
 
 
-# ---- from the operator API ----
+# ---- from the operator API and from measurements ----
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSeen:
     cluster: Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The query of a rollout was answered."""
+
+    spec_id: str
+    measurement: Measurement
 
 
 Event = (
@@ -160,11 +177,13 @@ Event = (
     | SetEnforceRole
     | KillInstances
     | CancelDeployment
+    | SteerDeployment
     | ResetDelay
     | Rescinded
     | MatchMore
     | Probed
     | ReadinessProbed
     | ClusterSeen
+    | Measured
     | Tick
 )

@@ -1,8 +1,8 @@
 """Why an app or pod is not yet as it shall be: every reason, per agent where agents differ, and what would help.
 
 Made from the state when somebody asks; nothing is remembered for it. A ``Wait`` is one reason; ``sentence`` puts them into words.
-Kinds: ``disconnected``, ``backoff``, ``reservation``, ``offers`` (refused ones, per agent), ``noOffers``, ``quota``,
-``starting``, ``health``, ``readiness``, ``unreachable``, ``ending``, ``earlierStep``, ``rollout``, ``paused``.
+Kinds: ``disconnected``, ``backoff``, ``agentsUnknown``, ``reservation``, ``offers`` (refused ones, per agent), ``noOffers``,
+``quota``, ``starting``, ``health``, ``readiness``, ``unreachable``, ``ending``, ``earlierStep``, ``rollout``, ``paused``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dcos.marathon.core import agents, backoff, shortfall
+from dcos.marathon.core import agents, backoff, everywhere, rollout, shortfall
 from dcos.marathon.core.queue import QueueEntry
 from dcos.marathon.core.shortfall import Lack
 from dcos.marathon.core.state import CoreSettings, State, Turn
@@ -51,7 +51,7 @@ class Wait:
 
 def waits(state: State, settings: CoreSettings, spec_id: str, now: float) -> tuple[Wait, ...]:
     """All reasons, the first ones first; empty: nothing is waited for."""
-    found = list(_deployment(state, spec_id))
+    found = list(_deployment(state, spec_id, now))
     entry = state.queue.get(spec_id)
     if entry is not None:
         found += _launching(state, settings, entry, now)
@@ -135,10 +135,11 @@ def _kind(state: State, entry: QueueEntry, now: float) -> str:
 # ---- deployments -----------------------------------------------------------------------------------------------------
 
 
-def _deployment(state: State, spec_id: str) -> Iterator[Wait]:
+def _deployment(state: State, spec_id: str, now: float) -> Iterator[Wait]:
     deployment = state.deployment_of(spec_id)
     if deployment is None:
         return
+    yield from _rollout(state, deployment, spec_id, now)
     number, steps = deployment.current + 1, len(deployment.steps)
     present = {action.app_id for action in deployment.steps[deployment.current].actions}
     later = {action.app_id for step in deployment.steps[deployment.current + 1 :] for action in step.actions}
@@ -149,6 +150,25 @@ def _deployment(state: State, spec_id: str) -> Iterator[Wait]:
             f"its turn in deployment {deployment.id} comes after step {number} of {steps}, which waits for {before}",
             f"what {before} waits for",
         )
+
+
+def _rollout(state: State, deployment: Deployment, spec_id: str, now: float) -> Iterator[Wait]:
+    steer = f"PUT /v2/deployments/{deployment.id} with the action 'continue', or 'abort'"
+    if deployment.held is not None:
+        yield Wait("paused", f"deployment {deployment.id} is paused", steer)
+        return
+    progress = deployment.rollouts.get(spec_id)
+    spec = state.wanted(spec_id)
+    strategy = spec.upgrade_strategy if spec is not None else None
+    if progress is None or strategy is None or progress.reached_at is None:
+        return
+    verdict = rollout.judge(strategy.steps, strategy.promotion, progress, reached=True, now=now)
+    if verdict.waits:
+        measured = state.measured.get(spec_id)
+        more = ""
+        if measured is not None:
+            more = f" (last measured {measured.value:g})" if measured.value is not None else f" ({measured.trouble})"
+        yield Wait("rollout", verdict.waits + more, steer, until=verdict.until)
 
 
 def _unfinished(state: State, deployment: Deployment, present: set[str]) -> list[str]:
@@ -184,6 +204,12 @@ def _launching(state: State, settings: CoreSettings, entry: QueueEntry, now: flo
         yield _reserved(state, spec)
     if not entry.count:
         return
+    if everywhere.is_everywhere(spec) and state.cluster is None:
+        yield Wait(
+            "agentsUnknown",
+            f"{spec.id} runs on all agents, and the master has not told yet which there are",
+            "a master that answers GET_AGENTS and /roles to Marathon's principal",
+        )
     yield from _quota(state, spec)
     refused = _refused(state, settings, entry, now)
     if refused:

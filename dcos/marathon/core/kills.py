@@ -1,13 +1,14 @@
 """Which instances go when there are too many.
 
 Order: explicitly sentenced, then those whose going keeps GROUP_BY even, then by condition (unreachable, staging,
-starting, running, others), then by age as ``killSelection`` says.   Source: Marathon's ScalingProposition.
+starting, running, others), then those that are not healthy (ours: so that a cancelled update leaves what works), then by
+age as ``killSelection`` says.   Source: Marathon's ScalingProposition.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from dcos.model.marathon import KillSelection
 from dcos.model.marathon_state import Condition, Instance
@@ -25,22 +26,36 @@ _WEIGHT = {
 }
 
 
-def order(instances: Collection[Instance], selection: KillSelection) -> list[Instance]:
+Healthy = Callable[[Instance], bool]
+
+
+def order(
+    instances: Collection[Instance], selection: KillSelection, is_healthy: Healthy = lambda one: True
+) -> list[Instance]:
     """First to go first."""
 
     def age(one: Instance) -> float:
         started = one.active_since or one.since
+        if selection is KillSelection.HIGHEST_INDEX_FIRST:
+            return float("-inf") if one.index is None else -float(one.index)
         return -started if selection is KillSelection.YOUNGEST_FIRST else started
 
-    return sorted(instances, key=lambda one: (_WEIGHT.get(one.condition, 4), age(one), one.id))
+    return sorted(instances, key=lambda one: (_WEIGHT.get(one.condition, 4), is_healthy(one), age(one), one.id))
 
 
-def select(spec: RunSpec, instances: Sequence[Instance], count: int, sentenced: Collection[str] = ()) -> list[Instance]:
+def select(
+    spec: RunSpec,
+    instances: Sequence[Instance],
+    count: int,
+    sentenced: Collection[str] = (),
+    is_healthy: Healthy = lambda one: True,
+) -> list[Instance]:
     """``count`` victims of ``instances``."""
     if count <= 0:
         return []
-    chosen = [one for one in order(instances, spec.kill_selection) if one.id in sentenced][:count]
-    left = [one for one in order(instances, spec.kill_selection) if one not in chosen]
+    ordered = order(instances, spec.kill_selection, is_healthy)
+    chosen = [one for one in ordered if one.id in sentenced][:count]
+    left = [one for one in ordered if one not in chosen]
     fields = [constraint[0] for constraint in spec.constraints if constraint[1] == "GROUP_BY"]
     while len(chosen) < count and left:
         victim = _fullest_group(left, fields) if fields else left[0]

@@ -32,7 +32,6 @@ def receive(turn: Turn, offers: Iterable[Offer]) -> None:
     """They are looked at when everything else of the batch is decided."""
     for offer in offers:
         turn.state.offers[offer.id.value] = (offer, turn.now)
-        turn.state.offered += 1
 
 
 def go_on(turn: Turn) -> None:

@@ -70,7 +70,11 @@ def overlay(present: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, 
         hosted = all(one.get("mode") == NetworkMode.HOST for one in update.get("networks", [{"mode": "host"}]))
         if not hosted and "portDefinitions" not in update and "ports" not in update:
             made.pop("portDefinitions", None)
+    if "instances" in update:
+        made.pop("instancesMode", None)
     made.update(update)
+    if made.get("instancesMode") != present.get("instancesMode") and "upgradeStrategy" not in update:
+        made.pop("upgradeStrategy", None)
     for kept in ("upgradeStrategy",):
         if "labels" in update and kept not in update:
             before, after = present.get("labels") or {}, update["labels"] or {}
@@ -152,6 +156,8 @@ def canonical(app: App, defaults: Defaults, *, base: str = ids.ROOT) -> App:
     if app.upgrade_strategy is None:
         if app.labels.get(SINGLE_INSTANCE) == "true":
             strategy = UpgradeStrategy(minimum_health_capacity=0.0, maximum_over_capacity=0.0)
+        elif app.instances_mode == "all":
+            strategy = UpgradeStrategy(maximum_over_capacity=0.0)
         elif resident or external:
             strategy = UpgradeStrategy(minimum_health_capacity=0.5, maximum_over_capacity=0.0)
         else:
@@ -204,7 +210,7 @@ def with_service_ports(app: App, before: App | None, taken: Collection[int], low
     wanted = service_ports(app)
     if all(wanted):
         return app
-    used = set(wanted)
+    used = set(taken) | set(wanted)
     held = [port for port in (service_ports(before) if before else ()) if port and port not in wanted]
     size = high - low + 1
     cursor = start % size
@@ -216,7 +222,7 @@ def with_service_ports(app: App, before: App | None, taken: Collection[int], low
         elif not port:
             for step in range(size):
                 candidate = low + (cursor + step) % size
-                if candidate not in used and candidate not in taken:
+                if candidate not in used:
                     break
             else:
                 raise LookupError(f"no free service port in [{low}, {high}]")

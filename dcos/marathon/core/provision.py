@@ -10,6 +10,7 @@ from dataclasses import replace as with_fields
 
 from msgspec.structs import replace
 
+from dcos.marathon.core import numbering
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import APP_TASK, Condition, Instance, InstanceTask, Reservation
@@ -74,6 +75,8 @@ def new(turn: Turn, spec: RunSpec, place: Place, found: Match, uuid: str, plan: 
         tasks=(),
         since=turn.now,
         reservation=reservation,
+        config_version=spec.config_version,
+        index=numbering.lowest(turn.state.instances_of(spec.id), spec.config_version),
     )
     _launch(turn, spec, instance, place, found, pick_of(uuid), plan)
     return taken
@@ -85,6 +88,7 @@ def again(turn: Turn, spec: RunSpec, instance: Instance, place: Place, found: Ma
         instance,
         agent=place.agent,
         version=spec.version or "",
+        config_version=spec.config_version,
         condition=Condition.PROVISIONED,
         since=turn.now,
         incarnation=instance.incarnation + 1,
@@ -100,12 +104,12 @@ def _launch(turn: Turn, spec: RunSpec, instance: Instance, place: Place, found: 
         group = turn.state.groups.get("/" + ids.segments(spec.id)[0])
         enforce_role = group is not None and group.enforce_role
         task_id = ids.task_id(instance.id, APP_TASK, number)
-        plan.task_infos.append(
-            build.task_info(spec, place, found, task_id, settings, enforce_role=enforce_role, pick=pick)
-        )
+        info = build.task_info(spec, place, found, task_id, settings, enforce_role=enforce_role, pick=pick)
+        plan.task_infos.append(numbering.numbered(info, instance.index))
     else:
         ports = {one.name: pods.container_ports(spec, found.host_ports, one.name) for one in spec.containers}
         made = pods.launch(spec, place, found, instance.id, settings, turn.state.framework_id, number)
+        made = numbering.numbered_pod(made, instance.index)
         group_launch = OfferOperationLaunchGroup(executor=made.executor, task_group=made.group)
         plan.operations.append(OfferOperation(type=OfferOperationType.LAUNCH_GROUP, launch_group=group_launch))
     tasks = tuple(

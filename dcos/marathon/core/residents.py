@@ -49,6 +49,7 @@ def schedule(turn: Turn, spec: RunSpec, count: int) -> int:
                 condition=Condition.SCHEDULED,
                 goal=Goal.RUNNING,
                 version=spec.version or "",
+                config_version=spec.config_version,
                 since=turn.now,
                 active_since=None,
                 unreachable_since=None,

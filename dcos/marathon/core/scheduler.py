@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deployments, events, explain, launch, matching, residents, root, tasks
+from dcos.marathon.core import deployments, events, explain, launch, matching, residents, rollout, root, tasks
 from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import CoreSettings, State, Turn
@@ -93,6 +93,7 @@ class Scheduler:
                 self._readiness(turn, event)
             case events.ClusterSeen(cluster):
                 self.state.cluster = cluster
+                self.state.dirty |= {app.id for app in self.state.apps.values() if app.instances_mode is not None}
             case events.Tick():
                 self._tick(turn)
             case events.ResetDelay(app_id):
@@ -106,6 +107,12 @@ class Scheduler:
                 if not force:
                     return deployments.roll_back(turn, deployment_id)
                 deployments.cancel(turn, deployments.known(turn, deployment_id), "cancelled")
+            case events.SteerDeployment(deployment_id, "pause"):
+                return deployments.pause(turn, deployment_id, "asked by a client")
+            case events.SteerDeployment(deployment_id, action):
+                return deployments.go_on(turn, deployment_id, promote=action == "promote")
+            case events.Measured(spec_id, measurement):
+                rollout.note_measurement(turn, spec_id, measurement)
             case events.SetEnforceRole(group_id, enforce):
                 group = self.state.groups.get(group_id)
                 if group is None:
@@ -239,6 +246,7 @@ class Scheduler:
         tasks.tick(turn)
         residents.tick(turn)
         launch.tick(turn)
+        rollout.tick(turn)
         explain.tell(turn)
         state = self.state
         if not state.subscribed:

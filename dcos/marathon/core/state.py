@@ -14,7 +14,6 @@ from typing import Any
 from dcos.marathon.core import effects
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.backoff import Delay
-from dcos.marathon.core.census import Census
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.queue import LaunchQueue
@@ -72,6 +71,15 @@ class CoreSettings:
     new_group_enforce_role: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The newest answer to a rollout's query; ``value`` None: there was none, ``trouble`` says why."""
+
+    at: float
+    value: float | None = None
+    trouble: str = ""
+
+
 @dataclass(slots=True)
 class State:
     # stored
@@ -126,6 +134,10 @@ class State:
     """Per deployment the apps and pods whose action of the running step is done."""
     waits: dict[str, str] = field(default_factory=dict)
     """Why the running action of an app or pod is not done."""
+    everywhere: dict[str, tuple[tuple[float, str], frozenset[str]]] = field(default_factory=dict)
+    """Agents that shall have an instance of an app that runs on all, by app: for (the cluster as seen at, its version)."""
+    measured: dict[str, Measurement] = field(default_factory=dict)
+    """By app or pod whose rollout asks for a metric."""
     dirty: set[str] = field(default_factory=set)
     """Apps and pods to decide about."""
     cluster: Cluster | None = None
@@ -135,18 +147,13 @@ class State:
     suppressed: set[str] = field(default_factory=set)
     """Roles."""
     last_revive: float | None = None
-    offered: int = 0
-    """Offers since then."""
     wants_revive: bool = False
     next_reconcile: float = 0.0
     unheard: Unheard = field(default_factory=Unheard)
     last_version: str = ""
-    census: Census = field(default_factory=Census)
-    """Of ``apps`` and ``pods``."""
 
     def index(self) -> None:
         """Fill what follows from the stored parts, after loading."""
-        self.census = Census(self.all_wanted().values())
         self.by_spec = {}
         for instance in self.instances.values():
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
@@ -166,16 +173,10 @@ class State:
         return self.apps.get(spec_id) or self.pods.get(spec_id)
 
     def want(self, spec: RunSpec) -> None:
-        self.census.replace(self.wanted(spec.id), spec)
         if isinstance(spec, App):
             self.apps[spec.id] = spec
         else:
             self.pods[spec.id] = spec
-
-    def unwant(self, spec_id: str) -> None:
-        self.census.replace(self.wanted(spec_id), None)
-        self.apps.pop(spec_id, None)
-        self.pods.pop(spec_id, None)
 
     def all_wanted(self) -> dict[str, RunSpec]:
         return {**self.apps, **self.pods}
@@ -207,12 +208,16 @@ class State:
     @property
     def wants_cluster(self) -> bool:
         """Whether somebody needs ``cluster``."""
-        return bool(self.queue)
+        return bool(self.queue) or any(
+            app.instances_mode is not None or app.autoscaling is not None or app.rebalance is not None
+            for app in self.apps.values()
+        )
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""
+        wanted = {spec.role for spec in self.all_wanted().values() if spec.role}
         kept = {self.instances[one].role for one in self.reserved}
-        return tuple(sorted({default, *self.census.roles} | kept | self.released_roles))
+        return tuple(sorted({default} | wanted | kept | self.released_roles))
 
     @property
     def released_roles(self) -> set[str]:
@@ -329,7 +334,8 @@ class Turn:
         return used
 
     def remove_spec(self, spec_id: str) -> None:
-        self.state.unwant(spec_id)
+        self.state.apps.pop(spec_id, None)
+        self.state.pods.pop(spec_id, None)
         self.effects.append(effects.RemoveSpec(spec_id))
         self.state.dirty.add(spec_id)
 
@@ -413,11 +419,13 @@ class Turn:
         """Whether one more instance may be launched from an offer that ``used`` are launched from."""
         return used < self.settings.max_instances_per_offer and self.state.tokens > 0
 
-    def save_deployment(self, deployment: Deployment) -> None:
+    def save_deployment(self, deployment: Deployment, *, look: bool = True) -> None:
+        """``look``: decide anew about what it changes."""
         if deployment.id not in self.state.deployments:
             self.state.locks.update(dict.fromkeys(deployment.affected, deployment.id))
         self.state.deployments[deployment.id] = deployment
-        self.state.dirty |= deployment.affected
+        if look:
+            self.state.dirty |= deployment.affected
         self.effects.append(effects.SaveDeployment(deployment))
 
     def drop_deployment(self, deployment: Deployment) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import backoff, health, launch, residents
+from dcos.marathon.core import backoff, health, launch, residents, rollout
 from dcos.marathon.core.conditions import FAILURES, condition_of, of_task, together
+from dcos.marathon.core.deploy import is_current
 from dcos.marathon.core.health import Health
 from dcos.marathon.core.state import Turn
 from dcos.model.marathon import MARATHON_CHECKS, App
@@ -201,7 +202,8 @@ def _count_failure(
         return
     spec, current = turn.state.spec_of(instance), turn.state.wanted(instance.app_id)
     if spec is not None and instance.goal is Goal.RUNNING:
-        if current is not None and instance.version >= current.config_version:
+        rollout.note_failure(turn, instance)
+        if current is not None and is_current(instance, current):
             spec = current
         delay = turn.state.delays.get(instance.app_id)
         turn.state.delays[instance.app_id] = backoff.after_failure(spec, delay, turn.now)
@@ -309,6 +311,7 @@ def probed(turn: Turn, instance_id: str, index: int, alive: bool, cause: str | N
             host=instance.agent.host,
             slaveId=instance.agent.agent_id,
         )
+        rollout.note_failure(turn, instance)
         kill(turn, instance, f"failed its health check {made.consecutive_failures} times")
 
 

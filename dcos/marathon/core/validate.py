@@ -18,6 +18,7 @@ from dcos.marathon.core.common_rules import (
 )
 from dcos.marathon.core.common_rules import Rules as Rules
 from dcos.marathon.core.normalize import SINGLE_INSTANCE
+from dcos.marathon.core.validate_extras import extra_faults
 from dcos.model.marathon import (
     MARATHON_CHECKS,
     App,
@@ -54,6 +55,7 @@ def _all(app: App, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
     yield from _placement(app, roles)
     yield from _strategies(app)
     yield from _checks(app)
+    yield from extra_faults(app)
     yield from _secrets(app, rules)
     for index, one in enumerate(app.fetch):
         if not one.uri:

@@ -62,3 +62,21 @@ async def test_what_waits_is_explained(dcos: Dcos, marathon: Running) -> None:
     await marathon.settled()
     assert await dcos("marathon", "app", "explain", "web") == (0, "/web waits for nothing\n", "")
     assert (await dcos("marathon", "app", "explain", "nope"))[2] == "Error: App '/nope' does not exist\n"
+
+
+async def test_a_rollout_is_steered(dcos: Dcos, marathon: Running) -> None:
+    steps = "upgradeStrategy: {maximumOverCapacity: 1, steps: [{instances: 1, pause: true}]}"
+    body = f"id: /web\ncpus: 0.1\nmem: 32\ninstances: 2\n{steps}\ncmd: "
+    assert (await dcos("marathon", "app", "add", stdin=body + "sleep 1"))[0] == 0
+    await marathon.settled()
+    assert (await dcos("marathon", "app", "update", "web", stdin=body + "sleep 2"))[0] == 0
+    await marathon.until(
+        "paused",
+        lambda: any(r.reached_at for d in marathon.leader.state.deployments.values() for r in d.rollouts.values()),
+    )
+    assert "waits for 'continue'" in (await dcos("marathon", "deployment", "list"))[2]
+    [deployment] = marathon.leader.state.deployments
+    for action in ("pause", "continue", "promote"):
+        assert (await dcos("marathon", "deployment", action, deployment))[0] == 0, action
+    await marathon.settled()
+    assert "does not exist" in (await dcos("marathon", "deployment", "abort", deployment))[2]

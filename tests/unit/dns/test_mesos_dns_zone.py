@@ -253,3 +253,19 @@ class TestApi:
             "host": f"web-{TAG}-s7.marathon.slave.mesos.:31005",
             "rtype": "SRV",
         } in task["records"]
+
+
+def test_instances_of_an_app_are_found_by_their_index() -> None:
+    tasks = [
+        make_task(
+            f"web{agent}",
+            agent_id=f"abc-S{agent}",
+            discovery_name="web.shop",
+            labels=((names.INDEX_LABEL, str(index)),),
+        )
+        for index, agent in enumerate((7, 8))
+    ]
+    zone = make_zone(*tasks)
+    assert zone.a["0.web-shop.marathon.mesos"] == ("10.0.0.7",)
+    assert zone.a["1.web-shop.marathon.mesos"] == ("10.0.0.8",)
+    assert set(zone.a["web-shop.marathon.mesos"]) == {"10.0.0.7", "10.0.0.8"}

@@ -133,8 +133,16 @@ async def test_a_dependency_and_events(marathon: Running) -> None:
         assert '"reason":"offers"' in line
 
 
-async def test_nothing_is_shown_where_nothing_is_waited_for(marathon: Running) -> None:
-    await marathon.ask("POST", "/v2/apps", APP, 201)
+async def test_nothing_is_shown_unasked_nor_where_nothing_is_waited_for(marathon: Running) -> None:
+    await marathon.ask("POST", "/v2/apps", {**APP, "cpus": 1000}, 201)
+    unasked = [
+        (await marathon.ask("GET", "/v2/apps/web"))["app"],
+        (await marathon.ask("GET", "/v2/queue"))["queue"][0],
+        (await marathon.ask("GET", "/v2/deployments"))[0],
+    ]
+    for shown in unasked:
+        assert not {"waits", "explanation"} & set(shown), "some clients fail on members that they do not know"
+    await marathon.ask("PUT", "/v2/apps/web?force=true", {"cpus": 0.1}, 200)
     await marathon.settled()
     shown = (await marathon.ask("GET", "/v2/apps/web?embed=waits"))["app"]
     assert not {"waits", "explanation"} & set(shown)

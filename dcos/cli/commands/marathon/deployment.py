@@ -89,3 +89,35 @@ def watch(context: Context, deployment_id: str, max_count: int | None, interval:
         click.clear()
         emit_json(found)
         looks += 1
+
+
+@deployment.command()
+@click.argument("deployment_id")
+@pass_context
+def pause(context: Context, deployment_id: str) -> None:
+    """Hold DEPLOYMENT_ID where it is. (Not in upstream's dcos.)"""
+    context.marathon.steer_deployment(deployment_id, "pause")
+
+
+@deployment.command("continue")
+@click.argument("deployment_id")
+@pass_context
+def continue_(context: Context, deployment_id: str) -> None:
+    """End the pause of DEPLOYMENT_ID, or the present step of its rollouts. (Not in upstream's dcos.)"""
+    context.marathon.steer_deployment(deployment_id, "continue")
+
+
+@deployment.command()
+@click.argument("deployment_id")
+@pass_context
+def promote(context: Context, deployment_id: str) -> None:
+    """End all steps of the rollouts of DEPLOYMENT_ID: replace the rest now. (Not in upstream's dcos.)"""
+    context.marathon.steer_deployment(deployment_id, "promote")
+
+
+@deployment.command()
+@click.argument("deployment_id")
+@pass_context
+def abort(context: Context, deployment_id: str) -> None:
+    """Roll DEPLOYMENT_ID back: what runs the old configuration stays. (Not in upstream's dcos.)"""
+    emit_json(context.marathon.steer_deployment(deployment_id, "abort"))
