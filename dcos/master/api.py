@@ -8,6 +8,7 @@ Source: routing, redirects, JSONP, realms and authorization of Mesos 1.11.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ from dcos.master import metrics
 from dcos.master.config import Config
 from dcos.master.core.registry_view import registry_json
 from dcos.master.core.viewer import Viewer
+from dcos.master.endpoints import MEMORY_PAGES, PAGES
 from dcos.master.kept import Kept
 from dcos.master.v0 import agents, frameworks, roles, state, tasks
 from dcos.master.version import VERSION_INFO
@@ -25,9 +27,11 @@ from dcos.master.writer import Writer
 from dcos.model.acls import EVERYTHING, Action
 from dcos.model.v1.types import MasterInfo
 from dcos.runtime.attached import Attached, Files, FilesEndpoints
+from dcos.runtime.help_pages import Help
 from dcos.runtime.http_access import Access, Handler, principal_of
 from dcos.runtime.http_auth import Basic
 from dcos.runtime.mesos_http import json_body, method_not_allowed, spliced_body, text_response
+from dcos.runtime.profilers import MemoryProfiler, TimeProfiler
 from dcos.runtime.settings import duration
 from dcos.runtime.verbosity import Verbosity
 from dcos.wire.spliced import Spliced
@@ -73,6 +77,7 @@ class Api:
         self.verbosity = Verbosity()
         self.kept = Kept(writer)
         self.files = Files(self._attached)
+        self.help = Help((*PAGES, *(MEMORY_PAGES if config.memory_profiling else ())))
         self.leader: MasterInfo | None = None
         """The leading master as the election says, this one included."""
 
@@ -221,7 +226,13 @@ class Api:
             "/files/read": (files.read, Realm.READONLY),
             "/files/download": (files.download, Realm.READONLY),
             "/files/debug": (self._endpoint("/files/debug", files.debug), Realm.READONLY),
+            "/help": (self.help.handle, None),
+            "/help/{rest:.*}": (self.help.handle, None),
         }
+        profilers = TimeProfiler(os.environ).handlers()
+        if self.config.memory_profiling:
+            profilers |= MemoryProfiler().handlers()
+        top |= {path: (handler, Realm.READWRITE) for path, handler in profilers.items()}
         leading: dict[str, Handler] = {
             "/state": self.state_,
             "/state-summary": self.summary,

@@ -47,6 +47,8 @@ class SchedulerApi:
             return text_response(400, f"Failed to validate scheduler::Call: {wrong}")
         if call.type is CallType.SUBSCRIBE:
             return await self._subscribe(request, _named(call, principal))
+        if call.type is CallType.RECONCILE_OPERATIONS and isinstance(refused := answer_codec(request), web.Response):
+            return refused
         framework = self._api.state.frameworks.get(call.framework_id.value) if call.framework_id is not None else None
         if framework is not None and principal is not None and framework.info.principal != principal:
             return text_response(400, _mismatch(principal, framework.info.principal or ""))

@@ -241,6 +241,7 @@ class Config:
     offer_constraints_re2_max_program_size: int = setting(
         100, "How big, in RE2's measure, an expression of offer constraints may be.", parse=_count
     )
+    memory_profiling: bool = setting(False, "Whether /memory-profiler/ is there, which tells who holds memory.")
     publish_per_framework_metrics: bool = setting(True, "Whether metrics show every framework by itself.")
 
     # ---- who may do what ---------------------------------------------------------------------------------------------
@@ -326,7 +327,6 @@ class Config:
     max_executors_per_agent: int | None = setting(
         None, "Belongs to an isolator that is not here.", flags=("max_executors_per_slave",), inert=True
     )
-    memory_profiling: bool = setting(False, "There is no jemalloc.", inert=True)
     webui_dir: str = setting("/usr/share/mesos/webui", "The GUI is served by Admin Router.", inert=True)
     logbufsecs: int = setting(0, "Logs are not buffered.", inert=True)
     logging_level: str = setting("INFO", "DCOS_LOG_LEVEL sets the level.", inert=True)

@@ -1,0 +1,112 @@
+"""What ``/help`` tells of the master's endpoints: one row each."""
+
+from __future__ import annotations
+
+from dcos.runtime.help_pages import Page
+
+_LEADER = (
+    "Answers 307 with the leading master's address where this master does not lead, 503 while nobody leads or the leader "
+    "still recovers."
+)
+_SEEN = "The answer leaves out, without a word, what the caller may not see: "
+_FILES = {"path": "The virtual path, as /files/debug lists its beginnings."}
+
+
+def _get(path: str, summary: str, seen: str = "", **query: str) -> Page:
+    return Page(
+        "master",
+        path,
+        summary,
+        _LEADER,
+        {**query, "jsonp": "Wrap the JSON in a call of this name."},
+        authorization=f"{_SEEN}{seen}." if seen else "",
+    )
+
+
+def _post(path: str, summary: str, said: str, asked: str) -> Page:
+    return Page("master", path, summary, f"{said}\n\n{_LEADER}", authorization=asked)
+
+
+PAGES = (
+    Page(
+        "master",
+        "/api/v1",
+        "The operators' calls and their event stream.",
+        f"POST of one call as application/json or application/x-protobuf.\n\n{_LEADER}",
+        authorization="Depends on the call: 403, or an answer that leaves out what may not be seen.",
+    ),
+    Page(
+        "master",
+        "/api/v1/scheduler",
+        "The schedulers' calls and their event stream.",
+        f"POST of one call as application/json or application/x-protobuf; SUBSCRIBE holds its answer open.\n\n{_LEADER}",
+        authorization="By the principal of the framework: register_frameworks, run_tasks, and those of operations.",
+    ),
+    _get("/state", "Everything: agents, frameworks, tasks, flags.", "view_frameworks, view_tasks, view_executors, "
+         "view_roles, view_flags"),
+    _get("/state-summary", "Agents and frameworks with how many tasks are in which state.", "view_frameworks, view_roles"),
+    _get("/slaves", "Agents with all their resources.", "view_roles", slave_id="Only this agent."),
+    _get("/frameworks", "Frameworks, present and completed.", "view_frameworks, view_tasks, view_executors",
+         framework_id="Only this framework."),
+    _get(
+        "/tasks",
+        "Tasks by the time of their first status.",
+        "view_frameworks, view_tasks",
+        limit="How many at most (100).",
+        offset="How many to leave out first (0).",
+        order="asc or des (des).",
+        framework_id="Only of this framework.",
+        task_id="Only of this id.",
+    ),
+    _get("/roles", "Roles with weight, quota and what they hold.", "view_roles"),
+    _get("/maintenance/status", "Machines that are being drained or down, and what frameworks answered.",
+         "get_maintenance_statuses"),
+    Page("master", "/maintenance/schedule", "The schedule of maintenance.", f"GET shows it, POST replaces it.\n\n{_LEADER}",
+         authorization="get_maintenance_schedules, update_maintenance_schedules."),
+    _post("/machine/down", "Machines go down.", "POST of a JSON array of machines that are being drained.",
+          "start_maintenances."),
+    _post("/machine/up", "Machines are up again.", "POST of a JSON array of machines that are down.", "stop_maintenances."),
+    Page("master", "/weights", "Weights of roles.", f"GET shows them, PUT of a JSON array sets some.\n\n{_LEADER}",
+         authorization="view_roles, update_weights."),
+    Page("master", "/quota", "Quota of roles.",
+         f"GET shows it, POST sets that of one role, DELETE of /quota/<role> removes it.\n\n{_LEADER}",
+         authorization="get_quotas, update_quotas."),
+    _post("/teardown", "Ends a framework.", "POST of a form with frameworkId.", "teardown_frameworks."),
+    _post("/reserve", "Reserves resources of an agent.",
+          "POST of a form with slaveId, resources and, to change a reservation, source.", "reserve_resources."),
+    _post("/unreserve", "Takes reservations back.", "POST of a form with slaveId and resources.", "unreserve_resources."),
+    _post("/create-volumes", "Makes persistent volumes.", "POST of a form with slaveId and volumes.", "create_volumes."),
+    _post("/destroy-volumes", "Destroys persistent volumes.", "POST of a form with slaveId and volumes.",
+          "destroy_volumes."),
+    Page("master", "/flags", "The flags this master runs with.", authorization="view_flags: 403."),
+    Page("master", "/health", "200 as long as this master answers.", named=False),
+    Page("master", "/redirect", "307 to the leading master.", named=False),
+    Page("version", "", "Which release this is.", named=False),
+    Page("metrics", "/snapshot", "All metrics as one flat JSON object.",
+         query={"timeout": "Taken and checked; nothing here takes long."}, authorization="get_endpoints: 403."),
+    Page("system", "/stats.json", "Load, processors and memory of this machine."),
+    Page("logging", "/toggle", "Shows or changes for a while how much is logged.",
+         query={"level": "0: as started; 1 and above: details.", "duration": "For how long, as 10secs."},
+         authorization="get_endpoints: 403."),
+    Page("files", "/browse", "What is in a folder.", query=_FILES, authorization="access_mesos_logs."),
+    Page("files", "/read", "A piece of a file, at most 64 KiB.",
+         query={**_FILES, "offset": "Where it starts; without, only the size is told.", "length": "Bytes at most."},
+         authorization="access_mesos_logs."),
+    Page("files", "/download", "A file as it is.", query=_FILES, authorization="access_mesos_logs."),
+    Page("files", "/debug", "Virtual paths and what they stand for.", authorization="get_endpoints: 403."),
+    Page("registrar(1)", "/registry", "What outlives a leader, as JSON.", _LEADER),
+    Page("profiler", "/start", "Starts to watch where time goes.",
+         "400 unless LIBPROCESS_ENABLE_PROFILER=1 is in this process' environment."),
+    Page("profiler", "/stop", "Ends it; the answer is a file for python -m pstats."),
+    Page("help", "", "These pages.", query={"format": "json: all of them at once."}, named=False),
+)  # fmt: skip
+
+MEMORY_PAGES = (
+    Page("memory-profiler", "/start", "Starts to watch who holds memory.",
+         query={"duration": "For how long (5mins), at most 1days."}),
+    Page("memory-profiler", "/stop", "Ends it."),
+    Page("memory-profiler", "/download/text", "The places in code that hold most."),
+    Page("memory-profiler", "/state", "Whether it runs and for how long still."),
+    Page("memory-profiler", "/statistics", "How much is watched, and what watching costs."),
+)  # fmt: skip
+"""With ``--memory_profiling`` only."""
