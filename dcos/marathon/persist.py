@@ -20,7 +20,6 @@ one transaction (several, parts first, when it is too big for one) that fails un
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from dcos.marathon.core import effects
@@ -32,7 +31,7 @@ from dcos.model.run_spec import RunSpec
 from dcos.scheduling import ids
 from dcos.store.base import Store
 from dcos.store.election import Epoch
-from dcos.store.journal import BUCKETS, PARALLEL, Journal, bucket, encode
+from dcos.store.journal import BUCKETS, Journal, bucket, encode
 from dcos.store.tree import join
 
 SCHEMA = 2
@@ -98,28 +97,29 @@ class Repository:
                 if version is not None:
                     used.setdefault(spec_id, set()).add(version)
 
-        async def one(path: str, key: str, kind: type[App] | type[Pod]) -> None:
-            spec_id = ids.from_key(key)
-            pointer, children = await asyncio.gather(journal.raw(path), journal.names(path))
-            versions = list(children)
-            journal.known.update((path, *(f"{path}/{version}" for version in versions)))
-            state.versions[spec_id] = versions
-            wanted = (pointer or b"").decode()
-            for version in versions:
-                if version != wanted and version not in used.get(spec_id, ()):
-                    continue
-                spec: RunSpec | None = await journal.document(f"{path}/{version}", kind)
-                if spec is None:
-                    continue
-                state.specs[spec_id, version] = spec
-                if version == wanted:
-                    state.want(spec)
-
         for category, kind in _KINDS.items():
             folders = [f"{category}/{bucket}" for bucket in BUCKETS]
-            jobs = [(f"{folder}/{key}", key) for folder in folders for key in await journal.names(folder)]
-            for start in range(0, len(jobs), PARALLEL):
-                await asyncio.gather(*(one(path, key, kind) for path, key in jobs[start : start + PARALLEL]))
+            listed = zip(folders, await journal.names_of_many(folders), strict=True)
+            found = [(f"{folder}/{key}", ids.from_key(key)) for folder, keys in listed for key in keys]
+            paths = [path for path, _ in found]
+            pointers, versions = await journal.raws(paths), await journal.names_of_many(paths)
+            wanted: set[tuple[str, str]] = set()
+            needed: list[tuple[str, str]] = []
+            for (path, spec_id), pointer, names in zip(found, pointers, versions, strict=True):
+                state.versions[spec_id] = list(names)
+                journal.known.update(f"{path}/{name}" for name in names)
+                now = (pointer or b"").decode()
+                wanted.add((spec_id, now))
+                needed += ((spec_id, name) for name in names if name == now or name in used.get(spec_id, ()))
+            specs: list[RunSpec | None] = [
+                *await journal.read([f"{_path(category, spec_id)}/{name}" for spec_id, name in needed], kind)
+            ]
+            for (spec_id, name), spec in zip(needed, specs, strict=True):
+                if spec is None:
+                    continue
+                state.specs[spec_id, name] = spec
+                if (spec_id, name) in wanted:
+                    state.want(spec)
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 
@@ -150,10 +150,10 @@ class Repository:
                 yield self._path_of(spec_id, wanted), b""
             case effects.ForgetVersion(spec_id, version):
                 yield f"{self._path_of(spec_id, wanted)}/{version}", None
-            case effects.ForgetSpec(spec_id):
+            case effects.ForgetSpec(spec_id, versions):
                 path = self._path_of(spec_id, wanted)
-                for version in [one for one in {*self._journal.known, *wanted} if one.startswith(path + "/")]:
-                    yield version, None
+                for version in versions:
+                    yield f"{path}/{version}", None
                 yield path, None
                 yield _path("task-failure", spec_id), None
                 yield _path("history", spec_id), None

@@ -140,6 +140,14 @@ class Store(Protocol):
         """Names (not paths), sorted; None where there is no such node."""
         ...
 
+    async def get_many(self, paths: Sequence[str]) -> list[Node | None]:
+        """As ``get`` for each, in few requests; not one moment's state."""
+        ...
+
+    async def children_of_many(self, paths: Sequence[str]) -> list[tuple[str, ...] | None]:
+        """As ``children`` for each, in few requests."""
+        ...
+
     async def create(
         self, path: str, data: bytes = b"", *, ephemeral: bool = False, sequence: bool = False, parents: bool = False
     ) -> str:

@@ -20,7 +20,6 @@ from dcos.store.tree import join
 DEFLATE_FROM = 4096
 MAX_BATCH_BYTES = 500_000
 MAX_BATCH_OPERATIONS = 500
-PARALLEL = 64
 _BUCKETS = "0123456789abcdef"
 BUCKETS = tuple(_BUCKETS)
 
@@ -96,15 +95,21 @@ class Journal:
     async def documents(self, path: str, kind: type[D]) -> list[D]:
         """All below a folder."""
         names = await self.names(path)
-        found = []
-        for start in range(0, len(names), PARALLEL):
-            part = names[start : start + PARALLEL]
-            nodes = await asyncio.gather(*(self._store.get(join(self._base, f"{path}/{name}")) for name in part))
-            for name, node in zip(part, nodes, strict=True):
-                if node is not None:
-                    self.known.add(f"{path}/{name}")
-                    found.append(decode(node.data, kind))
-        return found
+        return [one for one in await self.read([f"{path}/{name}" for name in names], kind) if one is not None]
+
+    async def read(self, paths: Sequence[str], kind: type[D]) -> list[D | None]:
+        """The documents at ``paths``; None where there is none."""
+        nodes = await self._store.get_many([join(self._base, path) for path in paths])
+        self.known.update(path for path, node in zip(paths, nodes, strict=True) if node is not None)
+        return [None if node is None else decode(node.data, kind) for node in nodes]
+
+    async def raws(self, paths: Sequence[str]) -> list[bytes | None]:
+        nodes = await self._store.get_many([join(self._base, path) for path in paths])
+        self.known.update(path for path, node in zip(paths, nodes, strict=True) if node is not None)
+        return [None if node is None else node.data for node in nodes]
+
+    async def names_of_many(self, paths: Sequence[str]) -> list[tuple[str, ...]]:
+        return [names or () for names in await self._store.children_of_many([join(self._base, one) for one in paths])]
 
     # ---- writing ----
 

@@ -232,6 +232,18 @@ class MemoryStore:
         await self._turn()
         return self._ensemble.names(path)
 
+    async def get_many(self, paths: Sequence[str]) -> list[Node | None]:
+        for path in paths:
+            check_path(path)
+        await self._turn()
+        return [self._ensemble.node(path, self.id) for path in paths]
+
+    async def children_of_many(self, paths: Sequence[str]) -> list[tuple[str, ...] | None]:
+        for path in paths:
+            check_path(path)
+        await self._turn()
+        return [self._ensemble.names(path) for path in paths]
+
     async def create(
         self, path: str, data: bytes = b"", *, ephemeral: bool = False, sequence: bool = False, parents: bool = False
     ) -> str:

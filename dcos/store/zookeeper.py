@@ -1,4 +1,4 @@
-"""ZooKeeper behind asyncio. Only this module imports kazoo, whose threads never show.
+"""ZooKeeper behind asyncio. Only this module and ``many`` import kazoo, whose threads never show.
 
 Theory: requests go to kazoo from the loop's thread (they are only queued there), answers and watches come back from its
 threads through ``_Bridge``, which wakes the loop once for many. A store is exactly one session: when the server expires
@@ -15,6 +15,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from kazoo import exceptions as kazoo
@@ -44,6 +45,7 @@ from dcos.store.base import (
     check_operations,
     check_path,
 )
+from dcos.store.many import PART, ChildrenOfMany, GetMany
 from dcos.store.tree import delete_tree, make_parents
 from dcos.store.url import ZkUrl, parse_hosts
 
@@ -360,6 +362,38 @@ class ZooKeeperStore:
                 is None
             ):
                 return None
+
+    async def get_many(self, paths: Sequence[str]) -> list[Node | None]:
+        found = await self._read_many(GetMany, paths)
+        return [None if one is None else self._node(*one) for one in found]
+
+    async def children_of_many(self, paths: Sequence[str]) -> list[tuple[str, ...] | None]:
+        found = await self._read_many(ChildrenOfMany, paths)
+        return [None if one is None else tuple(sorted(one)) for one in found]
+
+    async def _read_many(self, kind: type[GetMany] | type[ChildrenOfMany], paths: Sequence[str]) -> list[Any]:
+        """What each path's read gave; None where there is no such node.   Errors: StoreError of the first other failure."""
+        for path in paths:
+            check_path(path)
+        found: list[Any] = []
+        for first in range(0, len(paths), PART):
+            part = paths[first : first + PART]
+            request = kind([self._full(path) for path in part])
+            answers = await self._do(partial(self._raw, request), part[0], repeatable=True)
+            for path, answer in zip(part, answers, strict=True):
+                if isinstance(answer, kazoo.NoNodeError):
+                    found.append(None)
+                elif isinstance(answer, Exception):
+                    raise _translated(answer, path)
+                else:
+                    found.append(answer)
+        return found
+
+    def _raw(self, request: Any) -> Any:
+        """Send a request that kazoo itself has no method for."""
+        result = self._client.handler.async_result()
+        self._client._call(request, result)
+        return result
 
     async def create(
         self, path: str, data: bytes = b"", *, ephemeral: bool = False, sequence: bool = False, parents: bool = False

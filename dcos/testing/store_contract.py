@@ -81,6 +81,19 @@ class StoreContract:
         await store.delete("/a", version=2)
         assert not await store.exists("/a")
 
+    async def test_many_nodes_are_read_at_once(self, world: StoreWorld) -> None:
+        store = await world.open()
+        paths = [f"/many/{number:03}" for number in range(450)]
+        await store.create("/many")
+        await store.transact([Create(path, path.encode() * (number % 3)) for number, path in enumerate(paths)])
+        assert await store.get_many(()) == []
+        asked = ["/none", *paths, "/many/none/deeper", "/many"]
+        nodes = await store.get_many(asked)
+        assert nodes == [await store.get(path) for path in asked]
+        assert [node is None for node in nodes].count(True) == 2
+        listed = await store.children_of_many(["/many", "/none", paths[0]])
+        assert listed == [tuple(path.removeprefix("/many/") for path in paths), None, ()]
+
     async def test_empty_data_stays_empty(self, world: StoreWorld) -> None:
         store = await world.open()
         await store.create("/empty")

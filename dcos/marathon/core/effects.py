@@ -27,6 +27,7 @@ class RemoveSpec:
 @dataclass(frozen=True, slots=True)
 class ForgetSpec:
     spec_id: str
+    versions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,12 +340,13 @@ class Turn:
         self.state.dirty.add(spec_id)
 
     def forget_spec(self, spec_id: str) -> None:
-        for version in self.state.versions.pop(spec_id, []):
+        versions = tuple(self.state.versions.pop(spec_id, ()))
+        for version in versions:
             self.state.specs.pop((spec_id, version), None)
         self.state.delays.pop(spec_id, None)
         self.state.failures.pop(spec_id, None)
         self.state.histories.pop(spec_id, None)
-        self.effects.append(effects.ForgetSpec(spec_id))
+        self.effects.append(effects.ForgetSpec(spec_id, versions))
 
     def save_group(self, group: Group) -> None:
         self.state.groups[group.id] = group
