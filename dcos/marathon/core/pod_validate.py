@@ -18,7 +18,7 @@ from dcos.marathon.core.common_rules import (
 )
 from dcos.marathon.core.validate import MAX_URI
 from dcos.marathon.core.validate_extras import rollout_faults
-from dcos.model.marathon import CheckCommand, EngineType, EnvSecret, NetworkMode
+from dcos.model.marathon import CheckCommand, EngineType, EnvSecret, ExecutorResources, NetworkMode
 from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodHealthCheck, PodVolume
 from dcos.scheduling import ids
 from dcos.scheduling.constraints import constraint_fault
@@ -61,13 +61,16 @@ def _all(pod: Pod, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
     ):
         if not _unique(found):
             yield "/", text
-    for name, quantity in (
-        ("cpus", pod.executor_resources.cpus),
-        ("mem", pod.executor_resources.mem),
-        ("disk", pod.executor_resources.disk),
-    ):
-        yield from least(f"/executorResources/{name}", quantity, 0)
+    yield from _executor(pod.executor_resources)
     yield from _scheduling(pod, roles)
+
+
+def _executor(wanted: ExecutorResources) -> Iterator[Fault]:
+    """What Mesos asks of the executor of a task group; with less it would refuse every launch."""
+    yield from least("/executorResources/cpus", wanted.cpus, 0.01)
+    yield from least("/executorResources/mem", wanted.mem, 32)
+    if wanted.disk <= 0:
+        yield "/executorResources/disk", f"got {wanted.disk:g}, expected more than 0"
 
 
 def _unique(found: Collection[object] | Iterator[object]) -> bool:
@@ -155,6 +158,8 @@ def _resources(path: str, container: PodContainer, pod: Pod, rules: Rules) -> It
         ("gpus", resources.gpus),
     ):
         yield from least(f"{path}/resources/{name}", quantity, 0)
+    if not (resources.cpus or resources.mem or resources.disk or resources.gpus):
+        yield f"{path}/resources", "must not all be 0: Mesos runs nothing without resources"
     if resources.gpus > 0 and "gpu_resources" not in rules.features:
         yield f"{path}/resources/gpus", feature_fault("gpu_resources")
     if limits is None:

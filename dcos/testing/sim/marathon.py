@@ -17,13 +17,17 @@ from dcos.marathon.config import Config
 from dcos.marathon.core import events
 from dcos.marathon.service import Marathon
 from dcos.marathon.stream import Bus
+from dcos.model.marathon import CheckCommand, ExecutorResources
 from dcos.model.marathon_state import Condition
+from dcos.model.pods import Pod, PodContainer, PodExec, Scaling
+from dcos.model.pods import Resources as Needs
 from dcos.model.resources import Resources
 from dcos.model.schedulers import Refused as RequestRefused
 from dcos.model.v1.types import FrameworkInfo, MasterInfo
 from dcos.runtime.app import App, Exit
 from dcos.store.detect import MARATHON_LABEL, follow_sessions, watch_leading_master
 from dcos.store.election import Candidate
+from dcos.testing.sim.launches import OVERHEAD
 from dcos.testing.sim.network import Refused
 from dcos.testing.sim.process import Life, Process
 
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
 WISH = Resources.parse("cpus:0.1;mem:16")
 NAME = "marathon"
 _APP: dict[str, Any] = {"cmd": "run 0 0 0.5", "cpus": 0.1, "mem": 16, "portDefinitions": []}
+_COMMAND = PodExec(command=CheckCommand(shell=_APP["cmd"]))
+_CONTAINERS = tuple(PodContainer(name=name, resources=Needs(cpus=0.1, mem=16.0), exec=_COMMAND) for name in "ab")
+_EXECUTOR = ExecutorResources(cpus=OVERHEAD.scalar("cpus") / 1000, mem=OVERHEAD.scalar("mem") / 1000, disk=1.0)
+POD = "/pod"
 _LIVES = frozenset({Condition.STARTING, Condition.RUNNING, Condition.KILLING})
 
 
@@ -164,8 +172,14 @@ def _ids(life: Life) -> Iterator[str]:
         yield str(uuid.UUID(int=life.rng.getrandbits(128), version=4))
 
 
+def _pod(instances: int) -> Pod:
+    """Two containers that run and end together."""
+    scaling = Scaling(instances=instances)
+    return Pod(id=POD, containers=_CONTAINERS, executor_resources=_EXECUTOR, scaling=scaling)
+
+
 class Clients:
-    """People who want apps: what they asked for last is what must run."""
+    """People who want two apps and a pod: what they asked for last is what must run."""
 
     def __init__(self, world: World, processes: list[MarathonProcess]) -> None:
         self._world = world
@@ -179,7 +193,7 @@ class Clients:
     def change(self) -> None:
         """Ask for another number of instances, a restart, or the end of one."""
         rng, leader = self._world.rng, self.leader()
-        app = f"/app{rng.randint(1, 2)}"
+        app = rng.choice(("/app1", "/app2", POD))
         what = rng.random()
         if what < 0.5 or app not in self.wanted:
             self.wanted[app] = rng.randint(0, 4)
@@ -201,9 +215,13 @@ class Clients:
         if leader is None or state is None:
             return
         for app, count in self.wanted.items():
+            present = state.wanted(app)
             if self.deleting:
-                if app in state.apps:
-                    leader.ask(events.DeleteApp(app))
+                if present is not None:
+                    leader.ask(events.DeletePod(app) if app == POD else events.DeleteApp(app))
+            elif app == POD:
+                if present is None or present.instances != count:
+                    leader.ask(events.PutPod(_pod(count), force=True))
             elif app not in state.apps:
                 leader.ask(events.CreateApp({**_APP, "id": app, "instances": count}))
             elif state.apps[app].instances != count:
@@ -220,13 +238,11 @@ class Clients:
             return ["Marathon is not subscribed"]
         out = [f"deployment {one} is not done: {state.waits}" for one in state.deployments]
         tasks = {}
-        for instance in state.instances.values():
-            tasks[instance.task.id] = instance
-            lives = self._world.truth.lives(instance.task.id)
+        for instance, task in [(one, task) for one in state.instances.values() for task in one.tasks]:
+            tasks[task.id] = instance
+            lives = self._world.truth.lives(task.id)
             if lives != (instance.condition in _LIVES):
-                out.append(
-                    f"{instance.task.id} {'runs' if lives else 'does not run'}, Marathon thinks {instance.condition}"
-                )
+                out.append(f"{task.id} {'runs' if lives else 'does not run'}, Marathon thinks {instance.condition}")
         for app, count in self.wanted.items():
             count = 0 if self.deleting else count
             mine = sum(1 for one in state.instances.values() if one.app_id == app)

@@ -167,6 +167,14 @@ BROKEN: list[tuple[str, dict[str, Any], str, str]] = [
         "/scheduling/placement/acceptedResourceRoles",
         "acceptedResourceRoles can only contain * and *",
     ),
+    ("executor", {"executorResources": {"mem": 16}}, "/executorResources/mem", "got 16, expected 32 or more"),
+    ("executor's disk", {"executorResources": {"disk": 0}}, "/executorResources/disk", "got 0, expected more than 0"),
+    (
+        "nothing",
+        with_container(resources={"cpus": 0, "mem": 0}),
+        "/containers(0)/resources",
+        "must not all be 0: Mesos runs nothing without resources",
+    ),
     ("role", {"role": "x"}, "/role", "got x, expected one of: [*]"),
     (
         "limits",
