@@ -21,6 +21,18 @@ from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag
 from dcos.runtime.settings import port as port_number
 
 
+def paths(text: str) -> tuple[Path, ...]:
+    """``/a:/b``"""
+    found = tuple(Path(one) for one in text.split(":") if one)
+    if not all(one.is_absolute() for one in found):
+        raise ValueError("must be absolute paths separated by colons")
+    return found
+
+
+def paths_text(value: tuple[Path, ...]) -> str:
+    return ":".join(map(str, value))
+
+
 def variables(text: str) -> dict[str, str]:
     """A JSON object of texts."""
     try:
@@ -178,6 +190,15 @@ class Config(WithoutEffect):
     )
     network_cni_plugins_dir: str | None = setting(
         None, "Folders, separated by colons, of the plugins that the networks' types name."
+    )
+    host_path_volume_force_creation: tuple[Path, ...] = setting(
+        (),
+        "Folders, separated by colons, below which missing host paths of volumes are made.",
+        parse=paths,
+        text=paths_text,
+    )
+    docker_volume_chown: bool = setting(
+        False, "Give volumes of a driver to the task's user, where no Docker Engine runs the task."
     )
     volume_gid_range: range | None = setting(
         None,

@@ -213,6 +213,7 @@ class Launching(Life):
         launcher, backend = self._parts(record)
         variables = self._environment(request, place, record)
         if place is None or has_image(container):
+            container = await self._containerizer.with_sources(container, box)
             plan = Plan(
                 container_id=record.name,
                 framework_id="",

@@ -251,6 +251,7 @@ class Life:
             await launcher.kill(record.box)
             if own_root(record.box):
                 await backend.cleanup(record.box)
+            await self._containerizer.give_back(record.box)
             await launcher.forget(record.box)
         if not keep:
             await asyncio.to_thread(record.box.remove)

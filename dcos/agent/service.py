@@ -27,6 +27,7 @@ from dcos.agent.containerizer.posix import PosixLauncher
 from dcos.agent.containerizer.privileges import PrivilegeRules, parse_capabilities
 from dcos.agent.containerizer.systemd import SystemdLauncher
 from dcos.agent.containerizer.systemd import available as systemd_available
+from dcos.agent.containerizer.volume_sources import VolumeSources
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.environment import AgentEnvironment
 from dcos.agent.core.memory import Rules
@@ -136,6 +137,7 @@ async def run(app: App[Config]) -> None:
         ),
         agent_environment=environment,
         gids=gids,
+        sources=VolumeSources(config.host_path_volume_force_creation, config.docker_volume_chown),
         networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or "")),
         log=app.log,
     )

@@ -8,7 +8,9 @@ Source: Mesos isolators namespaces/pid, namespaces/ipc, linux/seccomp, linux/nnp
 from __future__ import annotations
 
 import ctypes.util
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,10 +28,13 @@ _FIRST = "first-process"
 """Marks in a box."""
 
 
-def confining(box: Box, rules: Confinement) -> list[str]:
-    """Words before a command of ``box`` that confine it as ``rules`` say.   Errors: LaunchError."""
+def confining(box: Box, rules: Confinement, mounts: Sequence[tuple[str, str, bool]] = ()) -> list[str]:
+    """Words before a command of ``box`` that confine it as ``rules`` say.
+
+    ``mounts``: (source, target, read only) of volumes that it alone sees.   Errors: LaunchError.
+    """
     words: list[str] = []
-    if rules.own_pids or rules.own_ipc:
+    if rules.own_pids or rules.own_ipc or mounts:
         words += [tool("unshare"), "--mount", "--propagation", "slave"]
         if rules.own_ipc:
             words.append("--ipc")
@@ -38,6 +43,7 @@ def confining(box: Box, rules: Confinement) -> list[str]:
             write_atomic(box.directory / _FIRST, "", mode=0o600)
         shm = "" if rules.shm_bytes is None else str(rules.shm_bytes)
         words += ["/bin/sh", str(_SHIMS / "inside.sh"), "own" if rules.own_pids else "", shm]
+        words.append(_mount_script(box, mounts) if mounts else "")
     if rules.seccomp is not None:
         if ctypes.util.find_library("seccomp") is None:
             raise LaunchError("seccomp: libseccomp is missing on this machine (package libseccomp2)")
@@ -45,6 +51,17 @@ def confining(box: Box, rules: Confinement) -> list[str]:
     if rules.no_new_privileges:
         write_atomic(box.directory / _NO_NEW, "", mode=0o600)
     return words + joining(box)
+
+
+def _mount_script(box: Box, mounts: Sequence[tuple[str, str, bool]]) -> str:
+    lines = []
+    for source, target, read_only in mounts:
+        lines.append(f"mount --rbind {shlex.quote(source)} {shlex.quote(target)} || exit 125")
+        if read_only:
+            lines.append(f"mount -o remount,bind,ro {shlex.quote(target)} || exit 125")
+    path = box.directory / "mounts"
+    write_atomic(path, "\n".join(lines) + "\n", mode=0o600)
+    return str(path)
 
 
 def joining(box: Box) -> list[str]:

@@ -34,6 +34,7 @@ from dcos.agent.containerizer.networks import Networks, is_waiting, status
 from dcos.agent.containerizer.oci import OciBackend
 from dcos.agent.containerizer.script import account
 from dcos.agent.containerizer.shared_networks import Holder, SharedNetworks
+from dcos.agent.containerizer.volume_sources import VolumeSources
 from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, docker_environment, environment
 from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.exits import Exit
@@ -42,7 +43,7 @@ from dcos.agent.fetcher import Fetcher
 from dcos.agent.sandbox import WorkDir, make_sandbox
 from dcos.agent.volume_gids import VolumeGids
 from dcos.agent.volumes import Volumes, link, relink
-from dcos.model.v1.types import CommandInfo, Image, Resource, Volume, VolumeMode
+from dcos.model.v1.types import CommandInfo, ContainerInfo, Image, Resource, Volume, VolumeMode
 from dcos.runtime.log import Logger
 
 
@@ -75,6 +76,7 @@ class Containerizer:
         agent_environment: Callable[[], AgentEnvironment],
         networks: Networks,
         gids: VolumeGids | None = None,
+        sources: VolumeSources | None = None,
         log: Logger,
     ) -> None:
         self._work = work
@@ -84,6 +86,7 @@ class Containerizer:
         self._shared = SharedNetworks(networks, runtime / "networks", launchers, launcher)
         self._networks = networks
         self.gids = gids
+        self._sources = sources or VolumeSources()
         self._launchers = launchers
         self._launcher = launcher
         self._backends: dict[str, Backend] = {host.name: host}
@@ -182,6 +185,8 @@ class Containerizer:
         )
         box.save()
         backend = self._backend(box)
+        if not docker:
+            plan = dataclasses.replace(plan, container=await self.with_sources(plan.container, box))
         gated = self._join(plan, box, holder)
         await backend.prepare(plan, box, variables)
         if holder is not None:
@@ -194,6 +199,16 @@ class Containerizer:
         await self._networks.attach(box, pid)
         await terminal.ready(box, pid)
         return _with_networks(await backend.started(box, pid), box)
+
+    async def with_sources(self, container: ContainerInfo | None, box: Box) -> ContainerInfo | None:
+        """``container`` with volumes that are paths of the host; ``give_back`` is due at its end.   Errors: LaunchError."""
+        if container is None or not container.volumes:
+            return container
+        return msgspec.structs.replace(container, volumes=await self._sources.resolve(container.volumes, box))
+
+    async def give_back(self, box: Box) -> None:
+        """Errors: ContainerError."""
+        await self._sources.give_back(box)
 
     def _join(self, plan: Plan, box: Box, holder: Holder | None) -> bool:
         """Note which networks the container shall have; whether its start has to wait for them.   Errors: NetworkError."""
@@ -393,6 +408,7 @@ class Containerizer:
             await supervisor.kill(box)
             await self._networks.detach(box)
             await backend.cleanup(box)
+            await self._sources.give_back(box)
             await supervisor.forget(box)
         except ContainerError as error:
             self.destroy_errors += 1

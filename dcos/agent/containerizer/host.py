@@ -23,10 +23,12 @@ from dcos.agent.containerizer.memory_report import read_report, with_memory
 from dcos.agent.containerizer.privileges import Capabilities, NotAllowed, PrivilegeRules
 from dcos.agent.containerizer.script import account, launch_script, task_script
 from dcos.agent.containerizer.seccomp import SeccompError
+from dcos.agent.containerizer.volume_sources import mount_lines, place_in
 from dcos.agent.core.argv import NoCommand, command_argv
 from dcos.agent.core.environment import BadEnvironment, command_variables
 from dcos.agent.core.events import Plan
 from dcos.agent.core.exits import Exit
+from dcos.agent.sandbox import owner_of
 from dcos.model.v1.types import CommandInfo
 from dcos.runtime.files import write_atomic
 
@@ -59,13 +61,20 @@ class HostBackend:
             user=box.mark.user,
             rlimits=rlimits,
             capabilities=capabilities,
-            confining=confining(box, confinement),
+            confining=confining(box, confinement, self._mounts(plan, box)),
             groups=box.mark.groups,
         )
         write_atomic(box.launch, terminal.wrapped(launch, box, tty), mode=0o700)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
         if capabilities is not None:
             write_private(box.directory / _CAPABILITIES, msgspec.json.encode(capabilities), None)
+
+    def _mounts(self, plan: Plan, box: Box) -> list[tuple[str, str, bool]]:
+        """Volumes, whose places in the sandbox are made.   Errors: LaunchError."""
+        volumes = plan.container.volumes if plan.container is not None else ()
+        if volumes and os.geteuid() != 0:
+            raise LaunchError("only root can mount volumes")
+        return mount_lines([(one, place_in(box.sandbox, one, owner_of(box.mark.user))) for one in volumes])
 
     def supervisor(self, carrier: Launcher) -> Launcher:
         return carrier

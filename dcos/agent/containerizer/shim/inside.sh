@@ -1,14 +1,14 @@
 #!/bin/sh
 # The first process in namespaces of a task without an image, as root: shows the namespaces' own files, then runs the task.
 #
-#   inside.sh PROC SHM WORDS...
+#   inside.sh PROC SHM MOUNTS WORDS...
 #
 # PROC: "own" in a process namespace of its own, whose first process this is then and stays: it waits for the task and for
 # orphans, and passes the task's exit status on (above 128 means ended by signal status-128). SHM: bytes of a /dev/shm of its
-# own, empty for none.
+# own, empty for none. MOUNTS: a script that mounts volumes, empty for none.
 set -u
-proc=$1 shm=$2
-shift 2
+proc=$1 shm=$2 mounts=$3
+shift 3
 
 if [ "$proc" = own ]; then
     mount -t proc -o nosuid,nodev,noexec proc /proc || exit 125
@@ -18,6 +18,9 @@ if [ -n "$shm" ]; then
     if [ -d /dev/mqueue ]; then
         mount -t mqueue -o nosuid,nodev,noexec mqueue /dev/mqueue || exit 125
     fi
+fi
+if [ -n "$mounts" ]; then
+    . "$mounts"
 fi
 [ "$proc" = own ] || exec "$@"
 
