@@ -52,11 +52,10 @@ def endpoint(app: App, instance: Instance, index: int) -> tuple[str, int] | None
 def targets(state: State) -> dict[tuple[str, int], Target]:
     """Everything that ought to be probed now."""
     made: dict[tuple[str, int], Target] = {}
-    deploying = {app_id for deployment in state.deployments.values() for app_id in deployment.affected}
-    for instance in state.instances.values():
+    for instance in (one for app_id in state.probed for one in state.instances_of(app_id)):
         app = state.spec_of(instance)
         if not isinstance(app, App) or instance.condition is not Condition.RUNNING:
-            continue  # agents check pods
+            continue
         for index, check in enumerate(app.health_checks):
             if check.protocol not in MARATHON_CHECKS:
                 continue
@@ -68,7 +67,7 @@ def targets(state: State) -> dict[tuple[str, int], Target]:
             if where is not None:
                 timing = (float(check.interval_seconds), float(check.timeout_seconds))
                 made[instance.id, index] = Target(instance.id, index, *where, *timing, check)
-        if app.readiness_checks and instance.app_id in deploying and instance.id not in state.ready:
+        if app.readiness_checks and instance.app_id in state.locks and instance.id not in state.ready:
             ready = app.readiness_checks[0]
             names = [one.name for one in (app.port_definitions or app.port_mappings)]
             where = endpoint(app, instance, names.index(ready.port_name)) if ready.port_name in names else None

@@ -23,6 +23,7 @@ from dcos.model.marathon_state import (
     Condition,
     Deployment,
     EndedInstance,
+    Goal,
     Group,
     History,
     Instance,
@@ -114,6 +115,10 @@ class State:
     """Where instances are, by the fields of their constraints; made on demand."""
     reserved: set[str] = field(default_factory=set)
     """Instances with a reservation."""
+    moving: set[str] = field(default_factory=set)
+    """Instances of which time alone may ask something: all but those that run as they shall, or rest."""
+    probed: set[str] = field(default_factory=set)
+    """Apps with a version that Marathon itself asks for health or readiness."""
     refused_again: dict[str, tuple[str, Reasons]] = field(default_factory=dict)
     """Host and reasons where an instance could not be launched on its reservation, by app or pod."""
     release_asked: set[str] = field(default_factory=set)
@@ -159,9 +164,12 @@ class State:
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
             if instance.reservation is not None:
                 self.reserved.add(instance.id)
+            if _moves(instance):
+                self.moving.add(instance.id)
             known = _remembered_health(instance, self.spec_of(instance))
             if any(one.is_known for one in known):
                 self.health[instance.id] = known
+        self.probed = {spec.id for spec in self.specs.values() if _is_probed(spec)}
         self.dirty = set(self.apps) | set(self.pods) | set(self.by_spec)
         for deployment in self.deployments.values():
             self.dirty |= deployment.affected
@@ -257,6 +265,17 @@ class State:
         self.kill_sent.pop(instance_id, None)
 
 
+def _moves(instance: Instance) -> bool:
+    as_it_shall = instance.condition is Condition.RUNNING and instance.goal is Goal.RUNNING
+    return not (as_it_shall or instance.rests)
+
+
+def _is_probed(spec: RunSpec) -> bool:
+    if not isinstance(spec, App):
+        return False  # agents check pods
+    return bool(spec.readiness_checks) or any(check.protocol in MARATHON_CHECKS for check in spec.health_checks)
+
+
 def _remembered_health(instance: Instance, spec: RunSpec | None) -> tuple[Health, ...]:
     """What the agent last said, one per health check; Marathon's own are asked anew."""
     if spec is None:
@@ -308,6 +327,8 @@ class Turn:
         assert spec.version is not None
         self.state.want(spec)
         self.state.specs[spec.id, spec.version] = spec
+        if _is_probed(spec):
+            self.state.probed.add(spec.id)
         versions = self.state.versions.setdefault(spec.id, [])
         versions.append(spec.version)
         self.effects.append(effects.SaveSpec(spec))
@@ -343,6 +364,7 @@ class Turn:
         versions = tuple(self.state.versions.pop(spec_id, ()))
         for version in versions:
             self.state.specs.pop((spec_id, version), None)
+        self.state.probed.discard(spec_id)
         self.state.delays.pop(spec_id, None)
         self.state.failures.pop(spec_id, None)
         self.state.histories.pop(spec_id, None)
@@ -362,6 +384,10 @@ class Turn:
         self.state.moved(before, instance)
         if instance.reservation is not None:
             self.state.reserved.add(instance.id)
+        if _moves(instance):
+            self.state.moving.add(instance.id)
+        else:
+            self.state.moving.discard(instance.id)
         self.state.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
         self.state.dirty.add(instance.app_id)
         self.effects.append(effects.SaveInstance(instance))
@@ -383,6 +409,7 @@ class Turn:
         """Forget it. What it had reserved is released."""
         state = self.state
         known = state.instances.pop(instance.id, None)
+        state.moving.discard(instance.id)
         if known is not None:
             state.moved(known, None)
             if known.reservation is not None:

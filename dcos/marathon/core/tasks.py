@@ -421,8 +421,9 @@ def check_unreachable(turn: Turn, instance: Instance) -> None:
 def tick(turn: Turn) -> None:
     """Everything about instances that only time brings."""
     settings = turn.settings
-    for instance in list(turn.state.instances.values()):
-        if instance.rests:
+    for instance_id in sorted(turn.state.moving):
+        instance = turn.state.instances.get(instance_id)
+        if instance is None:
             continue
         if instance.is_unreachable:
             check_unreachable(turn, instance)
