@@ -10,6 +10,7 @@ from dcos.marathon import views
 from dcos.marathon.api import body_of, deployed, flag, leader_of, state_of
 from dcos.marathon.api_apps import fields_of
 from dcos.marathon.core import deployments, events
+from dcos.marathon.group_views import GroupTree
 from dcos.model.marathon_state import Deployment
 from dcos.runtime.http import json_response
 from dcos.scheduling import ids
@@ -69,10 +70,10 @@ async def _get(request: web.Request) -> web.StreamResponse:
         below = [app for app in state.apps.values() if ids.is_below(app.id, group)]
         return json_response([views.app_info(state, app, embed | {"counts", "deployments"}) for app in below])
     if group_id not in state.groups and parts[-1:] == ["versions"] and ids.parent(group_id) in state.groups:
-        return json_response([views.group_info(state, ids.parent(group_id), (), ())["version"]])
+        return json_response([GroupTree(state, leader_of(request).now()).version(ids.parent(group_id))])
     if group_id not in state.groups:
         raise wire.group_unknown(group_id)
-    return json_response(views.group_info(state, group_id, lists, embed))
+    return json_response(GroupTree(state, leader_of(request).now()).info(group_id, lists, embed))
 
 
 async def _change(request: web.Request, *, create: bool) -> web.StreamResponse:

@@ -19,9 +19,8 @@ from dcos.model.marathon import App
 from dcos.model.marathon_state import Condition, Deployment, Instance, InstanceTask, TaskFailure, iso
 from dcos.model.pods import Pod
 from dcos.model.v1.types import Attribute, CheckStatusInfo, Offer
-from dcos.scheduling import ids
 from dcos.scheduling.match import Reason
-from dcos.wire.marathon import app_json, pod_json, spec_json
+from dcos.wire.marathon import app_json, spec_json
 
 Json = dict[str, Any]
 
@@ -311,36 +310,4 @@ def attribute_json(attribute: Attribute) -> Json:
         made["ranges"] = made["ranges"].get("range", [])
     if "set" in made:
         made["set"] = made["set"].get("item", [])
-    return made
-
-
-# ---- groups ----------------------------------------------------------------------------------------------------------
-
-
-def group_info(state: State, group_id: str, embed: Collection[str], app_embed: Collection[str]) -> Json:
-    """``embed``: which of groups, apps, pods are listed."""
-    group = state.groups[group_id]
-    made: Json = {
-        "id": group.id,
-        "dependencies": list(group.dependencies),
-        "version": max(
-            [
-                group.version,
-                *(one.version or "" for one in state.all_wanted().values() if ids.is_below(one.id, group_id)),
-            ]
-        ),
-        "enforceRole": group.enforce_role,
-    }
-    if "groups" in embed:
-        made["groups"] = [
-            group_info(state, one, embed, app_embed)
-            for one in sorted(state.groups)
-            if one != ids.ROOT and ids.parent(one) == group_id
-        ]
-    if "apps" in embed:
-        made["apps"] = [
-            app_info(state, app, app_embed) for app in state.apps.values() if ids.parent(app.id) == group_id
-        ]
-    if "pods" in embed:
-        made["pods"] = [pod_json(pod) for pod in state.pods.values() if ids.parent(pod.id) == group_id]
     return made

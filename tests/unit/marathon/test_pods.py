@@ -243,7 +243,12 @@ async def test_killing_instances(marathon: Running) -> None:
 async def test_pods_live_in_groups(marathon: Running) -> None:
     await _created(marathon)
     group = await marathon.ask("GET", "/v2/groups/shop", status=200)
-    assert [one["id"] for one in group["pods"]] == ["/shop/pair"]
+    assert [(one["id"], one["status"], one["spec"]["labels"]) for one in group["pods"]] == [
+        ("/shop/pair", "STABLE", {"team": "a"})
+    ]
+    root = await marathon.ask("GET", "/v2/groups", status=200)
+    assert [one["id"] for one in root["groups"][0]["pods"]] == ["/shop/pair"]
+    assert root["version"] == root["groups"][0]["version"] == group["pods"][0]["spec"]["version"]
     bare = await marathon.ask("GET", "/v2/groups/shop?embed=group.apps", status=200)
     assert "pods" not in bare
     app = {"id": "web", "cmd": "sleep 1", "cpus": 0.1, "mem": 16}
