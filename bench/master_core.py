@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from dcos.master.core import effects
 from dcos.master.core.events import AgentSaid, Recovered, SchedulerCall, Subscribe
+from dcos.master.core.offers import to_allocate
 from dcos.master.core.state import Rules, State
 from dcos.master.core.step import settle, step
 from dcos.master.service import make_info
@@ -60,6 +61,8 @@ class Bench:
 
     def settle(self) -> list[effects.Effect]:
         settle(self.state, self.now)
+        while to_allocate(self.state):
+            settle(self.state, self.now)
         return self.state.take_effects()
 
     def call(self, framework: str, **members: object) -> None:

@@ -31,6 +31,8 @@ _PONG: Final = agent_link.Pong()
 _PONG_RECORD: Final = agent_link.encode(_PONG)
 _MOST_UNREAD: Final = 256 * 1024
 """Bytes of records that may wait to be taken in before no more is read from an agent."""
+_MOST_AHEAD: Final = 64
+"""Events in the writer's inbox beyond which agents wait, so that schedulers and operators need not wait behind them all."""
 _log = get_logger("agents")
 
 
@@ -53,7 +55,7 @@ class Reception:
         while True:
             self._wake.clear()
             over = loop.time() + SLICE_S
-            while self._waiting:
+            while self._waiting and self.writer.waiting < _MOST_AHEAD:
                 self._take(*self._waiting.popleft())
                 if loop.time() > over:
                     break

@@ -41,6 +41,8 @@ E = TypeVar("E")
 SCHEMA = 2
 _MAX_OPERATIONS = 500
 _MAX_BYTES = 500_000
+_AT_ONCE = 500
+"""Entries that are decoded before others have a turn."""
 
 
 class _Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +108,12 @@ class Registry:
         names = await self._store.children(folders[0]) or ()
         await asyncio.gather(*(self._read(int(name)) for name in names if name.isdecimal()))
         await self._take_over(await legacy_registry.stored(self._store, self._base))
-        return tuple([(agent, self._decoded(agent, entry)) for agent, entry in self._pages.entries()])
+        found = []
+        for count, (agent, entry) in enumerate(self._pages.entries(), 1):
+            found.append((agent, self._decoded(agent, entry)))
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return tuple(found)
 
     async def _read(self, page: int) -> None:
         path = self.page_path(page)

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from dcos.master.core import effects
 from dcos.master.core.events import AgentSaid, Event, LinkClosed, StreamClosed, Tick
+from dcos.master.core.offers import to_allocate
 from dcos.master.core.state import State
 from dcos.master.core.step import settle, step
 from dcos.master.core.viewer import seen
@@ -33,7 +34,7 @@ EXIT_REMOVALS = 5
 """More agents would have to be given up after a change of leader than ``--recovery_agent_removal_limit`` allows."""
 
 
-SLICE_S = 0.02
+SLICE_S = 0.01
 """For so long at most events are taken before others run."""
 
 
@@ -156,7 +157,7 @@ class Writer:
         self._first_put = self._clock.monotonic() if self._inbox else None
 
     async def _next(self) -> None:
-        if self._inbox:
+        if self._inbox or to_allocate(self.state):
             return
         self._wake.clear()
         deadline = self.state.next_deadline

@@ -11,11 +11,12 @@ cycle has the same effect, and without it two sides could throw an offer to and 
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from dcos.master.core.clients import Client, Traits
-from dcos.master.core.ledger import Ledger, Slot
+from dcos.master.core.ledger import Ledger, Slot, until_of
 from dcos.master.core.quota_account import Quota, top_of
 from dcos.model.resources import Resources
 
@@ -276,7 +277,7 @@ class Agenda(Ledger):
         client = self._clients.get(framework)
         if refuse_s is not None and refuse_s > 0 and client is not None and role in client.suppressed:
             until = now + max(refuse_s, self._interval_s)
-            slot.filters.setdefault(where, []).append((until, resources))
+            insort(slot.filters.setdefault(where, []), (until, resources), key=until_of)
             self._filtered.setdefault(where, set()).add(agent)
         elif offered:
             slot.cooling.add(where)

@@ -13,12 +13,14 @@ waits for its cycle where this one offers at once.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from itertools import islice
 
 from dcos.master.core.agenda import Agenda
 from dcos.master.core.clients import Traits
-from dcos.master.core.ledger import Quantities, Slot
+from dcos.master.core.ledger import Quantities, Slot, until_of
 from dcos.master.core.quota_account import chop, is_open, open_quantities
 from dcos.model.resources import EMPTY, Kind, Resources, may_use
 from dcos.model.v1.types import ValueType
@@ -70,13 +72,20 @@ class Allocator(Agenda):
         """By agent, shared volumes in offers of the current run: each goes into one."""
         self.runs = 0
 
-    def run(self, now: float) -> list[Grant]:
-        """Decide over everything marked; the grants are accounted for already."""
+    def run(self, now: float, most: int | None = None) -> list[Grant]:
+        """Decide over everything marked; the grants are accounted for already.
+
+        ``most``: at most so many agents, the rest at the next run; all of them while a guarantee is not met, because that goes
+        before everything else anywhere.
+        """
         if not self.has_work:
             return []
         self.runs += 1
         self._mark_for_wanting()
         pending, self._pending = self._pending, {}
+        if most is not None and len(pending) > most and not self.account.missing:
+            self._pending = dict(islice(pending.items(), most, None))
+            pending = dict(islice(pending.items(), most))
         agents = [agent for agent in pending if self._slots[agent].active and self._slots[agent].listed]
         self._shuffle(agents)
         self._grants, self._given = {}, {}
@@ -259,13 +268,14 @@ class Allocator(Agenda):
 
     def _refused_until(self, slot: Slot, where: tuple[str, str], resources: Resources, now: float) -> float:
         """When the filters of ``where`` that refuse ``resources`` end; 0 when none does."""
-        alive = [entry for entry in slot.filters[where] if entry[0] > now]
-        if alive:
-            slot.filters[where] = alive
-        else:
+        filters = slot.filters[where]
+        over = bisect_right(filters, now, key=until_of)
+        if over == len(filters):
             del slot.filters[where]
             self._filtered[where].discard(slot.id)
-        return max((until for until, refused in alive if refused.contains(resources)), default=0.0)
+            return 0.0
+        del filters[:over]
+        return next((until for until, refused in reversed(filters) if refused.contains(resources)), 0.0)
 
 
 def _suffices(have: Quantities, alternatives: tuple[Quantities, ...]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TypedDict
 
 from dcos.master.core.quota_account import Quota, QuotaAccount
@@ -56,7 +57,8 @@ class Slot:
     special: bool = False
     """Whether anything of it is reserved, revocable or shared, so that not everybody may have everything."""
     filters: dict[tuple[str, str], list[tuple[float, Resources]]] = field(default_factory=dict)
-    """By (framework, role): until when which resources are refused."""
+    """By (framework, role): until when which resources are refused, in the order of the ends: the last one that covers
+    something tells until when that is refused."""
     cooling: set[tuple[str, str]] = field(default_factory=set)
     wake_at: float = 0.0
     """The earliest entry that the heap holds for it."""
@@ -65,6 +67,10 @@ class Slot:
         """After a change of ``total``."""
         self.has_gpus = self.total.scalar("gpus") > 0
         self.special = any(kind.reservations or kind.revocable or kind.shared for kind, _ in self.total)
+
+
+until_of = itemgetter(0)
+"""The end of a filter."""
 
 
 class Ledger:

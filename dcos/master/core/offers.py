@@ -6,6 +6,7 @@ Source: Mesos master (offers, rescind, decline).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from dcos.master.core.allocator import Grant
 from dcos.master.core.clients import refuse_seconds
@@ -27,13 +28,23 @@ from dcos.model.v1.types import (
 )
 from dcos.wire.pid import pid_address
 
+AGENTS_AT_ONCE: Final = 256
+"""Offers of ten thousand agents take a second to make: others have their turn meanwhile."""
+
+
+def to_allocate(state: State) -> bool:
+    return state.allocator.has_work and state.recovered_at is not None
+
 
 def allocate(state: State, now: float) -> None:
-    """Let the allocator decide and send what it granted, one event per framework."""
-    if not state.allocator.has_work or state.recovered_at is None:
+    """Let the allocator decide and send what it granted, one event per framework.
+
+    Not over more than ``AGENTS_AT_ONCE``: then there is still something ``to_allocate``.
+    """
+    if not to_allocate(state):
         return
     by_framework: dict[str, list[Offer]] = {}
-    for grant in state.allocator.run(now):
+    for grant in state.allocator.run(now, AGENTS_AT_ONCE):
         offer = _make(state, grant, now)
         by_framework.setdefault(grant.framework, []).append(offer.message)
     for framework_id, offers in by_framework.items():
