@@ -103,6 +103,9 @@ class Config:
     leader_proxy_connection_timeout: float = setting(5.0, "Connecting to the leader, in ms.", parse=milliseconds)
     leader_proxy_read_timeout: float = setting(10.0, "Waiting for the leader, in ms.", parse=milliseconds)
     event_stream_max_outstanding_messages: int = setting(1000, "Events held for a slow client; then it is dropped.")
+    prometheus_url: str | None = setting(
+        None, "Prometheus for queries of rollouts and autoscaling that name none, http://host:port."
+    )
     access_control_allow_origin: tuple[str, ...] = setting((), "Origins that browsers may call from.", parse=comma_list)
 
     def accepted_roles(self) -> str:

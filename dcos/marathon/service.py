@@ -21,6 +21,7 @@ from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
 from dcos.marathon.core.validate import Rules
 from dcos.marathon.leader import Leader
+from dcos.marathon.measure import Measurer
 from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
 from dcos.marathon.stream import Bus
@@ -174,12 +175,23 @@ class Marathon:
                 await asyncio.sleep(ROLES_S)
 
     async def _look(self, leader: Leader) -> None:
-        """Look at the cluster while something needs it."""
+        """Look at the cluster, and measure, while something needs it."""
         config = self._app.config
         principal, secret = config.mesos_authentication_principal, config.mesos_secret
         credential = (principal, secret) if principal and secret else None
         async with MesosMaster(masters(config.master, self._app), credential=credential) as master:
-            await ClusterFeed(leader.state, master, leader.tell, leader.now).run()
+            feed = ClusterFeed(leader.state, master, leader.tell, leader.now)
+            async with session(timeout_s=None) as http, asyncio.TaskGroup() as group:
+                measurer = Measurer(
+                    leader.state,
+                    leader.tell,
+                    leader.now,
+                    http,
+                    prometheus_url=config.prometheus_url,
+                    credential=credential,
+                )
+                group.create_task(feed.run(), name="feed")
+                group.create_task(measurer.run(), name="measurer")
 
     async def _keep_roles(self, leader: Leader, client: SchedulerClient) -> None:
         """Subscribe with every role that an app has."""

@@ -47,6 +47,11 @@ class Marathon:
         found: Json = self._transport.get(self._app(app_id), query={"embed": ["waits"]} if waits else None)["app"]
         return found
 
+    def autoscaling(self, app_id: str) -> Json:
+        """What its autoscaling decided lately (an extension).   Errors: NotFound."""
+        found: Json = self._transport.get(self._app(app_id, "/autoscaling"))
+        return found
+
     def has_app(self, app_id: str) -> bool:
         try:
             self.app(app_id)

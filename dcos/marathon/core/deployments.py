@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deploy, everywhere, launch, rollout, root, tasks
+from dcos.marathon.core import deploy, everywhere, launch, rebalancing, rollout, root, tasks
 from dcos.marathon.core.deploy import Crew, Decision
 from dcos.marathon.core.errors import Conflict, Locked, Refused, TooMany, Unknown
 from dcos.marathon.core.plan import steps
@@ -210,7 +210,8 @@ def _keep(turn: Turn, spec_id: str) -> None:
     spec = turn.state.wanted(spec_id)
     if spec is not None:
         _end_strays(turn, spec)
-        spec = everywhere.effective(turn.state, turn.settings, spec)
+        spec = rebalancing.effective(turn.state, everywhere.effective(turn.state, turn.settings, spec))
+        spec = rebalancing.spread(turn, spec)
         decision = deploy.steady(spec, _crew(turn, spec_id))
         _apply(turn, spec, spec_id, decision, "more instances than wanted")
         return
@@ -247,6 +248,8 @@ def _drive(turn: Turn, deployment: Deployment, spec_id: str) -> None:
             _apply(turn, spec, spec_id, deploy.hold(spec, crew, held.new, held.old), reason, original or spec)
         state.waits[spec_id] = "paused"
         return
+    if action.kind is ActionKind.SCALE and spec is not None:
+        spec = rebalancing.spread(turn, spec)
     progress = deployment.rollouts.get(spec_id)
     if progress is not None and spec is not None and action.kind is ActionKind.RESTART:
         decision, stopped = _roll_out(turn, deployment, spec, original, progress, crew)

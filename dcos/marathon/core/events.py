@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dcos.marathon.core.agents import Cluster
+from dcos.marathon.core.autoscale import Sample
 from dcos.marathon.core.root import Fields
 from dcos.marathon.core.state import Measurement
 from dcos.model.marathon import App
@@ -153,6 +154,14 @@ class ClusterSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampled:
+    """An app with autoscaling was measured."""
+
+    app_id: str
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """The query of a rollout was answered."""
 
@@ -184,6 +193,7 @@ Event = (
     | Probed
     | ReadinessProbed
     | ClusterSeen
+    | Sampled
     | Measured
     | Tick
 )

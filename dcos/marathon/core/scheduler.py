@@ -12,7 +12,19 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deployments, events, explain, launch, matching, residents, rollout, root, tasks
+from dcos.marathon.core import (
+    autoscaling,
+    deployments,
+    events,
+    explain,
+    launch,
+    matching,
+    rebalancing,
+    residents,
+    rollout,
+    root,
+    tasks,
+)
 from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
 from dcos.marathon.core.root import Draft
 from dcos.marathon.core.state import CoreSettings, State, Turn
@@ -93,6 +105,7 @@ class Scheduler:
                 self._readiness(turn, event)
             case events.ClusterSeen(cluster):
                 self.state.cluster = cluster
+                rebalancing.look(turn)
                 self.state.dirty |= {app.id for app in self.state.apps.values() if app.instances_mode is not None}
             case events.Tick():
                 self._tick(turn)
@@ -111,6 +124,8 @@ class Scheduler:
                 return deployments.pause(turn, deployment_id, "asked by a client")
             case events.SteerDeployment(deployment_id, action):
                 return deployments.go_on(turn, deployment_id, promote=action == "promote")
+            case events.Sampled(app_id, sample):
+                autoscaling.sampled(turn, app_id, sample)
             case events.Measured(spec_id, measurement):
                 rollout.note_measurement(turn, spec_id, measurement)
             case events.SetEnforceRole(group_id, enforce):
@@ -247,6 +262,7 @@ class Scheduler:
         residents.tick(turn)
         launch.tick(turn)
         rollout.tick(turn)
+        rebalancing.tick(turn)
         explain.tell(turn)
         state = self.state
         if not state.subscribed:

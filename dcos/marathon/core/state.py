@@ -13,10 +13,12 @@ from typing import Any
 
 from dcos.marathon.core import effects
 from dcos.marathon.core.agents import Cluster
+from dcos.marathon.core.autoscale import Advice
 from dcos.marathon.core.backoff import Delay
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.queue import LaunchQueue
+from dcos.marathon.core.rebalance import Move
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import MARATHON_CHECKS, App
 from dcos.model.marathon_state import (
@@ -70,6 +72,14 @@ class CoreSettings:
     max_running_deployments: int = 100
     max_versions: int = 50
     new_group_enforce_role: bool = False
+
+
+@dataclass(slots=True)
+class Watched:
+    """An app with autoscaling, as this leader knows it."""
+
+    since: float
+    history: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,12 @@ class State:
     """Per deployment the apps and pods whose action of the running step is done."""
     waits: dict[str, str] = field(default_factory=dict)
     """Why the running action of an app or pod is not done."""
+    autoscaling: dict[str, Watched] = field(default_factory=dict)
+    moves: dict[str, tuple[Move, ...]] = field(default_factory=dict)
+    """By app those that its rebalancing has under way."""
+    moved_at: dict[str, float] = field(default_factory=dict)
+    avoided: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Until when an app's rebalancing leaves a group alone: (app, group)."""
     everywhere: dict[str, tuple[tuple[float, str], frozenset[str]]] = field(default_factory=dict)
     """Agents that shall have an instance of an app that runs on all, by app: for (the cluster as seen at, its version)."""
     measured: dict[str, Measurement] = field(default_factory=dict)

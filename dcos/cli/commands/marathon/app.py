@@ -135,6 +135,25 @@ def explain(context: Context, app_id: str, as_json: bool) -> None:
     emit_waits(normal(app_id), found, as_json=as_json)
 
 
+@app.command()
+@click.argument("app_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def autoscaling(context: Context, app_id: str, as_json: bool) -> None:
+    """Say what the autoscaling of the app APP_ID decided lately, and why. (Not in upstream's dcos.)"""
+    try:
+        found = context.marathon.autoscaling(app_id)
+    except NotFound as error:
+        fail(error.message)
+    if as_json:
+        emit_json(found)
+        return
+    rows = [
+        (one["at"], one["instances"], one["wanted"], one["applied"], one["explanation"]) for one in found["history"]
+    ]
+    emit_table(("AT", "INSTANCES", "WANTED", "APPLIED", "WHY"), rows)
+
+
 def _version(context: Context, app_id: str, wanted: str | None) -> str | None:
     """The timestamp that ``wanted`` means: itself, or so many versions back."""
     if wanted is None or not wanted.lstrip("-").isdecimal():

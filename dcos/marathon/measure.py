@@ -1,0 +1,239 @@
+"""Measures for autoscaling and rollouts: agents' statistics, the instances' own counters, Prometheus queries.
+
+Only gathers; the core decides. An app is looked at once per its interval; everything has a timeout, and a look that fails is
+a value that is not known, with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from dcos.client import prometheus
+from dcos.client.prometheus import NoValue
+from dcos.marathon.core import events, usage
+from dcos.marathon.core.autoscale import Sample
+from dcos.marathon.core.state import Measurement, State
+from dcos.marathon.core.usage import Count, Usage
+from dcos.marathon.probes import endpoint
+from dcos.model.marathon import App
+from dcos.model.marathon_growth import Autoscaling, Promotion, RequestTarget
+from dcos.model.marathon_state import Condition, Instance
+
+LOOK_S: Final = 1.0
+TIMEOUT_S: Final = 5.0
+PARALLEL: Final = 50
+MAX_TROUBLES: Final = 5
+
+
+class _Statistics(msgspec.Struct, frozen=True):
+    timestamp: float
+    cpus_system_time_secs: float | None = None
+    cpus_user_time_secs: float | None = None
+    mem_rss_bytes: float | None = None
+
+
+class _Executor(msgspec.Struct, frozen=True):
+    executor_id: str
+    statistics: _Statistics | None = None
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Of one app: what was seen last time."""
+
+    due: float = 0.0
+    usages: dict[str, Usage] = field(default_factory=dict)
+    counts: dict[str, Count] = field(default_factory=dict)
+
+
+class Measurer:
+    """``tell`` takes what was found. ``auth``: what agents want, (principal, secret)."""
+
+    def __init__(
+        self,
+        state: State,
+        tell: Callable[[events.Event], None],
+        now: Callable[[], float],
+        session: aiohttp.ClientSession,
+        *,
+        prometheus_url: str | None = None,
+        credential: tuple[str, str] | None = None,
+    ) -> None:
+        self._state = state
+        self._tell = tell
+        self._now = now
+        self._session = session
+        self._prometheus = prometheus_url
+        self._auth = aiohttp.BasicAuth(*credential) if credential else None
+        self._apps: dict[str, _Memory] = {}
+        self._bounds: dict[str, float] = {}
+        self._turns = asyncio.Semaphore(PARALLEL)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Everything that is due now."""
+        state, now = self._state, self._now()
+        scaled = {app.id: app for app in state.apps.values() if app.autoscaling is not None}
+        for gone in set(self._apps) - set(scaled):
+            del self._apps[gone]
+        due = []
+        for app_id, app in scaled.items():
+            memory = self._apps.setdefault(app_id, _Memory())
+            if now >= memory.due and app.autoscaling is not None:
+                memory.due = now + app.autoscaling.interval_seconds
+                due.append((app, app.autoscaling, memory))
+        if due:
+            needed = [app.id for app, policy, _ in due if policy.cpu is not None or policy.mem is not None]
+            statistics, troubles = await self._statistics(needed)
+            await asyncio.gather(*(self._sample(*one, statistics, troubles) for one in due))
+        await self._rollouts(now)
+
+    # ---- autoscaling ----
+
+    def _running(self, app_id: str) -> list[Instance]:
+        return [one for one in self._state.instances_of(app_id) if one.condition is Condition.RUNNING]
+
+    async def _statistics(self, app_ids: Collection[str]) -> tuple[dict[str, Usage], dict[str, str]]:
+        """(usage by executor id, trouble by agent id) of the agents where these apps run."""
+        cluster = self._state.cluster
+        agents = {one.agent.agent_id for app_id in app_ids for one in self._running(app_id)}
+        found: dict[str, Usage] = {}
+        troubles: dict[str, str] = {}
+
+        async def ask(agent_id: str) -> None:
+            agent = cluster.agents.get(agent_id) if cluster else None
+            if agent is None:
+                troubles[agent_id] = f"the master did not yet tell of agent {agent_id}"
+                return
+            try:
+                raw = await self._get(f"http://{agent.address}/monitor/statistics")
+                for one in msgspec.json.decode(raw, type=list[_Executor]):
+                    if one.statistics is not None:
+                        found[one.executor_id] = _usage(one.statistics)
+            except (NoValue, msgspec.MsgspecError) as error:
+                troubles[agent_id] = f"agent {agent.ref.host}: {error}"
+
+        await asyncio.gather(*(ask(one) for one in sorted(agents)))
+        return found, troubles
+
+    async def _get(self, url: str, *, auth: bool = True) -> bytes:
+        """Errors: NoValue."""
+        try:
+            async with (
+                self._turns,
+                self._session.get(
+                    url, auth=self._auth if auth else None, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+                ) as response,
+            ):
+                raw = await response.content.read(prometheus.MAX_BYTES)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoValue(str(error) or type(error).__name__) from error
+        if response.status != 200:
+            raise NoValue(f"status {response.status}")
+        return raw
+
+    async def _sample(
+        self,
+        app: App,
+        policy: Autoscaling,
+        memory: _Memory,
+        statistics: dict[str, Usage],
+        agent_troubles: dict[str, str],
+    ) -> None:
+        running = self._running(app.id)
+        troubles = [
+            agent_troubles[agent]
+            for agent in sorted({one.agent.agent_id for one in running})
+            if agent in agent_troubles and (policy.cpu is not None or policy.mem is not None)
+        ]
+        mine = {one.task.id: statistics[one.task.id] for one in running if one.task.id in statistics}
+        cpu = usage.average(usage.cpu_percent(memory.usages, mine, app.cpus), len(running))
+        mem = usage.average(usage.mem_percent(mine, app.mem), len(running))
+        memory.usages = mine
+        requests = query = None
+        if policy.requests is not None:
+            requests = await self._requests(app, policy.requests, running, memory, troubles)
+        if policy.query is not None:
+            try:
+                query = await self._query(policy.query.prometheus_url, policy.query.query)
+            except NoValue as error:
+                troubles.append(str(error))
+        sample = Sample(
+            cpu=cpu if policy.cpu is not None else None,
+            mem=mem if policy.mem is not None else None,
+            requests=requests,
+            query=query,
+            troubles=tuple(troubles[:MAX_TROUBLES]),
+        )
+        self._tell(events.Sampled(app.id, sample))
+
+    async def _requests(
+        self, app: App, target: RequestTarget, running: list[Instance], memory: _Memory, troubles: list[str]
+    ) -> float | None:
+        counts: dict[str, Count] = {}
+
+        async def ask(one: Instance) -> None:
+            where = endpoint(app, one, target.port_index)
+            if where is None:
+                troubles.append(f"{one.id} has no port {target.port_index}")
+                return
+            host = f"[{where[0]}]" if ":" in where[0] else where[0]
+            try:
+                raw = await self._get(f"http://{host}:{where[1]}{target.path}", auth=False)
+                value = prometheus.counter(raw.decode(errors="replace"), target.metric)
+                counts[one.task.id] = Count(self._now(), value)
+            except NoValue as error:
+                troubles.append(f"{one.id}: {error}")
+
+        await asyncio.gather(*(ask(one) for one in running))
+        rates = [usage.rate(memory.counts.get(task_id), count) for task_id, count in counts.items()]
+        memory.counts = counts
+        return usage.total([one for one in rates if one is not None], len(running))
+
+    async def _query(self, url: str | None, text: str) -> float:
+        """Errors: NoValue."""
+        where = url or self._prometheus
+        if where is None:
+            raise NoValue("no Prometheus is known: set prometheusUrl or --prometheus_url")
+        return await prometheus.query(self._session, where, text, timeout_s=TIMEOUT_S)
+
+    # ---- rollouts ----
+
+    async def _rollouts(self, now: float) -> None:
+        under_way: dict[str, Promotion] = {}
+        for deployment in list(self._state.deployments.values()):
+            for app_id in deployment.rollouts:
+                app = self._state.apps.get(app_id)
+                promotion = app.upgrade_strategy.promotion if app and app.upgrade_strategy else None
+                if promotion is not None and promotion.metric is not None:
+                    under_way[app_id] = promotion
+        self._bounds = {app_id: due for app_id, due in self._bounds.items() if app_id in under_way}
+        due = {app_id: one for app_id, one in under_way.items() if now >= self._bounds.get(app_id, 0.0)}
+        await asyncio.gather(*(self._bound(app_id, promotion, now) for app_id, promotion in due.items()))
+
+    async def _bound(self, app_id: str, promotion: Promotion, now: float) -> None:
+        self._bounds[app_id] = now + promotion.interval_seconds
+        assert promotion.metric is not None
+        try:
+            value = await self._query(promotion.metric.prometheus_url, promotion.metric.query)
+            found = Measurement(now, value)
+        except NoValue as error:
+            found = Measurement(now, None, str(error))
+        self._tell(events.Measured(app_id, found))
+
+
+def _usage(one: _Statistics) -> Usage:
+    cpu = None
+    if one.cpus_user_time_secs is not None or one.cpus_system_time_secs is not None:
+        cpu = (one.cpus_user_time_secs or 0.0) + (one.cpus_system_time_secs or 0.0)
+    return Usage(one.timestamp, cpu, one.mem_rss_bytes)
