@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dcos.agent.core.exits import Exit
+from dcos.model.resources import Resources
 from dcos.testing.sim import orders
 from dcos.testing.sim.process import Process
 
@@ -234,6 +235,36 @@ def crash_executor(world: World) -> None:
         machine.exit(container, world.rng.choice((Exit(code=1), Exit(signal=9), Exit(code=0))))
 
 
+def docker_away(world: World) -> None:
+    """A machine's Docker Engine does not answer for a while; what it runs lives on."""
+    machine = world.rng.choice(world.agents).machine
+    machine.docker_away = True
+    world.loop.call_later(world.rng.choice((1.0, 10.0, 60.0)), machine.docker_back)
+
+
+def nest_container(world: World) -> None:
+    """An operator starts a container inside of a running one."""
+    agent = _pick(world, world.agents)
+    if agent is not None:
+        agent.nest(world.rng)
+
+
+def kill_nested(world: World) -> None:
+    """An operator kills a nested container, or removes one that ended."""
+    agent = _pick(world, world.agents)
+    if agent is not None:
+        agent.end_nested(world.rng)
+
+
+def change_machine(world: World) -> None:
+    """A machine gets more cpus and another attribute; its agent is restarted, and keeps its tasks and its id."""
+    one = _pick(world, world.agents)
+    if one is not None:
+        one.machine.total += Resources.parse("cpus:1")
+        one.attributes = (*one.attributes, f"mark{len(one.attributes)}")
+        one.crash(world.rng.uniform(0.1, 5.0))
+
+
 def change_apps(world: World) -> None:
     """Somebody wants something else of Marathon."""
     world.clients.change()
@@ -280,6 +311,10 @@ TABLE: dict[Fault, int] = {
     tear_down: 1,
     kill_tasks: 14,
     crash_executor: 6,
+    docker_away: 2,
+    nest_container: 6,
+    kill_nested: 3,
+    change_machine: 2,
     change_apps: 10,
     crash_marathon: 4,
 }

@@ -10,6 +10,9 @@ import msgspec
 from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     CommandInfo,
+    ContainerInfo,
+    ContainerInfoDockerInfo,
+    ContainerInfoType,
     DurationInfo,
     ExecutorID,
     ExecutorInfo,
@@ -70,12 +73,19 @@ def choose(
         )
         return _group(executor, tasks)
     if not program:
-        return _launch(tasks)
+        return _launch([_maybe_docker(framework, rng, one) for one in tasks])
     own = _program(framework, rng, offer)
     bare = [msgspec.structs.replace(one, command=None, data=_words(one)) for one in tasks]
     if together:
         return _group(own, bare)
     return _launch([msgspec.structs.replace(one, executor=own) for one in bare])
+
+
+def _maybe_docker(framework: FrameworkProcess, rng: random.Random, task: TaskInfo) -> TaskInfo:
+    if not framework.world.scale.whole or rng.random() < 0.5:
+        return task
+    docker = ContainerInfoDockerInfo(image=rng.choice(("one", "two", "three")))
+    return msgspec.structs.replace(task, container=ContainerInfo(type=ContainerInfoType.DOCKER, docker=docker))
 
 
 def _words(task: TaskInfo) -> bytes:

@@ -21,6 +21,7 @@ from dcos.agent.sandbox import WorkDir
 from dcos.agent.volumes import Volumes
 from dcos.model.resources import Resources
 from dcos.model.v1.types import CommandInfo, Resource
+from dcos.testing.sim.engine import Made
 from dcos.testing.sim.process import Life
 from dcos.testing.sim.program import Program
 
@@ -80,7 +81,15 @@ class Machine:
         self._truth = truth
         self._loop = loop
         self._boots = 1
-        self._pids = 100
+        self._pids = 100_000_000
+        """More than any kernel gives: whatever signals such a number signals nobody."""
+        self.whole = False
+        """Its agent has the real containerizer."""
+        self.plans: dict[str, tuple[Plan, bool]] = {}
+        """What containers are to run, and whether their framework checkpoints (``launcher.py``)."""
+        self.docker: dict[str, Made] = {}
+        self.docker_away = False
+        self.images: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def reboot(self) -> None:
@@ -91,6 +100,10 @@ class Machine:
             if container is not None:
                 self._finish(container, Exit())
         self.boxes.clear()
+        self.plans.clear()
+
+    def docker_back(self) -> None:
+        self.docker_away = False
 
     def begin(self, plan: Plan, *, checkpoint: bool) -> Container:
         self._pids += 1
@@ -105,7 +118,8 @@ class Machine:
         if float(words[1]) > 0:
             container.timer = self._loop.call_later(float(words[1]), self._finish, container, Exit(code=int(words[2])))
         self.boxes[plan.container_id] = container
-        container.run = self.start(plan.task_id, plan.framework_id)
+        if plan.framework_id:
+            container.run = self.start(plan.task_id, plan.framework_id)
         return container
 
     def start(self, task: str, framework: str) -> Run:

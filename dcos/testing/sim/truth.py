@@ -195,6 +195,11 @@ class Truth:
             mine = {task for _, task in record.tasks}
             if live != mine:
                 out.append(f"{agent.name} runs {sorted(live)}, the master thinks {sorted(mine)}")
+            if {one.name for one in record.info.attributes} != set(agent.attributes):
+                out.append(
+                    f"{agent.name} has attributes {agent.attributes}, the master thinks {record.info.attributes}"
+                )
+            out += self._nested(agent)
             if record.total != daemon.core.operations.total:
                 out.append(f"{agent.name} has {daemon.core.operations.total}, the master thinks {record.total}")
             out += [
@@ -210,6 +215,17 @@ class Truth:
             held = {run.task_id for _, _, run in daemon.core.runs()}
             if live != held:
                 out.append(f"{agent.name} runs {sorted(live)}, its daemon thinks {sorted(held)}")
+        return out
+
+    def _nested(self, agent: AgentProcess) -> list[str]:
+        """Containers within containers end with them."""
+        live = {one.plan.container_id for one in agent.machine.live}
+        groups = {executor.run_id for _, executor, _ in agent.daemon.core.runs()} if agent.daemon is not None else set()
+        out = []
+        for name in live:
+            parent = name.rpartition(".")[0]
+            if parent and parent not in live and parent.rpartition(".")[2] not in live | groups:
+                out.append(f"{agent.name}: {name} lives on without {parent}")
         return out
 
     def _reserved(self) -> dict[str, list[Resource]]:
@@ -252,6 +268,9 @@ class Truth:
             if run is not None and run.live:
                 if note.state not in _RUNS:
                     out.append(f"{note.id} runs on {run.machine.name}, its framework thinks {note.state}")
+            elif note.state is TaskState.TASK_UNREACHABLE and note.agent in state.unreachable:
+                # an agent that was given up and returned when its machine was down: upstream tells no more of it
+                continue
             elif note.live and note.state is not TaskState.TASK_UNKNOWN:
                 out.append(f"{note.id} does not run, its framework thinks {note.state}")
         return out

@@ -46,6 +46,8 @@ class Scale:
     pause_s: float
     """Mean between two faults."""
     marathon: bool = False
+    whole: bool = False
+    """Agents have the real containerizer, with docker and nested containers."""
     session_s: float = 10.0
     ping_s: float = 5.0
     missed_pings: int = 3
@@ -67,6 +69,7 @@ class Scale:
         marathon = agents < 50 and rng.random() < 0.25
         return cls(
             agents=agents,
+            whole=agents < 6 and rng.random() < 0.15,
             marathon=marathon,
             frameworks=1 if marathon else rng.choice((1, 1, 2, 2, 3)) if agents < 50 else 4,
             storm_s=rng.choice((30.0, 60.0, 60.0, 120.0, 240.0)) if agents < 50 else 60.0,
@@ -133,7 +136,9 @@ class World:
         )
         rng = random.Random(self.rng.getrandbits(64))
         name = f"agent{number}"
-        return AgentProcess(self, number, Machine(name, folder / name, total, rng, self.truth, self.loop))
+        machine = Machine(name, folder / name, total, rng, self.truth, self.loop)
+        machine.whole = self.scale.whole
+        return AgentProcess(self, number, machine)
 
     def _habits(self, number: int) -> Habits:
         rng = self.rng
@@ -275,6 +280,8 @@ class World:
             self.network.power(host, on=True)
         for framework in self.frameworks:
             framework.lay_ghosts()
+        for agent in self.agents:
+            agent.machine.docker_away = False
         for process in self.processes:
             if process.life is not None:
                 process.life.countdown = None
@@ -350,6 +357,12 @@ class World:
         def problems() -> list[str]:
             out = self.truth.problems()
             out += [f"{name} still runs" for name, run in self.truth.runs.items() if run.live]
+            out += [
+                f"{agent.name} still has container {one.plan.container_id}"
+                for agent in self.agents
+                for one in agent.machine.live
+            ]
+            out += [f"{agent.name} still keeps docker's {one}" for agent in self.agents for one in agent.machine.docker]
             for master in self.masters:
                 if master.leads and master.api is not None:
                     out += [

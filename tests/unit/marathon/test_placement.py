@@ -12,6 +12,7 @@ from dcos.model.marathon_state import AgentRef
 from dcos.model.resources import Resources
 from dcos.model.v1 import types as v1
 from dcos.scheduling import build, constraints
+from dcos.scheduling import match as match_module
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.constraints import NOWHERE, Spread
 from dcos.scheduling.match import Match, Place, Policy, Reason, demand_of, match
@@ -252,3 +253,23 @@ def test_arguments_instead_of_a_shell_command() -> None:
     info, _ = made(app)
     assert info.command is not None
     assert (info.command.shell, info.command.value, info.command.arguments) == (False, "sleep", ("sleep", "5"))
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "now", "away"),
+    [(None, 99.0, False), (None, 100.0, True), (None, 1e9, True), (60.0, 159.0, True), (60.0, 160.0, False)],
+)
+def test_an_agent_is_away_for_its_window_only(duration_s: float | None, now: float, away: bool) -> None:
+    """Also a schedule that nobody takes back ends (Marathon's Availability)."""
+    window = v1.Unavailability(
+        start=v1.TimeInfo(nanoseconds=100 * 10**9),
+        duration=None if duration_s is None else v1.DurationInfo(nanoseconds=int(duration_s * 1e9)),
+    )
+    offer = v1.Offer(
+        id=v1.OfferID(value="o"),
+        framework_id=v1.FrameworkID(value="f"),
+        agent_id=v1.AgentID(value="a"),
+        hostname="h",
+        unavailability=window,
+    )
+    assert match_module.place_of(offer, now=now, default_role="*").in_maintenance is away
