@@ -21,7 +21,16 @@ from dcos.runtime import http
 from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.log import Logger
 from dcos.wire import agent_link, link_proof
-from dcos.wire.agent_link import AgentMessage, MasterMessage, Ping, Pong, Registered, Reregister, Shutdown
+from dcos.wire.agent_link import (
+    AgentMessage,
+    ExitedExecutor,
+    MasterMessage,
+    Ping,
+    Pong,
+    Registered,
+    Reregister,
+    Shutdown,
+)
 from dcos.wire.errors import WireError
 from dcos.wire.recordio import Decoder, frame
 
@@ -104,6 +113,8 @@ class AgentLink:
         self._leader: str | None = None
         self._leader_changed = asyncio.Event()
         self._outbox: asyncio.Queue[bytes] | None = None
+        self._held: list[bytes] = []
+        """Ends of executors that our first words counted as alive, until the master has taken those words."""
         self.connected = False
 
     @property
@@ -112,8 +123,13 @@ class AgentLink:
         return self._leader
 
     def send(self, message: AgentMessage) -> bool:
-        """Queue for the master; False (and dropped) when not registered there."""
+        """Queue for the master; False (and dropped) when not registered there.
+
+        The end of an executor is said once only, so it waits while a registration is under way.
+        """
         if self._outbox is None or not self.connected:
+            if self._outbox is not None and isinstance(message, ExitedExecutor):
+                self._held.append(frame(agent_link.encode(message)))
             return False
         with contextlib.suppress(asyncio.QueueFull):
             self._outbox.put_nowait(frame(agent_link.encode(message)))
@@ -179,7 +195,7 @@ class AgentLink:
 
     async def _exchange(self, leader: str) -> None:
         outbox: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
-        self._outbox = outbox
+        self._outbox, self._held = outbox, []
         outbox.put_nowait(frame(agent_link.encode(self._hello())))
 
         async def body() -> AsyncIterator[bytes]:
@@ -193,6 +209,12 @@ class AgentLink:
             async with asyncio.timeout(FIRST_ANSWER_S):
                 read = await stack.enter_async_context(self._dial(leader, body()))
             await self._read(read, leader)
+
+    def _say_held(self) -> None:
+        assert self._outbox is not None
+        for data in self._held:
+            self._outbox.put_nowait(data)
+        self._held = []
 
     async def _read(self, read: Read, leader: str) -> None:
         decoder = Decoder()
@@ -213,6 +235,7 @@ class AgentLink:
                 if isinstance(message, Registered):
                     silence_s = message.ping_timeout_s
                     self.connected = True
+                    self._say_held()
                 elif isinstance(message, Ping):
                     if not message.connected:
                         raise LinkBroken("the master does not count this agent as connected")

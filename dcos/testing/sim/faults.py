@@ -245,8 +245,9 @@ def docker_away(world: World) -> None:
 def nest_container(world: World) -> None:
     """An operator starts a container inside of a running one."""
     agent = _pick(world, world.agents)
-    if agent is not None:
-        agent.nest(world.rng)
+    for _ in range(world.rng.randint(1, 3)):
+        if agent is not None:
+            agent.nest(world.rng)
 
 
 def kill_nested(world: World) -> None:

@@ -186,7 +186,8 @@ class FrameworkProcess(Process):
 
     def _updated(self, status: TaskStatus) -> None:
         task_id = status.task_id.value
-        self.world.trace(self.name, "hears", task_id, status.state, status.reason or "", status.source or "")
+        words = status.message or "" if status.state is TaskState.TASK_ERROR else ""
+        self.world.trace(self.name, "hears", task_id, status.state, status.reason or "", status.source or "", words)
         note = self.notes.get(task_id)
         if note is None:
             self.world.trace.violation(self.name, f"heard of {task_id}, which it never launched")

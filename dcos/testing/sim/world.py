@@ -69,7 +69,7 @@ class Scale:
         marathon = agents < 50 and rng.random() < 0.25
         return cls(
             agents=agents,
-            whole=agents < 6 and rng.random() < 0.15,
+            whole=agents < 6 and rng.random() < 0.25,
             marathon=marathon,
             frameworks=1 if marathon else rng.choice((1, 1, 2, 2, 3)) if agents < 50 else 4,
             storm_s=rng.choice((30.0, 60.0, 60.0, 120.0, 240.0)) if agents < 50 else 60.0,
