@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from dcos.agent.containerizer.base import Ended, Found, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
+from dcos.agent.containerizer.cni import Plugins
 from dcos.agent.containerizer.containerizer import Containerizer, Settings
 from dcos.agent.containerizer.docker import DockerBackend
 from dcos.agent.containerizer.host import HostBackend
+from dcos.agent.containerizer.networks import Networks
 from dcos.agent.containerizer.privileges import PrivilegeRules
 from dcos.agent.core.environment import AgentEnvironment, Ids
 from dcos.agent.core.events import Plan
@@ -123,6 +125,7 @@ class WholeContainers(Containerizer):
             oci=None,
             oci_unusable="not simulated",
             docker=lambda: self.docker,
+            networks=Networks(Plugins(None, "")),
             fetcher=self.fetcher,
             settings=Settings(sandbox_directory="/mnt/mesos/sandbox", switch_user=False, enable_cfs=False),
             agent_environment=lambda: AgentEnvironment(

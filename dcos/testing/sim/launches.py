@@ -32,7 +32,7 @@ from dcos.testing.sim.notes import TaskNote
 if TYPE_CHECKING:
     from dcos.testing.sim.framework import FrameworkProcess
 
-OVERHEAD = Resources.parse("cpus:0.1;mem:32")
+OVERHEAD = Resources.parse("cpus:0.1;mem:32;disk:1")
 """Of an executor."""
 PROGRAM = "executor"
 """The command of a custom executor's container."""

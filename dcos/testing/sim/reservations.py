@@ -6,7 +6,7 @@ What one RESERVE makes carries its operation's id as a label, so that truth can 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -178,9 +178,13 @@ class Reservations:
             if not one.final
         )
 
-    def problems(self, held: dict[str, list[Resource]]) -> list[str]:
-        """``held``: what the agents have, by label."""
-        out = [f"operation {one.id} is {one.state}" for one in self.notes.values() if one.state in _UNSETTLED]
+    def problems(self, held: dict[str, list[Resource]], lost: Collection[str]) -> list[str]:
+        """``held``: what the agents have, by label. ``lost``: agents that are given up, of which nothing more is known."""
+        out = [
+            f"operation {one.id} is {one.state}"
+            for one in self.notes.values()
+            if one.state in _UNSETTLED and not (one.state is OperationState.OPERATION_UNREACHABLE and one.agent in lost)
+        ]
         about: dict[str, list[OperationNote]] = {}
         for one in self.notes.values():
             about.setdefault(one.label, []).append(one)

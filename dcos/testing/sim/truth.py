@@ -164,7 +164,7 @@ class Truth:
         out += world.operator.promises.problems(state)
         reserved = self._reserved()
         for framework in world.frameworks:
-            out += framework.reservations.problems(reserved)
+            out += framework.reservations.problems(reserved, state.unreachable)
         known = {name for framework in world.frameworks for name in framework.notes}
         known |= set(world.clients.living())
         out += world.clients.problems() if world.marathons else []
