@@ -98,7 +98,8 @@ def role_faults(spec: RunSpec, roles: Collection[str], accepted_path: str) -> It
     if _ROLE_BAD.search(role) or role.startswith(("/", "-")) or role.endswith("/") or "//" in role:
         yield "/role", "is not a valid Mesos role"
     elif role == "*" and spec.is_resident:
-        yield "/role", "must not be * with persistent volumes: Mesos reserves resources for other roles only"
+        kind = "apps" if isinstance(spec, App) else "pods"
+        yield "/role", f"Resident {kind} cannot have the role *"
     elif role not in roles:
         expected = ", ".join(sorted(roles))
         yield "/role", f"got {role}, expected one of: [{expected}]"
@@ -123,5 +124,7 @@ def strategy_faults(spec: RunSpec, upgrade_path: str, unreachable_path: str) -> 
         yield from least(f"{unreachable_path}/inactiveAfterSeconds", unreachable.inactive_after_seconds, 0)
         if unreachable.expunge_after_seconds < unreachable.inactive_after_seconds:
             yield unreachable_path, "inactiveAfterSeconds must be less than or equal to expungeAfterSeconds"
-        if spec.is_resident:
+        if spec.is_resident and kind == "pods":
+            yield "/", "unreachableStrategy must be disabled for pods with persistent volumes"
+        elif spec.is_resident:
             yield unreachable_path, f"must be disabled for {kind} with persistent volumes"

@@ -18,15 +18,17 @@ from dcos.marathon.core.common_rules import (
 )
 from dcos.marathon.core.validate import MAX_URI
 from dcos.marathon.core.validate_extras import rollout_faults
-from dcos.model.marathon import CheckCommand, EngineType, EnvSecret, ExecutorResources, NetworkMode
+from dcos.model.marathon import CheckCommand, EngineType, EnvSecret, ExecutorResources, LinuxInfo, NetworkMode
 from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodHealthCheck, PodVolume
 from dcos.scheduling import ids
 from dcos.scheduling.constraints import constraint_fault
 
 NAME_TEXT = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAME = re.compile(NAME_TEXT)
-VARIABLE_TEXT = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_VARIABLE = re.compile(VARIABLE_TEXT)
+NETWORK_NAME_TEXT = (
+    "networkNames must be a single item list when hostPort is specified and more than 1 container network is defined"
+)
+IPC_MODES = ("PRIVATE", "SHARE_PARENT")
 MAX_NAME = 63
 MAX_PATH = 1024
 
@@ -47,22 +49,26 @@ def _all(pod: Pod, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
     if not pod.containers:
         yield "/containers", "must not be empty"
     if not _unique(one.name for one in pod.containers):
-        yield "/containers", "container names are unique"
+        yield "/containers", "container names must be unique"
     for index, container in enumerate(pod.containers):
         yield from _container(f"/containers({index})", container, pod, rules)
     if not _unique(one.name for one in pod.volumes):
-        yield "/volumes", "volume names are unique"
+        yield "/volumes", "volume names must be unique"
     for index, volume in enumerate(pod.volumes):
         yield from _volume(f"/volumes({index})", volume, pod)
-    for text, found in (
-        ("Endpoint names are unique", [one.name for one in pod.endpoints]),
-        ("Container ports are unique", [one.container_port for one in pod.endpoints if one.container_port]),
-        ("Host ports are unique", [one.host_port for one in pod.endpoints if one.host_port]),
+    for what, found in (
+        ("endpoint names nust", [one.name for one in pod.endpoints]),  # sic, as upstream
+        ("container ports must", [one.container_port for one in pod.endpoints if one.container_port]),
+        ("host ports must", [one.host_port for one in pod.endpoints if one.host_port]),
     ):
         if not _unique(found):
-            yield "/", text
+            yield "/", f"{what} be unique across all containers"
     yield from _executor(pod.executor_resources)
     yield from _scheduling(pod, roles)
+    if pod.linux_info is not None:
+        if pod.linux_info.seccomp is not None:
+            yield "/linuxInfo/seccomp", "Seccomp configuration on executor level is not supported"
+        yield from _ipc("/linuxInfo", pod.linux_info)
 
 
 def _executor(wanted: ExecutorResources) -> Iterator[Fault]:
@@ -91,8 +97,8 @@ def _name(path: str, name: str) -> Iterator[Fault]:
 
 def _environment(path: str, given: Mapping[str, str | EnvSecret], pod: Pod) -> Iterator[Fault]:
     for name, value in given.items():
-        if not _VARIABLE.fullmatch(name):
-            yield f"{path}/{name}", f"must fully match regular expression '{VARIABLE_TEXT}'"
+        if not name:
+            yield path, "must not contain an empty name"
         if isinstance(value, EnvSecret) and value.secret not in pod.secrets:
             yield f"{path}/{name}", f"references undefined secret '{value.secret}'"
 
@@ -144,9 +150,29 @@ def _container(path: str, container: PodContainer, pod: Pod, rules: Rules) -> It
             yield from _between(f"{where}/destPath", len(artifact.dest_path), 1, MAX_PATH)
             if artifact.dest_path.startswith("/") or ".." in artifact.dest_path.split("/"):
                 yield f"{where}/destPath", "must be a relative path within the sandbox"
+    if container.linux_info is not None:
+        yield from _linux(f"{path}/linuxInfo", container.linux_info)
     grace_s = container.lifecycle.kill_grace_period_seconds if container.lifecycle is not None else None
     if grace_s is not None:
         yield from least(f"{path}/lifecycle/killGracePeriodSeconds", grace_s, 0)
+
+
+def _linux(path: str, info: LinuxInfo) -> Iterator[Fault]:
+    seccomp = info.seccomp
+    if seccomp is not None and seccomp.profile_name is not None and seccomp.unconfined:
+        yield f"{path}/seccomp", "Seccomp unconfined can NOT be true when Profile is defined"
+    elif seccomp is not None and seccomp.profile_name is None and not seccomp.unconfined:
+        yield f"{path}/seccomp", "Seccomp unconfined must be true when Profile is NOT defined"
+    yield from _ipc(path, info)
+
+
+def _ipc(path: str, info: LinuxInfo) -> Iterator[Fault]:
+    if info.ipc_info is None:
+        return
+    if info.ipc_info.mode not in IPC_MODES:
+        yield f"{path}/ipcInfo/mode", f"must be one of {', '.join(IPC_MODES)}"
+    if info.ipc_info.mode == "SHARE_PARENT" and info.ipc_info.shm_size is not None:
+        yield f"{path}/ipcInfo", "ipcInfo shmSize can NOT be set when mode is SHARE_PARENT"
 
 
 def _resources(path: str, container: PodContainer, pod: Pod, rules: Rules) -> Iterator[Fault]:
@@ -165,7 +191,7 @@ def _resources(path: str, container: PodContainer, pod: Pod, rules: Rules) -> It
     if limits is None:
         return
     if pod.legacy_shared_cgroups:
-        yield f"{path}/resourceLimits", "must be empty where legacySharedCgroups is true"
+        yield f"{path}/resourceLimits", "resourceLimits cannot be defined if legacySharedCgroups is enabled"
     yield from limit_faults(f"{path}/resourceLimits", limits, cpus=resources.cpus, mem=resources.mem)
 
 
@@ -174,7 +200,9 @@ def _endpoint(path: str, endpoint: Endpoint, pod: Pod) -> Iterator[Fault]:
     modes = {network.mode for network in pod.networks}
     names = [network.name for network in pod.networks if network.mode is NetworkMode.CONTAINER]
     if endpoint.container_port is not None:
-        yield from _between(f"{path}/containerPort", endpoint.container_port, 1, 65535)
+        yield from _between(f"{path}/containerPort", endpoint.container_port, 0, 65535)
+        if endpoint.container_port == 0 and endpoint.host_port is None:
+            yield f"{path}/containerPort", "0 stands for the host port: there is none"
     if endpoint.host_port is not None:
         yield from _between(f"{path}/hostPort", endpoint.host_port, 0, 65535)
     if NetworkMode.HOST in modes and endpoint.container_port is not None:
@@ -189,7 +217,7 @@ def _endpoint(path: str, endpoint: Endpoint, pod: Pod) -> Iterator[Fault]:
         if name not in names:
             yield f"{path}/networkNames", f"network '{name}' is not one of the pod's networks"
     if len(names) > 1 and endpoint.host_port is not None and len(endpoint.network_names) != 1:
-        yield path, "must declare exactly one networkNames when hostPort is used with several container networks"
+        yield path, NETWORK_NAME_TEXT
 
 
 def _command(path: str, command: CheckCommand) -> Iterator[Fault]:
@@ -237,7 +265,7 @@ def _volume(path: str, volume: PodVolume, pod: Pod) -> Iterator[Fault]:
     if volume.host == "":
         yield f"{path}/host", "must not be empty"
     if volume.secret is not None and volume.secret not in pod.secrets:
-        yield f"{path}/secret", "secret must refer to an existing secret"
+        yield f"{path}/secret", "volume.secret must refer to an existing secret"
     if volume.persistent is not None:
         yield from persistent_faults(volume.persistent, f"{path}/persistent")
     if not any(mount.name == volume.name for container in pod.containers for mount in container.volume_mounts):
@@ -258,7 +286,7 @@ def _scheduling(pod: Pod, roles: Collection[str]) -> Iterator[Fault]:
         fault = constraint_fault(constraint)
         if fault:
             yield f"{where}/constraints({index})", fault
-    yield from role_faults(pod, roles, f"{where}/acceptedResourceRoles")
+    yield from role_faults(pod, roles, "/acceptedResourceRoles")
     yield from strategy_faults(pod, "/scheduling/upgrade", "/scheduling/unreachableStrategy")
     if pod.upgrade_strategy is not None:
         yield from rollout_faults(pod.upgrade_strategy, "/scheduling/upgrade")
