@@ -34,13 +34,21 @@ def json_response(
 
 @web.middleware
 async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Unknown trouble becomes a logged 500 without internals; cancellation and HTTP answers pass."""
+    """Unknown trouble becomes a logged 500 without internals; cancellation and HTTP answers pass.
+
+    A body that is not what its headers say (damaged compression, an end too early) is its sender's fault: 400.
+    """
     try:
         response: web.StreamResponse = await handler(request)
     except web.HTTPException:
         raise
     except ConnectionResetError:
         raise
+    except web.RequestPayloadError:
+        request.content.feed_eof()  # nothing more of it can be read, and nobody shall try
+        refused = json_response({"message": "the body is not what its Content-Encoding and length say"}, status=400)
+        refused.force_close()
+        return refused
     except Exception:
         _log.exception("request_failed", method=request.method, path=request.path)
         return json_response({"message": "internal error"}, status=500)

@@ -16,11 +16,12 @@ from dcos.agent.config import Config as AgentConfig
 from dcos.agent.config import variables
 from dcos.agent.resources import agent_attributes
 from dcos.master.config import Config as MasterConfig
+from dcos.master.core.constraints import OfferFilter, RegexLimits, constraints_problem
 from dcos.model import attributes, values
 from dcos.model.resources import Resources
 from dcos.model.sizes import parse as size
 from dcos.model.v1 import agent, executor, master, scheduler
-from dcos.model.v1.types import DomainInfo
+from dcos.model.v1.types import AgentInfo, DomainInfo
 from dcos.runtime.settings import HelpWanted, SettingsError, duration, load
 from dcos.wire import acls, agent_link, credentials, executor_token, firewall, link_proof, mesos_json, mesos_proto
 from dcos.wire.errors import WireError
@@ -168,3 +169,21 @@ FLAGS = sorted({*MasterConfig.__dataclass_fields__, *AgentConfig.__dataclass_fie
 def test_flags(config: Any, argv: list[str]) -> None:
     with contextlib.suppress(SettingsError, HelpWanted):
         load(config, argv, {}, prefix="MESOS_", prog="p")
+
+
+@fuzz
+@given(given_=trees, regex=st.text(max_size=30) | st.text(alphabet="ab()[]{}|*+?.\\^$0123456789,:=!<", max_size=30))
+def test_offer_constraints(given_: Any, regex: str) -> None:
+    """Whatever passes is matched without trouble."""
+    attribute = {"selector": {"attribute_name": "x"}, "predicate": {"text_matches": {"regex": regex}}}
+    groups = [{"attribute_constraints": [attribute]}, given_]
+    try:
+        wanted = mesos_json.decode(
+            as_bytes({"role_constraints": {"r": {"groups": groups}}}), scheduler.OfferConstraints
+        )
+    except WireError:
+        return
+    if constraints_problem(wanted, RegexLimits()) is None:
+        OfferFilter(wanted, RegexLimits()).allows(
+            "r", AgentInfo(hostname="h", attributes=attributes.parse(f"x:{'ab' * 50}"))
+        )

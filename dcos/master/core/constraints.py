@@ -8,7 +8,6 @@ Source: Mesos scheduler.proto ``OfferConstraints`` and its filter (texts of prob
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,7 +97,6 @@ def _text(error: Exception) -> str:
     return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
-@functools.lru_cache(1024)
 def _compiled(regex: str, max_mem: int) -> _Pattern:
     """Errors: re2.error."""
     options = re2.Options()
@@ -111,15 +109,48 @@ def _compiled(regex: str, max_mem: int) -> _Pattern:
 # ---- fulfilled? ------------------------------------------------------------------------------------------------------
 
 
-def allows(constraints: OfferConstraints, role: str, agent: AgentInfo, limits: RegexLimits) -> bool:
-    """``constraints`` are valid."""
-    wanted = constraints.role_constraints.get(role)
-    if wanted is None:
+class OfferFilter:
+    """Valid constraints, their expressions compiled once."""
+
+    def __init__(self, constraints: OfferConstraints, limits: RegexLimits) -> None:
+        self._wanted = constraints.role_constraints
+        self._patterns = {
+            matches.regex: _compiled(matches.regex, limits.max_mem)
+            for wanted in constraints.role_constraints.values()
+            for group in wanted.groups
+            for one in group.attribute_constraints
+            if (matches := one.predicate.text_matches or one.predicate.text_not_matches) is not None
+        }
+
+    def allows(self, role: str, agent: AgentInfo) -> bool:
+        """Whether offers of ``agent`` are wanted for ``role``."""
+        wanted = self._wanted.get(role)
+        if wanted is None:
+            return True
+        return any(
+            all(self._holds(one.predicate, _select(one.selector, agent)) for one in group.attribute_constraints)
+            for group in wanted.groups
+        )
+
+    def _holds(self, predicate: AttributeConstraintPredicate, found: Attribute | str | None) -> bool:
+        if predicate.exists is not None:
+            return found is not None
+        if predicate.not_exists is not None:
+            return found is None
+        if found is None:
+            return predicate.text_not_equals is not None or predicate.text_not_matches is not None
+        text = found if isinstance(found, str) else found.text.value if found.text is not None else None
+        if text is None:
+            return True
+        if predicate.text_equals is not None:
+            return text == predicate.text_equals.value
+        if predicate.text_not_equals is not None:
+            return text != predicate.text_not_equals.value
+        if predicate.text_matches is not None:
+            return self._patterns[predicate.text_matches.regex].fullmatch(text) is not None
+        if predicate.text_not_matches is not None:
+            return self._patterns[predicate.text_not_matches.regex].fullmatch(text) is None
         return True
-    return any(
-        all(_holds(one.predicate, _select(one.selector, agent), limits) for one in group.attribute_constraints)
-        for group in wanted.groups
-    )
 
 
 def _select(selector: AttributeConstraintSelector, agent: AgentInfo) -> Attribute | str | None:
@@ -135,24 +166,3 @@ def _select(selector: AttributeConstraintSelector, agent: AgentInfo) -> Attribut
             return fault.zone.name if fault is not None else None
         case _:
             return None
-
-
-def _holds(predicate: AttributeConstraintPredicate, found: Attribute | str | None, limits: RegexLimits) -> bool:
-    if predicate.exists is not None:
-        return found is not None
-    if predicate.not_exists is not None:
-        return found is None
-    if found is None:
-        return predicate.text_not_equals is not None or predicate.text_not_matches is not None
-    text = found if isinstance(found, str) else found.text.value if found.text is not None else None
-    if text is None:
-        return True
-    if predicate.text_equals is not None:
-        return text == predicate.text_equals.value
-    if predicate.text_not_equals is not None:
-        return text != predicate.text_not_equals.value
-    if predicate.text_matches is not None:
-        return _compiled(predicate.text_matches.regex, limits.max_mem).fullmatch(text) is not None
-    if predicate.text_not_matches is not None:
-        return _compiled(predicate.text_not_matches.regex, limits.max_mem).fullmatch(text) is None
-    return True

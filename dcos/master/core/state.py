@@ -14,7 +14,7 @@ from enum import Enum
 from dcos.master.core.allocator import Allocator
 from dcos.master.core.census import Census
 from dcos.master.core.clients import Traits
-from dcos.master.core.constraints import RegexLimits, allows
+from dcos.master.core.constraints import OfferFilter, RegexLimits
 from dcos.master.core.effects import Effect, Note, Publish, ToAgent, ToScheduler
 from dcos.master.core.ledger import Quantities
 from dcos.master.core.records import AgentRecord, FrameworkRecord, InverseOfferRecord, OfferRecord
@@ -183,7 +183,7 @@ class State:
 
     def traits(self, framework: FrameworkRecord) -> Traits:
         """What the allocator needs to know of a framework."""
-        wanted, regex = framework.constraints, self.rules.regex_limits
+        wanted = OfferFilter(framework.constraints, self.rules.regex_limits) if framework.constraints else None
         agents = self.agents
         kinds = FrameworkInfoCapabilityType
         enough = {
@@ -202,7 +202,7 @@ class State:
             region_aware=kinds.REGION_AWARE in framework.capabilities,
             multi_role=kinds.MULTI_ROLE in framework.capabilities,
             enough=enough,
-            wants=None if wanted is None else lambda role, agent: allows(wanted, role, agents[agent].info, regex),
+            wants=None if wanted is None else lambda role, agent: wanted.allows(role, agents[agent].info),
         )
 
     # ---- ids and time ------------------------------------------------------------------------------------------------

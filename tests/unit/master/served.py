@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,7 @@ class Master:
 
     async def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
         data = body if isinstance(body, str | bytes) else json.dumps(body)
+        data = io.BytesIO(data.encode() if isinstance(data, str) else data)
         sent = {**JSON, **self.headers, **(headers or {})}
         async with self.session.post(self.url + path, data=data, headers=sent) as answer:
             return Answer(answer.status, await answer.text(errors="replace"), answer.headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dcos.master.core.constraints import RegexLimits, allows, constraints_problem
+from dcos.master.core.constraints import OfferFilter, RegexLimits, constraints_problem
 from dcos.master.core.events import Subscribe
 from dcos.model import attributes
 from dcos.model.v1.scheduler import Call, CallSubscribe, CallType, OfferConstraints
@@ -89,19 +89,19 @@ CASES = [
 def test_which_agents_are_wanted(one: dict[str, Any], wanted: bool) -> None:
     given = constraints(one)
     assert constraints_problem(given, LIMITS) is None
-    assert allows(given, "r", AGENT, LIMITS) is wanted
-    assert allows(given, "another", AGENT, LIMITS), "a role without constraints wants every agent"
+    assert OfferFilter(given, LIMITS).allows("r", AGENT) is wanted
+    assert OfferFilter(given, LIMITS).allows("another", AGENT), "a role without constraints wants every agent"
 
 
 def test_all_of_a_group_or_all_of_another() -> None:
     given = constraints(on("rack", exists={}), on("none", exists={}))
-    assert not allows(given, "r", AGENT, LIMITS)
+    assert not OfferFilter(given, LIMITS).allows("r", AGENT)
     more = json.loads(mesos_json.encode(given))
     more["role_constraints"]["r"]["groups"].append({"attribute_constraints": [on("HOSTNAME", exists={})]})
-    assert allows(mesos_json.decode(json.dumps(more).encode(), OfferConstraints), "r", AGENT, LIMITS)
+    assert OfferFilter(mesos_json.decode(json.dumps(more).encode(), OfferConstraints), LIMITS).allows("r", AGENT)
 
 
 def test_an_expression_that_backtracks_elsewhere_ends() -> None:
     given = constraints(on("HOSTNAME", text_matches={"regex": "(a+)+(b|c)*$"}))
     assert constraints_problem(given, LIMITS) is None
-    assert not allows(given, "r", AgentInfo(hostname="a" * 20_000 + "!"), LIMITS)
+    assert not OfferFilter(given, LIMITS).allows("r", AgentInfo(hostname="a" * 20_000 + "!"))

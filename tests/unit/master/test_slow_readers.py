@@ -19,12 +19,12 @@ SUBSCRIBE = json.dumps({"type": "SUBSCRIBE"}).encode()
 
 
 @contextlib.asynccontextmanager
-async def deaf(master: Master) -> AsyncIterator[asyncio.StreamReader]:
+async def deaf(master: Master, path: str = "/api/v1", body: bytes = SUBSCRIBE) -> AsyncIterator[asyncio.StreamReader]:
     """A subscriber that reads the head of the answer and nothing more."""
     host, port = master.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-    head = f"POST /api/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON['Content-Type']}\r\nContent-Length: {len(SUBSCRIBE)}\r\n\r\n"
-    writer.write(head.encode() + SUBSCRIBE)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON['Content-Type']}\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
     assert b"200" in await reader.readline()
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     try:
