@@ -128,9 +128,13 @@ def needs_siblings(constraint: Sequence[str]) -> bool:
 def allows(constraint: Sequence[str], place: AgentRef, spread: Spread, wanted: int) -> bool:
     """Whether an instance may go to ``place``; ``spread`` counts the app's instances that hold resources, ``wanted`` is
     the number that the app shall have."""
-    field, operator, *rest = constraint
-    value = rest[0] if rest else None
-    here = field_value(field, place)
+    return allows_value(constraint, field_value(constraint[0], place), spread, wanted)
+
+
+def allows_value(constraint: Sequence[str], here: str | None, spread: Spread, wanted: int) -> bool:
+    """The same where the constraint's field is ``here``."""
+    operator = constraint[1]
+    value = constraint[2] if len(constraint) > 2 else None
     if operator == "UNLIKE":
         return here is None or _pattern(value or "").fullmatch(here) is None
     if here is None:
@@ -141,7 +145,7 @@ def allows(constraint: Sequence[str], place: AgentRef, spread: Spread, wanted: i
         return _same(here, value or "")
     if operator == "CLUSTER" and value:
         return here == value
-    counts = spread.of(field)
+    counts = spread.of(constraint[0])
     if operator == "CLUSTER":
         return not counts or here in counts
     if operator == "UNIQUE":
@@ -151,7 +155,7 @@ def allows(constraint: Sequence[str], place: AgentRef, spread: Spread, wanted: i
     return _group_by(here, counts, wanted, int(value) if value else None)
 
 
-@functools.lru_cache(maxsize=10_000)
+@functools.lru_cache(maxsize=100_000)
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 

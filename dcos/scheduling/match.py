@@ -23,7 +23,7 @@ from dcos.model.run_spec import RunSpec
 from dcos.model.v1.types import Offer, Unavailability
 from dcos.model.values import Amount
 from dcos.scheduling import volumes
-from dcos.scheduling.constraints import Spread, allows, needs_siblings
+from dcos.scheduling.constraints import Spread, allows_value, field_value, needs_siblings
 from dcos.scheduling.volumes import VolumePart, VolumeWish
 
 
@@ -165,6 +165,7 @@ class Place:
     is_remote: bool = False
     """In another region than the leading master."""
     _usable: dict[frozenset[str], Usable] = field(default_factory=dict, compare=False)
+    _values: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     def usable(self, accepted: frozenset[str]) -> Usable:
         """Neither revocable nor shared resources, nor those that a labelled reservation keeps for somebody."""
@@ -175,6 +176,13 @@ class Place:
             )
             known = self._usable[accepted] = _summed(free)
         return known
+
+    def value(self, field: str) -> str | None:
+        """What a constraint's field is here."""
+        try:
+            return self._values[field]
+        except KeyError:
+            return self._values.setdefault(field, field_value(field, self.agent))
 
     def without(self, taken: Resources) -> Place:
         return replace(self, free=self.free - taken, _usable={})
@@ -273,15 +281,19 @@ def match_reserved(
     return replace(taken, resources=taken.resources + kept)
 
 
+_ROLE: Final = (Reason.ROLE,)
+_CONSTRAINT: Final = (Reason.CONSTRAINT,)
+
+
 def _admitted(demand: Demand, place: Place, spread: Spread) -> Reasons | None:
     """What speaks against the agent itself."""
     if demand.role != place.role:
-        return (Reason.ROLE,)
+        return _ROLE
     if place.is_remote and not demand.names_region:
-        return (Reason.CONSTRAINT,)
+        return _CONSTRAINT
     for constraint in demand.constraints:
-        if not allows(constraint, place.agent, spread, demand.instances):
-            return (Reason.CONSTRAINT,)
+        if not allows_value(constraint, place.value(constraint[0]), spread, demand.instances):
+            return _CONSTRAINT
     return None
 
 
@@ -296,17 +308,9 @@ _NO_PORTS: Final = ((), EMPTY)
 
 def _take(demand: Demand, usable: Usable, pick: int, *, in_maintenance: bool) -> Match | Reasons:
     """Resources and ports, without volumes."""
-    reasons = [Reason.MAINTENANCE] if in_maintenance else []
-    if demand.cpus > usable.cpus:
-        reasons.append(Reason.CPUS)
-    if demand.mem > usable.mem:
-        reasons.append(Reason.MEM)
-    if demand.disk > usable.disk:
-        reasons.append(Reason.DISK)
-    if demand.gpus > usable.gpus:
-        reasons.append(Reason.GPUS)
-    if reasons:
-        return tuple(reasons)
+    short = demand.cpus > usable.cpus or demand.mem > usable.mem
+    if short or in_maintenance or demand.disk > usable.disk or demand.gpus > usable.gpus:
+        return _insufficient(demand, usable, in_maintenance)
     ports = take_ports(demand.ports, usable.free, pick) if demand.ports else _NO_PORTS
     if ports is None:
         return (Reason.PORTS,)
@@ -320,6 +324,23 @@ def _take(demand: Demand, usable: Usable, pick: int, *, in_maintenance: bool) ->
         if wanted:
             taken += take_scalar(usable.free, name, wanted)
     return Match(taken, numbers)
+
+
+_LACKS: Final = (Reason.MAINTENANCE, Reason.CPUS, Reason.MEM, Reason.DISK, Reason.GPUS)
+_TOGETHER: Final = tuple(
+    tuple(reason for bit, reason in enumerate(_LACKS) if mask >> bit & 1) for mask in range(1 << len(_LACKS))
+)
+"""By the bits of those that hold: one tuple each, made once, for there may be millions of refusals."""
+
+
+def _insufficient(demand: Demand, usable: Usable, in_maintenance: bool) -> Reasons:
+    return _TOGETHER[
+        in_maintenance
+        | (demand.cpus > usable.cpus) << 1
+        | (demand.mem > usable.mem) << 2
+        | (demand.disk > usable.disk) << 3
+        | (demand.gpus > usable.gpus) << 4
+    ]
 
 
 def _reserved_first(free: Resources, wanted: Callable[[Kind], bool]) -> list[tuple[Kind, Amount]]:

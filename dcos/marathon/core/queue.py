@@ -19,7 +19,9 @@ from dcos.model.v1.types import Offer
 from dcos.scheduling.match import Demand, Reason, Reasons
 
 MAX_REFUSALS = 100
-"""Agents whose last refusal is kept per shape."""
+"""Agents whose last refusal is kept per shape..."""
+MOST_REFUSALS = 100_000
+"""... and over all shapes of a role, but for ten each."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,16 @@ class Refusal:
     offer: Offer
     reasons: Reasons
     at: float
+
+
+@dataclass(slots=True)
+class WaitingOffer:
+    """An offer that is still to be looked at."""
+
+    offer: Offer
+    since: float
+    asked: list[Shape] = field(default_factory=list)
+    """Shapes that could not use it."""
 
 
 @dataclass(slots=True)
@@ -117,11 +129,13 @@ def _add(into: Tally, now: Tally, before: Tally) -> None:
 class Shape:
     """Entries that every offer means the same to."""
 
-    __slots__ = ("_asked", "_base", "_row", "demand", "entries", "key", "refusals", "tally")
+    __slots__ = ("_asked", "_base", "_row", "demand", "entries", "is_shared", "key", "refusals", "tally")
 
     def __init__(self, key: tuple[object, ...], demand: Demand, row: Row) -> None:
         self.key = key
         self.demand = demand
+        self.is_shared = len(key) == 1
+        """Neither siblings nor volumes matter."""
         self.entries: dict[str, QueueEntry] = {}
         self.tally = Tally()
         self.refusals: dict[str, Refusal] = {}
@@ -129,11 +143,18 @@ class Shape:
         self._base = row.passes
         self._asked = 0
 
+    @property
+    def first(self) -> QueueEntry:
+        return next(iter(self.entries.values()))
+
     def refuse(self, offer: Offer, reasons: Reasons, now: float) -> None:
-        self.tally.refuse(reasons[0], now)
-        self.refusals.pop(offer.agent_id.value, None)
+        tally, reason = self.tally, reasons[0]
+        tally.processed += 1
+        tally.unused += 1
+        tally.last_unused_at = now
+        tally.reasons[reason] = tally.reasons.get(reason, 0) + 1
         self.refusals[offer.agent_id.value] = Refusal(offer, reasons, now)
-        if len(self.refusals) > MAX_REFUSALS:
+        if len(self.refusals) > self._row.kept_refusals:
             del self.refusals[next(iter(self.refusals))]
 
     def to_the_end(self, entry: QueueEntry) -> None:
@@ -178,6 +199,7 @@ class Row:
         self.passes = 0
         """Offers that every shape was asked about, or passed over for its cpus."""
         self.last_pass_at = 0.0
+        self.kept_refusals = MAX_REFUSALS
         self.passed: dict[str, tuple[Offer, int, float]] = {}
         """Per agent the last such offer with its cpus, where some shape was passed over."""
         self._sorted: list[Shape] | None = None
@@ -186,6 +208,7 @@ class Row:
     def candidates(self, cpus: int) -> list[Shape]:
         """Those that want no more than ``cpus``; each offer begins with another one."""
         if self._sorted is None:
+            self.kept_refusals = max(10, min(MAX_REFUSALS, MOST_REFUSALS // max(1, len(self.shapes))))
             self._sorted = sorted(self.shapes.values(), key=lambda shape: shape.demand.cpus)
         end = bisect.bisect_right(self._sorted, cpus, key=lambda shape: shape.demand.cpus)
         start = self._turn % end if end else 0

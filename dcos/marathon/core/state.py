@@ -17,7 +17,7 @@ from dcos.marathon.core.autoscale import Advice
 from dcos.marathon.core.backoff import Delay
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
-from dcos.marathon.core.queue import LaunchQueue
+from dcos.marathon.core.queue import LaunchQueue, WaitingOffer
 from dcos.marathon.core.rebalance import Move
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import MARATHON_CHECKS, App
@@ -36,7 +36,6 @@ from dcos.model.marathon_state import (
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1.scheduler import Call
-from dcos.model.v1.types import Offer
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.constraints import NOWHERE, Spread
 from dcos.scheduling.match import Policy, Reasons
@@ -116,8 +115,8 @@ class State:
     locks: dict[str, str] = field(default_factory=dict)
     """The deployment that changes an app or pod, by its id."""
     queue: LaunchQueue = field(default_factory=LaunchQueue)
-    offers: dict[str, tuple[Offer, float]] = field(default_factory=dict)
-    """Offers that are still to be looked at, and since when."""
+    offers: dict[str, WaitingOffer] = field(default_factory=dict)
+    """Those that are still to be looked at, by id."""
     tokens: int = 0
     """Launches that may be made now."""
     tokens_since: float = 0.0
