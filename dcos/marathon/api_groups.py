@@ -21,6 +21,7 @@ _MEMBERS: dict[str, Any] = {
     "id": str,
     "dependencies": tuple[str, ...],
     "scaleBy": float,
+    "switchTo": str,
     "version": str,
     "enforceRole": bool,
 }

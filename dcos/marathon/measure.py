@@ -83,7 +83,7 @@ class Measurer:
     async def look(self) -> None:
         """Everything that is due now."""
         state, now = self._state, self._now()
-        scaled = {app.id: app for app in state.apps.values() if app.autoscaling is not None}
+        scaled = {app.id: app for app in state.watched() if app.autoscaling is not None}
         for gone in set(self._apps) - set(scaled):
             del self._apps[gone]
         due = []

@@ -138,6 +138,12 @@ class Marathon:
         done: Json = self._send("DELETE", f"{self._path}/v2/deployments/{quote(deployment_id)}", force="false")
         return done
 
+    def switch_group(self, live: str, idle: str, *, force: bool = False) -> str:
+        """Let the group ``idle`` take over from ``live`` (an extension); the id of the deployment."""
+        path = f"{self._path}/v2/groups/{quote(live.strip('/'))}"
+        done: Json = self._send("PUT", path, {"switchTo": "/" + idle.strip("/")}, force=_flag(force))
+        return str(done["deploymentId"])
+
     def steer_deployment(self, deployment_id: str, action: str) -> Json:
         """``pause``, ``continue``, ``promote`` or ``abort`` (an extension)."""
         path = f"{self._path}/v2/deployments/{quote(deployment_id)}"

@@ -6,6 +6,7 @@ Two deployments never touch the same app or pod: a new one is refused, or with f
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -47,7 +48,7 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: 
     for spec_id, removed in present.items():
         if spec_id not in wanted:
             targets[spec_id], originals[spec_id] = None, removed
-    plan = steps(originals, targets, depth, made.sentenced)
+    plan = steps(originals, targets, _layers(depth, made.last), made.sentenced)
     deployment = Deployment(
         id=turn.fresh(),
         version=version,
@@ -77,6 +78,16 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: 
     if not deployment.steps:
         turn.publish("deployment_success", id=deployment.id, plan=plan_json(deployment))
     return deployment
+
+
+def _layers(depth: Mapping[str, int], last: Collection[str]) -> Mapping[str, int]:
+    """The layer of each app and pod: its depth among the dependencies; those that come ``last`` after all others,
+    dependents first."""
+    if not last:
+        return depth
+    top = max(depth.values(), default=0) + 1
+    deepest = max(depth.get(one, 0) for one in last)
+    return {**depth, **{one: top + deepest - depth.get(one, 0) for one in last}}
 
 
 def _versioned(
@@ -140,6 +151,9 @@ def roll_back(turn: Turn, deployment_id: str, reason: str = "") -> Deployment:
         original = turn.state.specs[spec_id, version]
         made.put(replace(original, version=None, version_info=None))
         made.restored[spec_id] = original.config_version
+        present = turn.state.wanted(spec_id)
+        if present is not None and original.instances < present.instances:
+            made.last.add(spec_id)  # first what grows: what was switched away from takes over again
     for group in deployment.removed_groups:
         if group.id not in made.specs():
             made.groups.setdefault(group.id, replace(group, version=""))

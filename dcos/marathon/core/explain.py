@@ -23,7 +23,7 @@ from dcos.scheduling.constraints import Spread
 from dcos.scheduling.match import Place, Reason, match, match_new_volumes, place_of
 
 MAX_AGENTS = 100
-"""Agents that one reason lists; ``text`` says how many there are."""
+"""Agents that one reason lists."""
 SAID_AGENTS = 5
 """Agents that the sentence names."""
 
@@ -98,30 +98,37 @@ def some(count: int, what: str = "instance") -> str:
 
 TELL_AFTER_S = 5.0
 """A launch that takes no longer is nothing to tell of."""
-TELL_AT_ONCE = 20
-"""Explanations made at a time; the others come with the next tick."""
+TELL_AGAIN_S = 30.0
+"""An app whose reason changes is told of no more often."""
+LOOK_AT_ONCE = 200
+TELL_AT_ONCE = 5
+"""Entries looked at, and explanations made, in one tick; the others come with the next ones."""
 
 
 def tell(turn: Turn) -> None:
     """Events for what waits: when it has waited for a while, and again when the reason is another."""
-    told = 0
-    for entry in turn.state.queue.values():
-        if turn.now - entry.since < TELL_AFTER_S:
+    state, told = turn.state, 0
+    if not state.to_tell:
+        state.to_tell = list(state.queue)
+    for _ in range(min(LOOK_AT_ONCE, len(state.to_tell))):
+        entry = state.queue.get(state.to_tell.pop())
+        if entry is None or turn.now < max(entry.since + TELL_AFTER_S, entry.told_at + TELL_AGAIN_S):
             continue
-        kind = _kind(turn.state, entry, turn.now)
-        if kind != entry.told:
-            entry.told = kind
-            told += 1
-            found = waits(turn.state, turn.settings, entry.spec.id, turn.now)
-            turn.publish(
-                "app_waiting_event",
-                appId=entry.spec.id,
-                reason=kind,
-                waits=[wait_json(one) for one in found],
-                explanation=sentence(found),
-            )
-            if told >= TELL_AT_ONCE:
-                return
+        kind = _kind(state, entry, turn.now)
+        if kind == entry.told:
+            continue
+        entry.told, entry.told_at = kind, turn.now
+        found = waits(state, turn.settings, entry.spec.id, turn.now)
+        turn.publish(
+            "app_waiting_event",
+            appId=entry.spec.id,
+            reason=kind,
+            waits=[wait_json(one) for one in found],
+            explanation=sentence(found),
+        )
+        told += 1
+        if told >= TELL_AT_ONCE:
+            return
 
 
 def _kind(state: State, entry: QueueEntry, now: float) -> str:
@@ -250,6 +257,8 @@ def _refused(state: State, settings: CoreSettings, entry: QueueEntry, now: float
     for agent_id, agent in (state.cluster.agents if state.cluster else {}).items():
         if agent_id in found:
             continue
+        if len(found) >= MAX_AGENTS:
+            break
         host = agent.ref.host
         if not agent.active:
             text = "not connected, deactivated or draining"

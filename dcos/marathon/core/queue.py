@@ -76,6 +76,7 @@ class QueueEntry:
     """Instances that are to be launched again on their reservations."""
     told: str = ""
     """The kind of wait that the event stream was told last."""
+    told_at: float = 0.0
     used: int = 0
     last_used_at: float | None = None
     shape: Shape | None = None

@@ -57,8 +57,8 @@ def spread(turn: Turn, spec: RunSpec) -> RunSpec:
 def look(turn: Turn) -> None:
     """The cluster was seen: plan more moves."""
     tick(turn)
-    turn.state.dirty |= {app.id for app in turn.state.apps.values() if app.rebalance and app.id in turn.state.queue}
-    for app in turn.state.apps.values():
+    turn.state.dirty |= {app.id for app in turn.state.watched() if app.rebalance and app.id in turn.state.queue}
+    for app in turn.state.watched():
         if app.rebalance is not None and turn.state.deployment_of(app.id) is None:
             _plan(turn, app, app.rebalance)
 

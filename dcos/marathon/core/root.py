@@ -40,6 +40,8 @@ class Draft:
     """Apps to be restarted though nothing about them changed."""
     restored: dict[str, str] = field(default_factory=dict)
     """Version of the configuration that is wanted again, by app or pod."""
+    last: set[str] = field(default_factory=set)
+    """Those whose turn comes when all others are done, dependents first."""
     sentenced: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def specs(self) -> dict[str, RunSpec]:
@@ -220,13 +222,16 @@ def create_group(turn: Turn, made: Draft, group_id: str, fields: Fields) -> None
 def put_group(turn: Turn, made: Draft, group_id: str, fields: Fields) -> None:
     """Exactly one mode: ``scaleBy``, or the structure: given lists replace the present ones."""
     others = set(fields) - {"id"}
-    for mode in ("version", "scaleBy"):
+    for mode in ("version", "scaleBy", "switchTo"):
         if mode in fields and others != {mode}:
             raise Invalid([("/", f"'{mode}' is not allowed in conjunction with other properties.")])
     if "version" in fields:
         raise Refused("Rolling a group back to a version is not supported: roll back its deployments or apps.")
     if "scaleBy" in fields:
         _scale_group(made, group_id, float(fields["scaleBy"]))
+        return
+    if "switchTo" in fields:
+        _switch_group(made, group_id, ids.canonical(str(fields["switchTo"]), ids.parent(group_id)))
         return
     for group in [*ids.ancestors(group_id), group_id]:
         ensure_group(turn, made, group)
@@ -253,6 +258,27 @@ def _scale_group(made: Draft, group_id: str, factor: float) -> None:
     members = [one for one in made.apps.values() if ids.is_below(one.id, group_id) and one.instances_mode is None]
     for app in members:
         scale(made, app, math.ceil(app.instances * factor))
+
+
+def _switch_group(made: Draft, live: str, idle: str) -> None:
+    """Blue and green: the apps of ``idle`` get the numbers of those of ``live``, in the order of dependencies; when all are
+    well, those of ``live`` go to 0, dependents first."""
+    for group_id in (live, idle):
+        if group_id not in made.groups:
+            raise group_unknown(group_id)
+    if idle == live or ids.is_below(idle, live) or ids.is_below(live, idle):
+        raise Invalid([("/switchTo", f"must be another group than '{live}', neither in it nor around it")])
+    leaving = [app for app in made.apps.values() if ids.is_below(app.id, live) and app.instances > 0]
+    coming = {app.id.removeprefix(idle): app for app in made.apps.values() if ids.is_below(app.id, idle)}
+    if not leaving:
+        raise Invalid([("/switchTo", f"nothing runs in '{live}': there is nothing to switch from")])
+    missing = [app.id for app in leaving if app.id.removeprefix(live) not in coming]
+    if missing:
+        raise Invalid([("/switchTo", f"'{idle}' has no counterpart of {', '.join(sorted(missing))}")])
+    for app in leaving:
+        scale(made, coming[app.id.removeprefix(live)], app.instances)
+        scale(made, app, 0)
+        made.last.add(app.id)
 
 
 def _put_members(turn: Turn, made: Draft, group_id: str, members: list[Fields]) -> None:

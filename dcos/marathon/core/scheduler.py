@@ -106,7 +106,7 @@ class Scheduler:
             case events.ClusterSeen(cluster):
                 self.state.cluster = cluster
                 rebalancing.look(turn)
-                self.state.dirty |= {app.id for app in self.state.apps.values() if app.instances_mode is not None}
+                self.state.dirty |= {app.id for app in self.state.watched() if app.instances_mode is not None}
             case events.Tick():
                 self._tick(turn)
             case events.ResetDelay(app_id):

@@ -149,6 +149,10 @@ class State:
     waits: dict[str, str] = field(default_factory=dict)
     """Why the running action of an app or pod is not done."""
     autoscaling: dict[str, Watched] = field(default_factory=dict)
+    watching: dict[str, None] = field(default_factory=dict)
+    """Apps that follow agents or measurements: on all agents, autoscaled, rebalanced."""
+    to_tell: list[str] = field(default_factory=list)
+    """What waits and was not looked at yet for events about it."""
     moves: dict[str, tuple[Move, ...]] = field(default_factory=dict)
     """By app those that its rebalancing has under way."""
     moved_at: dict[str, float] = field(default_factory=dict)
@@ -185,6 +189,8 @@ class State:
             if any(one.is_known for one in known):
                 self.health[instance.id] = known
         self.probed = {spec.id for spec in self.specs.values() if _is_probed(spec)}
+        for app in self.apps.values():
+            self.watch(app)
         self.dirty = set(self.apps) | set(self.pods) | set(self.by_spec)
         for deployment in self.deployments.values():
             self.dirty |= deployment.affected
@@ -196,6 +202,7 @@ class State:
         return self.apps.get(spec_id) or self.pods.get(spec_id)
 
     def want(self, spec: RunSpec) -> None:
+        self.watch(spec)
         if isinstance(spec, App):
             self.apps[spec.id] = spec
         else:
@@ -231,10 +238,18 @@ class State:
     @property
     def wants_cluster(self) -> bool:
         """Whether somebody needs ``cluster``."""
-        return bool(self.queue) or any(
-            app.instances_mode is not None or app.autoscaling is not None or app.rebalance is not None
-            for app in self.apps.values()
-        )
+        return bool(self.queue) or bool(self.watching)
+
+    def watch(self, spec: RunSpec) -> None:
+        """Keep ``watching``."""
+        if isinstance(spec, App) and (spec.instances_mode or spec.autoscaling or spec.rebalance):
+            self.watching[spec.id] = None
+        else:
+            self.watching.pop(spec.id, None)
+
+    def watched(self) -> list[App]:
+        """The apps of ``watching``."""
+        return [self.apps[one] for one in self.watching if one in self.apps]
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""
@@ -372,6 +387,7 @@ class Turn:
     def remove_spec(self, spec_id: str) -> None:
         self.state.apps.pop(spec_id, None)
         self.state.pods.pop(spec_id, None)
+        self.state.watching.pop(spec_id, None)
         self.effects.append(effects.RemoveSpec(spec_id))
         self.state.dirty.add(spec_id)
 

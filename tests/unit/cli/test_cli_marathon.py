@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from dcos.cli.main import main
+from dcos.marathon.core import events
+from dcos.marathon.core.autoscale import Sample
 from dcos.testing.adminrouter import FakeAdminRouter, running
 from tests.unit.marathon.conftest import House, Running
 
+APP = {"cmd": "sleep 1", "cpus": 0.1, "mem": 32}
 Dcos = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
@@ -80,3 +83,22 @@ async def test_a_rollout_is_steered(dcos: Dcos, marathon: Running) -> None:
         assert (await dcos("marathon", "deployment", action, deployment))[0] == 0, action
     await marathon.settled()
     assert "does not exist" in (await dcos("marathon", "deployment", "abort", deployment))[2]
+
+
+async def test_groups_switch_and_autoscaling_tells(dcos: Dcos, marathon: Running) -> None:
+    for name, count in (("blue", 1), ("green", 0)):
+        body = {"id": f"/{name}", "apps": [{**APP, "id": "web", "instances": count}]}
+        await marathon.ask("POST", "/v2/groups", body, 201)
+        await marathon.settled()
+    code, out, _ = await dcos("marathon", "group", "switch", "blue", "green")
+    assert (code, out.startswith("Created deployment ")) == (0, True)
+    await marathon.settled()
+    assert (await marathon.ask("GET", "/v2/apps/green/web"))["app"]["tasksRunning"] == 1
+    change = {"autoscaling": {"max": 3, "cpu": 50}}
+    await marathon.ask("PUT", "/v2/apps/green/web", change, 200)
+    await marathon.settled()
+    marathon.clock.time += 100
+    await marathon.leader.ask(events.Sampled("/green/web", Sample(cpu=100.0)))
+    code, out, _ = await dcos("marathon", "app", "autoscaling", "green/web")
+    assert (code, "grows from 1 to 2" in out) == (0, True)
+    assert "has no autoscaling" in (await dcos("marathon", "app", "autoscaling", "blue/web"))[2]

@@ -6,6 +6,7 @@ import click
 
 from dcos.cli.commands.marathon.app import app
 from dcos.cli.commands.marathon.deployment import deployment
+from dcos.cli.commands.marathon.group import group
 from dcos.cli.commands.marathon.pod import pod
 from dcos.cli.commands.marathon.task import task
 from dcos.cli.context import Context, pass_context
@@ -26,5 +27,6 @@ def about(context: Context) -> None:
 
 marathon.add_command(app)
 marathon.add_command(deployment)
+marathon.add_command(group)
 marathon.add_command(pod)
 marathon.add_command(task)
