@@ -28,6 +28,7 @@ def canonical(pod: Pod, defaults: Defaults, *, base: str = ids.ROOT) -> Pod:
         containers=containers,
         role=pod.role or defaults.enforced_role or defaults.role,
         scheduling=_scheduling(pod.scheduling, resident=pod.is_resident),
+        legacy_shared_cgroups=pod.legacy_shared_cgroups or None,
     )
 
 

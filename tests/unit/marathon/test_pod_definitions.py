@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dcos.marathon.core.common_rules import Rules
 from dcos.marathon.core.normalize import Defaults
@@ -250,6 +251,7 @@ def test_a_good_pod_has_no_faults_and_its_canonical_form_stays() -> None:
     )
     assert pod_faults(made, Rules(features=frozenset({"secrets"})), roles={"*"}) == []
     assert made.endpoints[0].host_port == 0
+    assert canonical(replace(made, legacy_shared_cgroups=False), DEFAULTS) == made
     assert canonical(made, DEFAULTS) == made
     shown = wire.pod_json(made)
     assert canonical(wire.read(shown, Pod), DEFAULTS) == made

@@ -309,3 +309,40 @@ async def test_the_role_of_a_group_is_enforced(marathon: Running) -> None:
 async def test_the_id_of_the_path_counts(marathon: Running) -> None:
     refused = await marathon.ask("PUT", "/v2/pods/other", POD, 400)
     assert refused == {"message": "'/other' does not match definition's id ('/shop/pair')"}
+
+
+async def test_a_deployment_is_rolled_back(marathon: Running) -> None:
+    await _created(marathon)
+    marathon.mesos.autorun = False
+    async with marathon.client.put("/v2/pods/shop/pair", json={**POD, "labels": {"team": "b"}}) as answer:
+        deployment = answer.headers["Marathon-Deployment-Id"]
+    await marathon.ask("DELETE", f"/v2/deployments/{deployment}", status=200)
+    assert (await marathon.ask("GET", "/v2/pods/shop/pair"))["labels"] == {"team": "a"}
+    marathon.mesos.autorun = True
+    for task_id in list(marathon.mesos.tasks):
+        marathon.mesos.update(task_id, TaskState.TASK_RUNNING)
+    await _deployed(marathon)
+    assert marathon.running() == 2
+    async with marathon.client.post("/v2/pods", json={**POD, "id": "/other"}) as answer:
+        deployment = answer.headers["Marathon-Deployment-Id"]
+    await marathon.ask("DELETE", f"/v2/deployments/{deployment}", status=200)
+    await marathon.until("gone again", lambda: not marathon.leader.state.instances_of("/other"))
+    assert set(marathon.leader.state.pods) == {"/shop/pair"}
+
+
+async def test_an_id_is_free_again_when_the_last_instance_has_ended(marathon: Running) -> None:
+    await _created(marathon)
+    [agent] = {task.agent.id for task in marathon.mesos.tasks.values()}
+    marathon.mesos.agents[agent].reachable = False  # kills are not answered
+    await marathon.ask("DELETE", "/v2/pods/shop/pair", status=202)
+    leaving = await marathon.ask("GET", "/v2/pods/shop/pair::status", status=200)
+    assert leaving["status"] == "TERMINAL"
+    assert (await marathon.ask("GET", "/v2/pods/shop/pair", status=404))["message"]
+    app = {"id": "/shop/pair", "cmd": "sleep 1", "cpus": 0.1, "mem": 16}
+    await marathon.ask("POST", "/v2/apps?force=true", app, 409)
+    marathon.mesos.agents[agent].reachable = True
+    await marathon.tick(20)
+    await marathon.until("forgotten", lambda: not marathon.leader.state.versions)
+    await marathon.ask("POST", "/v2/apps", app, 201)
+    await marathon.settled()
+    assert marathon.running() == 1
