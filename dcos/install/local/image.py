@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from dcos.install.command import CommandFailed, run
@@ -84,17 +85,22 @@ def _proxy_options() -> list[str]:
     return [f'--aptopt={key} "{value}"' for key, value in pairs if value]
 
 
-def build_command(target: Path) -> list[str]:
-    """The mmdebstrap call that fills ``target``."""
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--format=directory", "--variant=apt"]
-    command += [f"--include={','.join(wanted_packages())}"]
-    command += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*"]
-    command += ["--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=force-unsafe-io"]
+def debootstrap(target: Path, variant: str, wanted: Iterable[str], suite: str = SUITE) -> list[str]:
+    """The mmdebstrap call that fills ``target`` with packages of a release and what they need."""
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--format=directory", f"--variant={variant}"]
+    command += [f"--include={','.join(wanted)}"]
+    command += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")]
+    command += ["--dpkgopt=force-unsafe-io"]
     command += ['--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Retries "3"']
-    command += ["--components=main", *_proxy_options()]
-    command += [f"--setup-hook={hook}" for hook in _SETUP]
-    command += [f"--customize-hook={hook}" for hook in _FINISH]
-    return [*command, SUITE, str(target), *_host_sources()]
+    sources = _host_sources() if suite == SUITE else ()
+    return [*command, "--components=main", *_proxy_options(), suite, str(target), *sources]
+
+
+def build_command(target: Path) -> list[str]:
+    """The mmdebstrap call that makes the image at ``target``."""
+    program, *words = debootstrap(target, "apt", wanted_packages())
+    hooks = [f"--setup-hook={hook}" for hook in _SETUP] + [f"--customize-hook={hook}" for hook in _FINISH]
+    return [program, *hooks, *words]
 
 
 def build(base: Path) -> Path:

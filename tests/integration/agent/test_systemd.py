@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +12,6 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from dcos.install.local import cgroups, cluster, image, nspawn
 from dcos.model.v1.types import (
     CommandInfo,
     ContainerInfo,
@@ -35,39 +27,12 @@ from dcos.model.v1.types import (
     TTYInfo,
 )
 from dcos.testing.agent_containers import Containers, container_id, keys, typed
-from dcos.testing.ports import free_port
+
+from . import systemd_node
+from .systemd_node import Node
 
 Make = Callable[..., TaskInfo]
-REPOSITORY = Path(__file__).resolve().parents[3]
-INIT = """#!/bin/sh
-for point in /sys/fs/cgroup/*; do mountpoint -q "$point" && mount -o remount,bind,rw "$point"; done
-exec /lib/systemd/systemd --unit=basic.target
-"""
-SERVICE = """[Unit]
-Description=Agent under test
-[Service]
-Type=notify
-NotifyAccess=all
-Delegate=yes
-WorkingDirectory={repository}
-ExecStart={python} -m dcos.agent.service --master=127.0.0.1:{master} --ip=127.0.0.1 --port={port} \\
- --work_dir=/var/lib/mesos/slave --launcher=systemd --cgroups_enable_cfs --registration_backoff_factor=50ms \\
- --no-hostname_lookup \\
- --isolation=cgroups/cpu,cgroups/mem,disk/du,namespaces/pid,linux/capabilities --resources=cpus:4;mem:4096;disk:1024
-StandardOutput=append:/var/agent.log
-StandardError=append:/var/agent.log
-"""
-
-
-def why_not() -> str:
-    if obstacle := nspawn.obstacle(cluster.base_folder()):
-        return obstacle
-    if not image.is_built(cluster.base_folder()):
-        return "the node image is not built yet (make up builds it)"
-    return ""
-
-
-reason = why_not()
+reason = systemd_node.why_not()
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(bool(reason), reason=f"no booted node: {reason}"),
@@ -75,108 +40,18 @@ pytestmark = [
 ]
 
 
-class Node:
-    """A booted machine that shares this one's network."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.groups: list[Path] = []
-        self.process: subprocess.Popen[bytes] | None = None
-        self.leader = 0
-        self.port = free_port()
-
-    def boot(self, master: int) -> None:
-        for part in ("upper/etc/systemd/system", "upper/usr/local/sbin", "work", "root", "var"):
-            (self.folder / part).mkdir(parents=True)
-        upper = self.folder / "upper"
-        (upper / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
-        init = upper / "usr/local/sbin/test-init"
-        init.write_text(INIT)
-        init.chmod(0o755)
-        unit = SERVICE.format(repository=REPOSITORY, python=sys.executable, master=master, port=self.port)
-        (upper / "etc/systemd/system/agent.service").write_text(unit)
-        lower = image.image_path(cluster.base_folder())
-        options = f"lowerdir={lower},upperdir={upper},workdir={self.folder / 'work'}"
-        subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", self.folder / "root"], check=True)
-        self.groups = cgroups.make_children(f"agent-test-{os.getpid()}")
-        joins = "".join(f"echo $$ > {group}/cgroup.procs && " for group in self.groups)
-        roots = {str(REPOSITORY), sys.prefix, sys.base_prefix} - {"/usr"}  # Debian's Python: the node has it too
-        binds = " ".join(f"--bind-ro={one}" for one in sorted(roots))
-        command = (
-            f"systemd-nspawn --quiet --keep-unit --register=no --machine=agent-test-{os.getpid()}"
-            f" --directory={self.folder}/root --bind={self.folder}/var:/var {binds}"
-            " --system-call-filter='add_key keyctl request_key bpf perf_event_open'"
-            " --resolv-conf=off --timezone=off --link-journal=no --console=read-only --kill-signal=SIGRTMIN+3"
-            " /usr/local/sbin/test-init"
-        )
-        with (self.folder / "console").open("wb") as console:
-            self.process = subprocess.Popen(
-                ["/bin/sh", "-c", f"{joins}exec {command}"],
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
-
-    async def ready(self) -> None:
-        assert self.process is not None
-        async with asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(OSError, ValueError):
-                    text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-                    for pid in map(int, text.split()):
-                        if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
-                            self.leader = pid
-                if self.leader and self.run("systemctl", "is-active", "dbus.socket").stdout.strip() == "active":
-                    return
-                assert self.process.poll() is None, (self.folder / "console").read_text()
-                await asyncio.sleep(0.1)
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        enter = ["nsenter", f"--target={self.leader}", "--mount", "--pid", "--"]
-        return subprocess.run([*enter, *words], capture_output=True, text=True, timeout=60)
-
-    def show(self, unit: str, *properties: str) -> dict[str, str]:
-        text = self.run("systemctl", "show", unit, "--property=" + ",".join(properties)).stdout
-        return dict(line.split("=", 1) for line in text.splitlines())
-
-    def units(self) -> list[str]:
-        text = self.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "mesos-*").stdout
-        return [line.split()[0] for line in text.splitlines()]
-
-    def alive(self, pid: int) -> bool:
-        return self.run("test", "-d", f"/proc/{pid}").returncode == 0
-
-    def log(self) -> str:
-        path = self.folder / "var/agent.log"
-        return path.read_text() if path.exists() else ""
-
-    def down(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        cgroups.remove(self.groups)
-        subprocess.run(["umount", self.folder / "root"], check=False)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(link_master: Any) -> AsyncIterator[Node]:
     """One node for all tests of this file, its agent registered."""
-    with tempfile.TemporaryDirectory(prefix="dcos-agent-node-", dir="/var/tmp") as name:
-        made = Node(Path(name))
-        try:
-            made.boot(link_master.port)
-            await made.ready()
-            started = await asyncio.to_thread(made.run, "systemctl", "start", "agent")
-            assert started.returncode == 0, made.log()
-            await link_master.registered()
-            yield made
-        finally:
-            await asyncio.to_thread(made.down)
+    made = systemd_node.make()
+    try:
+        await made.boot(link_master.port)
+        started = await asyncio.to_thread(made.run, "systemctl", "start", "agent")
+        assert started.returncode == 0, started.stderr + made.log()
+        await link_master.registered()
+        yield made
+    finally:
+        await asyncio.to_thread(made.down)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -279,7 +154,7 @@ async def test_statistics_and_memory_of_the_agent(node: Node, link_master: Any, 
 async def test_an_image_below_its_unit(
     node: Node, link_master: Any, make_task: Make, image_builder: Callable[[Path], Path]
 ) -> None:
-    folder = node.folder / "var/image"
+    folder = node.var / "image"
     folder.mkdir()
     layout = image_builder(folder)
     image = Image(type=ImageType.DOCKER, docker=ImageDocker(name=f"oci:/var/image/{layout.name}:latest"))
@@ -294,9 +169,9 @@ async def test_an_image_below_its_unit(
     status = await link_master.state("image", "TASK_RUNNING")
     unit = f"mesos-{status.container_status.container_id.value}.service"
     assert node.show(unit, "Slice", "Delegate") == {"Slice": "mesos_executors.slice", "Delegate": "yes"}
-    output = node.folder / "var/lib/mesos/slave/slaves/m-S0/frameworks/m-0000/executors/image/runs/latest/stdout"
+    output = node.var / "lib/mesos/slave/slaves/m-S0/frameworks/m-0000/executors/image/runs/latest/stdout"
     async with asyncio.timeout(20):
-        while not (groups := node.run("cat", f"/{output.relative_to(node.folder)}").stdout).count("/container"):
+        while not (groups := node.run("cat", f"/var/{output.relative_to(node.var)}").stdout).count("/container"):
             await asyncio.sleep(0.1)
     assert f"/mesos_executors.slice/{unit}/container" in groups
     times = link_master.registrations
