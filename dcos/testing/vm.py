@@ -4,9 +4,9 @@
         machine.run("systemctl", "is-system-running").stdout
 
 The kernel is User-mode Linux, a program like another: it needs no help of the processor, so it boots in seconds in clouds
-and containers too. Its root is the node image, read-only, below a file system in memory; ``/var`` is in memory alone. It
-has no network but loopback. Folders of ``mounts`` are seen read-only at their own paths. Commands go over a serial port.
-The kernel lives in namespaces of its own that end with this process and listen on nothing.
+and containers too. Its root is the node image, read-only, below a file system in memory; ``/var`` and ``/tmp`` are in
+memory alone. It has no network but loopback. Folders of ``mounts`` are seen read-only at their own paths. Commands go over
+a serial port. The kernel lives in namespaces of its own that end with this process and listen on nothing.
 """
 
 from __future__ import annotations
@@ -45,11 +45,14 @@ _INIT = """#!/kernel/usr/bin/busybox sh
 b=/kernel/usr/bin/busybox
 $b mount -t proc proc /proc
 $b insmod /kernel/usr/lib/uml/modules/*/kernel/fs/overlayfs/overlay.ko
+# this kernel frees pages of io_uring twice
+echo 2 >/proc/sys/kernel/io_uring_disabled
 $b mount -t tmpfs -o size=90% tmpfs /own
 $b mkdir /own/upper /own/work
 $b cp -a /image/var /own/var
 $b mount -t overlay -o lowerdir=/files:/image,upperdir=/own/upper,workdir=/own/work root /new
 $b mount --bind /own/var /new/var
+$b mount -t tmpfs tmpfs /new/tmp
 $b mkdir -p /new/usr/lib/modules
 $b mount --bind /kernel/usr/lib/uml/modules /new/usr/lib/modules
 while read -r number place; do
