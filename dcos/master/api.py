@@ -203,10 +203,7 @@ class Api:
         return json_body(request, roles.roles(self.state, self.viewer(request)))
 
     async def tasks(self, request: web.Request) -> web.Response:
-        try:
-            return json_body(request, tasks.tasks(self.state, request.query, self.viewer(request)))
-        except ValueError as error:
-            return text_response(400, str(error))
+        return json_body(request, tasks.tasks(self.state, request.query, self.viewer(request)))
 
     async def registry(self, request: web.Request) -> web.Response:
         return json_body(request, registry_json(self.state))

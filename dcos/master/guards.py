@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dcos.master.core.authorization import Wanted, by_roles, creators, reservers
+from dcos.master.core.authorization import Wanted, by_roles, creators, reserve_wants, reservers
 from dcos.master.core.state import State
 from dcos.model.acls import Acls, Action
 from dcos.model.v1.master import Call, CallType
@@ -34,7 +34,7 @@ def _reserve(call: Call, _: State) -> Wanted:
     given = call.reserve_resources
     if given is None:
         return ()
-    return [*reservers(given.source), *by_roles(Action.RESERVE_RESOURCES, given.resources)]
+    return reserve_wants(given.source, given.resources)
 
 
 def _unreserve(call: Call, _: State) -> Wanted:
@@ -55,6 +55,12 @@ def _grow(call: Call, _: State) -> Wanted:
 
 def _shrink(call: Call, _: State) -> Wanted:
     return by_roles(Action.RESIZE_VOLUME, (call.shrink_volume.volume,)) if call.shrink_volume is not None else ()
+
+
+def _drain(call: Call, _: State) -> Wanted:
+    """Whoever lets an agent be gone in the end has to be allowed that too."""
+    gone = call.drain_agent is not None and call.drain_agent.mark_gone
+    return [(Action.DRAIN_AGENT, None), *([(Action.MARK_AGENT_GONE, None)] if gone else [])]
 
 
 def _weights(call: Call, _: State) -> Wanted:
@@ -80,7 +86,7 @@ _GUARDS: dict[CallType, Callable[[Call, State], Wanted]] = {
     CallType.SET_LOGGING_LEVEL: _whole(Action.SET_LOG_LEVEL),
     CallType.TEARDOWN: _teardown,
     CallType.MARK_AGENT_GONE: _whole(Action.MARK_AGENT_GONE),
-    CallType.DRAIN_AGENT: _whole(Action.DRAIN_AGENT),
+    CallType.DRAIN_AGENT: _drain,
     CallType.DEACTIVATE_AGENT: _whole(Action.DEACTIVATE_AGENT),
     CallType.REACTIVATE_AGENT: _whole(Action.REACTIVATE_AGENT),
     CallType.GET_MAINTENANCE_SCHEDULE: _whole(Action.GET_MAINTENANCE_SCHEDULE),

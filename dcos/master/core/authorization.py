@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from dcos.model.acls import Acls, Action
 from dcos.model.launch_rights import task_user
+from dcos.model.resources import reservations_of
 from dcos.model.v1.types import (
     ExecutorInfo,
     FrameworkInfo,
@@ -65,10 +66,7 @@ def operation_wants(operation: OfferOperation) -> Wanted:
     kinds = OfferOperationType
     match operation.type:
         case kinds.RESERVE if operation.reserve is not None:
-            return [
-                *reservers(operation.reserve.source),
-                *by_roles(Action.RESERVE_RESOURCES, operation.reserve.resources),
-            ]
+            return reserve_wants(operation.reserve.source, operation.reserve.resources)
         case kinds.UNRESERVE if operation.unreserve is not None:
             return reservers(operation.unreserve.resources)
         case kinds.CREATE if operation.create is not None:
@@ -109,6 +107,18 @@ def reservation_role(resource: Resource) -> str:
 def by_roles(action: Action, resources: Iterable[Resource]) -> Wanted:
     roles = sorted({reservation_role(one) for one in resources})
     return [(action, role) for role in roles] or [(action, None)]
+
+
+def reserve_wants(source: tuple[Resource, ...], resources: tuple[Resource, ...]) -> Wanted:
+    """Without ``source`` the roles that are reserved for; with it each layer of reservations that goes, and each that comes."""
+    if not source or not resources:
+        return by_roles(Action.RESERVE_RESOURCES, resources)
+    before, after = reservations_of(source[0]), reservations_of(resources[0])
+    kept = 0
+    while kept < min(len(before), len(after)) and before[kept] == after[kept]:
+        kept += 1
+    gone: list[tuple[Action, str | None]] = [(Action.UNRESERVE_RESOURCES, one.principal) for one in before[kept:]]
+    return [*gone, *((Action.RESERVE_RESOURCES, one.role or "*") for one in after[kept:])]
 
 
 def reservers(resources: Iterable[Resource]) -> Wanted:

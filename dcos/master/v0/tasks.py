@@ -87,11 +87,12 @@ def _task(record: TaskRecord) -> Json:
 
 
 def tasks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
-    """Running, unreachable and completed ones, by the time of their first status.   Errors: ValueError."""
-    limit, offset = int(query.get("limit", "100")), int(query.get("offset", "0"))
-    order, framework_id, task_id = query.get("order", "des"), query.get("framework_id"), query.get("task_id")
-    if order not in ("asc", "des") or limit < 0 or offset < 0:
-        raise ValueError("limit and offset must not be negative, order must be asc or des")
+    """Running, unreachable and completed ones, by the time of their first status.
+
+    What makes no sense in the query is as if it were not there, and a negative ``limit`` is none, as upstream has it.
+    """
+    limit, offset = _number(query, "limit", 100), _number(query, "offset", 0)
+    framework_id, task_id = query.get("framework_id"), query.get("task_id")
     found = [
         one
         for record in (*state.frameworks.values(), *state.completed.values())
@@ -100,8 +101,15 @@ def tasks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
         for one in group
         if task_id in (None, one.id) and viewer.task(one.message, record.info)
     ]
-    found.sort(key=_first_time, reverse=order == "des")
-    return {"tasks": listed(map(task, found[offset : offset + limit]))}
+    found.sort(key=_first_time, reverse=query.get("order") != "asc")
+    shown = found[offset:] if offset >= 0 else []
+    return {"tasks": listed(map(task, shown[:limit] if limit >= 0 else shown))}
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, "")
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else default
 
 
 def _first_time(record: TaskRecord) -> float:
