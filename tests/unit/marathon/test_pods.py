@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from dcos.model.resources import Resources
@@ -346,3 +347,29 @@ async def test_an_id_is_free_again_when_the_last_instance_has_ended(marathon: Ru
     await marathon.ask("POST", "/v2/apps", app, 201)
     await marathon.settled()
     assert marathon.running() == 1
+
+
+async def test_what_the_event_stream_tells_of_pods(marathon: Running) -> None:
+    kinds = ["pod_created_event", "pod_updated_event", "pod_deleted_event", "deployment_info", "instance_changed_event"]
+    heard = marathon.service.bus.attach(kinds, "test")
+    await _created(marathon)
+    await marathon.ask("PUT", "/v2/pods/shop/pair", {**POD, "scaling": {"kind": "fixed", "instances": 0}}, 200)
+    await marathon.settled()
+    await marathon.ask("DELETE", "/v2/pods/shop/pair", status=202)
+    await marathon.settled()
+    told = [heard.queue.get_nowait().decode() for _ in range(heard.queue.qsize())]
+    bodies = [json.loads(one.partition("\ndata: ")[2]) for one in told]
+    asked = [(one["eventType"], one["uri"]) for one in bodies if "uri" in one]
+    assert asked == [
+        ("pod_created_event", "/v2/pods"),
+        ("pod_updated_event", "/v2/pods/shop/pair"),
+        ("pod_deleted_event", "/v2/pods/shop/pair"),
+    ]
+    actions = {
+        (one["action"], one["pod"]) for body in bodies if "plan" in body for one in body["currentStep"]["actions"]
+    }
+    assert actions == {(f"{what}Pod", "/shop/pair") for what in ("Start", "Scale", "Stop")}
+    changes = [one["condition"] for one in bodies if one["eventType"] == "instance_changed_event"]
+    assert changes[0] == "Provisioned"
+    assert changes[-1] == "Killed"
+    assert "Running" in changes
