@@ -96,6 +96,10 @@ class Config:
     kill_retry_timeout: float = setting(10.0, "Time until a kill is sent again, in ms.", parse=milliseconds)
     reconciliation_initial_delay: float = setting(15.0, "First reconciliation, in ms.", parse=milliseconds)
     reconciliation_interval: float = setting(600.0, "Time between reconciliations, in ms.", parse=milliseconds)
+    scale_apps_initial_delay: float = setting(
+        15.0, "First time that the number of instances is checked, in ms.", parse=milliseconds
+    )
+    scale_apps_interval: float = setting(300.0, "Time between those checks, in ms.", parse=milliseconds)
     max_running_deployments: int = setting(100, "Deployments at the same time.")
     new_group_enforce_role: str = setting(
         "off", "Whether new top-level groups enforce their role: top or off.", parse=one_of("top", "off")

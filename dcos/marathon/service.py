@@ -66,6 +66,8 @@ def core_settings(config: Config) -> CoreSettings:
         launch_tokens=config.launch_tokens,
         launch_token_refresh_s=config.launch_token_refresh_interval,
         reservation_timeout_s=config.task_reservation_timeout,
+        scale_check_initial_s=config.scale_apps_initial_delay,
+        scale_check_interval_s=config.scale_apps_interval,
         decline_s=config.decline_offer_duration,
         min_revive_interval_s=config.min_revive_offers_interval,
         launch_confirm_timeout_s=config.task_launch_confirm_timeout,

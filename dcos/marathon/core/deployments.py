@@ -30,24 +30,20 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: 
     """Make the draft the wanted state and begin to bring it about. ``why``: what deployments in the way end for.
     Errors: Refused, before anything changed."""
     state = turn.state
-    depth = root.checked_depths(made)
-    root.check_residents(made, state.all_wanted(), force=force)
+    depth = root.checked_depths(made, state)
+    root.check_residents(made, state, force=force)
     version = turn.new_version()
     targets: dict[str, RunSpec | None] = {}
     originals: dict[str, RunSpec | None] = {}
-    wanted, present = made.specs(), state.all_wanted()
-    for spec_id, spec in wanted.items():
-        before = present.get(spec_id)
-        if spec_id not in made.touched and before is spec:
-            continue
+    for spec_id, spec in made.changed().items():
+        before = state.wanted(spec_id)
         after = _versioned(
             spec, before, version, restarted=spec_id in made.restarted, restored=made.restored.get(spec_id)
         )
         if after is not before:
             targets[spec_id], originals[spec_id] = after, before
-    for spec_id, removed in present.items():
-        if spec_id not in wanted:
-            targets[spec_id], originals[spec_id] = None, removed
+    for spec_id in made.gone(state):
+        targets[spec_id], originals[spec_id] = None, state.wanted(spec_id)
     plan = steps(originals, targets, _layers(depth, made.last), made.sentenced)
     deployment = Deployment(
         id=turn.fresh(),

@@ -13,6 +13,10 @@ from dcos.model.run_spec import RunSpec
 from dcos.scheduling import calls
 from dcos.scheduling.match import demand_of
 
+LEAST_REVIVE_PAUSE_S = 0.2
+PAUSE_PER_OFFER_S = 0.001
+"""About twenty times what making and looking at an offer costs the master and us."""
+
 
 def want(turn: Turn, spec: RunSpec, count: int) -> None:
     """Set how many more instances of ``spec`` shall be there."""
@@ -72,12 +76,28 @@ def tune_offers(turn: Turn) -> None:
         return
     if not (state.wants_revive or waiting & state.suppressed) or not (state.queue.is_awake or state.releases):
         return
-    if state.last_revive is not None and turn.now - state.last_revive < turn.settings.min_revive_interval_s:
+    if state.last_revive is not None and turn.now - state.last_revive < _revive_pause(turn):
         return
     state.suppressed -= waiting
     state.wants_revive = False
-    state.last_revive = turn.now
+    state.last_revive, state.offered = turn.now, 0
     turn.send(calls.revive(sorted(waiting)))
+
+
+def _revive_pause(turn: Turn) -> float:
+    """Shorter than the setting where the last revive brought few offers: a small cluster answers at once."""
+    return min(turn.settings.min_revive_interval_s, max(LEAST_REVIVE_PAUSE_S, turn.state.offered * PAUSE_PER_OFFER_S))
+
+
+def check_scale(turn: Turn) -> None:
+    """Look at every app and pod now and then, a few at a time, though nothing happened to them."""
+    state, settings = turn.state, turn.settings
+    if not state.to_check and turn.now >= state.next_scale_check:
+        state.to_check = [*state.apps, *state.pods]
+        state.next_scale_check = turn.now + settings.scale_check_interval_s
+        state.check_at_once = 1 + int(len(state.to_check) / max(1.0, settings.scale_check_interval_s))
+    state.dirty.update(state.to_check[-state.check_at_once :])
+    del state.to_check[-state.check_at_once :]
 
 
 def tick(turn: Turn) -> None:

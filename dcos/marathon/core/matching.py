@@ -35,6 +35,7 @@ def receive(turn: Turn, offers: Iterable[Offer]) -> None:
     """They are looked at when everything else of the batch is decided."""
     for offer in offers:
         turn.state.offers[offer.id.value] = WaitingOffer(offer, turn.now)
+        turn.state.offered += 1
 
 
 def go_on(turn: Turn) -> None:

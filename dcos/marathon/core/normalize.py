@@ -210,7 +210,7 @@ def with_service_ports(app: App, before: App | None, taken: Collection[int], low
     wanted = service_ports(app)
     if all(wanted):
         return app
-    used = set(taken) | set(wanted)
+    used = set(wanted)
     held = [port for port in (service_ports(before) if before else ()) if port and port not in wanted]
     size = high - low + 1
     cursor = start % size
@@ -222,7 +222,7 @@ def with_service_ports(app: App, before: App | None, taken: Collection[int], low
         elif not port:
             for step in range(size):
                 candidate = low + (cursor + step) % size
-                if candidate not in used:
+                if candidate not in used and candidate not in taken:
                     break
             else:
                 raise LookupError(f"no free service port in [{low}, {high}]")

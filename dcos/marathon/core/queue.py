@@ -11,6 +11,7 @@ An entry in its back-off sleeps: it is in no shape.
 from __future__ import annotations
 
 import bisect
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -79,6 +80,8 @@ class QueueEntry:
     told_at: float = 0.0
     used: int = 0
     last_used_at: float | None = None
+    counted_role: str | None = None
+    """Where the queue counts it."""
     shape: Shape | None = None
     """None: it sleeps, or has only instances with reservations."""
     past: Tally = field(default_factory=Tally)
@@ -244,6 +247,7 @@ class LaunchQueue:
         self._asleep: set[str] = set()
         self._again: set[str] = set()
         """Those awake with instances to be launched again."""
+        self._roles: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -269,7 +273,7 @@ class LaunchQueue:
     @property
     def roles(self) -> set[str]:
         """Of everything that waits, asleep or not."""
-        return {entry.demand.role for entry in self._entries.values()}
+        return set(self._roles)
 
     @property
     def is_awake(self) -> bool:
@@ -286,7 +290,11 @@ class LaunchQueue:
     def put(self, entry: QueueEntry, *, asleep: bool) -> None:
         """Add it, or take note of its change. One ``asleep`` is asked about no offer."""
         spec_id = entry.spec.id
-        self._entries[spec_id] = entry
+        if self._entries.get(spec_id) is not entry:
+            self.pop(spec_id)
+            self._entries[spec_id] = entry
+        if entry.counted_role != entry.demand.role:
+            self._count(entry, entry.demand.role)
         self._asleep.discard(spec_id)
         self._again.discard(spec_id)
         if asleep:
@@ -304,6 +312,17 @@ class LaunchQueue:
             self._asleep.discard(spec_id)
             self._again.discard(spec_id)
             self._leave(entry)
+            self._count(entry, None)
+
+    def _count(self, entry: QueueEntry, role: str | None) -> None:
+        """Count it under ``role`` from now on."""
+        if entry.counted_role is not None:
+            self._roles[entry.counted_role] -= 1
+            if not self._roles[entry.counted_role]:
+                del self._roles[entry.counted_role]
+        if role is not None:
+            self._roles[role] += 1
+        entry.counted_role = role
 
     def _join(self, entry: QueueEntry) -> None:
         demand = entry.demand

@@ -128,11 +128,10 @@ def _launch_again(turn: Turn, instance: Instance, own: Resources, place: Place, 
 def tick(turn: Turn) -> None:
     """Give up reservations that were never made; look for forgotten ones now and then."""
     state = turn.state
-    for instance_id in list(state.reserved):
+    for instance_id in sorted(state.unconfirmed):
         instance = state.instances[instance_id]
-        unmade = instance.reservation is not None and not instance.reservation.confirmed
         waits = instance.rests or instance.condition is Condition.SCHEDULED
-        if unmade and waits and turn.now - instance.since >= turn.settings.reservation_timeout_s:
+        if waits and turn.now - instance.since >= turn.settings.reservation_timeout_s:
             turn.drop_instance(instance)
     for release in list(state.releases.values()):
         if turn.now - release.since >= FORGET_S:

@@ -7,6 +7,7 @@ Source: Marathon's AppHelpers and GroupUpdate.
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from dcos.marathon.core import changes, normalize, pod_normalize, pod_validate, validate
 from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown, pod_unknown
 from dcos.marathon.core.plan import Cycle, depths
-from dcos.marathon.core.state import Turn
+from dcos.marathon.core.state import State, Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Group
 from dcos.model.pods import Pod
@@ -43,6 +44,8 @@ class Draft:
     last: set[str] = field(default_factory=set)
     """Those whose turn comes when all others are done, dependents first."""
     sentenced: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ports: set[int] = field(default_factory=set)
+    """Service ports that touched apps have."""
 
     def specs(self) -> dict[str, RunSpec]:
         """Apps and pods."""
@@ -52,9 +55,20 @@ class Draft:
         """Want this canonical app or pod."""
         if isinstance(spec, App):
             self.apps[spec.id] = spec
+            self.ports.update(normalize.service_ports(spec))
         else:
             self.pods[spec.id] = spec
         self.touched.add(spec.id)
+
+    def changed(self) -> dict[str, RunSpec]:
+        """Touched apps and pods that are still wanted."""
+        found = ((spec_id, self.apps.get(spec_id) or self.pods.get(spec_id)) for spec_id in sorted(self.touched))
+        return {spec_id: spec for spec_id, spec in found if spec is not None}
+
+    def gone(self, state: State) -> list[str]:
+        """Apps and pods that are wanted no more."""
+        left = (state.apps.keys() | state.pods.keys()) - self.apps.keys() - self.pods.keys()
+        return sorted(left)
 
     def drop(self, spec_id: str) -> None:
         self.apps.pop(spec_id, None)
@@ -107,10 +121,10 @@ def _put(turn: Turn, made: Draft, app_id: str, app: App) -> str:
     if faults:
         raise Invalid(faults)
     low, high = settings.service_ports
-    taken = {port for other in made.apps.values() if other.id != app_id for port in normalize.service_ports(other)}
     start = int(turn.fresh().replace("-", "")[:8], 16)
     try:
-        app = normalize.with_service_ports(app, made.apps.get(app_id), taken, low, high, start)
+        held = ChainMap(turn.state.census.ports, dict.fromkeys(made.ports, 1))
+        app = normalize.with_service_ports(app, made.apps.get(app_id), held, low, high, start)
     except LookupError as error:
         raise Refused(str(error)) from error
     made.put(app)
@@ -329,24 +343,27 @@ def delete_group(made: Draft, group_id: str) -> None:
 # ---- the whole root --------------------------------------------------------------------------------------------------
 
 
-def checked_depths(made: Draft) -> dict[str, int]:
+def checked_depths(made: Draft, state: State) -> dict[str, int]:
     """Rules over all apps, pods and groups; answers the depth of each app and pod in the dependency graph."""
-    both = sorted((set(made.apps) | set(made.pods)) & set(made.groups))
+    both = sorted((made.groups.keys() & made.apps.keys()) | (made.groups.keys() & made.pods.keys()))
     if both:
         raise Conflict(f"Apps, pods and groups may not share an id: {', '.join(both)}")
+    depending = state.census.depending or any(spec.dependencies for spec in made.changed().values())
+    if not depending and not any(group.dependencies for group in made.groups.values()):
+        return {}
     try:
         return depths(made.specs(), made.groups)
     except Cycle as error:
         raise Invalid([("/", CYCLIC)]) from error
 
 
-def check_residents(made: Draft, present: Mapping[str, RunSpec], *, force: bool) -> None:
+def check_residents(made: Draft, state: State, *, force: bool) -> None:
     """Rules of updates where reservations are kept.   Errors: Invalid."""
     faults = [
         fault
-        for spec_id, spec in made.specs().items()
-        if spec_id in made.touched and spec_id in present
-        for fault in changes.resident_faults(present[spec_id], spec, force=force)
+        for spec_id, spec in made.changed().items()
+        if (present := state.wanted(spec_id)) is not None
+        for fault in changes.resident_faults(present, spec, force=force)
     ]
     if faults:
         raise Invalid(faults)

@@ -50,6 +50,7 @@ class Scheduler:
         turn = Turn(self.state, self.settings, now, self._ids)
         self.state.index()
         self.state.tokens, self.state.tokens_since = self.settings.launch_tokens, now
+        self.state.next_scale_check = now + self.settings.scale_check_initial_s
         if ids.ROOT not in self.state.groups:
             turn.save_group(Group(id=ids.ROOT, version=turn.new_version()))
         deployments.settle(turn)
@@ -261,6 +262,7 @@ class Scheduler:
         tasks.tick(turn)
         residents.tick(turn)
         launch.tick(turn)
+        launch.check_scale(turn)
         rollout.tick(turn)
         rebalancing.tick(turn)
         explain.tell(turn)

@@ -6,6 +6,7 @@ it, so that state and effects cannot disagree.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from dcos.marathon.core import effects
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.autoscale import Advice
 from dcos.marathon.core.backoff import Delay
+from dcos.marathon.core.census import Census
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.queue import LaunchQueue, WaitingOffer
@@ -61,6 +63,8 @@ class CoreSettings:
     launch_tokens: int = 100
     launch_token_refresh_s: float = 30.0
     reservation_timeout_s: float = 20.0
+    scale_check_initial_s: float = 15.0
+    scale_check_interval_s: float = 300.0
     decline_s: float = 120.0
     min_revive_interval_s: float = 5.0
     launch_confirm_timeout_s: float = 300.0
@@ -122,8 +126,10 @@ class State:
     tokens_since: float = 0.0
     spreads: dict[str, tuple[tuple[str, ...], Spread]] = field(default_factory=dict)
     """Where instances are, by the fields of their constraints; made on demand."""
-    reserved: set[str] = field(default_factory=set)
-    """Instances with a reservation."""
+    kept_roles: Counter[str] = field(default_factory=Counter)
+    """Of instances with a reservation."""
+    unconfirmed: set[str] = field(default_factory=set)
+    """Instances whose reservation nobody has seen yet."""
     moving: set[str] = field(default_factory=set)
     """Instances of which time alone may ask something: all but those that run as they shall, or rest."""
     probed: set[str] = field(default_factory=set)
@@ -134,6 +140,10 @@ class State:
     """Releases whose operations were sent."""
     sweep_until: float = 0.0
     next_sweep: float = 0.0
+    to_check: list[str] = field(default_factory=list)
+    """Apps and pods whose number of instances is still to be looked at this time."""
+    check_at_once: int = 1
+    next_scale_check: float = 0.0
     home_region: str | None = None
     """The leading master's."""
     delays: dict[str, Delay] = field(default_factory=dict)
@@ -171,18 +181,22 @@ class State:
     suppressed: set[str] = field(default_factory=set)
     """Roles."""
     last_revive: float | None = None
+    offered: int = 0
+    """Offers since then."""
     wants_revive: bool = False
     next_reconcile: float = 0.0
     unheard: Unheard = field(default_factory=Unheard)
     last_version: str = ""
+    census: Census = field(default_factory=Census)
+    """Of ``apps`` and ``pods``."""
 
     def index(self) -> None:
         """Fill what follows from the stored parts, after loading."""
+        self.census = Census(self.all_wanted().values())
         self.by_spec = {}
         for instance in self.instances.values():
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
-            if instance.reservation is not None:
-                self.reserved.add(instance.id)
+            self.keep(None, instance)
             if _moves(instance):
                 self.moving.add(instance.id)
             known = _remembered_health(instance, self.spec_of(instance))
@@ -202,11 +216,17 @@ class State:
         return self.apps.get(spec_id) or self.pods.get(spec_id)
 
     def want(self, spec: RunSpec) -> None:
+        self.census.replace(self.wanted(spec.id), spec)
         self.watch(spec)
         if isinstance(spec, App):
             self.apps[spec.id] = spec
         else:
             self.pods[spec.id] = spec
+
+    def unwant(self, spec_id: str) -> None:
+        self.census.replace(self.wanted(spec_id), None)
+        self.apps.pop(spec_id, None)
+        self.pods.pop(spec_id, None)
 
     def all_wanted(self) -> dict[str, RunSpec]:
         return {**self.apps, **self.pods}
@@ -253,9 +273,19 @@ class State:
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""
-        wanted = {spec.role for spec in self.all_wanted().values() if spec.role}
-        kept = {self.instances[one].role for one in self.reserved}
-        return tuple(sorted({default} | wanted | kept | self.released_roles))
+        return tuple(sorted({default, *self.census.roles, *self.kept_roles} | self.released_roles))
+
+    def keep(self, before: Instance | None, after: Instance | None) -> None:
+        """Take note of an instance's reservation, or that it is no more."""
+        if before is not None and before.reservation is not None:
+            self.unconfirmed.discard(before.id)
+            self.kept_roles[before.role] -= 1
+            if not self.kept_roles[before.role]:
+                del self.kept_roles[before.role]
+        if after is not None and after.reservation is not None:
+            self.kept_roles[after.role] += 1
+            if not after.reservation.confirmed:
+                self.unconfirmed.add(after.id)
 
     @property
     def released_roles(self) -> set[str]:
@@ -385,8 +415,7 @@ class Turn:
         return used
 
     def remove_spec(self, spec_id: str) -> None:
-        self.state.apps.pop(spec_id, None)
-        self.state.pods.pop(spec_id, None)
+        self.state.unwant(spec_id)
         self.state.watching.pop(spec_id, None)
         self.effects.append(effects.RemoveSpec(spec_id))
         self.state.dirty.add(spec_id)
@@ -413,8 +442,7 @@ class Turn:
         before = self.state.instances.get(instance.id)
         self.state.instances[instance.id] = instance
         self.state.moved(before, instance)
-        if instance.reservation is not None:
-            self.state.reserved.add(instance.id)
+        self.state.keep(before, instance)
         if _moves(instance):
             self.state.moving.add(instance.id)
         else:
@@ -443,8 +471,8 @@ class Turn:
         state.moving.discard(instance.id)
         if known is not None:
             state.moved(known, None)
+            state.keep(known, None)
             if known.reservation is not None:
-                state.reserved.discard(known.id)
                 self.release(known.id, known.agent.agent_id, known.role)
         siblings = state.by_spec.get(instance.app_id, {})
         siblings.pop(instance.id, None)
