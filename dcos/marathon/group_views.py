@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from dcos.marathon import pod_views, views
-from dcos.marathon.core.state import State
 from dcos.model.marathon import App
+from dcos.model.marathon_state import Group
 from dcos.model.pods import Pod
 from dcos.scheduling import ids
 
@@ -16,22 +15,21 @@ Json = dict[str, Any]
 
 
 class GroupTree:
-    """One moment of the tree at ``now``."""
+    """One moment of the tree."""
 
-    def __init__(self, state: State, now: float) -> None:
-        self._state = state
-        self._now = now
+    def __init__(self, groups: Mapping[str, Group], apps: Iterable[App], pods: Iterable[Pod]) -> None:
+        self._all = groups
         self._apps: dict[str, list[App]] = defaultdict(list)
         self._pods: dict[str, list[Pod]] = defaultdict(list)
         self._groups: dict[str, list[str]] = defaultdict(list)
-        self._newest = {group.id: group.version for group in state.groups.values()}
-        for app in state.apps.values():
+        self._newest = {group.id: group.version for group in groups.values()}
+        for app in apps:
             self._apps[ids.parent(app.id)].append(app)
             self._touch(app.id, app.version)
-        for pod in state.pods.values():
+        for pod in pods:
             self._pods[ids.parent(pod.id)].append(pod)
             self._touch(pod.id, pod.version)
-        for group_id in sorted(state.groups):
+        for group_id in sorted(groups):
             if group_id != ids.ROOT:
                 self._groups[ids.parent(group_id)].append(group_id)
 
@@ -43,9 +41,11 @@ class GroupTree:
         """When it or anything in it changed last."""
         return self._newest[group_id]
 
-    def info(self, group_id: str, embed: Collection[str], app_embed: Collection[str]) -> Json:
-        """``embed``: which of groups, apps, pods (their status) are listed."""
-        group = self._state.groups[group_id]
+    def info(
+        self, group_id: str, embed: Collection[str], of_app: Callable[[App], Json], of_pod: Callable[[Pod], Json]
+    ) -> Json:
+        """``embed``: which of groups, apps, pods are listed."""
+        group = self._all[group_id]
         made: Json = {
             "id": group.id,
             "dependencies": list(group.dependencies),
@@ -53,10 +53,9 @@ class GroupTree:
             "enforceRole": group.enforce_role,
         }
         if "groups" in embed:
-            made["groups"] = [self.info(one, embed, app_embed) for one in self._groups.get(group_id, ())]
+            made["groups"] = [self.info(one, embed, of_app, of_pod) for one in self._groups.get(group_id, ())]
         if "apps" in embed:
-            made["apps"] = [views.app_info(self._state, app, app_embed) for app in self._apps.get(group_id, ())]
+            made["apps"] = [of_app(app) for app in self._apps.get(group_id, ())]
         if "pods" in embed:
-            pods = self._pods.get(group_id, ())
-            made["pods"] = [pod_views.pod_status(self._state, pod, self._now) for pod in pods]
+            made["pods"] = [of_pod(pod) for pod in self._pods.get(group_id, ())]
         return made

@@ -8,6 +8,7 @@
     app/<bucket>/<key>/<version> one document per version
     pod/<bucket>/<key>           as an app
     group/<key>                  key of the root: _
+    root/<version>               what a change of apps, pods and groups replaced
     instance/<bucket>/<id>
     release/<bucket>/<id>        reservations to be given back, by instance
     deployment/<id>
@@ -20,12 +21,13 @@ one transaction (several, parts first, when it is too big for one) that fails un
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from dcos.marathon.core import effects
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Group, History, Instance, Release, TaskFailure
+from dcos.model.past import RootChange
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling import ids
@@ -39,7 +41,7 @@ SCHEMA = 2
 _ROOT_KEY = "_"
 _BUCKETED = ("app", "pod", "instance", "release", "task-failure", "history")
 _KINDS: dict[str, type[App] | type[Pod]] = {"app": App, "pod": Pod}
-_FOLDERS = ("group", "deployment", *_BUCKETED, *(f"{name}/{one}" for name in _BUCKETED for one in BUCKETS))
+_FOLDERS = ("group", "root", "deployment", *_BUCKETED, *(f"{name}/{one}" for name in _BUCKETED for one in BUCKETS))
 
 
 class Repository:
@@ -65,6 +67,15 @@ class Repository:
             return None
         return await self._journal.document(f"{_path('pod', pod_id)}/{version}", Pod)
 
+    async def specs(self, wanted: Mapping[str, str], pods: Collection[str]) -> dict[str, RunSpec]:
+        """Stored versions by id; ``pods``: which ids are pods'. Those that are not stored are left out."""
+        made: dict[str, RunSpec] = {}
+        for category, kind in _KINDS.items():
+            asked = {one: version for one, version in wanted.items() if (one in pods) == (kind is Pod)}
+            paths = [f"{_path(category, one)}/{version}" for one, version in asked.items()]
+            made |= {one.id: one for one in await self._journal.read(paths, kind) if one is not None}
+        return made
+
     async def load(self, epoch: Epoch) -> State:
         """Everything, as the new leader.   Errors: SchemaTooNew, StoreError."""
         journal = self._journal
@@ -75,6 +86,7 @@ class Repository:
         state.groups = {group.id: group for group in await journal.documents("group", Group)}
         deployments = await journal.documents("deployment", Deployment)
         state.deployments = {one.id: one for one in sorted(deployments, key=lambda one: one.version)}
+        state.past = sorted(await journal.documents("root", RootChange), key=lambda one: one.version)
         for one in BUCKETS:
             for instance in await journal.documents(f"instance/{one}", Instance):
                 state.instances[instance.id] = instance
@@ -161,6 +173,10 @@ class Repository:
                 yield f"group/{ids.key(group.id) or _ROOT_KEY}", encode(group)
             case effects.DropGroup(group_id):
                 yield f"group/{ids.key(group_id)}", None
+            case effects.SaveRootChange(change):
+                yield f"root/{change.version}", encode(change)
+            case effects.DropRootChange(version):
+                yield f"root/{version}", None
             case effects.SaveInstance(instance):
                 yield f"instance/{bucket(instance.id)}/{instance.id}", encode(instance)
             case effects.DropInstance(instance_id):

@@ -76,8 +76,8 @@ def pod_unknown(pod_id: str, version: str | None = None) -> ApiError:
     return not_found(f"Pod '{pod_id}' does not exist" + (f" in version {version}" if version else ""))
 
 
-def group_unknown(group_id: str) -> ApiError:
-    return not_found(f"Group '{group_id}' does not exist")
+def group_unknown(group_id: str, version: str | None = None) -> ApiError:
+    return not_found(f"Group '{group_id}' does not exist" + (f" in version {version}" if version else ""))
 
 
 def locked(deployments: Sequence[str]) -> ApiError:

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dcos.marathon.core import deploy, everywhere, launch, rebalancing, rollout, root, tasks
+from dcos.marathon.core import deploy, everywhere, launch, past, rebalancing, rollout, root, tasks
 from dcos.marathon.core.deploy import Crew, Decision
 from dcos.marathon.core.errors import Conflict, Locked, Refused, TooMany, Unknown
 from dcos.marathon.core.plan import steps
@@ -58,6 +58,7 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: 
     if dry_run:
         return deployment
     _make_way(turn, deployment, force, why)
+    past.note(turn, made, version, originals, targets)
     for target in targets.values():
         if target is not None:
             turn.save_spec(target)

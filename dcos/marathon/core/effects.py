@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dcos.model.marathon_state import Deployment, Group, History, Instance, Release, TaskFailure
+from dcos.model.past import RootChange
 from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import Send as Send
 
@@ -44,6 +45,16 @@ class SaveGroup:
 @dataclass(frozen=True, slots=True)
 class DropGroup:
     group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRootChange:
+    change: RootChange
+
+
+@dataclass(frozen=True, slots=True)
+class DropRootChange:
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,8 @@ Stored = (
     | ForgetVersion
     | SaveGroup
     | DropGroup
+    | SaveRootChange
+    | DropRootChange
     | SaveInstance
     | DropInstance
     | SaveDeployment

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.autoscale import Sample
+from dcos.marathon.core.past import Past
 from dcos.marathon.core.root import Fields
 from dcos.marathon.core.state import Measurement
 from dcos.model.marathon import App
 from dcos.model.pods import Pod
+from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import CallLost as CallLost
 from dcos.model.schedulers import Disconnected as Disconnected
 from dcos.model.schedulers import OffersReceived as OffersReceived
@@ -71,6 +74,16 @@ class PutGroup:
     create: bool = False
     force: bool = False
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RollBackGroup:
+    """Want the group as it was in ``root``; ``specs``: the definitions of all that was in it."""
+
+    group_id: str
+    root: Past
+    specs: Mapping[str, RunSpec]
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +195,7 @@ Event = (
     | PutPod
     | DeletePod
     | PutGroup
+    | RollBackGroup
     | DeleteGroup
     | SetEnforceRole
     | KillInstances

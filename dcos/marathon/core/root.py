@@ -239,8 +239,6 @@ def put_group(turn: Turn, made: Draft, group_id: str, fields: Fields) -> None:
     for mode in ("version", "scaleBy", "switchTo"):
         if mode in fields and others != {mode}:
             raise Invalid([("/", f"'{mode}' is not allowed in conjunction with other properties.")])
-    if "version" in fields:
-        raise Refused("Rolling a group back to a version is not supported: roll back its deployments or apps.")
     if "scaleBy" in fields:
         _scale_group(made, group_id, float(fields["scaleBy"]))
         return

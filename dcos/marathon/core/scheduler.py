@@ -19,6 +19,7 @@ from dcos.marathon.core import (
     explain,
     launch,
     matching,
+    past,
     rebalancing,
     residents,
     rollout,
@@ -152,6 +153,7 @@ class Scheduler:
         | events.PutPod
         | events.DeletePod
         | events.PutGroup
+        | events.RollBackGroup
         | events.DeleteGroup,
     ) -> Deployment:
         draft = root.draft(turn)
@@ -174,6 +176,8 @@ class Scheduler:
                 dry_run = event.dry_run
                 put = root.create_group if create else root.put_group
                 put(turn, draft, group_id, fields)
+            case events.RollBackGroup(group_id, earlier, specs):
+                past.bring_back(draft, group_id, earlier, specs)
             case events.DeleteGroup(group_id):
                 root.delete_group(draft, group_id)
             case other:

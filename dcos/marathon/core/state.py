@@ -35,6 +35,7 @@ from dcos.model.marathon_state import (
     TaskFailure,
     iso,
 )
+from dcos.model.past import RootChange
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1.scheduler import Call
@@ -115,6 +116,8 @@ class State:
     releases: dict[str, Release] = field(default_factory=dict)
     """Reservations to be given back, by instance."""
     # made anew by each leader
+    past: list[RootChange] = field(default_factory=list)
+    """The last changes of apps, pods and groups, oldest first."""
     by_spec: dict[str, dict[str, Instance]] = field(default_factory=dict)
     locks: dict[str, str] = field(default_factory=dict)
     """The deployment that changes an app or pod, by its id."""
@@ -437,6 +440,12 @@ class Turn:
     def drop_group(self, group_id: str) -> None:
         del self.state.groups[group_id]
         self.effects.append(effects.DropGroup(group_id))
+
+    def save_root_change(self, change: RootChange) -> None:
+        self.state.past.append(change)
+        self.effects.append(effects.SaveRootChange(change))
+        while len(self.state.past) > self.settings.max_versions:
+            self.effects.append(effects.DropRootChange(self.state.past.pop(0).version))
 
     def save_instance(self, instance: Instance) -> None:
         before = self.state.instances.get(instance.id)
