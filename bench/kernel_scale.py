@@ -11,12 +11,15 @@ import asyncio
 import random
 import resource
 import signal
+import subprocess
 import sys
 import time
 from typing import cast
 
+import msgspec
 import uvloop
 
+from bench.first_offer import serving
 from bench.kernel import (
     CAPABILITIES,
     Scheduler,
@@ -63,6 +66,15 @@ TASK = Resources.parse("cpus:0.1;mem:64;ports:[31000-31000]")
 BACKOFF_S = 1.0
 """An agent waits a random part of it before it registers, as real ones do."""
 STEADY_S = 20.0
+ANSWERS = (
+    ("/state", "first", 1.0),
+    ("/state", "after a change", 1.0),
+    ("/state-summary", "first", None),
+    ("/state-summary", "after a change", 0.05),
+    ("/state-summary", "again", 0.05),
+    ("/metrics/snapshot", "after a change", 0.1),
+)
+"""What is asked for when; before each but "again" a task reports something."""
 
 
 def chunk(message: agent_link.AgentMessage) -> bytes:
@@ -144,6 +156,15 @@ class SimulatedAgent(asyncio.Protocol):
             case agent_link.Shutdown():
                 raise RuntimeError(message.message)
 
+    def report(self, what: str) -> None:
+        """A task of its has something new to say, without a change of its state."""
+        told = self.frameworks[0].tasks[0]
+        status = msgspec.structs.replace(told.statuses[0], message=what)
+        owner = told.framework_id
+        self._transport.write(
+            chunk(agent_link.StatusUpdate(framework_id=owner, status=status, latest_state=str(told.state)))
+        )
+
     def give_tasks(self, frameworks: list[FrameworkInfo], count: int) -> None:
         """As if it had run them for long."""
         assert self.info.id is not None
@@ -209,16 +230,6 @@ class Agents:
         return sum(agent.pings for agent in self.all)
 
 
-async def serving(port: int) -> None:
-    """Return once the master there leads and has recovered."""
-    while True:
-        try:
-            await get("127.0.0.1", port, "/weights")
-            return
-        except RuntimeError:
-            await asyncio.sleep(0.02)
-
-
 async def ignoring(framework: Scheduler) -> asyncio.Task[None]:
     """Subscribe and want nothing more; read what comes."""
     await framework.subscribe()
@@ -231,28 +242,22 @@ async def ignoring(framework: Scheduler) -> asyncio.Task[None]:
     return asyncio.create_task(read())
 
 
-async def until_offers(port: int) -> float:
-    """A framework that wants everything: seconds from now until it was offered something."""
-    begin = time.perf_counter()
-    framework = Scheduler(port, "wanting")
-    await serving(port)
-    await framework.subscribe()
-    while (await framework.event()).offers is None:
-        pass
-    took = time.perf_counter() - begin
-    await framework.send(framework.call(type=CallType.TEARDOWN))
-    framework.close()
-    return took
+async def told(wanting: asyncio.subprocess.Process) -> float:
+    """What ``bench.first_offer`` finds when it begins now."""
+    found, _ = await wanting.communicate(b"\n")
+    return float(found)
 
 
 async def run(services: Processes, count: int, tasks: int) -> None:
     old = start_master(services, "master")
     new = start_master(services, "next", leads=False)
     agents = Agents(count)
+    started = cpu_s(old)
     async with Stalls("127.0.0.1", services.port("master")) as stalls:
         took = await agents.join(services.port("master"))
-        note = f"{cpu_s(old):.1f} s CPU, longest stall {await stalls.take():.0f} ms"
-        say(f"{count} new agents until all are registered", took, "s", None, note)
+        used = cpu_s(old) - started
+        note = f"longest stall {await stalls.take():.0f} ms"
+        say(f"{count} new agents until all are registered", took, "s", None, note, cpu=used)
     ids = []
     for number in range(FRAMEWORKS):
         one = Scheduler(services.port("master"), f"role-{number}")
@@ -270,6 +275,10 @@ async def run(services: Processes, count: int, tasks: int) -> None:
         agent.give_tasks(infos, tasks)
     say("memory of the first master", memory_mb(old), "MB")
 
+    wanting = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.first_offer", str(services.port("next")),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
     killed = time.perf_counter()
     services.stop("master", signal.SIGKILL)
     wanted = f"127.0.0.1:{services.port('next')}"
@@ -277,27 +286,31 @@ async def run(services: Processes, count: int, tasks: int) -> None:
         if leader is not None and address_of(leader) == wanted:
             break
     elected = time.perf_counter()
+    started = cpu_s(new)
     say("leader killed until another is elected (session timeout 10 s)", elected - killed, "s")
-    offers = asyncio.create_task(until_offers(services.port("next")))
+    offers = asyncio.create_task(told(wanting))
     rejoin = asyncio.create_task(agents.join(services.port("next")))
     frameworks = [Scheduler(services.port("next"), f"role-{number}", identity=one) for number, one in enumerate(ids)]
     async with Stalls("127.0.0.1", services.port("next")) as stalls:
         await serving(services.port("next"))
         readers = [await ignoring(one) for one in frameworks]
-        say("elected until offers flow", await offers, "s", 2.0)
+        say("elected until offers flow", await offers, "s", 2.0, cpu=cpu_s(new) - started)
         took = await rejoin
-        used = cpu_s(new)
         say(
             f"elected until {count} agents with {count * tasks} tasks are back", took, "s", 15.0,
-            f"{used:.1f} s CPU, longest stall {await stalls.take():.0f} ms",
+            f"longest stall {await stalls.take():.0f} ms", cpu=cpu_s(new) - started,
         )  # fmt: skip
         await asyncio.sleep(2.0)
         await stalls.take()
-        for path, aim in (("/state", 1.0), ("/state", 1.0), ("/state-summary", 0.05), ("/state-summary", 0.05)):
+        for path, what, aim in ANSWERS:
+            if what != "again":
+                agents.all[0].report(f"{path} {what}")
+                await asyncio.sleep(0.2)
             used = cpu_s(new)
             took, body = await get("127.0.0.1", services.port("next"), path)
-            note = f"{cpu_s(new) - used:.2f} s CPU, longest stall {await stalls.take():.0f} ms"
-            say(f"{path} of {len(body) / 1e6:.1f} MB", took, "s", aim, note)
+            used = cpu_s(new) - used
+            note = f"longest stall {await stalls.take():.0f} ms"
+            say(f"{path} of {len(body) / 1e6:.1f} MB, {what}", took, "s", aim, note, cpu=used)
     say("memory of the master", memory_mb(new), "MB", 1500)
     before, pings, begin = cpu_s(new), agents.pings, time.perf_counter()
     await asyncio.sleep(STEADY_S)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from dcos.master.core.state import State
 from dcos.master.v0.agents import agent_ready
+from dcos.master.v0.state import numbers_ready
 from dcos.master.v0.tasks import task as task_ready
 from dcos.master.writer import SLICE_S, Writer
 from dcos.wire.spliced import Spliced
@@ -65,6 +66,8 @@ def _making(state: State, *, tasks: bool) -> Iterator[bytes]:
     """One fragment after the other; what comes while this is away has to be made later."""
     for agent in list(state.agents.values()):
         yield agent_ready(agent)
+        if not tasks:
+            yield numbers_ready(state.census.on(agent.id))
     for framework in (*state.frameworks.values(), *state.completed.values()) if tasks else ():
         for task in (*framework.tasks.values(), *framework.unreachable.values(), *framework.completed):
             if task.ready is None:

@@ -32,7 +32,7 @@ from dcos.master.version import MESOS_VERSION
 from dcos.master.writer import EXIT_LEADERSHIP, EXIT_REGISTRY, Writer
 from dcos.model.v1.types import Address, DomainInfo, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType
 from dcos.runtime import access_settings, heap, http
-from dcos.runtime.app import App, Exit
+from dcos.runtime.app import App, Exit, end
 from dcos.runtime.app import main as app_main
 from dcos.runtime.log import get_logger
 from dcos.runtime.net import detect_ip
@@ -46,6 +46,8 @@ WHITELIST_EVERY_S = 5.0
 _log = get_logger("master")
 EXIT_SETTINGS = 2
 _MAX_BODY = 64 * 1024 * 1024
+_for_good: list[State] = []
+"""Not freed before the process ends (``end``)."""
 
 
 _CAPABILITIES = (
@@ -114,6 +116,7 @@ async def run(app: App[Config]) -> None:
     hostname = config.hostname or (await _look_up(advertised) if config.hostname_lookup else advertised)
     info = make_info(str(uuid.uuid4()), advertised, config.advertise_port or config.port, hostname, config.domain)
     state = State(config.rules(), info, app.clock.now(), shuffle=app.rng.shuffle, draw=app.rng.random)
+    _for_good.append(state)
     writer = Writer(
         state,
         app.clock,
@@ -194,7 +197,7 @@ async def _look_up(ip: str) -> str:
 
 
 def main() -> int:
-    return app_main("dcos-mesos-master", Config, run, prefix=PREFIX)
+    end(app_main("dcos-mesos-master", Config, run, prefix=PREFIX))
 
 
 if __name__ == "__main__":

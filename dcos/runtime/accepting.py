@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from dcos.runtime import log
 
 _log = log.get_logger("http")
-_AT_ONCE = 64
+_AT_ONCE = 192
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel's own limit is this by default."""
 _PAUSE_S = 1.0

@@ -7,12 +7,13 @@ Exit codes: 0 asked to stop; 1 unknown trouble (systemd restarts); 2 bad setting
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import uvloop
 
@@ -137,3 +138,10 @@ def main(
     log.configure(os.environ.get("DCOS_LOG_LEVEL", "INFO"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serve(name, settings, run))
+
+
+def end(code: int) -> NoReturn:
+    """End the process as it stands: to free a heap of a gigabyte object by object takes longer than everything else."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)

@@ -93,12 +93,7 @@ def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Spliced:
         head.update((name, counted.states.get(name, 0)) for name in COUNTED)
         head["slave_ids"] = msgspec.Raw(counted.ready)
         shown.append(head)
-    ends = []
-    for machine in state.agents.values():
-        here = state.census.on(machine.id)
-        if here.ready is None:
-            here.ready = _numbers(here)
-        ends.append(here.ready)
+    ends = [numbers_ready(state.census.on(machine.id)) for machine in state.agents.values()]
     made = fragments(state.agents.values(), viewer)
     out: Json = {"hostname": state.info.hostname}
     if cluster is not None:
@@ -109,8 +104,10 @@ def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Spliced:
     return whole
 
 
-def _numbers(here: OnAgent) -> bytes:
-    """How the JSON of an agent ends."""
-    states = here.states()
-    counts = _COUNTS % tuple([states.get(name, 0) for name in COUNTED])
-    return b',%b,"framework_ids":%b}' % (counts, encode([*here.frameworks]))
+def numbers_ready(here: OnAgent) -> bytes:
+    """How the JSON of an agent ends in the summary."""
+    if here.ready is None:
+        states = here.states()
+        counts = _COUNTS % tuple([states.get(name, 0) for name in COUNTED])
+        here.ready = b',%b,"framework_ids":%b}' % (counts, encode([*here.frameworks]))
+    return here.ready
