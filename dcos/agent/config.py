@@ -163,6 +163,17 @@ class Config(WithoutEffect):
     enforce_container_disk_quota: bool = setting(
         False, "End tasks whose sandbox takes more than their disk (isolator disk/du)."
     )
+    container_ports_watch_interval: float | None = setting(
+        None,
+        "Between looks at the ports that tasks listen on, 30secs unless given (isolator network/ports).",
+        parse=duration,
+    )
+    enforce_container_ports: bool | None = setting(
+        None, "End tasks that listen on ports they were not given (isolator network/ports)."
+    )
+    check_agent_port_range_only: bool | None = setting(
+        None, "Only the agent's own ports are watched (isolator network/ports)."
+    )
     sandbox_log_max_size: int = setting(
         0, "stdout and stderr in sandboxes are rotated at this size; 0B: never.", parse=size, text=size_text
     )

@@ -41,6 +41,7 @@ from dcos.agent.image_gc import parse as parse_image_gc
 from dcos.agent.link import AgentLink, proving_dial
 from dcos.agent.log_rotation import LogRotation
 from dcos.agent.nested import NestedContainers
+from dcos.agent.port_usage import PortUsage
 from dcos.agent.recovery import EXIT_CHECKPOINTS
 from dcos.agent.resources import agent_attributes, agent_resources
 from dcos.agent.sandbox import WorkDir
@@ -185,6 +186,19 @@ async def run(app: App[Config]) -> None:
             clock=app.clock,
             log=app.log,
         )
+    ports = None
+    if "network/ports" in config.isolation:
+        ports = PortUsage(
+            core,
+            post=daemon.post,
+            interval_s=config.container_ports_watch_interval or 30.0,
+            enforce=bool(config.enforce_container_ports),
+            total=(lambda: tuple(core.operations.total.ranges("ports")))
+            if config.check_agent_port_range_only
+            else None,
+            clock=app.clock,
+            log=app.log,
+        )
     daemon.pid = f"slave(1)@{endpoint}"
     views = Views(
         daemon=daemon,
@@ -243,6 +257,8 @@ async def run(app: App[Config]) -> None:
                 tasks.create_task(gc.run(), name="image gc")
             if disk is not None:
                 tasks.create_task(disk.run(), name="disk")
+            if ports is not None:
+                tasks.create_task(ports.run(), name="ports")
             if "docker" in config.containerizers:
                 tasks.create_task(docker.care(app, daemon.core.containers), name="docker")
             await daemon.executors_back(config.executor_reregistration_timeout)

@@ -44,9 +44,7 @@ class WithoutEffect:
     cgroups_destroy_timeout: float = inert_time(60.0, "Control groups are killed at once.")
     cgroups_net_cls_primary_handle: str | None = inert(None, "There is no net_cls isolator.")
     cgroups_net_cls_secondary_handles: str | None = inert(None, "There is no net_cls isolator.")
-    check_agent_port_range_only: bool | None = inert(None, "There is no network/ports isolator.")
     container_logger: str | None = inert(None, _NO_MODULES)
-    container_ports_watch_interval: float | None = inert_time(None, "There is no network/ports isolator.")
     csi_plugin_config_dir: str | None = inert(None, "There are no storage plugins.")
     default_container_dns: str | None = inert(None, "Containers get the machine's DNS.")
     default_container_info: str | None = inert(None, "Containers are as their tasks say.")
@@ -58,7 +56,6 @@ class WithoutEffect:
     egress_flow_classifier_parent: str | None = inert(None, _NO_PORT_MAPPING)
     egress_rate_limit_per_container: str | None = inert(None, _NO_PORT_MAPPING)
     egress_unique_flow_per_container: bool | None = inert(None, _NO_PORT_MAPPING)
-    enforce_container_ports: bool | None = inert(None, "There is no network/ports isolator.")
     ephemeral_ports_per_container: int | None = inert(None, _NO_PORT_MAPPING)
     eth0_name: str | None = inert(None, _NO_PORT_MAPPING)
     executor_reregistration_retry_interval: float | None = setting(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -35,9 +36,12 @@ from dcos.model.v1.types import (
     ResourceAllocationInfo,
     SeccompInfo,
     TaskInfo,
+    ValueRange,
+    ValueRanges,
     ValueScalar,
     ValueType,
 )
+from dcos.testing.ports import free_port
 
 Make = Callable[..., TaskInfo]
 PROFILE = {
@@ -47,9 +51,11 @@ PROFILE = {
 }
 FLAGS = (
     *(
-        "--isolation=posix/cpu,posix/mem,disk/du,linux/capabilities,linux/seccomp,linux/nnp,namespaces/pid,namespaces/ipc",
+        "--isolation=posix/cpu,posix/mem,disk/du,linux/capabilities,linux/seccomp,linux/nnp,namespaces/pid,namespaces/ipc"
+        ",network/ports",
     ),
     *("--container_disk_watch_interval=200ms", "--enforce_container_disk_quota"),
+    *("--container_ports_watch_interval=300ms", "--enforce_container_ports"),
     *("--sandbox_log_max_size=64KB", "--sandbox_log_keep=2"),
     *('--bounding_capabilities={"capabilities": ["CHOWN", "NET_RAW", "KILL", "SETUID", "SETGID"]}',),
 )
@@ -141,6 +147,34 @@ async def test_disk_quota(place: Any, make_task: Make) -> None:
     assert master.states("modest") == ["TASK_STARTING", "TASK_RUNNING"]
     await master.kill("modest")
     await master.state("modest", "TASK_KILLED")
+
+
+async def test_ports(place: Any, make_task: Make) -> None:
+    """A task may listen on its own ports, connect to all, and lives no longer on others'."""
+    master, _ = place
+    own, other = free_port(), free_port()
+    range_ = ValueRanges(range=(ValueRange(begin=own, end=own),))
+    port = Resource(
+        name="ports", type=ValueType.RANGES, ranges=range_, allocation_info=ResourceAllocationInfo(role="web")
+    )
+    for name, number in (("honest", own), ("stray", other)):
+        task = make_task(name, f"exec {sys.executable} -m http.server --bind 127.0.0.1 {number}")
+        await master.run(msgspec.structs.replace(task, resources=(*task.resources, port)))
+    last = await master.state("stray", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION"
+    assert last.message == f"Container is listening on unallocated port(s): [{other}-{other}]"
+    assert [(one.begin, one.end) for one in last.limitation.resources[0].ranges.range] == [(other, other)]
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", own)
+                writer.close()
+                break
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(0.7)
+    assert master.states("honest") == ["TASK_STARTING", "TASK_RUNNING"]
+    await master.kill("honest")
+    await master.state("honest", "TASK_KILLED")
 
 
 async def test_capabilities_of_commands(place: Any, make_task: Make) -> None:
