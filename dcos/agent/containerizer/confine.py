@@ -24,7 +24,6 @@ from dcos.runtime.files import write_atomic
 _SHIMS = Path(__file__).parent / "shim"
 _SECCOMP = "seccomp.json"
 _NO_NEW = "no-new-privileges"
-_FIRST = "first-process"
 """Marks in a box."""
 
 
@@ -38,11 +37,8 @@ def confining(box: Box, rules: Confinement, mounts: Sequence[tuple[str, str, boo
         words += [tool("unshare"), "--mount", "--propagation", "slave"]
         if rules.own_ipc:
             words.append("--ipc")
-        if rules.own_pids:
-            words += ["--pid", "--fork", "--kill-child"]
-            write_atomic(box.directory / _FIRST, "", mode=0o600)
         shm = "" if rules.shm_bytes is None else str(rules.shm_bytes)
-        words += ["/bin/sh", str(_SHIMS / "inside.sh"), "own" if rules.own_pids else "", shm]
+        words += ["/bin/sh", str(_SHIMS / "inside.sh"), str(box.directory) if rules.own_pids else "", shm]
         words.append(_mount_script(box, mounts) if mounts else "")
     if rules.seccomp is not None:
         if ctypes.util.find_library("seccomp") is None:
@@ -75,6 +71,6 @@ def joining(box: Box) -> list[str]:
     return words
 
 
-def has_first_process(box: Box) -> bool:
-    """Whether the task's end is told by the exit status of its namespace's first process."""
-    return (box.directory / _FIRST).exists()
+def has_own_pids(box: Box) -> bool:
+    """Whether the container's process namespace has been made."""
+    return (box.directory / "namespace").exists()

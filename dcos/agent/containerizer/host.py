@@ -16,7 +16,7 @@ import msgspec
 from dcos.agent.containerizer import processes, terminal
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
-from dcos.agent.containerizer.confine import confining, has_first_process, joining
+from dcos.agent.containerizer.confine import confining, has_own_pids, joining
 from dcos.agent.containerizer.enter import entry_script, group_files
 from dcos.agent.containerizer.guest import Entry, Guest, Host
 from dcos.agent.containerizer.memory_report import read_report, with_memory
@@ -83,11 +83,14 @@ class HostBackend:
         return Running(pid)
 
     async def signal(self, box: Box, number: int) -> bool:
-        return False
+        """With processes of its own, the task's parent outside is spared: it ends as the task does."""
+        pid = box.pid
+        if number == signal.SIGKILL or pid is None or not has_own_pids(box):
+            return False
+        processes.signal_all(processes.tree(pid) - {pid}, number)
+        return True
 
     async def judged(self, box: Box, end: Exit) -> Exit:
-        if end.code is not None and has_first_process(box):
-            end = Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
         return with_memory(end, read_report(box.memory))
 
     async def update(self, box: Box) -> bool:

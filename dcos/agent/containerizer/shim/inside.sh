@@ -1,18 +1,17 @@
 #!/bin/sh
-# The first process in namespaces of a task without an image, as root: shows the namespaces' own files, then runs the task.
+# Prepares the namespaces of a task without an image, as root in a mount namespace of their own, then becomes the task.
 #
-#   inside.sh PROC SHM MOUNTS WORDS...
+#   inside.sh PIDS SHM MOUNTS WORDS...
 #
-# PROC: "own" in a process namespace of its own, whose first process this is then and stays: it waits for the task and for
-# orphans, and passes the task's exit status on (above 128 means ended by signal status-128). SHM: bytes of a /dev/shm of its
-# own, empty for none. MOUNTS: a script that mounts volumes, empty for none.
+# PIDS: a folder for marks, where the task gets a process namespace; empty for none. SHM: bytes of a /dev/shm of its own,
+# empty for none. MOUNTS: a script that mounts volumes, empty for none.
+#
+# The first process of a process namespace cannot be ended by most signals, so that is not the task: a sleeping one is, whose
+# adopted children vanish at their end. Our process stays outside, as the parent of the task, and ends as that does.
 set -u
-proc=$1 shm=$2 mounts=$3
+pids=$1 shm=$2 mounts=$3
 shift 3
 
-if [ "$proc" = own ]; then
-    mount -t proc -o nosuid,nodev,noexec proc /proc || exit 125
-fi
 if [ -n "$shm" ]; then
     mount -t tmpfs -o "nosuid,nodev,noexec,mode=1777,size=$shm" shm /dev/shm || exit 125
     if [ -d /dev/mqueue ]; then
@@ -22,17 +21,22 @@ fi
 if [ -n "$mounts" ]; then
     . "$mounts"
 fi
-[ "$proc" = own ] || exec "$@"
+[ -n "$pids" ] || exec "$@"
 
-trap : HUP INT TERM QUIT
-# a shell takes its input from background children, and lets them ignore INT and QUIT: they get both back
-exec 3<&0
-env --default-signal "$@" <&3 3<&- &
-task=$!
-exec 3<&-
-while :; do
-    wait "$task"
-    status=$?
-    # a trapped signal ends the wait early: then the task, or its zombie, is still there
-    kill -0 "$task" 2>/dev/null || exit "$status"
-done
+unshare --pid --fork true || exit 125
+rm -f "$pids/up" "$pids/go"
+mkfifo -m 600 "$pids/up" "$pids/go" && : >"$pids/namespace" || exit 125
+unshare --pid --fork --kill-child /bin/sh -c '
+    echo up >"$1/up"
+    read -r _ <"$1/go"
+    mount -t proc -o nosuid,nodev,noexec proc /proc && word=mounted || word=failed
+    echo "$word" >"$1/up"
+    exec env --ignore-signal=CHLD sleep infinity' first "$pids" &
+first=$!
+read -r _ <"$pids/up"
+# the name of the namespace has to be taken before /proc is that of the namespace
+mount --bind "/proc/$first/ns/pid_for_children" "$pids/namespace" || exit 125
+echo go >"$pids/go"
+read -r word <"$pids/up"
+[ "$word" = mounted ] || exit 125
+exec env --ignore-signal=INT --ignore-signal=QUIT nsenter --pid="$pids/namespace" -- env --default-signal=INT --default-signal=QUIT "$@"
