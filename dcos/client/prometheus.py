@@ -39,7 +39,7 @@ async def query(session: aiohttp.ClientSession, url: str, text: str, *, timeout_
     where = url.rstrip("/") + "/api/v1/query"
     try:
         timeout = aiohttp.ClientTimeout(total=timeout_s)
-        async with session.get(where, params={"query": text}, timeout=timeout) as response:
+        async with session.get(where, params={"query": text}, timeout=timeout, allow_redirects=False) as response:
             raw = await response.content.read(MAX_BYTES)
         answer = msgspec.json.decode(raw, type=_Answer)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -132,7 +132,10 @@ class Measurer:
             async with (
                 self._turns,
                 self._session.get(
-                    url, auth=self._auth if auth else None, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+                    url,
+                    auth=self._auth if auth else None,
+                    timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+                    allow_redirects=False,
                 ) as response,
             ):
                 raw = await response.content.read(prometheus.MAX_BYTES)
@@ -213,8 +216,8 @@ class Measurer:
         under_way: dict[str, Promotion] = {}
         for deployment in list(self._state.deployments.values()):
             for app_id in deployment.rollouts:
-                app = self._state.apps.get(app_id)
-                promotion = app.upgrade_strategy.promotion if app and app.upgrade_strategy else None
+                spec = self._state.wanted(app_id)
+                promotion = spec.upgrade_strategy.promotion if spec and spec.upgrade_strategy else None
                 if promotion is not None and promotion.metric is not None:
                     under_way[app_id] = promotion
         self._bounds = {app_id: due for app_id, due in self._bounds.items() if app_id in under_way}

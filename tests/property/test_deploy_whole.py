@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcos.marathon.core import deploy, effects, events
+from dcos.marathon.core import deploy, effects, events, explain
 from dcos.marathon.core.errors import Refused
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
@@ -121,6 +121,18 @@ class World:
         assert {app: version for app, version in self.stored.pointers.items() if version} == {
             spec.id: spec.version for spec in state.all_wanted().values()
         }
+        self.check_explained()
+
+    def check_explained(self) -> None:
+        """Whatever is not done says why."""
+        state, settings = self.scheduler.state, self.scheduler.settings
+        for deployment in state.deployments.values():
+            reasons = [explain.waits(state, settings, one, self.now) for one in deployment.affected]
+            assert any(reasons), f"{deployment} says nothing"
+        for spec_id in state.queue:
+            found = explain.waits(state, settings, spec_id, self.now)
+            assert found
+            assert all(one.text and one.helps for one in found)
 
     def perform(self, outcome: Outcome) -> None:
         for effect in outcome.effects:

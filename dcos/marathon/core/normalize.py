@@ -150,6 +150,8 @@ def canonical(app: App, defaults: Defaults, *, base: str = ids.ROOT) -> App:
         health_checks=tuple(_canonical_check(one) for one in app.health_checks),
         executor_resources=app.executor_resources,
     )
+    if app.instances_mode == "all":
+        app = replace(app, instances=1)  # their number follows the agents
     app = _canonical_ports(app)
     resident = app.is_resident
     external = app.container is not None and any(volume.external for volume in app.container.volumes)

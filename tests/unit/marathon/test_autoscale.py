@@ -194,6 +194,57 @@ async def test_measuring_agents_instances_and_prometheus(house: House) -> None:
         assert last.sample.troubles == ()
 
 
+async def test_requests_and_the_metrics_of_rollouts(house: House) -> None:
+    answers: dict[str, Any] = {"requests": 0.0, "errors": "0.5"}
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(text=f"# TYPE http_requests_total counter\nhttp_requests_total {answers['requests']}\n")
+
+    async def query(_: web.Request) -> web.Response:
+        return web.json_response(
+            {"status": "success", "data": {"resultType": "scalar", "result": [1, answers["errors"]]}}
+        )
+
+    application = web.Application()
+    application.router.add_get("/stats", metrics)
+    application.router.add_get("/api/v1/query", query)
+    async with TestServer(application) as server, aiohttp.ClientSession() as session:
+        house.mesos.agents.clear()
+        house.mesos.agent(1, f"cpus:4;mem:4096;disk:1000;ports:[{server.port}-{server.port}]").host = "127.0.0.1"
+        async with house.marathon() as marathon:
+            url = str(server.make_url("")).rstrip("/")
+            target = {"target": 10, "path": "/stats"}
+            promotion = {"metric": {"query": "errors", "max": 0.1, "prometheusUrl": url}, "maxFailures": 1}
+            wanted = {
+                **APP,
+                "instances": 1,
+                "autoscaling": {"max": 9, "requests": target, "intervalSeconds": 10},
+                "upgradeStrategy": {"minimumHealthCapacity": 0, "steps": [{"instances": 1}], "promotion": promotion},
+            }
+            await marathon.ask("POST", "/v2/apps", wanted, 201)
+            await marathon.settled()
+            told: list[events.Event] = []
+            measurer = Measurer(marathon.leader.state, told.append, marathon.leader.now, session)
+            await measurer.look()
+            marathon.clock.time += 10
+            answers["requests"] = 300.0
+            await measurer.look()
+            last = told[-1]
+            assert isinstance(last, events.Sampled)
+            assert last.sample.requests == 30.0
+            await marathon.ask("PUT", "/v2/apps/web", {"cmd": "sleep 2"}, 200)
+            await marathon.until(
+                "judged", lambda: any(one.rollouts for one in marathon.leader.state.deployments.values())
+            )
+            await measurer.look()
+            bad = told[-1]
+            assert isinstance(bad, events.Measured)
+            assert bad.measurement.value == 0.5
+            await marathon.leader.ask(bad)
+            await marathon.settled()
+            assert (await marathon.ask("GET", "/v2/apps/web"))["app"]["cmd"] == "sleep 1000"
+
+
 def test_answers_of_prometheus() -> None:
     text = '# TYPE http_requests counter\nhttp_requests_total{code="200"} 3\nhttp_requests_total{code="500"} 4\n'
     assert prometheus.counter(text, "http_requests_total") == 7
