@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import aiohttp
 import msgspec
 
-from dcos.client.mesos import MesosError, MesosMaster
+from dcos.client.mesos import MesosError, MesosMaster, MesosRefused, MesosUnreachable
 from dcos.marathon.core import events
 from dcos.marathon.core.agents import Agent, Cluster, Role
 from dcos.marathon.core.state import State
@@ -21,11 +22,13 @@ from dcos.model.marathon_state import AgentRef
 from dcos.model.resources import Resources
 from dcos.model.v1 import master as v1
 from dcos.runtime.log import get_logger
+from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
 LEAST_S: Final = 5.0
 AGENTS_PER_S: Final = 200
 IDLE_S: Final = 1.0
+TIMEOUT_S: Final = 30.0
 
 
 class _Quota(msgspec.Struct, frozen=True):
@@ -71,15 +74,27 @@ def role_of(quota: _Quota | None) -> Role:
 
 async def look(master: MesosMaster, now: float) -> Cluster:
     """Errors: MesosError, WireError."""
-    answer = await master.call(v1.Call(type=v1.CallType.GET_AGENTS))
     roles = await master.get("/roles", _Roles)
+    body = mesos_json.encode(v1.Call(type=v1.CallType.GET_AGENTS))
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with master.open("POST", "/api/v1", body=body, timeout=timeout) as response:
+        try:
+            raw = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise MesosUnreachable(f"GET_AGENTS: {error or type(error).__name__}") from error
+        if response.status != 200:
+            raise MesosRefused(response.status, raw.decode(errors="replace")[:500])
+    # thousands of agents take a while: the loop goes on meanwhile
+    agents = await asyncio.to_thread(agents_of, raw)
+    return Cluster(at=now, agents=agents, roles={one.name: role_of(one.quota) for one in roles.roles})
+
+
+def agents_of(raw: bytes) -> dict[str, Agent]:
+    """The answer to GET_AGENTS, by agent id.   Errors: WireError."""
+    answer = mesos_json.decode(raw, v1.Response)
     seen = answer.get_agents.agents if answer.get_agents else ()
     agents = [agent for one in seen if (agent := agent_of(one)) is not None]
-    return Cluster(
-        at=now,
-        agents={agent.ref.agent_id: agent for agent in agents},
-        roles={one.name: role_of(one.quota) for one in roles.roles},
-    )
+    return {agent.ref.agent_id: agent for agent in agents}
 
 
 class ClusterFeed:
@@ -97,7 +112,7 @@ class ClusterFeed:
 
     async def run(self) -> None:
         while True:
-            if not self._state.wants_cluster:
+            if not self._state.wants_cluster(self._now()):
                 await asyncio.sleep(IDLE_S)
                 continue
             count = 0

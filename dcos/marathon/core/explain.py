@@ -247,12 +247,13 @@ def _refused(state: State, settings: CoreSettings, entry: QueueEntry, now: float
     """Per agent: what speaks against its last offer, or, where it made none, against what the master says it has free."""
     spec = entry.spec
     siblings = [one for one in state.instances_of(spec.id) if one.holds_place]
+    spread = state.spread_of(spec)
     found: dict[str, AgentWait] = {}
     for refusal in entry.refusals():
         agent_id = refusal.offer.agent_id.value
         place = place_of(refusal.offer, now=now, default_role=settings.role)
-        lacks = shortfall.lacks(spec, place, siblings, settings.policy)
-        text, helps = _words(lacks, _last_word(entry, place, state.spread_of(spec), settings))
+        lacks = shortfall.lacks(spec, place, siblings, settings.policy, spread)
+        text, helps = _words(lacks, _last_word(entry, place, spread, settings))
         found[agent_id] = AgentWait(agent_id, refusal.offer.hostname, text, helps)
     for agent_id, agent in (state.cluster.agents if state.cluster else {}).items():
         if agent_id in found:
@@ -264,7 +265,8 @@ def _refused(state: State, settings: CoreSettings, entry: QueueEntry, now: float
             text = "not connected, deactivated or draining"
             found[agent_id] = AgentWait(agent_id, host, text, "its return")
             continue
-        lacks = shortfall.lacks(spec, agents.place_of(agent, spec.role or UNRESERVED), siblings, settings.policy)
+        there = agents.place_of(agent, spec.role or UNRESERVED)
+        lacks = shortfall.lacks(spec, there, siblings, settings.policy, spread)
         text, helps = _words(lacks, "has room, its offer is yet to come")
         found[agent_id] = AgentWait(agent_id, host, text, helps)
     return list(found.values())

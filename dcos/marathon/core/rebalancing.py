@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from dcos.marathon.core import agents, kills, rebalance, shortfall, tasks
 from dcos.marathon.core.rebalance import GIVE_UP_S, Move, Placed
-from dcos.marathon.core.state import State, Turn
+from dcos.marathon.core.state import Room, State, Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_growth import Rebalance
 from dcos.model.marathon_state import Instance
@@ -138,17 +138,26 @@ def _group(policy: Rebalance, instance: Instance) -> str | None:
 
 
 def _room(turn: Turn, app: App, policy: Rebalance, mine: list[Instance]) -> Mapping[str, int]:
-    """By group how many more instances its agents would take now."""
+    """By group how many more instances its agents would take now. Computed when the cluster is seen, counted on between."""
     cluster = turn.state.cluster
-    found: dict[str, int] = {}
-    for agent in cluster.agents.values() if cluster is not None else ():
-        group = field_value(policy.by, agent.ref)
-        if group is None or not agent.active:
-            continue
-        place = agents.place_of(agent, app.role or UNRESERVED)
-        fits = 0 if shortfall.lacks(app, place, mine, turn.settings.policy) else _times(turn, app, place)
-        found[group] = found.get(group, 0) + fits
-    return found
+    if cluster is None:
+        return {}
+    key = (cluster.at, app.version or "")
+    have = Counter(group for one in mine if (group := _group(policy, one)) is not None)
+    known = turn.state.rooms.get(app.id)
+    if known is None or known.key != key:
+        found: dict[str, int] = {}
+        places = shortfall.spread_of(app, mine)
+        for agent in cluster.agents.values():
+            group = field_value(policy.by, agent.ref)
+            if group is None or not agent.active:
+                continue
+            place = agents.place_of(agent, app.role or UNRESERVED)
+            full = shortfall.lacks(app, place, mine, turn.settings.policy, places)
+            fits = 0 if full else _times(turn, app, place)
+            found[group] = found.get(group, 0) + fits
+        known = turn.state.rooms[app.id] = Room(key, found, have)
+    return {group: amount - have[group] + known.have.get(group, 0) for group, amount in known.room.items()}
 
 
 def _times(turn: Turn, app: App, place: Place) -> int:

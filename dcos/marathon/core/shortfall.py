@@ -33,17 +33,25 @@ class Lack:
     helps: str
 
 
-def lacks(spec: RunSpec, place: Place, siblings: Sequence[Instance], policy: Policy) -> list[Lack]:
-    """All reasons against ``place``, in upstream's order; ports are judged by the matcher alone."""
-    return list(_lacks(spec, place, siblings, policy))
+def spread_of(spec: RunSpec, siblings: Sequence[Instance]) -> Spread:
+    """Where the siblings are, as far as its constraints ask."""
+    fields = {one[0] for one in spec.constraints}
+    return Spread(fields, [one.agent for one in siblings] if fields else ())
 
 
-def _lacks(spec: RunSpec, place: Place, siblings: Sequence[Instance], policy: Policy) -> Iterator[Lack]:
+def lacks(
+    spec: RunSpec, place: Place, siblings: Sequence[Instance], policy: Policy, spread: Spread | None = None
+) -> list[Lack]:
+    """All reasons against ``place``, in upstream's order; ports are judged by the matcher alone. ``spread``: that of
+    ``spread_of``, where many places are judged."""
+    return list(_lacks(spec, place, siblings, policy, spread or spread_of(spec, siblings)))
+
+
+def _lacks(spec: RunSpec, place: Place, siblings: Sequence[Instance], policy: Policy, spread: Spread) -> Iterator[Lack]:
     role = spec.role or UNRESERVED
     if role != place.role:
         yield Lack(Reason.ROLE, f"offered to role {place.role}, wanted in {role}", f"an offer to role {role}")
         return
-    spread = Spread({one[0] for one in spec.constraints}, [one.agent for one in siblings])
     for constraint in spec.constraints:
         if not allows(constraint, place.agent, spread, spec.instances):
             yield _constraint(constraint, place, siblings)

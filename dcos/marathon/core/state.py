@@ -7,7 +7,7 @@ it, so that state and effects cannot disagree.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,12 +78,26 @@ class CoreSettings:
     new_group_enforce_role: bool = False
 
 
+WAITS_S = 3.0
+"""What waits no longer needs no explanation from the operator API."""
+
+
 @dataclass(slots=True)
 class Watched:
     """An app with autoscaling, as this leader knows it."""
 
     since: float
     history: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more instances of an app each group of agents would take, when there were ``have``; ``key``: as computed for
+    (the cluster as seen at, the app's version)."""
+
+    key: tuple[float, str]
+    room: Mapping[str, int]
+    have: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +182,8 @@ class State:
     """What waits and was not looked at yet for events about it."""
     moves: dict[str, tuple[Move, ...]] = field(default_factory=dict)
     """By app those that its rebalancing has under way."""
+    rooms: dict[str, Room] = field(default_factory=dict)
+    """By app that is rebalanced."""
     moved_at: dict[str, float] = field(default_factory=dict)
     avoided: dict[tuple[str, str], float] = field(default_factory=dict)
     """Until when an app's rebalancing leaves a group alone: (app, group)."""
@@ -258,10 +274,10 @@ class State:
     def deployment_of(self, spec_id: str) -> Deployment | None:
         return self.deployments.get(self.locks.get(spec_id, ""))
 
-    @property
-    def wants_cluster(self) -> bool:
-        """Whether somebody needs ``cluster``."""
-        return bool(self.queue) or bool(self.watching)
+    def wants_cluster(self, now: float) -> bool:
+        """Whether somebody needs ``cluster``: an app that follows agents, or what has waited for a while."""
+        oldest = next(iter(self.queue), None)
+        return bool(self.watching) or (oldest is not None and now - self.queue[oldest].since > WAITS_S)
 
     def watch(self, spec: RunSpec) -> None:
         """Keep ``watching``."""
