@@ -170,12 +170,16 @@ def _rollout(state: State, deployment: Deployment, spec_id: str, now: float) -> 
     if progress is None or strategy is None or progress.reached_at is None:
         return
     verdict = rollout.judge(strategy.steps, strategy.promotion, progress, reached=True, now=now)
-    if verdict.waits:
-        measured = state.measured.get(spec_id)
-        more = ""
-        if measured is not None:
-            more = f" (last measured {measured.value:g})" if measured.value is not None else f" ({measured.trouble})"
-        yield Wait("rollout", verdict.waits + more, steer, until=verdict.until)
+    if not verdict.waits:
+        yield Wait(
+            "rollout", f"step {progress.index + 1} of {len(strategy.steps)} is done, the next begins", "a moment"
+        )
+        return
+    measured = state.measured.get(spec_id)
+    more = ""
+    if measured is not None:
+        more = f" (last measured {measured.value:g})" if measured.value is not None else f" ({measured.trouble})"
+    yield Wait("rollout", verdict.waits + more, steer, until=verdict.until)
 
 
 def _unfinished(state: State, deployment: Deployment, present: set[str]) -> list[str]:
