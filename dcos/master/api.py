@@ -223,6 +223,7 @@ class Api:
             "/files/read": (files.read, Realm.READONLY),
             "/files/download": (files.download, Realm.READONLY),
             "/files/debug": (self._endpoint("/files/debug", files.debug), Realm.READONLY),
+            "/__processes__": (self.help.processes, None),
             "/help": (self.help.handle, None),
             "/help/{rest:.*}": (self.help.handle, None),
         }

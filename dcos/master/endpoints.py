@@ -98,6 +98,7 @@ PAGES = (
     Page("profiler", "/start", "Starts to watch where time goes.",
          "400 unless LIBPROCESS_ENABLE_PROFILER=1 is in this process' environment."),
     Page("profiler", "/stop", "Ends it; the answer is a file for python -m pstats."),
+    Page("__processes__", "", "Who answers here, and what waits for them.", named=False),
     Page("help", "", "These pages.", query={"format": "json: all of them at once."}, named=False),
 )  # fmt: skip
 

@@ -91,6 +91,10 @@ class Help:
             return web.Response(text=_page(text), content_type="text/html")
         return web.Response(text=text, content_type=MARKDOWN)
 
+    async def processes(self, request: web.Request) -> web.StreamResponse:
+        """``/__processes__``: who answers here. Nothing waits in queues of theirs."""
+        return json_body(request, [{"id": name, "events": []} for name in self._processes])
+
     def _json(self) -> object:
         return {
             "processes": [

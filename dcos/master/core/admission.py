@@ -265,9 +265,9 @@ def _return_known(
     adoption.adopt(state, agent, message, now)
     adoption.end_given_up(state, agent, before)
     operations.resend(state, agent)
-    for (framework_id, task_id), policy in list(agent.kills.items()):
-        tasks.send_kill(state, agent, framework_id, task_id, policy)
-    agent.kills.clear()
+    for (framework_id, task_id), policy in agent.kills.items():
+        if (known := agent.tasks.get((framework_id, task_id))) is not None and not known.is_terminal:
+            tasks.send_kill(state, agent, framework_id, task_id, policy)
     tell_draining(state, agent, now)
 
 

@@ -59,7 +59,11 @@ def said(state: State, link: str, message: agent_link.AgentMessage, now: float) 
 def _executor_message(state: State, agent: AgentRecord, message: agent_link.ExecutorMessage) -> None:
     state.counters["messages_executor_to_framework"] += 1
     framework = state.frameworks.get(message.framework_id.value)
-    if framework is not None:
+    reachable = framework is not None and framework.connected
+    state.counters[
+        "valid_executor_to_framework_messages" if reachable else "invalid_executor_to_framework_messages"
+    ] += 1
+    if framework is not None and reachable:
         sent = scheduler.EventMessage(
             agent_id=AgentID(value=agent.id), executor_id=message.executor_id, data=message.data
         )

@@ -55,6 +55,8 @@ def _give_up(state: State, agent_id: str, why: str, now: float) -> None:
     elif agent_id in state.recovered:
         known = state.recovered.pop(agent_id)
         state.counters["recovery_slave_removals"] += 1
+        state.counters["slave_removals"] += 1
+        state.counters["slave_removals/reason_unhealthy"] += 1
         lost = msgspec.structs.replace(known, standing=Standing.UNREACHABLE, since=now)
         state.unreachable[agent_id] = lost
         state.emit(Write(agent_id, lost))

@@ -202,7 +202,7 @@ class AgentRecord:
     operations: dict[bytes, OperationRecord] = field(default_factory=dict)
     """In the order in which they were begun."""
     kills: dict[tuple[str, str], KillPolicy | None] = field(default_factory=dict)
-    """Wanted while it was disconnected."""
+    """Wanted of tasks that have not ended yet: sent again when it comes back."""
     heard: bool = True
     """Since the last ping."""
     missed: int = 0

@@ -322,7 +322,10 @@ def acknowledge(state: State, framework: FrameworkRecord, call: scheduler.CallAc
 
 
 def kill(state: State, framework: FrameworkRecord, call: scheduler.CallKill, now: float) -> None:
-    """An unknown task is answered as by reconciliation; a disconnected agent gets the kill when it is back."""
+    """An unknown task is answered as by reconciliation.
+
+    The kill is kept until the task has ended: an agent that comes back gets it again, since it may not have had it.
+    """
     state.counters["messages_kill_task"] += 1
     task = framework.tasks.get(call.task_id.value)
     if task is None:
@@ -333,10 +336,9 @@ def kill(state: State, framework: FrameworkRecord, call: scheduler.CallKill, now
     if call.agent_id is not None and call.agent_id.value != task.agent:
         return
     agent = state.agents[task.agent]
+    agent.kills[framework.id, task.id] = call.kill_policy
     if agent.connected:
         send_kill(state, agent, framework.id, task.id, call.kill_policy)
-    else:
-        agent.kills[framework.id, task.id] = call.kill_policy
 
 
 def send_kill(state: State, agent: AgentRecord, framework: str, task: str, policy: KillPolicy | None) -> None:
@@ -350,7 +352,7 @@ def executor_exited(state: State, agent: AgentRecord, message: agent_link.Exited
     """A custom or default executor ended: its own resources are free; its tasks' updates come apart."""
     state.counters["messages_exited_executor"] += 1
     framework = state.frameworks.get(message.framework_id.value)
-    if framework is None:
+    if framework is None or (framework.id, message.executor_id.value) not in agent.executors:
         return
     remove_executor(state, framework, agent, message.executor_id.value)
     failure = scheduler.EventFailure(

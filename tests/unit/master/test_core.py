@@ -361,6 +361,56 @@ def test_kills_reach_the_agent_even_later() -> None:
     assert [one.task_id for one in stage.sent(link, agent_link.KillTask)] == [info.task_id]
 
 
+def test_kills_are_told_again_until_the_task_has_ended() -> None:
+    stage = Stage()
+    agent, link = stage.agent()
+    framework, _ = stage.subscribe()
+    info = stage.run_task(framework)
+    stage.call(framework, kill("t"))
+    assert len(stage.sent(link, agent_link.KillTask)) == 1
+    record = stage.state.frameworks[framework].tasks["t"]
+    known, pid = stage.state.agents[agent].info, stage.state.agents[agent].pid
+
+    def again() -> list[TaskID]:
+        stage.cut(stage.state.agents[agent].link or "")
+        frameworks = (agent_link.AgentFramework(info=stage.state.frameworks[framework].info, tasks=(record.message,)),)
+        back = stage.back(known, frameworks, pid=pid)
+        return [one.task_id for one in stage.sent(back, agent_link.KillTask)]
+
+    assert [again(), again()] == [[info.task_id]] * 2
+    stage.update(framework, "t", TaskState.TASK_KILLED, acknowledge=False)
+    assert again() == []
+    stage.update(framework, "t", TaskState.TASK_KILLED)
+    assert not stage.state.agents[agent].kills
+
+
+def test_an_executor_nobody_knows_cannot_fail() -> None:
+    stage = Stage()
+    _, link = stage.agent()
+    framework, stream = stage.subscribe()
+    gone = agent_link.ExitedExecutor(
+        framework_id=FrameworkID(value=framework), executor_id=ExecutorID(value="nobody"), status=1
+    )
+    stage.say(link, gone)
+    assert not [event for event in stage.events(stream) if event.failure is not None]
+
+
+def test_messages_to_nobody_are_counted() -> None:
+    stage = Stage()
+    _, link = stage.agent()
+    framework, stream = stage.subscribe()
+    for name in (framework, "nobody"):
+        said = agent_link.ExecutorMessage(
+            framework_id=FrameworkID(value=name),
+            executor_id=ExecutorID(value="e"),
+            data=b"x",
+        )
+        stage.say(link, said)
+    assert [event.message.data for event in stage.events(stream) if event.message is not None] == [b"x"]
+    counted = stage.state.counters
+    assert counted["valid_executor_to_framework_messages"] == counted["invalid_executor_to_framework_messages"] == 1
+
+
 def test_an_unknown_task_to_kill_is_answered() -> None:
     stage = Stage()
     framework, stream = stage.subscribe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import marshal
 
 import pytest
@@ -17,6 +18,7 @@ from tests.unit.master.served import serving
 
 _OWN = (
     "/help",
+    "/__processes__",
     "/profiler",
     "/memory-profiler",
     "/files",
@@ -65,6 +67,13 @@ async def test_help_is_a_list_of_lists() -> None:
         assert (answer.status, answer.text) == (400, "No help available for '/nobody'.\n")
         answer = await master.get("/help/master/nothing")
         assert (answer.status, answer.text) == (400, "No help available for '/master/nothing'.\n")
+
+
+async def test_who_answers_here() -> None:
+    async with serving() as master:
+        listed = json.loads((await master.get("/__processes__")).text)
+    assert {"id": "master", "events": []} in listed
+    assert {"files", "metrics", "registrar(1)", "system"} <= {one["id"] for one in listed}
 
 
 def test_help_without_pages_is_empty() -> None:
