@@ -9,7 +9,7 @@ Source: Marathon 1.11 app definition.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -137,7 +137,8 @@ class ExternalVolume(Document, frozen=True):
     name: str | None = None
     size: int | None = None
     shared: bool | None = None
-    options: dict[str, str | bool] = msgspec.field(default_factory=dict)
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Texts for ``dvdi``; for ``csi`` nested, as Mesos wants them."""
 
 
 class Volume(Document, frozen=True):

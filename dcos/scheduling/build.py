@@ -9,7 +9,7 @@ from dcos.model import marathon as nouns
 from dcos.model.marathon import MARATHON_CHECKS, App, CheckProtocol, EngineType, EnvSecret, NetworkMode
 from dcos.model.resources import Resources
 from dcos.model.v1 import types as v1
-from dcos.scheduling import environment, ids
+from dcos.scheduling import environment, external, ids
 from dcos.scheduling.match import Match, Place
 
 MESOS_BRIDGE = "mesos-bridge"
@@ -240,6 +240,9 @@ def _volumes(app: App, container: nouns.Container) -> tuple[v1.Volume, ...]:
             made.append(v1.Volume(mode=mode, container_path=volume.container_path, host_path=volume.host_path))
         elif volume.secret is not None:
             made.append(secret_volume(volume.container_path, app.secrets[volume.secret].source))
+        elif volume.external is not None:
+            mode = v1.VolumeMode(volume.mode or "RW")
+            made.append(external.volume(volume.external, volume.container_path, mode, app.secrets))
     return tuple(made)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dcos.marathon.core import changes, normalize, pod_normalize, pod_validate, validate
+from dcos.marathon.core import changes, external_rules, normalize, pod_normalize, pod_validate, validate
 from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown, pod_unknown
 from dcos.marathon.core.plan import Cycle, depths
 from dcos.marathon.core.state import State, Turn
@@ -118,6 +118,7 @@ def _put(turn: Turn, made: Draft, app_id: str, app: App) -> str:
     defaults = replace_defaults(settings.defaults, enforced)
     app = normalize.canonical(replace(app, id=app_id, version=None, version_info=None), defaults)
     faults = validate.app_faults(app, settings.rules, roles=_roles(turn, made, app_id, enforced))
+    faults += external_rules.conflicts(app, made.apps.values())
     if faults:
         raise Invalid(faults)
     low, high = settings.service_ports

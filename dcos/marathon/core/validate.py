@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from dcos.marathon.core import external_rules
 from dcos.marathon.core.common_rules import (
     Fault,
     feature_fault,
@@ -126,6 +127,7 @@ def _container(app: App, rules: Rules) -> Iterator[Fault]:
             yield "/container/docker/parameters", "must be empty"
     for index, volume in enumerate(container.volumes):
         yield from _volume(volume, f"/container/volumes({index})", app, rules)
+    yield from external_rules.app_faults(app)
 
 
 def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault]:
@@ -143,11 +145,10 @@ def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault
             yield f"{path}/containerPath", "must be a single path segment within the sandbox"
         if volume.mode is not None and volume.mode != "RW":
             yield f"{path}/mode", "must be RW"
-    if volume.external is not None and "external_volumes" not in rules.features:
-        yield (
-            f"{path}/external",
-            feature_fault("external_volumes"),
-        )
+    if volume.external is not None:
+        if "external_volumes" not in rules.features:
+            yield f"{path}/external", feature_fault("external_volumes")
+        yield from external_rules.external_faults(app, volume, path)
     if volume.secret is not None and volume.secret not in app.secrets:
         yield f"{path}/secret", "secret must refer to an existing secret"
 
