@@ -4,6 +4,8 @@ A network is a JSON file of ``--network_cni_config_dir`` with at least ``name`` 
 ``--network_cni_plugins_dir`` (folders separated by colons). Files are read at each attachment. What a plugin needs is in
 its environment and on its input, what it did on its output.
 
+The type ``mesos-cni-port-mapper`` is built in (``port_mapper``), unless there is such a program.
+
 Source: CNI specification 0.2 (results of later ones are read as well); Mesos docs/cni.md.
 """
 
@@ -12,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dcos.agent.containerizer import port_mapper
 from dcos.agent.containerizer.base import ContainerError
 from dcos.model.v1.types import NetworkInfo, NetworkInfoIPAddress, NetworkInfoProtocol
+from dcos.runtime.nft import NftError
 from dcos.wire import mesos_json
 
 _PLUGIN_S = 60.0
@@ -49,6 +53,12 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     info: NetworkInfo
     config: dict[str, Any]
     result: Result = Result()
+    mapped: bool = False
+    """Ports of the host lead to it."""
+
+    @property
+    def ipv4(self) -> str | None:
+        return next((one for one in self.result.addresses if ":" not in one), None)
 
     def status(self) -> NetworkInfo:
         """As status updates show it."""
@@ -98,6 +108,7 @@ class Plugins:
 
     configs: Path | None = None
     folders: str = ""
+    mapper: port_mapper.PortMapper = field(default_factory=port_mapper.PortMapper)
 
     def config(self, name: str) -> dict[str, Any]:
         """Of the network ``name``, as it stands now.   Errors: NetworkError."""
@@ -122,15 +133,38 @@ class Plugins:
         arguments = config.get("args")
         told = msgspec.json.decode(mesos_json.encode(info))
         args = {**(arguments if isinstance(arguments, dict) else {}), _ARGUMENTS: {"network_info": told}}
-        attachment = Attachment(network=name, interface=f"eth{index}", info=info, config={**config, "args": args})
+        config = {**config, "args": args}
+        maps = config.get("type") == port_mapper.TYPE and self._program(port_mapper.TYPE) is None
+        delegate = port_mapper.delegate_of(config) if maps else config
+        if delegate is None:
+            raise NetworkError(f"Failed to attach to CNI network '{name}': its configuration has no 'delegate'")
+        attachment = Attachment(network=name, interface=f"eth{index}", info=info, config=delegate)
         raw = await self._call("ADD", container_id, netns, attachment)
         try:
-            return msgspec.structs.replace(attachment, result=read_result(raw))
+            attachment = msgspec.structs.replace(attachment, result=read_result(raw))
         except ValueError as error:
             raise NetworkError(f"Failed to attach to CNI network '{name}': {error}") from None
+        return await self._mapped(container_id, netns, attachment) if maps and info.port_mappings else attachment
+
+    async def _mapped(self, container_id: str, netns: str, attachment: Attachment) -> Attachment:
+        """With the container's ports on the host."""
+        address = attachment.ipv4
+        try:
+            if address is None:
+                raise NftError("it has no IPv4 address for port mappings")
+            await self.mapper.open(address, attachment.info.port_mappings)
+        except NftError as error:
+            await self._call("DEL", container_id, netns, attachment)
+            raise NetworkError(f"Failed to attach to CNI network '{attachment.network}': {error}") from error
+        return msgspec.structs.replace(attachment, mapped=True)
 
     async def detach(self, container_id: str, netns: str, attachment: Attachment) -> None:
         """The container may be gone: its plugin gives back addresses all the same.   Errors: NetworkError."""
+        if attachment.mapped and attachment.ipv4 is not None:
+            try:
+                await self.mapper.close(attachment.ipv4)
+            except NftError as error:
+                raise NetworkError(f"Failed to detach from CNI network '{attachment.network}': {error}") from error
         await self._call("DEL", container_id, netns, attachment)
 
     async def _call(self, command: str, container_id: str, netns: str, attachment: Attachment) -> bytes:

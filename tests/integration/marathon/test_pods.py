@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from dcos.agent.containerizer import oci
+from dcos.agent.containerizer.port_mapper import TABLE
 from dcos.dns.core.zone import Naming, task_records
 from dcos.model.cluster import ClusterState, RunningTask
 from dcos.net.core.vips import collect
 from dcos.testing.zookeeper import ensemble, why_not
-from dcos.wire.mesos_state import decode_state
+from dcos.wire.mesos_state import Everything, decode_state
 from tests.integration.marathon.test_whole_cluster import Cluster
 
 pytestmark = [
@@ -29,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
-BRIDGE = "dcos-test-pods"
+BRIDGES = {"bridged": "dcos-test-pods", "mesos-bridge": "dcos-test-pods2"}
 MARKER = str(2_000_000 + 10 * os.getpid())
 """How long the side containers sleep, which tells their processes from those of others."""
 
@@ -92,20 +93,26 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def networked() -> Iterator[Cluster]:
-    """Its agent knows the network ``bridged``."""
-    with tempfile.TemporaryDirectory(prefix="dcos-pods-") as name:
-        folder = Path(name)
+    """Its agent knows the networks ``bridged`` and, with port mappings, ``mesos-bridge``."""
+    with tempfile.TemporaryDirectory(prefix="dcos-pods-") as temporary:
+        folder = Path(temporary)
         folder.chmod(0o755)
-        ipam = {"type": "host-local", "subnet": "172.29.82.0/24", "dataDir": str(folder / "addresses")}
-        network = {"cniVersion": "0.2.0", "name": "bridged", "type": "bridge", "bridge": BRIDGE, "isGateway": True}
         (folder / "networks").mkdir()
-        (folder / "networks" / "bridged.conf").write_text(json.dumps({**network, "ipMasq": False, "ipam": ipam}))
+        for name, part in (("bridged", 82), ("mesos-bridge", 83)):
+            ipam = {"type": "host-local", "subnet": f"172.29.{part}.0/24", "dataDir": str(folder / "addresses")}
+            network = {"cniVersion": "0.2.0", "name": name, "type": "bridge", "bridge": BRIDGES[name]}
+            network |= {"isGateway": True, "ipMasq": False, "ipam": ipam}
+            if name == "mesos-bridge":
+                network = {"name": name, "type": "mesos-cni-port-mapper", "delegate": network}
+            (folder / "networks" / f"{name}.conf").write_text(json.dumps(network))
         flags = (f"--network_cni_config_dir={folder / 'networks'}", "--network_cni_plugins_dir=/usr/lib/cni")
         try:
             with running(folder, *flags, isolation="posix/cpu,posix/mem,network/cni") as made:
                 yield made
         finally:
-            subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
+            for bridge in BRIDGES.values():
+                subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
+            subprocess.run(["nft", "delete", "table", "ip", TABLE], check=False, capture_output=True)
 
 
 def status(cluster: Cluster) -> dict[str, Any]:
@@ -122,11 +129,21 @@ def page(instance: dict[str, Any], name: str = "index.html") -> str:
         return text
 
 
-def _found_by_name_and_vip(cluster: Cluster) -> RunningTask:
-    """What dcos-net and Mesos-DNS make of the pod's endpoint: its VIP, its address, its SRV record."""
+def _seen(cluster: Cluster) -> Everything:
+    """What the nodes' services read of the master."""
     url = f"http://127.0.0.1:{cluster.master_port}/state"
     with urllib.request.urlopen(url, timeout=5) as answer:
-        seen = decode_state(answer.read())
+        return decode_state(answer.read())
+
+
+def _running_task(cluster: Cluster, name: str) -> RunningTask:
+    [found] = [one for one in _seen(cluster).tasks if one.name == name]
+    return found
+
+
+def _found_by_name_and_vip(cluster: Cluster) -> RunningTask:
+    """What dcos-net and Mesos-DNS make of the pod's endpoint: its VIP, its address, its SRV record."""
+    seen = _seen(cluster)
     state = ClusterState(
         agents={one.id: one for one in seen.agents},
         frameworks={one.id: one for one in seen.frameworks},
@@ -210,3 +227,15 @@ def test_containers_of_a_pod_share_an_address_of_their_own(networked: Cluster) -
     with urllib.request.urlopen(f"http://{address}:8080/", timeout=5) as answer:
         assert answer.read().strip() == b"net"
     networked.eventually("the other container found it on its own loopback", lambda: networked.pid_of(MARKER))
+
+    wanted["networks"] = [{"mode": "container/bridge"}]
+    networked.ask("PUT", "/v2/pods/shop/pair", wanted)
+    networked.eventually("moved to the bridge", networked.quiet, 90)
+    [instance] = status(networked)["instances"]
+    [endpoint] = instance["containers"][0]["endpoints"]
+    gateway = "172.29.83.1"  # an address of this machine
+    with urllib.request.urlopen(f"http://{gateway}:{endpoint['allocatedHostPort']}/", timeout=5) as answer:
+        assert answer.read().strip() == b"net"
+    web = _running_task(networked, "web")
+    [port] = web.mapped_ports
+    assert (port.host_port, port.container_port) == (endpoint["allocatedHostPort"], 8080)
