@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+from collections.abc import Callable, Iterator
 
+from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_loop import SchedulerLoop
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
 from dcos.metronome import api
@@ -71,11 +72,23 @@ def framework_info(config: Config, own: str, framework_id: str | None) -> Framew
 class Metronome:
     """One instance: HTTP always, the scheduler while it leads."""
 
-    def __init__(self, app: App[Config], store: Store, service: Service, base: str) -> None:
+    def __init__(
+        self,
+        app: App[Config],
+        store: Store,
+        service: Service,
+        base: str,
+        *,
+        subscribe: Callable[[FrameworkInfo], SchedulerClient],
+        ids: Iterator[str],
+    ) -> None:
+        """``subscribe`` makes the client of the leading master; ``ids`` gives UUID texts."""
         self._app = app
         self._store = store
         self._service = service
         self._base = base
+        self._subscribe = subscribe
+        self._ids = ids
 
     async def stand(self) -> None:
         """Contend for leadership for ever.   Errors: Exit."""
@@ -93,23 +106,17 @@ class Metronome:
 
     async def _lead(self, epoch: Epoch) -> None:
         app, config = self._app, self._app.config
-        repository = Repository(self._store, f"{self._base}/state", marker=f"{self._service.own}-{uuid.uuid4()}")
+        repository = Repository(self._store, f"{self._base}/state", marker=f"{self._service.own}-{next(self._ids)}")
         try:
             async with leading(repository.forget_framework):
                 state = await repository.load(epoch)
-                core = Scheduler(state, core_settings(config), fresh_ids())
+                core = Scheduler(state, core_settings(config), self._ids)
                 loop = SchedulerLoop[events.Asked, Result](
                     core, repository.save, app.clock, name="metronome", on_change=lambda: None
                 )
                 app.log.info("state_loaded", jobs=len(state.jobs), runs=len(state.runs), epoch=epoch.number)
                 await loop.start()
-                client = subscriber(
-                    app,
-                    config.master,
-                    framework_info(config, self._service.own, state.framework_id),
-                    config.mesos_authentication_principal,
-                    secret_of(config.mesos_authentication_secret, config.mesos_authentication_secret_file),
-                )
+                client = self._subscribe(framework_info(config, self._service.own, state.framework_id))
                 async with client, asyncio.TaskGroup() as group:
                     group.create_task(loop.run(), name="leader")
                     group.create_task(loop.tick(), name="tick")
@@ -134,7 +141,13 @@ async def run(app: App[Config]) -> None:
             listen(api.application(service), host=address, port=config.http_port),
             connected(config.zk, session_timeout_s=config.zk_session_timeout) as store,
         ):
-            await Metronome(app, store, service, ZkUrl.parse(config.zk).path).stand()
+            secret = secret_of(config.mesos_authentication_secret, config.mesos_authentication_secret_file)
+
+            def subscribe(framework: FrameworkInfo) -> SchedulerClient:
+                return subscriber(app, config.master, framework, config.mesos_authentication_principal, secret)
+
+            base = ZkUrl.parse(config.zk).path
+            await Metronome(app, store, service, base, subscribe=subscribe, ids=fresh_ids()).stand()
 
 
 def main() -> int:

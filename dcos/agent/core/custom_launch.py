@@ -63,7 +63,9 @@ class CustomLaunch(CustomEnding):
                 state = lost_state(info, state)
             for task in tasks:
                 self._refuse(id_of(info), task.task_id, state, reason, message, now)
-            if executor is None:
+            over = executor is not None and executor.life is not None and not executor.alive
+            if executor is None or (over and launch_executor):
+                # the master counts it as there from now on, though its end was told before
                 self._out.append(Send(exited(id_of(info), wanted, -1)))
             return
         framework = self._framework_for(info)

@@ -100,6 +100,7 @@ class AgentProcess(Process):
             whole.agent_id = lambda: daemon.agent_id or ""
             daemon.nested = whole.nested(daemon, app, self.host)
         self.daemon = daemon
+        self.machine.agent_id = lambda: daemon.agent_id or ""
         api = ExecutorApi(daemon, daemon.clock)
         self.world.network.listen(f"{self.host}:{PORT}", life, _executors(daemon, api, life))
         await daemon.recover(policy="additive", strict=True, cleanup=False)

@@ -126,7 +126,7 @@ def slow_network(world: World) -> None:
 def lose_session(world: World) -> None:
     """The server ends a session, of the leader more often than not."""
     leading = [one for one in world.masters if one.leads]
-    others: list[Any] = [*world.masters, *world.marathons]
+    others: list[Any] = [*world.masters, *world.marathons, *world.metronomes]
     one: Any = leading[0] if leading and world.rng.random() < 0.6 else _pick(world, others)
     if one is not None and one.session is not None:
         world.trace("faults", "session of", one.name, "ends")
@@ -138,7 +138,11 @@ def lose_session(world: World) -> None:
 def lose_answer(world: World) -> None:
     """The next write of a master is not answered; it may have been done."""
     leading = [one for one in world.masters if one.leads]
-    one: Any = leading[0] if leading and world.rng.random() < 0.7 else _pick(world, [*world.masters, *world.marathons])
+    one: Any = (
+        leading[0]
+        if leading and world.rng.random() < 0.7
+        else _pick(world, [*world.masters, *world.marathons, *world.metronomes])
+    )
     if one is not None and one.session is not None:
         world.trace("faults", "an answer to", one.name, "will be lost")
         one.session.fail_next_write(applied=world.rng.random() < 0.5)
@@ -151,11 +155,17 @@ def store_away(world: World) -> None:
 
 
 def clock_jump(world: World) -> None:
-    several: list[list[Process]] = [[*world.processes], [*world.processes], [*world.marathons], [*world.masters]]
+    several: list[list[Process]] = [
+        [*world.processes],
+        [*world.processes],
+        [*world.marathons, *world.metronomes],
+        [*world.masters],
+    ]
     one = _pick(world, world.rng.choice(several))
     if one is not None:
         by = world.rng.choice((-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0))
         one.clock.ahead_s += by
+        world.jobs.jumped = True
         world.trace(one.name, "clock jumps", by)
 
 
@@ -271,6 +281,17 @@ def change_apps(world: World) -> None:
     world.clients.change()
 
 
+def change_jobs(world: World) -> None:
+    """Somebody wants something of Metronome."""
+    world.jobs.change()
+
+
+def crash_metronome(world: World) -> None:
+    one = _pick(world, world.metronomes)
+    if one is not None:
+        one.crash(world.rng.choice((0.1, 1.0, 10.0)), silent=world.rng.random() < 0.3)
+
+
 def crash_marathon(world: World) -> None:
     one = _pick(world, world.marathons)
     if one is not None:
@@ -318,6 +339,8 @@ TABLE: dict[Fault, int] = {
     change_machine: 2,
     change_apps: 10,
     crash_marathon: 4,
+    change_jobs: 10,
+    crash_metronome: 4,
 }
 """How often, compared with each other."""
 

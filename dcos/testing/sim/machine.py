@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +55,10 @@ class Run:
     machine: Machine
     task: str
     framework: str
+    agent: str
+    """The agent's id when it was started."""
     ended: float | None = None
+    how: object = None
 
     @property
     def live(self) -> bool:
@@ -83,6 +87,7 @@ class Machine:
         self._boots = 1
         self._pids = 100_000_000
         """More than any kernel gives: whatever signals such a number signals nobody."""
+        self.agent_id: Callable[[], str] = str
         self.whole = False
         """Its agent has the real containerizer."""
         self.plans: dict[str, tuple[Plan, bool]] = {}
@@ -123,13 +128,13 @@ class Machine:
         return container
 
     def start(self, task: str, framework: str) -> Run:
-        run = self.tasks[task] = Run(self, task, framework)
+        run = self.tasks[task] = Run(self, task, framework, self.agent_id())
         self._truth.runs_now(run)
         return run
 
     def stop(self, run: Run, how: object) -> None:
         if run.ended is None:
-            run.ended = self._loop.time()
+            run.ended, run.how = self._loop.time(), how
             del self.tasks[run.task]
             self._truth.world.trace(self.name, "over", run.task, how)
 

@@ -132,22 +132,13 @@ class MarathonProcess(Process):
 
         def subscribe(framework: FrameworkInfo) -> SchedulerClient:
             return SchedulerClient(
-                self._masters(life), framework, jitter=app.rng.random, transport=SimTransport(self.world, life)
+                masters(self.world, life), framework, jitter=app.rng.random, transport=SimTransport(self.world, life)
             )
 
         try:
-            await Marathon(app, store, service, candidate, base, subscribe=subscribe, ids=_ids(life)).stand()
+            await Marathon(app, store, service, candidate, base, subscribe=subscribe, ids=fresh_ids(life)).stand()
         finally:
             await store.close()
-
-    async def _masters(self, life: Life) -> AsyncIterator[MasterInfo | None]:
-        async def connect() -> Any:
-            return self.world.session(life)
-
-        async for info in follow_sessions(
-            connect, lambda store: watch_leading_master(store, "/mesos"), rng=life.rng, name="sim"
-        ):
-            yield info
 
     def ended(self, reason: Exit) -> None:
         if reason.code not in (0, EXIT_LEADERSHIP, EXIT_FRAMEWORK):
@@ -167,7 +158,19 @@ async def _asked(answer: Any) -> None:
         await answer
 
 
-def _ids(life: Life) -> Iterator[str]:
+async def masters(world: World, life: Life) -> AsyncIterator[MasterInfo | None]:
+    """The leading master as ``life`` sees it, for ever."""
+
+    async def connect() -> Any:
+        return world.session(life)
+
+    async for info in follow_sessions(
+        connect, lambda store: watch_leading_master(store, "/mesos"), rng=life.rng, name="sim"
+    ):
+        yield info
+
+
+def fresh_ids(life: Life) -> Iterator[str]:
     while True:
         yield str(uuid.UUID(int=life.rng.getrandbits(128), version=4))
 
@@ -253,5 +256,7 @@ class Clients:
 
     def living(self) -> list[str]:
         return [
-            name for name, run in self._world.truth.runs.items() if run.live and name not in self._world.truth.wishes
+            name
+            for name, run in self._world.truth.runs.items()
+            if run.live and name not in self._world.truth.wishes and not self._world.jobs.owns(name)
         ]

@@ -103,5 +103,14 @@ def lying_about(state: State, roles: Collection[str]) -> list[str]:
     return out
 
 
+def has_room(state: State) -> bool:
+    """Whether there is place for more, whatever roles there are."""
+    little = Resources.parse("cpus:0.5;mem:64")
+    return not state.quotas and any(
+        agent.active and agent.unavailability is None and left_over(state, agent).contains(little)
+        for agent in state.agents.values()
+    )
+
+
 def _usable(agent: AgentRecord, free: Resources) -> bool:
     return agent.active and any(free.contains(least) for least in _LEAST)

@@ -58,6 +58,7 @@ class Truth:
                 run.machine.name, f"{run.task} was started twice (first on {before.machine.name})"
             )
         self.runs[run.task] = run
+        self.world.jobs.started(run)
         self.started(run.machine, run.task)
 
     def started(self, machine: Machine, name: str) -> None:
@@ -90,7 +91,8 @@ class Truth:
             trace.violation(framework.name, f"{note.id} came back: {state} after {' '.join(note.heard)}")
         run = self.runs.get(note.id)
         by_agent = status.source is not TaskStatusSource.SOURCE_MASTER
-        if run is not None and run.live and ((state in TERMINAL and by_agent) or state is TaskState.TASK_GONE):
+        sure = by_agent or (state is TaskState.TASK_GONE and framework.habits.checkpoint)
+        if run is not None and run.live and state in TERMINAL and sure:
             self.world.loop.call_later(ENDING_S, self._must_be_over, framework.name, note.id, str(state))
         agent = status.agent_id.value if status.agent_id is not None else ""
         known = self.standings.get(agent, set())
@@ -112,6 +114,7 @@ class Truth:
 
     def observe(self, session: int, operations: Sequence[Operation]) -> None:
         """A write that the store did."""
+        self.world.jobs.observe(operations)
         for one in operations:
             if one.path == _EPOCH and isinstance(one, Set):
                 self._leader_session = session
@@ -130,6 +133,10 @@ class Truth:
             if standing != before.get(agent) and (agent in after or not self._registry_has(agent)):
                 self.standings.setdefault(agent, set()).add(standing)
                 self.world.trace("store", "agent", agent, standing)
+
+    def was_given_up(self, run: Run) -> bool:
+        """Whether the registry ever said that nobody can count on the task's agent."""
+        return bool(self.standings.get(run.agent, set()) & {"UNREACHABLE", "GONE", "NONE"})
 
     def allocated(self, state: State, before: Collection[str]) -> None:
         """The allocator ran, where roles have quota. ``before``: the offers from before."""
@@ -168,6 +175,8 @@ class Truth:
         known = {name for framework in world.frameworks for name in framework.notes}
         known |= set(world.clients.living())
         out += world.clients.problems() if world.marathons else []
+        known |= set(world.jobs.living())
+        out += world.jobs.problems()
         out += [
             f"{name} runs and no framework knows it"
             for name, run in self.runs.items()

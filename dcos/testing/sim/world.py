@@ -21,6 +21,7 @@ from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
 from dcos.testing.sim.machine import Machine
 from dcos.testing.sim.marathon import Clients, MarathonProcess
 from dcos.testing.sim.master import MasterProcess
+from dcos.testing.sim.metronome import Jobs, MetronomeProcess
 from dcos.testing.sim.network import Network
 from dcos.testing.sim.notes import Habits
 from dcos.testing.sim.operator import Operator
@@ -46,6 +47,7 @@ class Scale:
     pause_s: float
     """Mean between two faults."""
     marathon: bool = False
+    metronome: bool = False
     whole: bool = False
     """Agents have the real containerizer, with docker and nested containers."""
     session_s: float = 10.0
@@ -71,6 +73,7 @@ class Scale:
             agents=agents,
             whole=agents < 6 and rng.random() < 0.25,
             marathon=marathon,
+            metronome=agents < 16 and rng.random() < 0.15,
             frameworks=1 if marathon else rng.choice((1, 1, 2, 2, 3)) if agents < 50 else 4,
             storm_s=rng.choice((30.0, 60.0, 60.0, 120.0, 240.0)) if agents < 50 else 60.0,
             pause_s=rng.choice((2.0, 6.0, 15.0)),
@@ -127,7 +130,15 @@ class World:
         ]
         self.marathons = [MarathonProcess(self, number) for number in (1, 2)] if self.scale.marathon else []
         self.clients = Clients(self, self.marathons)
-        self.processes: list[Process] = [*self.masters, *self.agents, *self.frameworks, *self.marathons]
+        self.metronomes = [MetronomeProcess(self, number) for number in (1, 2)] if self.scale.metronome else []
+        self.jobs = Jobs(self, self.metronomes)
+        self.processes: list[Process] = [
+            *self.masters,
+            *self.agents,
+            *self.frameworks,
+            *self.marathons,
+            *self.metronomes,
+        ]
         self.hosts = [one.host for one in self.processes] + [one.hosts[1] for one in self.frameworks]
 
     def _agent(self, number: int, folder: Path) -> AgentProcess:
@@ -265,6 +276,8 @@ class World:
         if not problems:
             problems = await self._reconciled()
         if not problems:
+            problems = await self._scheduled()
+        if not problems:
             problems = await self._shared()
         if not problems:
             problems = await self._all_killed()
@@ -327,10 +340,23 @@ class World:
                 out.append(f"{how} reconciliation did not tell {framework.name} the truth about {sorted(silent)}")
         return out
 
+    async def _scheduled(self) -> list[str]:
+        """Metronome's schedules fire, each minute once, and their runs end."""
+        if not self.metronomes:
+            return []
+        self.jobs.ticking = True
+        self.jobs.calm()
+        since = self.loop.time()
+        await asyncio.sleep(300.0)
+        leading = [one.api.state for one in self.masters if one.leads and one.api is not None]
+        out = self.jobs.missed(since, self.loop.time(), roomy=any(shares.has_room(one) for one in leading))
+        self.jobs.ticking = False
+        return out
+
     async def _shared(self) -> list[str]:
         """Everybody asks for everything: guarantees are met, and nothing lies about unoffered."""
         roles = {one.habits.role for one in self.frameworks}
-        if self.marathons:
+        if self.marathons or self.metronomes:
             return []
         for framework in self.frameworks:
             framework.offers.hold()

@@ -213,7 +213,9 @@ def test_its_end_is_its_tasks_end(core: AgentCore, event: Any, expected: list[st
     assert sent(effects) == expected
     assert CloseStream("F", "E") in effects
     refused = core.step(TaskAssigned(FRAMEWORK, task("b"), "d", 6.0))
-    assert sent(refused) == ["b:LOST EXECUTOR_TERMINATED"], "until the last update is acknowledged"
+    assert sent(refused) == ["b:LOST EXECUTOR_TERMINATED", "exited -1"], "until the last update is acknowledged"
+    known = core.step(TaskAssigned(FRAMEWORK, task("b"), "d", 6.0, launch_executor=False))
+    assert sent(known) == ["b:LOST EXECUTOR_TERMINATED"], "the master has still to hear of its end"
     pending = next(core.runs())[2].stream.pending[0]
     effects = core.step(UpdateAcknowledged("F", "a", pending.uuid or b"", 7.0))
     assert any(isinstance(one, CloseRun) for one in effects)
