@@ -71,6 +71,65 @@ def test_constraints(constraint: list[str], hosts: list[str], allowed: bool) -> 
     assert constraints.allows(constraint, place_of().agent, spread, 4) is allowed
 
 
+AGENT = AgentRef(
+    host="h1",
+    agent_id="S1",
+    region="eu",
+    zone="eu-1",
+    attributes=(
+        v1.Attribute(name="level", type=v1.ValueType.SCALAR, scalar=v1.ValueScalar(value=1.50)),
+        v1.Attribute(
+            name="ports",
+            type=v1.ValueType.RANGES,
+            ranges=v1.ValueRanges(range=(v1.ValueRange(begin=1, end=2), v1.ValueRange(begin=5, end=6))),
+        ),
+        v1.Attribute(name="kinds", type=v1.ValueType.SET, set=v1.ValueSet(item=("b", "a"))),
+        v1.Attribute(name="rack", type=v1.ValueType.TEXT, text=v1.ValueText(value="r1")),
+    ),
+)
+FIELDS: list[tuple[list[str], dict[str, int], int, bool]] = [
+    (["@hostname", "IS", "h1"], {}, 1, True),
+    (["@region", "IS", "eu"], {}, 1, True),
+    (["@region", "IS", "us"], {}, 1, False),
+    (["@zone", "LIKE", "eu-[12]"], {}, 1, True),
+    (["@zone", "UNIQUE"], {"eu-1": 1}, 2, False),
+    (["level", "IS", "1.500"], {}, 1, True),
+    (["level", "LIKE", "1.5"], {}, 1, True),
+    (["level", "IS", "1.51"], {}, 1, False),
+    (["ports", "IS", "1"], {}, 1, False),
+    (["ports", "LIKE", r"\[1-2,5-6\]"], {}, 1, True),
+    (["kinds", "LIKE", r"\{a,b\}"], {}, 1, True),
+    (["rack", "CLUSTER", "r1"], {"r2": 1}, 2, True),
+    (["rack", "CLUSTER"], {"r1": 2}, 3, True),
+    (["rack", "CLUSTER"], {"r2": 1}, 2, False),
+    (["rack", "MAX_PER", "0"], {}, 1, False),
+    (["rack", "MAX_PER", "2"], {"r1": 1, "r2": 2}, 4, True),
+    (["none", "UNIQUE"], {}, 1, False),
+    (["none", "CLUSTER"], {}, 1, False),
+    (["none", "GROUP_BY"], {}, 1, False),
+    (["none", "MAX_PER", "1"], {}, 1, False),
+    (["none", "IS", "x"], {}, 1, False),
+    (["rack", "GROUP_BY", "3"], {}, 7, True),
+    (["rack", "GROUP_BY", "3"], {"r1": 1, "r2": 2, "r3": 2}, 7, True),
+    (["rack", "GROUP_BY", "3"], {"r1": 2, "r2": 2, "r3": 2}, 7, True),
+    (["rack", "GROUP_BY", "3"], {"r1": 2, "r2": 3, "r3": 1}, 7, False),
+    (["rack", "GROUP_BY", "3"], {"r2": 1, "r3": 1, "r4": 1}, 7, False),
+    (["rack", "GROUP_BY", "5"], {"r1": 1}, 3, False),
+    (["rack", "GROUP_BY", "5"], {"r2": 1}, 3, True),
+    (["rack", "GROUP_BY"], {"r1": 1, "r2": 1}, 9, True),
+    (["rack", "GROUP_BY"], {"r1": 2, "r2": 1}, 9, False),
+    (["rack", "GROUP_BY"], {"r2": 5}, 9, True),
+]
+
+
+@pytest.mark.parametrize(("constraint", "counts", "wanted", "allowed"), FIELDS, ids=[str(row[:3]) for row in FIELDS])
+def test_fields_and_operators(constraint: list[str], counts: dict[str, int], wanted: int, allowed: bool) -> None:
+    spread = Spread({constraint[0]})
+    spread._counts[constraint[0]].update(counts)
+    assert constraints.constraint_fault(constraint) is None
+    assert constraints.allows(constraint, AGENT, spread, wanted) is allowed
+
+
 @pytest.mark.parametrize(
     "constraint",
     [
