@@ -18,6 +18,8 @@ from dcos.runtime.http import json_response
 from dcos.scheduling import ids
 from dcos.wire import marathon as wire
 
+_REMOVABLE = ("autoscaling", "rebalance")
+"""Extensions that ``null`` removes (of upstream's members it means: as it was)."""
 ALWAYS = frozenset({"counts", "deployments"})
 ALWAYS_ONE = frozenset({"counts", "deployments", "tasks", "lastTaskFailure"})
 
@@ -50,6 +52,7 @@ def fields_of(body: Any, path: str = "", app_id: str | None = None) -> dict[str,
     if isinstance(body, dict) and app_id is not None:
         body = {**body, "id": app_id}
     made: dict[str, Any] = wire.fit(_with_mode(body), App, path)
+    made |= {name: None for name in _REMOVABLE if isinstance(body, dict) and name in body and body[name] is None}
     if "version" in made:
         others = {name for name, value in body.items() if value is not None} - {"id", "version"}
         if others:

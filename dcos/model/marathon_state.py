@@ -215,6 +215,7 @@ class Rollout(Record, frozen=True):
     index: int = 0
     """Of the step under way; as many as there are steps: all done."""
     entered_at: float = 0.0
+    """0: its turn is yet to come."""
     reached_at: float | None = None
     """Since when its share of instances is ready."""
     failures: int = 0

@@ -53,7 +53,7 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: 
         targets={spec_id: spec.version if spec else None for spec_id, spec in targets.items()},
         created_groups=tuple(group for group in made.groups if group not in state.groups),
         removed_groups=tuple(group for group_id, group in state.groups.items() if group_id not in made.groups),
-        rollouts={} if made.restored else rollout.begun(plan, targets, turn.now),
+        rollouts={} if made.restored else rollout.begun(plan, targets),
     )
     if dry_run:
         return deployment
@@ -288,6 +288,9 @@ def _roll_out(
     """A restart in steps: what its step allows; True: the deployment was paused or rolled back."""
     strategy = spec.upgrade_strategy or UpgradeStrategy()
     before = original.instances if original is not None else 0
+    if not progress.entered_at:
+        progress = replace(progress, entered_at=turn.now)
+        _save_rollout(turn, deployment.id, spec.id, progress)
     while True:
         share = rollout.share(strategy.steps, progress, spec.instances)
         decision = deploy.restart(spec, crew, share=share, before=before)

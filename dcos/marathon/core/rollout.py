@@ -30,14 +30,15 @@ class Verdict:
     failed: str = ""
 
 
-def begun(plan: Sequence[Step], targets: Mapping[str, RunSpec | None], now: float) -> dict[str, Rollout]:
-    """The rollouts of a new deployment: what is restarted and has steps or rules of promotion."""
+def begun(plan: Sequence[Step], targets: Mapping[str, RunSpec | None]) -> dict[str, Rollout]:
+    """The rollouts of a new deployment: what is restarted and has steps or rules of promotion. Their time begins with their
+    turn."""
     made = {}
     for action in (action for step in plan for action in step.actions if action.kind is ActionKind.RESTART):
         target = targets.get(action.app_id)
         strategy = target.upgrade_strategy if target is not None else None
         if strategy is not None and (strategy.steps or strategy.promotion is not None):
-            made[action.app_id] = Rollout(entered_at=now)
+            made[action.app_id] = Rollout()
     return made
 
 

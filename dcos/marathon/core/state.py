@@ -444,8 +444,10 @@ class Turn:
         for version in versions:
             self.state.specs.pop((spec_id, version), None)
         self.state.probed.discard(spec_id)
-        self.state.delays.pop(spec_id, None)
-        self.state.failures.pop(spec_id, None)
+        state = self.state
+        for known in (state.delays, state.failures, state.measured, state.autoscaling, state.everywhere, state.rooms):
+            known.pop(spec_id, None)
+        state.moved_at.pop(spec_id, None)
         self.state.histories.pop(spec_id, None)
         self.effects.append(effects.ForgetSpec(spec_id, versions))
 

@@ -119,6 +119,10 @@ async def test_it_scales_and_explains_itself(marathon: Running) -> None:
     assert shown["instances"] == 1
     assert "dry run: nothing is changed" in shown["history"][0]["explanation"]
     assert marathon.running() == 1
+    await marathon.ask("PUT", "/v2/apps/web", {"autoscaling": None}, 200)
+    await marathon.settled()
+    gone = await marathon.ask("GET", "/v2/apps/web/autoscaling", status=404)
+    assert gone["message"] == "App '/web' has no autoscaling"
     missing = await marathon.ask("GET", "/v2/apps/none/autoscaling", status=404)
     assert "does not exist" in missing["message"]
 

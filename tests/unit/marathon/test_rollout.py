@@ -165,6 +165,28 @@ async def test_a_metric_promotes_and_rolls_back(marathon: Running) -> None:
     await at(marathon, 4, 0)
 
 
+async def test_the_deadline_begins_with_the_turn(marathon: Running) -> None:
+    """An app that waits for another one's update is not late."""
+    late = {"minimumHealthCapacity": 0, "maximumOverCapacity": 0, "promotion": {"deadlineSeconds": 100}}
+    slow = {"minimumHealthCapacity": 0, "maximumOverCapacity": 0, "steps": [{"instances": 1, "pause": True}]}
+    apps = [
+        {**APP, "id": "db", "instances": 2, "upgradeStrategy": slow},
+        {**APP, "id": "web", "instances": 1, "upgradeStrategy": late, "dependencies": ["db"]},
+    ]
+    await marathon.ask("POST", "/v2/groups", {"id": "/shop", "apps": apps}, 201)
+    await marathon.settled()
+    made = await marathon.ask("PUT", "/v2/groups/shop", {"apps": [{**one, "cmd": "sleep 2"} for one in apps]}, 200)
+    await marathon.tick(1000)
+    assert list(marathon.leader.state.deployments) == [made["deploymentId"]]
+    await marathon.until(
+        "canary",
+        lambda: any(str(one.info.command.value) == "sleep 2" for one in marathon.mesos.running() if one.info.command),
+    )
+    await marathon.ask("PUT", f"/v2/deployments/{made['deploymentId']}", {"action": "continue"}, 200)
+    await marathon.settled()
+    assert (await marathon.ask("GET", "/v2/apps/shop/web"))["app"]["cmd"] == "sleep 2"
+
+
 def test_judgement() -> None:
     steps = (RolloutStep(percent=10.0, pause_seconds=10.0), RolloutStep(instances=3, pause=True))
     now = Rollout(entered_at=100.0)
