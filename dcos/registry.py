@@ -235,6 +235,7 @@ SERVICES: tuple[Service, ...] = (
         on=MASTERS,
         command=("dcos-marathon",),
         user="dcos_marathon",
+        state=("marathon",),
         ports=(Port(name="http", number=8080),),
         routes=(Route(prefix="/marathon/", to="http", upstream_path="/"),),
         health="/ping",

@@ -60,7 +60,8 @@ class Master(Protocol):
 class SchedulerLoop(Generic[E, R]):
     """Made when leadership is gained, gone when it is lost.
 
-    ``save`` stores what of the effects is to be stored; ``tell_others`` takes, after that, those that are no calls.
+    ``save`` stores what of the effects is to be stored; ``tell_others`` takes, after that, those that are no calls; ``noted``
+    hears of all of them then.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class SchedulerLoop(Generic[E, R]):
         name: str,
         on_change: Callable[[], None],
         tell_others: Callable[[Any], None] = lambda effect: None,
+        noted: Callable[[Any], None] = lambda effect: None,
         message: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._core = core
@@ -79,6 +81,7 @@ class SchedulerLoop(Generic[E, R]):
         self._clock = clock
         self._on_change = on_change
         self._tell_others = tell_others
+        self._noted = noted
         self._message = message
         self._inbox: asyncio.Queue[tuple[E | FromMaster | Tick, asyncio.Future[R] | None]] = asyncio.Queue()
         self._calls: asyncio.Queue[Send] = asyncio.Queue()
@@ -133,6 +136,7 @@ class SchedulerLoop(Generic[E, R]):
             return
         await self._save(effects)
         for effect in effects:
+            self._noted(effect)
             if isinstance(effect, Send):
                 if effect.reason:
                     self._log.info("call", type=effect.call.type, reason=effect.reason, **_subject(effect.call))

@@ -1,11 +1,11 @@
-"""Marathon's HTTP API: the frame (leading or proxying, errors, headers) and the system resources.
+"""Marathon's HTTP API: the frame, which is whether this instance leads or proxies, errors, headers and what is counted.
 
-Resources of apps are in ``api_apps``, of tasks, deployments and the queue in ``api_tasks``, of groups in ``api_groups``.
+Resources of apps are in ``api_apps``, of tasks, deployments and the queue in ``api_tasks``, of groups in ``api_groups``, of pods
+in ``api_pods``, of the instance itself in ``api_system``.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,23 +13,24 @@ from typing import Any
 from aiohttp import ClientSession, web
 
 from dcos.client.leader_proxy import LeaderProxy, Trouble
+from dcos.marathon.backup import Wish
 from dcos.marathon.config import Config
 from dcos.marathon.core.errors import Invalid, Locked, Refused
 from dcos.marathon.core.scheduler import Result
 from dcos.marathon.core.state import State
 from dcos.marathon.leader import Leader
+from dcos.marathon.metrics import Metrics
 from dcos.marathon.stream import Bus
-from dcos.model.marathon_state import Deployment
+from dcos.model.marathon_state import Deployment, iso
 from dcos.runtime import http
 from dcos.runtime.http import json_response
 from dcos.wire import marathon as wire
 from dcos.wire import yaml_text
 
-VERSION = "1.11.0"
-"""The Marathon whose API this is; clients compare it."""
-HEARTBEAT_S = 10.0
 VIA = "X-Marathon-Via"
 LEADER = "X-Marathon-Leader"
+OWN_BUSINESS = frozenset({"/ping", "/v2/leader", "/metrics", "/metrics/prometheus", "/logging", "/config"})
+"""What an instance answers itself, whether it leads or not."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -42,7 +43,10 @@ class Service:
     """host:port of this instance."""
     bus: Bus
     proxy: LeaderProxy
+    metrics: Metrics
     abdicate: Callable[[], None]
+    wish: Callable[[Wish], Awaitable[None]]
+    """Note what the next leader shall do first."""
     leader: Leader | None = None
     leading: str | None = None
     """host:port of the leader that the election knows."""
@@ -100,10 +104,24 @@ def refusal(error: Refused) -> wire.ApiError:
 
 
 @web.middleware
+async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    metrics = request.app[SERVICE].metrics
+    metrics.active_requests += 1
+    begin = metrics.now()
+    try:
+        response = await handler(request)
+    finally:
+        metrics.active_requests -= 1
+    if request.path != "/v2/events":
+        metrics.answered(request.method, response.status, metrics.now() - begin, response.content_length or 0)
+    return response
+
+
+@web.middleware
 async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Proxy when not leading; turn refusals into their bodies; set the headers that every answer has."""
     service = request.app[SERVICE]
-    own_business = request.path in ("/ping", "/v2/leader", "/metrics") and request.method == "GET"
+    own_business = request.path in OWN_BUSINESS and request.method == "GET"
     if service.leader is None and not own_business:
         return await service.proxy.handle(request)
     try:
@@ -111,6 +129,9 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     except wire.ApiError as error:
         response = json_response(error.body, status=error.status)
     except Refused as error:
+        if request.method != "GET" and request.path.startswith(("/v2/apps", "/v2/groups", "/v2/pods")):
+            version = iso(service.leader.now()) if service.leader else ""
+            service.bus.publish("group_change_failed", {"groupId": "/", "version": version, "reason": error.text})
         made = refusal(error)
         response = json_response(made.body, status=made.status)
     except web.HTTPNotFound:
@@ -148,16 +169,8 @@ def common_headers(service: Service, request: web.Request, response: web.StreamR
 
 def application(service: Service) -> web.Application:
     """The whole API; resources add their routes with ``add_routes``."""
-    app = http.application(middlewares=(answers,))
+    app = http.application(middlewares=(counted, answers))
     app[SERVICE] = service
-    app.router.add_get("/", _root)
-    app.router.add_get("/ping", _ping)
-    app.router.add_get("/metrics", _metrics)
-    app.router.add_get("/v2/info", _info)
-    app.router.add_get("/v2/leader", _leader)
-    app.router.add_delete("/v2/leader", _abdicate)
-    app.router.add_get("/v2/events", _events)
-    app.router.add_get("/v2/plugins", _plugins)
     return app
 
 
@@ -172,146 +185,6 @@ def leader_proxy(
     return LeaderProxy(
         session, leader, own, via=VIA, answer=trouble, streams="/v2/events", connect_s=connect_s, read_s=read_s
     )
-
-
-# ---- system resources ------------------------------------------------------------------------------------------------
-
-
-async def _root(request: web.Request) -> web.StreamResponse:
-    return web.Response(status=302, headers={"Location": "/ui/"})
-
-
-async def _ping(request: web.Request) -> web.StreamResponse:
-    accept = request.headers.get("Accept", "*/*")
-    if "*/*" in accept or "text/plain" in accept or "text/*" in accept:
-        return web.Response(text="pong")
-    if "application/json" in accept or "application/*" in accept:
-        return json_response("pong")
-    return web.Response(status=204)
-
-
-async def _metrics(request: web.Request) -> web.StreamResponse:
-    service = request.app[SERVICE]
-    gauges: dict[str, Any] = {"marathon.leadership.leading.gauge": {"value": int(service.leader is not None)}}
-    if service.leader is not None:
-        state = service.leader.state
-        running = sum(1 for one in state.instances.values() if one.condition == "Running")
-        gauges |= {
-            "marathon.apps.active.gauge": {"value": len(state.apps)},
-            "marathon.pods.active.gauge": {"value": len(state.pods)},
-            "marathon.groups.active.gauge": {"value": len(state.groups)},
-            "marathon.deployments.active.gauge": {"value": len(state.deployments)},
-            "marathon.instances.running.gauge": {"value": running},
-            "marathon.instances.staged.gauge": {"value": len(state.instances) - running},
-            "marathon.instances.launch-queue.gauge": {"value": sum(one.total for one in state.queue.values())},
-        }
-    return json_response(
-        {"version": "4.0.0", "counters": {}, "gauges": gauges, "histograms": {}, "meters": {}, "timers": {}}
-    )
-
-
-async def _info(request: web.Request) -> web.StreamResponse:
-    service = request.app[SERVICE]
-    config = service.config
-    state = state_of(request)
-    return json_response(
-        {
-            "name": config.framework_name,
-            "version": VERSION,
-            "buildref": "unknown",
-            "elected": service.leader is not None,
-            "leader": service.leading,
-            "frameworkId": state.framework_id,
-            "marathon_config": {
-                "master": _without_credentials(config.master),
-                "failover_timeout": int(config.failover_timeout),
-                "framework_name": config.framework_name,
-                "checkpoint": config.checkpoint,
-                "local_port_min": config.local_port_min,
-                "local_port_max": config.local_port_max,
-                "hostname": config.hostname,
-                "webui_url": config.webui_url,
-                "mesos_role": config.mesos_role,
-                "mesos_user": config.mesos_user,
-                "mesos_leader_ui_url": config.mesos_leader_ui_url,
-                "mesos_bridge_name": config.mesos_bridge_name,
-                "default_network_name": config.default_network_name,
-                "env_vars_prefix": config.env_vars_prefix or None,
-                "task_launch_timeout": int(config.task_launch_timeout * 1000),
-                "task_launch_confirm_timeout": int(config.task_launch_confirm_timeout * 1000),
-                "reconciliation_initial_delay": int(config.reconciliation_initial_delay * 1000),
-                "reconciliation_interval": int(config.reconciliation_interval * 1000),
-                "min_revive_offers_interval": int(config.min_revive_offers_interval * 1000),
-                "decline_offer_duration": int(config.decline_offer_duration * 1000),
-                "max_instances_per_offer": config.max_instances_per_offer,
-                "new_group_enforce_role": config.new_group_enforce_role,
-                "leader_proxy_connection_timeout_ms": int(config.leader_proxy_connection_timeout * 1000),
-                "leader_proxy_read_timeout_ms": int(config.leader_proxy_read_timeout * 1000),
-                "features": list(config.enable_features),
-                "executor": "//cmd",
-                "ha": True,
-            },
-            "zookeeper_config": {
-                "zk": _without_credentials(config.zk),
-                "zk_timeout": int(config.zk_session_timeout * 1000),
-                "zk_session_timeout": int(config.zk_session_timeout * 1000),
-                "zk_connection_timeout": int(config.zk_session_timeout * 1000),
-                "zk_max_versions": config.zk_max_versions,
-                "zk_compression": True,
-                "zk_compression_threshold": 4096,
-            },
-            "http_config": {"http_port": config.http_port, "https_port": None},
-        }
-    )
-
-
-def _without_credentials(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2]
-
-
-async def _leader(request: web.Request) -> web.StreamResponse:
-    leading = request.app[SERVICE].leading
-    if leading is None:
-        raise wire.not_found("There is no leader")
-    return json_response({"leader": leading})
-
-
-async def _abdicate(request: web.Request) -> web.StreamResponse:
-    service = request.app[SERVICE]
-    for option in ("backup", "restore"):
-        if option in request.query:
-            raise wire.refused(f"'{option}' is not supported here: back ZooKeeper up instead.")
-    asyncio.get_running_loop().call_later(0.5, service.abdicate)
-    return json_response({"message": "Leadership abdicated"})
-
-
-async def _plugins(request: web.Request) -> web.StreamResponse:
-    return json_response({"plugins": []})
-
-
-async def _events(request: web.Request) -> web.StreamResponse:
-    """Server-sent events until the client goes, is too slow, or we lose leadership."""
-    service = request.app[SERVICE]
-    if "text/event-stream" not in request.headers.get("Accept", ""):
-        return json_response({"message": "HTTP 405 Method Not Allowed"}, status=405, headers={"Allow": "GET"})
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-    common_headers(service, request, response)
-    await response.prepare(request)
-    address = request.remote or ""
-    subscriber = service.bus.attach(request.query.getall("event_type", []), address)
-    try:
-        while not subscriber.overrun.is_set():
-            try:
-                frame = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_S)
-            except TimeoutError:
-                frame = b"\r\n"
-            await response.write(frame)
-    except ConnectionResetError:
-        pass
-    finally:
-        service.bus.detach(subscriber, address)
-    return response
 
 
 def published(request: web.Request, kind: str, **fields: Any) -> None:

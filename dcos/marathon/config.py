@@ -110,6 +110,7 @@ class Config:
     prometheus_url: str | None = setting(
         None, "Prometheus for queries of rollouts and autoscaling that name none, http://host:port."
     )
+    metrics_prometheus: bool = setting(False, "Serve /metrics/prometheus.", parse=boolean)
     access_control_allow_origin: tuple[str, ...] = setting((), "Origins that browsers may call from.", parse=comma_list)
 
     def accepted_roles(self) -> str:

@@ -8,6 +8,7 @@ from dcos.client.scheduler_loop import SchedulerLoop
 from dcos.marathon.core import effects, events
 from dcos.marathon.core.scheduler import Result, Scheduler
 from dcos.marathon.core.state import State
+from dcos.marathon.metrics import Metrics
 from dcos.marathon.persist import Repository
 from dcos.marathon.stream import Bus
 from dcos.model.v1.scheduler import Event
@@ -18,7 +19,13 @@ class Leader(SchedulerLoop[events.Event, Result]):
     """Made when leadership is gained, gone when it is lost."""
 
     def __init__(
-        self, core: Scheduler, repository: Repository, bus: Bus, clock: Clock, on_change: Callable[[], None]
+        self,
+        core: Scheduler,
+        repository: Repository,
+        bus: Bus,
+        metrics: Metrics,
+        clock: Clock,
+        on_change: Callable[[], None],
     ) -> None:
         super().__init__(
             core,
@@ -27,6 +34,7 @@ class Leader(SchedulerLoop[events.Event, Result]):
             name="marathon",
             on_change=on_change,
             tell_others=self._tell_others,
+            noted=metrics.decided,
             message=self._message_of,
         )
         self.core = core

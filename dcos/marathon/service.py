@@ -11,7 +11,7 @@ import msgspec
 from dcos.client.mesos import MesosMaster
 from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, masters, stand, subscriber
-from dcos.marathon import api, api_apps, api_groups, api_pods, api_tasks
+from dcos.marathon import api, api_apps, api_groups, api_pods, api_system, api_tasks, backup
 from dcos.marathon.api import Service
 from dcos.marathon.cluster_feed import ClusterFeed
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
@@ -22,6 +22,7 @@ from dcos.marathon.core.state import CoreSettings, State
 from dcos.marathon.core.validate import Rules
 from dcos.marathon.leader import Leader
 from dcos.marathon.measure import Measurer
+from dcos.marathon.metrics import Metrics
 from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
 from dcos.marathon.stream import Bus
@@ -137,10 +138,11 @@ class Marathon:
         repository = Repository(self._store, self._base, marker=f"{self._service.own}-{next(self._ids)}")
         try:
             async with leading(repository.forget_framework):
+                await backup.fulfil(self._store, self._base, epoch)
                 state = await repository.load(epoch)
                 core = Scheduler(state, core_settings(app.config), self._ids)
                 changed = asyncio.Event()
-                leader = Leader(core, repository, self._service.bus, app.clock, changed.set)
+                leader = Leader(core, repository, self._service.bus, self._service.metrics, app.clock, changed.set)
                 prober = Prober(state, leader.tell, app.rng)
                 app.log.info(
                     "state_loaded",
@@ -157,9 +159,11 @@ class Marathon:
                     group.create_task(self._schedule(leader, prober, changed), name="schedule")
                     group.create_task(self._look(leader), name="look")
                     self._service.leader = leader
+                    self._service.metrics.leads(state)
                     app.ready("leads")
         finally:
             self._service.leader = None
+            self._service.metrics.leads(None)
 
     async def _schedule(self, leader: Leader, prober: Prober, changed: asyncio.Event) -> None:
         """Hold the subscription; pass events in and calls out."""
@@ -226,10 +230,13 @@ async def run(app: App[Config]) -> None:
                 connect_s=config.leader_proxy_connection_timeout,
                 read_s=config.leader_proxy_read_timeout,
             ),
+            metrics=Metrics(app.clock.monotonic),
             abdicate=lambda: None,
+            wish=lambda wish: backup.note(store, base, wish),
         )
+        service.metrics.event_streams = lambda: service.bus.attached
         application = api.application(service)
-        for resources in (api_apps, api_pods, api_tasks, api_groups):
+        for resources in (api_system, api_apps, api_pods, api_tasks, api_groups):
             resources.add_routes(application)
         async with (
             listen(

@@ -26,6 +26,11 @@ class Bus:
         self._limit = limit
         self._subscribers: set[Subscriber] = set()
 
+    @property
+    def attached(self) -> int:
+        """Clients that listen."""
+        return len(self._subscribers)
+
     def attach(self, kinds: Collection[str], address: str) -> Subscriber:
         subscriber = Subscriber(kinds, self._limit)
         self._subscribers.add(subscriber)

@@ -116,7 +116,7 @@ class Journal:
     async def save(self, wanted: Mapping[str, bytes | None]) -> None:
         """Store data by path, in order; None removes.   Errors: Deposed, SessionLost; the process must end then."""
         operations = [one for path, data in wanted.items() if (one := self._operation(path, data)) is not None]
-        for part in _parts(operations):
+        for part in parts(operations):
             await self._transact(part)
 
     def _operation(self, path: str, data: bytes | None) -> Operation | None:
@@ -156,7 +156,7 @@ async def _retried(read: Callable[[], Awaitable[R]]) -> R:
             await asyncio.sleep(0.1)
 
 
-def _parts(operations: Sequence[Operation]) -> Iterable[list[Operation]]:
+def parts(operations: Sequence[Operation]) -> Iterable[list[Operation]]:
     """Split so that each part fits a request."""
     part: list[Operation] = []
     size = 0

@@ -70,11 +70,22 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: 
         elif deployment.steps:
             turn.state.delays.pop(spec_id, None)
     _save_groups(turn, made, version)
+    _tell_checks(turn, originals, targets)
     turn.publish("group_change_success", groupId=ids.ROOT, version=version)
     _announce(turn, deployment, "deployment_info")
     if not deployment.steps:
         turn.publish("deployment_success", id=deployment.id, plan=plan_json(deployment))
     return deployment
+
+
+def _tell_checks(turn: Turn, originals: Mapping[str, RunSpec | None], targets: Mapping[str, RunSpec | None]) -> None:
+    for spec_id, target in targets.items():
+        if isinstance(target, App):
+            for check in target.health_checks:
+                turn.publish("add_health_check_event", appId=spec_id, version=target.version, healthCheck=check)
+        original = originals.get(spec_id)
+        if target is None and isinstance(original, App) and original.health_checks:
+            turn.publish("remove_health_check_event", appId=spec_id)
 
 
 def _layers(depth: Mapping[str, int], last: Collection[str]) -> Mapping[str, int]:
@@ -130,6 +141,7 @@ def _save_groups(turn: Turn, made: Draft, version: str) -> None:
 
 def cancel(turn: Turn, deployment: Deployment, reason: str) -> None:
     """Stop driving it; what it wanted stays wanted."""
+    _announce(turn, deployment, "deployment_step_failure")
     turn.drop_deployment(deployment)
     turn.publish("deployment_failed", id=deployment.id, plan=plan_json(deployment), reason=reason)
 

@@ -15,6 +15,7 @@ from dcos.client.scheduler_service import EXIT_FRAMEWORK, EXIT_LEADERSHIP
 from dcos.marathon.api import Service
 from dcos.marathon.config import Config
 from dcos.marathon.core import events
+from dcos.marathon.metrics import Metrics
 from dcos.marathon.service import Marathon
 from dcos.marathon.stream import Bus
 from dcos.model.marathon import CheckCommand, ExecutorResources
@@ -122,7 +123,9 @@ class MarathonProcess(Process):
             own=own,
             bus=Bus(app.clock.now, 10),
             proxy=cast(Any, None),
+            metrics=Metrics(app.clock.monotonic),
             abdicate=lambda: None,
+            wish=cast(Any, None),
         )
         store = self.session = self.world.session(life)
         base = "/marathon/state"

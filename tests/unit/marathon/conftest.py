@@ -14,13 +14,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from dcos.client.scheduler_service import fresh_ids
-from dcos.marathon import api, api_apps, api_groups, api_pods, api_tasks
+from dcos.marathon import api, api_apps, api_groups, api_pods, api_system, api_tasks, backup
 from dcos.marathon.api import Service
 from dcos.marathon.config import Config
 from dcos.marathon.core import events
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings
 from dcos.marathon.leader import Leader
+from dcos.marathon.metrics import Metrics
 from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
 from dcos.marathon.service import core_settings
@@ -100,11 +101,14 @@ class House:
         standing = await anext(standings)
         assert standing.epoch is not None
         repository = Repository(store, "/marathon/state", marker=f"m{store.id}")
+        await backup.fulfil(store, "/marathon/state", standing.epoch)
         state = await repository.load(standing.epoch)
         core = Scheduler(state, replace(core_settings(config), min_revive_interval_s=0.0), fresh_ids())
         bus = Bus(self.clock.now, 100)
         prober = Prober(state, lambda event: leader.tell(event), random.Random(1))
-        leader = Leader(core, repository, bus, self.clock, prober.changed)
+        metrics = Metrics(self.clock.monotonic)
+        metrics.leads(state)
+        leader = Leader(core, repository, bus, metrics, self.clock, prober.changed)
         async with aiohttp.ClientSession() as http:
             proxy = api.leader_proxy(
                 http,
@@ -113,9 +117,13 @@ class House:
                 connect_s=1,
                 read_s=1,
             )
-            service = Service(config, "me:1", bus, proxy, lambda: None, leader, "me:1")
+
+            async def wish(wanted: backup.Wish) -> None:
+                await backup.note(store, "/marathon/state", wanted)
+
+            service = Service(config, "me:1", bus, proxy, metrics, lambda: None, wish, leader, "me:1")
             application = api.application(service)
-            for resources in (api_apps, api_pods, api_tasks, api_groups):
+            for resources in (api_system, api_apps, api_pods, api_tasks, api_groups):
                 resources.add_routes(application)
             await leader.start()
             async with TestClient(TestServer(application)) as client:
