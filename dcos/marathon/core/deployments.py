@@ -223,7 +223,12 @@ def _apply(
 
 def _end_strays(turn: Turn, spec: RunSpec | None) -> None:
     """Of an app that has one instance on every agent: those on agents that match no more."""
-    if isinstance(spec, App) and everywhere.is_everywhere(spec):
+    cluster = turn.state.cluster
+    if isinstance(spec, App) and everywhere.is_everywhere(spec) and cluster is not None:
+        key = (cluster.at, spec.version or "")
+        if turn.state.swept.get(spec.id) == key:
+            return  # nothing else makes an agent match no more
+        turn.state.swept[spec.id] = key
         for stray in list(everywhere.strays(turn.state, turn.settings, spec)):
             tasks.kill(turn, stray, "its agent matches no more")
 

@@ -182,6 +182,8 @@ class State:
     """What waits and was not looked at yet for events about it."""
     moves: dict[str, tuple[Move, ...]] = field(default_factory=dict)
     """By app those that its rebalancing has under way."""
+    swept: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """As ``everywhere``: for what its instances on agents that match no more were ended."""
     rooms: dict[str, Room] = field(default_factory=dict)
     """By app that is rebalanced."""
     moved_at: dict[str, float] = field(default_factory=dict)
@@ -448,6 +450,7 @@ class Turn:
         for known in (state.delays, state.failures, state.measured, state.autoscaling, state.everywhere, state.rooms):
             known.pop(spec_id, None)
         state.moved_at.pop(spec_id, None)
+        state.swept.pop(spec_id, None)
         self.state.histories.pop(spec_id, None)
         self.effects.append(effects.ForgetSpec(spec_id, versions))
 
