@@ -112,7 +112,8 @@ def _launch_again(turn: Turn, instance: Instance, own: Resources, place: Place, 
         state.refused_again[instance.app_id] = (instance.agent.host, found)
         return
     state.refused_again.pop(instance.app_id, None)
-    provision.again(turn, entry.spec, instance, place, found, pick, plan)
+    # the definition that it was scheduled for: beside a canary that is the old one
+    provision.again(turn, state.spec_of(instance) or entry.spec, instance, place, found, pick, plan)
     entry.relaunch -= 1
     entry.used += 1
     entry.last_used_at = turn.now

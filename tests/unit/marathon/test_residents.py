@@ -235,3 +235,29 @@ async def test_a_pod_keeps_its_volumes_too(marathon: Running) -> None:
     await marathon.ask("DELETE", "/v2/pods/pod", status=202)
     await marathon.settled()
     await marathon.until("released", lambda: not reserved(marathon))
+
+
+async def test_a_canary_and_its_end_keep_every_volume(marathon: Running) -> None:
+    steps = {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0, "steps": [{"instances": 1, "pause": True}]}
+    await deployed(marathon, instances=3, upgradeStrategy=steps)
+    before = volumes(marathon)
+
+    def commands() -> list[str]:
+        return sorted(str(one.info.command.value) for one in marathon.mesos.running() if one.info.command)
+
+    made = await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "y"}, 200)
+    await marathon.until("canary", lambda: commands() == ["x", "x", "y"])
+    old = next(key for key, one in marathon.mesos.tasks.items() if one.info.command and one.info.command.value == "x")
+    marathon.mesos.update(old, t.TaskState.TASK_FAILED)
+    await marathon.tick(1)
+    await marathon.until("the old one again", lambda: commands() == ["x", "x", "y"])
+    await marathon.ask("PUT", f"/v2/deployments/{made['deploymentId']}", {"action": "abort"}, 200)
+    await marathon.settled()
+    assert commands() == ["x", "x", "x"]
+    made = await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "y"}, 200)
+    await marathon.until("canary", lambda: commands() == ["x", "x", "y"])
+    await marathon.tick(1)
+    await marathon.ask("PUT", f"/v2/deployments/{made['deploymentId']}", {"action": "continue"}, 200)
+    await marathon.settled()
+    assert commands() == ["y", "y", "y"]
+    assert volumes(marathon) == before
