@@ -76,10 +76,15 @@ class Reception:
         if record != _PONG_RECORD:
             try:
                 message = agent_link.decode_agent_message(record)
+                why = link.problem(message)
             except msgspec.MsgspecError as error:
                 link.refuse("bad_message_of_agent", str(error))
                 return
-            if (why := link.problem(message)) is not None:
+            except Exception:  # whatever one agent says, the others go on
+                _log.exception("message_of_agent_failed", link=link.id)
+                link.refuse("agent_refused", "internal error")
+                return
+            if why is not None:
                 link.refuse("agent_refused", why)
                 return
         self.writer.put(AgentSaid(self.writer.now(), link.id, message))
@@ -166,13 +171,13 @@ class DirectLink(asyncio.Protocol):
             self._reception.put(self, record)
         if self._dechunker.ended:
             self.close()
-        elif self._unread > _MOST_UNREAD and not self._closed:
+        elif self._unread > _MOST_UNREAD and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def taken(self, length: int) -> None:
         """A record was taken in."""
         before, self._unread = self._unread, self._unread - length
-        if before > _MOST_UNREAD >= self._unread and not self._closed:
+        if before > _MOST_UNREAD >= self._unread and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def refuse(self, event: str, why: str) -> None:

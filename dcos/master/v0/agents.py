@@ -33,24 +33,21 @@ _agent_key = attrgetter(
     "drain",
     "drain_started",
 )
-"""All that an agent's JSON is made of. These are values: whatever changes is another object."""
-
-
-def _fresh(kept: tuple[tuple[object, ...], bytes] | None, key: tuple[object, ...]) -> bool:
-    return kept is not None and all(map(is_, kept[0], key))
+"""All that an agent's JSON is made of. These are values, mostly the same objects, which makes comparing them cheap."""
 
 
 def agent_ready(record: AgentRecord) -> bytes:
     """The JSON of ``agent`` for those who may see all."""
     key = _agent_key(record)
-    if record.ready is None or not _fresh(record.ready, key):
+    if record.ready is None or record.ready[0] != key:
         record.ready = key, encode(agent(record))
     return record.ready[1]
 
 
 def _agent_full_ready(record: AgentRecord) -> bytes:
+    """As ``agent_ready``; it also tells which role holds what, so that equal sums are not enough."""
     key = _agent_key(record)
-    if record.ready_full is None or not _fresh(record.ready_full, key):
+    if record.ready_full is None or not all(map(is_, record.ready_full[0], key)):
         record.ready_full = key, encode(_agent_full(record, ALL))
     return record.ready_full[1]
 

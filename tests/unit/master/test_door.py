@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from dcos.master import direct_link, streams
+from dcos.master import api_agents, direct_link, streams
 from dcos.model.v1.types import AgentInfo, ExecutorID, FrameworkID
 from dcos.wire import agent_link, recordio
 from dcos.wire.chunked import END, Dechunker, chunk
@@ -113,6 +113,23 @@ async def test_nonsense_ends_the_link(nonsense: bytes) -> None:
         agent.writer.write(nonsense)
         assert await agent.hear() is None
         await until(lambda: not next(iter(master.api.state.agents.values())).connected)
+
+
+async def test_trouble_with_one_agent_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("bug")
+
+    async with serving() as master:
+        with monkeypatch.context() as patched:
+            patched.setattr(api_agents, "agent_problem", broken)
+            async with talking(master) as agent:
+                agent.writer.write(HEAD + said(HELLO))
+                await agent.head()
+                assert await agent.hear() is None
+        async with talking(master) as agent:
+            agent.writer.write(HEAD + said(HELLO))
+            await agent.head()
+            assert isinstance(await agent.hear(), agent_link.Registered)
 
 
 @pytest.mark.parametrize(
