@@ -36,6 +36,7 @@ from dcos.model.v1.types import (
     TaskStatus,
 )
 from dcos.runtime.files import write_atomic
+from dcos.wire import mesos_json
 
 T = TypeVar("T")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -85,7 +86,7 @@ class RunRecord:
     """A custom executor's."""
 
 
-_encode = msgspec.json.Encoder().encode
+_encode = mesos_json.encode
 _line = msgspec.json.Decoder(UpdateLine).decode
 
 
@@ -285,6 +286,6 @@ def _read_updates(path: Path) -> tuple[tuple[TaskStatus, ...], frozenset[bytes]]
 
 def _read(path: Path, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes(), type=kind, strict=False)
     except (OSError, msgspec.MsgspecError) as error:
         raise CheckpointError(f"{path}: {error}") from error

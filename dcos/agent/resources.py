@@ -6,7 +6,7 @@ Source: Mesos containerizer resource detection (docs/attributes-resources.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -107,6 +107,11 @@ def _disk_problem(source: ResourceDiskInfoSource, work_dir: Path) -> str | None:
         there = (work_dir / source.mount.root).is_dir()
         return None if there else f"Found 'MOUNT' source path '{source.mount.root}' which does not exist"
     return f"A {source.type} disk needs a root, and must be PATH or MOUNT"
+
+
+def memory_bytes(found: Iterable[Resource]) -> int:
+    """All memory among ``found``."""
+    return int(sum(one.scalar.value for one in found if one.name == "mem" and one.scalar is not None) * 2**20)
 
 
 def _scalar(name: str, value: float, role: str) -> Resource:

@@ -43,7 +43,7 @@ from dcos.agent.log_rotation import LogRotation
 from dcos.agent.nested import NestedContainers
 from dcos.agent.port_usage import PortUsage
 from dcos.agent.recovery import EXIT_CHECKPOINTS
-from dcos.agent.resources import agent_attributes, agent_resources
+from dcos.agent.resources import agent_attributes, agent_resources, memory_bytes
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.views import Views
 from dcos.agent.volume_gids import VolumeGids
@@ -102,7 +102,9 @@ async def run(app: App[Config]) -> None:
     unusable = images_unusable(config)
     launchers: dict[str, Launcher] = {"posix": PosixLauncher()}
     if systemd_available(config.systemd_runtime_directory):
-        launchers["systemd"] = SystemdLauncher(unified=is_unified(config.cgroups_hierarchy))
+        launchers["systemd"] = SystemdLauncher(
+            unified=is_unified(config.cgroups_hierarchy), memory_bytes=memory_bytes(info.resources)
+        )
     images = None if unusable else make_oci(config, work, runtime, rules, systemd=launcher == "systemd")
     docker = Docker(config, work)
 

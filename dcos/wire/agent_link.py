@@ -35,6 +35,7 @@ from dcos.model.v1.types import (
     TaskInfo,
     TaskStatus,
 )
+from dcos.wire import mesos_json
 
 PATH = "/internal/v1/agent"
 CONTENT_TYPE = "application/recordio"
@@ -279,10 +280,11 @@ MasterMessage = (
     | Shutdown
 )
 
-encode = msgspec.json.Encoder().encode
+encode = mesos_json.encode
 """One message to the payload of a record."""
-_agent_message = msgspec.json.Decoder(AgentMessage).decode
-_master_message = msgspec.json.Decoder(MasterMessage).decode
+# not strict: infinite limits are written as text
+_agent_message = msgspec.json.Decoder(AgentMessage, strict=False).decode
+_master_message = msgspec.json.Decoder(MasterMessage, strict=False).decode
 
 
 def decode_agent_message(raw: bytes) -> AgentMessage:

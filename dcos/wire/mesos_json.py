@@ -19,10 +19,26 @@ from dcos.wire.errors import WireError
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-encode = msgspec.json.Encoder().encode
-"""A message to JSON bytes: unset members left out, explicit defaults written, bytes as base64."""
+_encode = msgspec.json.Encoder().encode
+_UNENDING = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 
 MAX_DEPTH = 100
+
+
+def encode(message: Any) -> bytes:
+    """A message to JSON bytes: unset members left out, explicit defaults written, bytes as base64, infinity as text."""
+    raw = _encode(message)
+    # JSON has no number for infinity: the encoder writes null, which it writes for nothing else of a message
+    return raw if b"null" not in raw else _encode(_spelled(msgspec.to_builtins(message)))
+
+
+def _spelled(value: Any) -> Any:
+    """Infinite numbers as the texts that ``decode`` takes for them."""
+    if isinstance(value, dict):
+        return {key: _spelled(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelled(one) for one in value]
+    return _UNENDING.get(value, value) if isinstance(value, float) else value
 
 
 @functools.cache

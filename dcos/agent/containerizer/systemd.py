@@ -114,19 +114,24 @@ class Bus:
 
 
 class SystemdLauncher:
-    """Transient services. ``unified``: cgroup v2 (else v1 controllers)."""
+    """Transient services. ``unified``: cgroup v2 (else v1 controllers).
+
+    ``memory_bytes`` is what all tasks may ask for together: v2 protects a task's memory no more than its slice's.
+    """
 
     name = "systemd"
 
-    def __init__(self, *, unified: bool) -> None:
+    def __init__(self, *, unified: bool, memory_bytes: int = 0) -> None:
         self._bus = Bus()
         self._unified = unified
+        self._unprotected_bytes = memory_bytes if unified else 0
 
     async def start(self, box: Box) -> int:
         properties = unit_properties(box.mark, box, unified=self._unified)
         write_atomic(box.directory / "after", after_script(box.memory))
         name = unit_name(box.container_id)
         try:
+            await self._protect_slice()
             await self._bus.call(
                 "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", [list(one) for one in properties], []
             )
@@ -136,6 +141,13 @@ class SystemdLauncher:
         if not self._unified:
             write_unnamed_limits(box.mark, _MEMORY / slice_path(box.mark.group) / name)
         return pid
+
+    async def _protect_slice(self) -> None:
+        """Once, before the first task."""
+        if self._unprotected_bytes:
+            low = ["MemoryLow", Variant("t", self._unprotected_bytes)]
+            await self._bus.call("SetUnitProperties", "sba(sv)", SLICE, True, [low])
+            self._unprotected_bytes = 0
 
     async def _main_pid(self, name: str) -> int:
         """The pid, also of a task that has ended already."""
@@ -213,6 +225,7 @@ class SystemdLauncher:
             service = await self._service(name)
             if service is None or not (service["MainPID"] or _members(str(service["ControlGroup"]))):
                 return
+            _kill_members(str(service["ControlGroup"]))
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.2)
         raise ContainerError(f"{name}: processes survive SIGKILL")
@@ -286,6 +299,15 @@ def _members(group: str) -> bool:
     return False
 
 
+def _kill_members(group: str) -> None:
+    """All at once, faster than they can fork; only cgroup v2 can (Linux 5.14)."""
+    for root in ("unified", ""):
+        with contextlib.suppress(OSError):
+            file = Path("/sys/fs/cgroup") / root / group.lstrip("/") / "cgroup.kill"
+            if group and file.exists():
+                file.write_text("1")
+
+
 def write_unnamed_limits(mark: Mark, group: Path) -> None:
     """What cgroup v1 can limit and systemd has no name for. A task that has ended already has no group."""
     if mark.backend != "host" or mark.group:
@@ -328,24 +350,25 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
 
 def limit_properties(mark: Mark, *, unified: bool) -> list[tuple[str, Variant]]:
     """Its cgroup's numbers."""
-    if mark.backend in ("oci", "docker"):
-        # runc and the Docker Engine make a control group of their own, which has the limits
+    if mark.backend == "docker":
+        # the Docker Engine makes a control group of its own, which has the limits
         return []
     if mark.group:
         # the slice has them; a group of its own is where the kernel counts its kills for want of memory
-        return [("MemoryAccounting", Variant("b", True))]
+        return [("MemoryAccounting", Variant("b", True))] if mark.backend != "oci" else []
     properties: list[tuple[str, Variant]] = []
     if unified:
         properties += [
             ("CPUWeight", Variant("t", cpu_weight(mark.cpus))),
             ("MemoryLow", Variant("t", mark.mem_bytes)),
         ]
-        if mark.mem_hard_bytes is not None:
-            properties.append(("MemoryMax", Variant("t", mark.mem_hard_bytes)))
     else:
         properties.append(("CPUShares", Variant("t", cpu_shares(mark.cpus))))
-        if mark.mem_hard_bytes is not None:
-            properties.append(("MemoryLimit", Variant("t", mark.mem_hard_bytes)))
+    if mark.backend == "oci":
+        # runc makes a group below with the hard limits; what weighs tasks against each other counts in this one only
+        return properties
+    if mark.mem_hard_bytes is not None:
+        properties.append(("MemoryMax" if unified else "MemoryLimit", Variant("t", mark.mem_hard_bytes)))
     if mark.cpus_hard is not None:
         per_second = quota_us(mark.cpus_hard) * (1_000_000 // PERIOD_US)
         properties.append(("CPUQuotaPerSecUSec", Variant("t", per_second)))

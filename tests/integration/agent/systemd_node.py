@@ -89,6 +89,19 @@ class Node(ABC):
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self.entered(), *words], capture_output=True, text=True, timeout=60)
 
+    @property
+    def unified(self) -> bool:
+        """Whether it has cgroup v2 alone."""
+        return self.run("test", "-e", "/sys/fs/cgroup/cgroup.controllers").returncode == 0
+
+    def numbers(self, group: str, *files: str) -> dict[str, str]:
+        """Of a control group below the hierarchies' roots; ``files`` are v1's ``controller/name``, or names of v2."""
+        texts = {}
+        for file in files:
+            controller, _, name = file.rpartition("/")
+            texts[name] = self.run("cat", f"/sys/fs/cgroup/{controller}/{group}/{name}").stdout.strip()
+        return texts
+
     def show(self, unit: str, *properties: str) -> dict[str, str]:
         text = self.run("systemctl", "show", unit, "--property=" + ",".join(properties)).stdout
         return dict(line.split("=", 1) for line in text.splitlines())

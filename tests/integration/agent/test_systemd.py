@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from dcos.model.v1.types import (
     ContainerInfo,
     ContainerInfoMesosInfo,
     ContainerInfoType,
+    DurationInfo,
     ExecutorID,
     ExecutorInfo,
     ExecutorInfoType,
     Image,
     ImageDocker,
     ImageType,
+    KillPolicy,
     TaskInfo,
     TTYInfo,
+    ValueScalar,
 )
 from dcos.testing.agent_containers import Containers, container_id, keys, typed
 
@@ -32,6 +36,7 @@ from . import systemd_node
 from .systemd_node import Node
 
 Make = Callable[..., TaskInfo]
+MB = 2**20
 reason = systemd_node.why_not()
 pytestmark = [
     pytest.mark.e2e,
@@ -78,6 +83,70 @@ async def test_limits_slice_and_end(node: Node, link_master: Any, make_task: Mak
     assert last.message == "Command terminated with signal User defined signal 1"
 
 
+V1 = ("cpu/cpu.shares", "cpu/cpu.cfs_quota_us", "memory/memory.limit_in_bytes")
+V2 = ("cpu.weight", "cpu.max", "memory.low", "memory.high", "memory.max", "pids.max")
+NO_LIMIT = ("-1", str(2**63 - 4096))
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "v1", "v2"),
+    [
+        ("asked", {}, ("1433", "140000", str(96 * MB)), ("140", "140000 100000", "{low}", "max", str(96 * MB), "max")),
+        (
+            "more",
+            {"cpus": 2.5, "mem": 256},
+            ("1433", "260000", str(288 * MB)),
+            ("140", "260000 100000", "{low}", "max", str(288 * MB), "max"),
+        ),
+        (
+            "no-end",
+            {"cpus": math.inf, "mem": math.inf},
+            ("1433", *NO_LIMIT),
+            ("140", "max 100000", "{low}", "max", "max", "max"),
+        ),
+    ],
+)
+async def test_numbers_of_the_control_group(
+    node: Node, link_master: Any, make_task: Make, name: str, limits: dict[str, float], v1: Any, v2: Any
+) -> None:
+    asked = {key: ValueScalar(value=value) for key, value in limits.items()}
+    await link_master.run(make_task(name, cpus=1.3, mem=64.0, limits=asked))
+    status = await link_master.state(name, "TASK_RUNNING")
+    group = f"mesos_executors.slice/mesos-{status.container_status.container_id.value}.service"
+    numbers = tuple(node.numbers(group, *(V2 if node.unified else V1)).values())
+    assert numbers == (tuple(one.format(low=96 * MB) for one in v2) if node.unified else v1)
+    if node.unified:
+        # what is protected of a group's memory is protected only as far as above it
+        assert node.numbers("mesos_executors.slice", "memory.low") == {"memory.low": str(4096 * MB)}
+    await link_master.kill(name)
+    await link_master.state(name, "TASK_KILLED")
+
+
+async def test_throttling_is_counted(node: Node, link_master: Any, make_task: Make) -> None:
+    await link_master.run(make_task("spins", "while :; do :; done", cpus=0.1))
+    await link_master.state("spins", "TASK_RUNNING")
+    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+        figures: dict[str, float] = {}
+        while not figures.get("cpus_nr_throttled"):
+            await asyncio.sleep(0.3)
+            async with session.get(f"http://127.0.0.1:{node.port}/monitor/statistics") as answer:
+                (one,) = json.loads(await answer.read())
+            figures = one["statistics"]
+    assert one["executor_id"] == "spins"
+    assert figures["cpus_nr_periods"] >= figures["cpus_nr_throttled"]
+    assert figures["cpus_throttled_time_secs"] > 0
+    for key in (
+        "cpus_user_time_secs",
+        "cpus_system_time_secs",
+        "mem_rss_bytes",
+        "mem_anon_bytes",
+        "mem_mapped_file_bytes",
+    ):
+        assert figures[key] >= 0, key
+    await link_master.kill("spins")
+    await link_master.state("spins", "TASK_KILLED")
+
+
 async def test_exit_codes_are_exact(node: Node, link_master: Any, make_task: Make) -> None:
     await link_master.run(make_task("c137", "exit 137"))
     assert (await link_master.state("c137", "TASK_FAILED")).message == "Command exited with status 137"
@@ -114,6 +183,17 @@ async def test_tasks_outlive_the_agent(node: Node, link_master: Any, make_task: 
     async with asyncio.timeout(10):
         while node.units():
             await asyncio.sleep(0.1)
+
+
+async def test_what_forks_all_the_time_is_killed_at_once(node: Node, link_master: Any, make_task: Make) -> None:
+    storm = "trap '' TERM; f() { trap '' TERM; setsid sleep 994 & sleep 0.05; f & }; f; f; while :; do sleep 1; done"
+    policy = KillPolicy(grace_period=DurationInfo(nanoseconds=0))
+    await link_master.run(make_task("storm", storm))
+    await link_master.state("storm", "TASK_RUNNING")
+    await asyncio.sleep(0.5)
+    await link_master.kill("storm", policy)
+    await link_master.state("storm", "TASK_KILLED")
+    assert node.run("pgrep", "-x", "-f", "sleep 994").stdout == ""
 
 
 async def test_out_of_memory(node: Node, link_master: Any, make_task: Make) -> None:
@@ -174,6 +254,15 @@ async def test_an_image_below_its_unit(
         while not (groups := node.run("cat", f"/var/{output.relative_to(node.var)}").stdout).count("/container"):
             await asyncio.sleep(0.1)
     assert f"/mesos_executors.slice/{unit}/container" in groups
+    # what it may take stands in a group of its own below; what it weighs, in the unit's beside those of others
+    parent = f"mesos_executors.slice/{unit}"
+    if node.unified:
+        above = {"cpu.weight": "20", "memory.low": str(64 * MB), "memory.max": "max"}
+        below = {"cpu.max": "20000 100000", "memory.low": str(64 * MB), "memory.max": str(64 * MB)}
+        assert node.numbers(parent, *above) == above
+        assert node.numbers(f"{parent}/container", *below) == below
+    else:
+        assert node.numbers(parent, "cpu/cpu.shares") == {"cpu.shares": "204"}
     times = link_master.registrations
     await asyncio.to_thread(node.run, "systemctl", "restart", "agent")
     await link_master.registered(times + 1)

@@ -45,7 +45,7 @@ def told(one: Mark, *, unified: bool) -> dict[str, Any]:
             {"CPUShares": 2, "MemoryLimit": 128 * MB, "CPUQuotaPerSecUSec": 10_000},
             {"CPUWeight": 1, "MemoryLow": 64 * MB, "MemoryMax": 128 * MB, "CPUQuotaPerSecUSec": 10_000},
         ),
-        (mark(backend="oci", mem_hard_bytes=MB), {}, {}),
+        (mark(backend="oci", mem_hard_bytes=MB), {"CPUShares": 1536}, {"CPUWeight": 150, "MemoryLow": 64 * MB}),
         (mark(backend="docker", mem_hard_bytes=MB), {}, {}),
         (mark(group="e", mem_hard_bytes=MB), {"MemoryAccounting": True}, {"MemoryAccounting": True}),
     ],

@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
 from dcos.model.v1.scheduler import Call, CallType
-from dcos.model.v1.types import Filters, FrameworkInfo, TaskStatus
-from dcos.wire import mesos_json
+from dcos.model.v1.types import (
+    AgentID,
+    ExecutorID,
+    ExecutorInfo,
+    Filters,
+    FrameworkInfo,
+    TaskID,
+    TaskInfo,
+    TaskStatus,
+    ValueScalar,
+)
+from dcos.wire import agent_link, mesos_json
 from dcos.wire.errors import WireError
 
 
@@ -58,3 +70,15 @@ def test_bad_input_names_field_and_rule(raw: bytes, path: str, rule: str) -> Non
         mesos_json.decode(raw, Call)
     assert caught.value.path == path
     assert rule in caught.value.rule
+
+
+def test_infinity_is_a_text() -> None:
+    """A task without limits; on the agent's link and in its checkpoints too."""
+    limits = {"cpus": ValueScalar(value=math.inf), "mem": ValueScalar(value=64.0)}
+    executor = ExecutorInfo(executor_id=ExecutorID(value="null"))
+    task = TaskInfo(name="t", task_id=TaskID(value="t"), agent_id=AgentID(value="a"), executor=executor, limits=limits)
+    raw = mesos_json.encode(task)
+    assert b'"limits":{"cpus":{"value":"Infinity"},"mem":{"value":64.0}}' in raw
+    assert mesos_json.decode(raw, TaskInfo) == task
+    order = agent_link.RunTask(framework=FrameworkInfo(user="u", name="f"), task=task)
+    assert agent_link.decode_master_message(agent_link.encode(order)) == order
