@@ -50,3 +50,7 @@ def test_cgroup2_is_all_there_is(machine: vm.Machine) -> None:
 
 def test_systemd_launcher(machine: vm.Machine) -> None:
     passes(machine, "test_systemd.py")
+
+
+def test_runc_without_systemd(machine: vm.Machine) -> None:
+    passes(machine, "test_images.py::test_out_of_memory_in_an_image")
