@@ -13,7 +13,7 @@ from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, masters, stand, subscriber
 from dcos.marathon import api, api_apps, api_groups, api_pods, api_system, api_tasks, backup
 from dcos.marathon.api import Service
-from dcos.marathon.cluster_feed import ClusterFeed
+from dcos.marathon.cluster_feed import IDLE_S, ClusterFeed
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
 from dcos.marathon.core import events
 from dcos.marathon.core.normalize import Defaults
@@ -158,6 +158,7 @@ class Marathon:
                     group.create_task(prober.run(), name="prober")
                     group.create_task(self._schedule(leader, prober, changed), name="schedule")
                     group.create_task(self._look(leader), name="look")
+                    group.create_task(self._measure(leader), name="measure")
                     self._service.leader = leader
                     self._service.metrics.leads(state)
                     app.ready("leads")
@@ -181,23 +182,26 @@ class Marathon:
                 await asyncio.sleep(ROLES_S)
 
     async def _look(self, leader: Leader) -> None:
-        """Look at the cluster, and measure, while something needs it."""
+        """Look at the cluster; the master is asked, and followed, only from when something needs it."""
+        while True:
+            await asyncio.sleep(IDLE_S)
+            if leader.state.wants_cluster(leader.now()):
+                break
+        config = self._app.config
+        async with MesosMaster(masters(config.master, self._app), credential=self._credential()) as master:
+            await ClusterFeed(leader.state, master, leader.tell, leader.now).run()
+
+    async def _measure(self, leader: Leader) -> None:
+        """Measure for autoscaling and rollouts."""
+        url = self._app.config.prometheus_url
+        async with session(timeout_s=None) as http:
+            state, tell, now = leader.state, leader.tell, leader.now
+            await Measurer(state, tell, now, http, prometheus_url=url, credential=self._credential()).run()
+
+    def _credential(self) -> tuple[str, str] | None:
         config = self._app.config
         principal, secret = config.mesos_authentication_principal, config.mesos_secret
-        credential = (principal, secret) if principal and secret else None
-        async with MesosMaster(masters(config.master, self._app), credential=credential) as master:
-            feed = ClusterFeed(leader.state, master, leader.tell, leader.now)
-            async with session(timeout_s=None) as http, asyncio.TaskGroup() as group:
-                measurer = Measurer(
-                    leader.state,
-                    leader.tell,
-                    leader.now,
-                    http,
-                    prometheus_url=config.prometheus_url,
-                    credential=credential,
-                )
-                group.create_task(feed.run(), name="feed")
-                group.create_task(measurer.run(), name="measurer")
+        return (principal, secret) if principal and secret else None
 
     async def _keep_roles(self, leader: Leader, client: SchedulerClient) -> None:
         """Subscribe with every role that an app has."""
