@@ -6,12 +6,14 @@ The seeds are run by ``python -m dcos.dev sim`` (and by ``test``, as a step of i
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import random
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,7 @@ from dcos.testing.sim.network import Answer, End, Network, Refused
 from dcos.testing.sim.process import Life
 from dcos.testing.sim.trace import Trace
 from dcos.testing.sim.truth import Truth
-from dcos.testing.sim.world import run_seed
+from dcos.testing.sim.world import Scale, run_seed
 
 
 @pytest.fixture
@@ -185,3 +187,65 @@ def test_a_broken_promise_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert all(run_seed(seed, tmp_path / str(seed)).ok for seed in range(2))
     monkeypatch.setattr("dcos.master.core.allocator.Allocator.replace_weights", lambda *_: None)
     assert any("promised" in one for seed in range(12) for one in run_seed(seed, tmp_path / f"b{seed}").problems)
+
+
+# ---- the judge is not blind: what each of these breaks fails some seed ---------------------------------------------------
+
+
+def suffering(monkeypatch: pytest.MonkeyPatch, *table: faults.Fault, **scale: Any) -> None:
+    """Worlds that suffer ``table`` and have what ``scale`` names."""
+    monkeypatch.setattr(faults, "TABLE", dict.fromkeys(table, 1))
+    drawn = Scale.of
+    monkeypatch.setattr(Scale, "of", lambda rng: dataclasses.replace(drawn(rng), agents=2, **scale))
+
+
+def told(tmp_path: Path, words: str, seeds: int = 12) -> bool:
+    """Whether the judge says ``words`` of some seed."""
+    return any(words in one for seed in range(seeds) for one in run_seed(seed, tmp_path / str(seed)).problems)
+
+
+def test_a_quota_limit_that_is_overrun_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suffering(monkeypatch, faults.set_quota)
+    monkeypatch.setattr("dcos.master.core.quota_account.QuotaAccount.room", lambda *_: {})
+    assert told(tmp_path, "and was offered up to")
+
+
+def test_a_forgotten_maintenance_schedule_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suffering(monkeypatch, faults.schedule_maintenance, faults.crash_leader)
+    monkeypatch.setattr("dcos.master.core.maintenance.recovered", lambda *_: None)
+    assert told(tmp_path, "machine agent")
+
+
+def test_offers_to_who_suppressed_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suffering(monkeypatch, faults.kill_tasks)
+    monkeypatch.setattr("dcos.master.core.allocator.Allocator.suppress", lambda *_: None)
+    monkeypatch.setattr("dcos.testing.sim.offers.LATE_S", 5.0)
+    assert told(tmp_path, "though it suppressed its role")
+
+
+def test_nested_containers_that_outlive_their_parents_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    suffering(monkeypatch, faults.nest_container, faults.kill_tasks, whole=True)
+    monkeypatch.setattr("dcos.agent.nested.NestedContainers._orphans", nothing)
+    assert told(tmp_path, "still has container")
+
+
+def test_an_upgrade_that_kills_too_many_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suffering(monkeypatch, faults.change_apps, marathon=True)
+    monkeypatch.setattr("dcos.marathon.core.deploy.limits", lambda spec: (0, spec.instances + 1))
+    assert told(tmp_path, "healthy instances of at least", 30)
+
+
+def test_a_run_that_is_lost_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suffering(monkeypatch, faults.change_jobs, metronome=True)
+    monkeypatch.setattr("dcos.metronome.core.state.Turn.save_history", lambda *_: None)
+    assert told(tmp_path, "stands 0 times in the history")
+
+
+def test_a_run_that_is_done_twice_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Metronome that restarts what is not to be restarted."""
+    suffering(monkeypatch, faults.change_jobs, metronome=True)
+    monkeypatch.setattr("dcos.metronome.core.runs._may_restart", lambda _, run: len(run.tasks) < 3)
+    assert told(tmp_path, "is not to be restarted")

@@ -43,6 +43,7 @@ _COMMAND = PodExec(command=CheckCommand(shell=_APP["cmd"]))
 _CONTAINERS = tuple(PodContainer(name=name, resources=Needs(cpus=0.1, mem=16.0), exec=_COMMAND) for name in "ab")
 _EXECUTOR = ExecutorResources(cpus=OVERHEAD.scalar("cpus") / 1000, mem=OVERHEAD.scalar("mem") / 1000, disk=1.0)
 POD = "/pod"
+_GROUP_APPS = ("/group/first", "/group/second")
 _LIVES = frozenset({Condition.STARTING, Condition.RUNNING, Condition.KILLING})
 
 
@@ -184,8 +185,14 @@ def _pod(instances: int) -> Pod:
     return Pod(id=POD, containers=_CONTAINERS, executor_resources=_EXECUTOR, scaling=scaling)
 
 
+def _group(count: int) -> dict[str, Any]:
+    """Its second app comes after the first."""
+    first, second = ({**_APP, "id": app, "instances": count} for app in _GROUP_APPS)
+    return {"id": "/group", "apps": [first, {**second, "dependencies": [_GROUP_APPS[0]]}]}
+
+
 class Clients:
-    """People who want two apps and a pod: what they asked for last is what must run."""
+    """People who want apps, one by one and in a group, and a pod: what they asked for last is what must run."""
 
     def __init__(self, world: World, processes: list[MarathonProcess]) -> None:
         self._world = world
@@ -209,6 +216,19 @@ class Clients:
             self.insist()
         elif what < 0.7 and app in leader.state.apps:
             leader.ask(events.RestartApp(app, force=True))
+        elif what < 0.85 and app in leader.state.apps:
+            strategy = {
+                "minimumHealthCapacity": rng.choice((0.0, 0.5, 1.0, 1.0)),
+                "maximumOverCapacity": rng.choice((0.0, 0.3, 1.0)),
+            }
+            fields = {"labels": {"release": str(rng.randint(1, 9))}, "upgradeStrategy": strategy}
+            leader.ask(events.PutApps(((app, fields),), force=rng.random() < 0.5))
+        elif what < 0.9 and leader.state.deployments:
+            deployment = rng.choice(list(leader.state.deployments))
+            leader.ask(events.CancelDeployment(deployment, force=rng.random() < 0.5))
+        elif what < 0.94:
+            self.wanted.update(dict.fromkeys(_GROUP_APPS, self.wanted.get(_GROUP_APPS[0], rng.randint(1, 3))))
+            self.insist()
         else:
             running = [one.id for one in leader.state.instances.values()]
             if running:
@@ -228,6 +248,8 @@ class Clients:
             elif app == POD:
                 if present is None or present.instances != count:
                     leader.ask(events.PutPod(_pod(count), force=True))
+            elif app in _GROUP_APPS and app not in state.apps:
+                leader.ask(events.PutGroup("/group", _group(count), force=True))
             elif app not in state.apps:
                 leader.ask(events.CreateApp({**_APP, "id": app, "instances": count}))
             elif state.apps[app].instances != count:
@@ -243,6 +265,11 @@ class Clients:
         if not state.subscribed:
             return ["Marathon is not subscribed"]
         out = [f"deployment {one} is not done: {state.waits}" for one in state.deployments]
+        out += [
+            f"{one.id} is of configuration {one.config_version}, wanted is {wanted.config_version}"
+            for one in state.instances.values()
+            if (wanted := state.apps.get(one.app_id)) is not None and one.config_version != wanted.config_version
+        ]
         tasks = {}
         for instance, task in [(one, task) for one in state.instances.values() for task in one.tasks]:
             tasks[task.id] = instance

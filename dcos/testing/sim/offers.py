@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dcos.testing.sim.driver import Driver
     from dcos.testing.sim.framework import FrameworkProcess
 
+LATE_S = 150.0
+"""So long an offer may have been held back on its way."""
 _WISHES = ("cpus:0.5;mem:64", "cpus:1;mem:128", "cpus:1.5;mem:32")
 
 
@@ -34,6 +36,7 @@ class Offers:
         self._said = False
         self.hushed = False
         """The master has taken that the role is suppressed."""
+        self._hushed_at = 0.0
         self.keep_all = False
         """Nothing is answered: the judge looks at who is offered what."""
 
@@ -43,6 +46,7 @@ class Offers:
         self.asked.clear()
         habits = self._framework.habits
         self.suppressed = self.hushed = habits.hushes and habits.aware and not self._wants()
+        self._hushed_at = self._world.loop.time()
         return (habits.role,) if self.suppressed else ()
 
     def _wants(self) -> bool:
@@ -67,7 +71,7 @@ class Offers:
     def done(self, call: Call) -> None:
         """The master took a call."""
         if call.type is CallType.SUPPRESS:
-            self.hushed = self.suppressed
+            self.hushed, self._hushed_at = self.suppressed, self._world.loop.time()
         elif call.type is CallType.REVIVE:
             self.hushed = False
 
@@ -76,6 +80,8 @@ class Offers:
     def _offered(self, driver: Driver, offer: Offer) -> None:
         rng, name = driver.life.rng, offer.id.value
         self.open[name] = offer
+        if self.hushed and self._world.loop.time() - self._hushed_at > LATE_S:
+            self._world.trace.violation(self._framework.name, f"is offered {name} though it suppressed its role")
         if self.keep_all:
             return
         if self._framework.habits.ponders and not self._world.quiet and rng.random() < 0.4:

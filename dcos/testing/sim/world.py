@@ -28,6 +28,7 @@ from dcos.testing.sim.operator import Operator
 from dcos.testing.sim.process import Life, Process
 from dcos.testing.sim.trace import Trace
 from dcos.testing.sim.truth import Truth
+from dcos.testing.sim.upgrades import Upgrades
 
 QUIET_LIMIT_S = 1500.0
 """Virtual time in which truth must be known again: longer than the longest retry (10 minutes)."""
@@ -450,7 +451,8 @@ def run_seed(seed: int, folder: Path, *, keep_trace: bool = False) -> Result:
     asyncio.set_event_loop(loop)
     try:
         world = World(seed, folder, loop, keep_trace=keep_trace)
-        with _logging(world.trace, whole=keep_trace):
+        judged = Upgrades(world.trace).judging() if world.marathons else contextlib.nullcontext()
+        with _logging(world.trace, whole=keep_trace), judged:
             try:
                 problems = loop.run_until_complete(world.run())
             except (Stalled, Spinning) as error:
