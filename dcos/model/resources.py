@@ -269,12 +269,17 @@ class Resources:
         """What is left; never below nothing."""
         if not other._amounts or not self._amounts:
             return self
+        if other is self:
+            return EMPTY
         out = dict(self._amounts)
         for kind, amount in other._amounts.items():
             have = out.get(kind)
             if have is None:
                 continue
-            left = _minus(have, amount)
+            if isinstance(have, int) and isinstance(amount, int):
+                left: Amount = have - amount if have > amount else 0
+            else:
+                left = _minus(have, amount)
             if left:
                 out[kind] = left
             else:
