@@ -199,6 +199,9 @@ class Checkpoints:
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
+    unread = 0
+    """Runs that were left out."""
+
     def runs(self, agent_id: str, *, strict: bool) -> Iterator[RunRecord]:
         """Every run without a sentinel.   Errors: CheckpointError, with ``strict``; else what cannot be read is left out."""
         for framework_path in sorted(self._slave(agent_id).glob("frameworks/*/framework.info")):
@@ -211,6 +214,7 @@ class Checkpoints:
                     except CheckpointError:
                         if strict:
                             raise
+                        self.unread += 1
 
     def _read_run(self, framework_path: Path, executor_path: Path, run: Path) -> RunRecord:
         tasks = []

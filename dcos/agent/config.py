@@ -48,6 +48,10 @@ def variables_text(value: dict[str, str]) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
+MAX_REREGISTRATION_S = 15.0
+"""Executors that come back later are given up."""
+
+
 @dataclass(frozen=True, slots=True)
 class JwtKey:
     path: Path
@@ -285,6 +289,8 @@ class Config(WithoutEffect):
         ]
         if self.credential is not None and not re.fullmatch(r'[^"\x00-\x1f\x7f]+', self.credential.principal):
             out.append("--credential: a principal cannot be empty or have quotes or control characters")
+        if not 0 <= self.executor_reregistration_timeout <= MAX_REREGISTRATION_S:
+            out.append(f"--executor_reregistration_timeout: must not be more than {MAX_REREGISTRATION_S:g}secs")
         if self.authenticate_http_executors and self.jwt_secret_key is None:
             out.append("--jwt_secret_key must be specified when --authenticate_http_executors is set to true")
         return out

@@ -50,7 +50,7 @@ def snapshot(
         "gc/path_removals_succeeded": collector.removed,
         "slave/container_launch_errors": containerizer.launch_errors,
         "slave/executor_directory_max_allowed_age_secs": collector.max_age_s(),
-        "slave/recovery_errors": 0,
+        "slave/recovery_errors": daemon.recovery_errors,
         "slave/recovery_time_secs": daemon.recovery_s,
         "slave/registered": core.registered,
         "slave/uptime_secs": uptime_s,

@@ -100,6 +100,8 @@ class Performer:
         """Set before the first event."""
         self.recovered = False
         self.recovery_s = 0.0
+        self.recovery_errors = 0
+        """Checkpoints that could not be read, without ``--strict``."""
 
     def post(self, event: Event) -> None:
         self._events.put_nowait(event)

@@ -43,6 +43,7 @@ class Recovery(Performer):
         except CheckpointError as error:
             if strict:
                 raise Exit(EXIT_CHECKPOINTS, str(error)) from error
+            self.recovery_errors += 1
             before = None
         if before is not None and before.id is not None:
             forbidden = difference(policy, before, msgspec.structs.replace(self.info, id=before.id))
@@ -81,6 +82,7 @@ class Recovery(Performer):
         self._collector.sweep_closed(self._work.meta, self._work.root / "slaves", self.agent_id)
         if cleanup:
             await self._clean_up(now)
+        self.recovery_errors += self._checkpoints.unread
         self.recovered = True
         self.recovery_s = self._app.clock.monotonic() - began
         self._app.log.info("recovered", agent=self.agent_id, tasks=sum(1 for _ in self.core.runs()), rebooted=rebooted)
@@ -102,6 +104,7 @@ class Recovery(Performer):
         except CheckpointError as error:
             if strict:
                 raise Exit(EXIT_CHECKPOINTS, f"{error} (see --strict)") from error
+            self.recovery_errors += 1
             saved = SavedResources()
         self.core.operations.agent_id = self.agent_id
         try:

@@ -155,6 +155,7 @@ async def run(app: App[Config]) -> None:
             docker_stop_timeout_s=config.docker_stop_timeout,
             max_completed_executors=config.max_completed_executors_per_framework,
             registration_s=config.executor_registration_timeout,
+            holds_limits=launcher == "systemd",
             reregistration_s=config.executor_reregistration_timeout,
         ),
         new_uuid=lambda: app.rng.getrandbits(128).to_bytes(16, "big"),

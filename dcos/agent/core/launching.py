@@ -24,7 +24,7 @@ from dcos.agent.core.events import (
 )
 from dcos.agent.core.executors import OVERHEAD, command_executor, limits_of
 from dcos.agent.core.groups import exited, shares
-from dcos.agent.core.memory import id_of, in_docker
+from dcos.agent.core.memory import has_image, id_of, in_docker
 from dcos.agent.core.state import (
     ExecutorKind,
     ExecutorRun,
@@ -82,6 +82,8 @@ class Launching(Draining):
             return
         if self._cannot_take(event.framework, task, event.now) or self._lacks(event.framework, (task,), event.now):
             return
+        if self._cannot_limit(event.framework, (task,), event.now):
+            return
         if task.executor is not None and task.executor.type is not ExecutorInfoType.DEFAULT:
             self._assign(
                 event.framework,
@@ -126,6 +128,8 @@ class Launching(Draining):
         if any(self._cannot_take(event.framework, task, event.now) for task in event.tasks):
             return
         if self._lacks(event.framework, event.tasks, event.now):
+            return
+        if self._cannot_limit(event.framework, event.tasks, event.now):
             return
         if event.executor.type is ExecutorInfoType.CUSTOM:
             self._assign(
@@ -243,6 +247,25 @@ class Launching(Draining):
         for task in tasks:
             self._refuse(id_of(framework), task.task_id, state, reason, f"The agent does not have {missing}", now)
         return True
+
+    def _cannot_limit(self, framework: FrameworkInfo, tasks: tuple[TaskInfo, ...], now: float) -> bool:
+        """Whether a task names limits that nothing here would keep it to; then all of them are dropped."""
+        if self.rules.holds_limits:
+            return False
+        for task in tasks:
+            container = (
+                task.executor.container if task.executor is not None and task.container is None else task.container
+            )
+            if task.limits and not in_docker(container) and not has_image(container):
+                why = (
+                    f"Task '{task.task_id.value}' has resource limits: they need --launcher=systemd, an image or docker"
+                    " on this agent"
+                )
+                state = lost_state(framework, TaskState.TASK_DROPPED)
+                for one in tasks:
+                    self._refuse(id_of(framework), one.task_id, state, TaskStatusReason.REASON_TASK_INVALID, why, now)
+                return True
+        return False
 
     def _reject(self, framework: FrameworkInfo, task: TaskInfo, message: str, now: float) -> None:
         self._refuse(

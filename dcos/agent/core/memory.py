@@ -49,6 +49,8 @@ class Rules:
     """For a custom executor to subscribe."""
     reregistration_s: float = 2.0
     """For one to subscribe again to a restarted agent."""
+    holds_limits: bool = True
+    """Whether the launcher can keep a command to the limits that its task names."""
     acls: Acls = EVERYTHING
 
 
@@ -173,6 +175,11 @@ class Memory:
 def in_docker(container: ContainerInfo | None) -> bool:
     """Whether the docker containerizer is asked for."""
     return container is not None and container.type is ContainerInfoType.DOCKER
+
+
+def has_image(container: ContainerInfo | None) -> bool:
+    """Whether an image is asked for, of the mesos containerizer."""
+    return container is not None and container.mesos is not None and container.mesos.image is not None
 
 
 def id_of(framework: FrameworkInfo) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.posix import SHIM
-from dcos.model.v1.types import ExecutorInfo, FrameworkID, FrameworkInfo, TaskID, TaskInfo
+from dcos.model.v1.types import ExecutorInfo, FrameworkID, FrameworkInfo, TaskID, TaskInfo, ValueScalar
 from dcos.wire import agent_link
 
 Make = Callable[..., TaskInfo]
@@ -96,15 +96,70 @@ async def test_without_checkpoint_tasks_end_with_the_agent(
 
 
 async def test_reboot_loses_tasks_but_keeps_the_id(running: Any, master: Any, make_task: Make) -> None:
+    """What had ended before is still told."""
+    master.acknowledging = False
+    await master.run(make_task("ended", "exit 0"))
+    await master.state("ended", "TASK_STARTING")
+    async with asyncio.timeout(30):
+        while any((running.runtime / "containers").iterdir()):
+            await asyncio.sleep(0.05)
+    master.acknowledging = True
     await master.run(make_task("lost"))
     pid = (await master.state("lost", "TASK_RUNNING")).container_status.executor_pid
     await running.kill()
     (running.work / "meta/boot_id").write_text("another")
     os.killpg(pid, 9)  # as a reboot would
     await running.start()
+    await master.state("ended", "TASK_FINISHED")
     gone = await master.state("lost", "TASK_GONE")
     assert gone.reason == "REASON_AGENT_RESTARTED"
     assert master.hellos[-1].agent.id.value == "m-S0"
+
+
+async def test_cleanup_kills_and_exits(running: Any, master: Any, make_task: Make) -> None:
+    """``--recover=cleanup``: old tasks go, the agent ends, and the next one is new."""
+    await master.run(make_task("old"))
+    pid = (await master.state("old", "TASK_RUNNING")).container_status.executor_pid
+    await running.kill()
+    await running.start("--recover=cleanup")
+    assert await running.process.wait() == 0
+    assert not processes.alive(pid)
+    assert not any((running.runtime / "containers").iterdir())
+    await running.start()
+    await master.registered(2)
+    assert master.hellos[-1].agent.id is None
+
+
+async def test_a_checkpoint_that_cannot_be_read(running: Any, master: Any, make_task: Make) -> None:
+    """It ends the agent; without ``--strict`` it is left out, counted, and its task told lost by the master's asking."""
+    await master.run(make_task("torn"))
+    await master.state("torn", "TASK_RUNNING")
+    await running.kill()
+    (info,) = running.work.glob("meta/slaves/m-S0/frameworks/*/executors/torn/runs/latest/tasks/torn/task.info")
+    info.write_text("{")
+    await running.start()
+    assert await running.process.wait() == 5
+    assert "see --strict" in running.log()
+    await running.start("--no-strict")
+    await master.registered(2)
+    assert master.hellos[-1].frameworks == ()
+    async with aiohttp.ClientSession() as session, session.get(f"{running.url}/metrics/snapshot") as answer:
+        assert (await answer.json())["slave/recovery_errors"] == 1.0
+    assert not any((running.runtime / "containers").iterdir())
+
+
+async def test_limits_that_nothing_would_hold(running: Any, master: Any, make_task: Make) -> None:
+    """The posix launcher measures only."""
+    task = msgspec.structs.replace(make_task("bounded"), limits={"cpus": ValueScalar(value=1.0)})
+    await master.run(task)
+    last = await master.state("bounded", "TASK_DROPPED")
+    assert last.message.startswith("Task 'bounded' has resource limits: they need --launcher=systemd")
+
+
+async def test_a_wait_that_is_too_long_is_refused(agent: Any) -> None:
+    await agent.start("--executor_reregistration_timeout=16secs")
+    assert await agent.process.wait() == 2
+    assert "--executor_reregistration_timeout: must not be more than 15secs" in agent.log()
 
 
 def test_a_pid_is_told_once_it_leads_its_session(tmp_path: Path, box: Path) -> None:
