@@ -35,7 +35,7 @@ Delegate=yes
 WorkingDirectory={repository}
 ExecStart={python} -m dcos.agent.service --master=127.0.0.1:{master} --ip=127.0.0.1 --port={port} \\
  --work_dir=/var/lib/mesos/slave --launcher=systemd --cgroups_enable_cfs --registration_backoff_factor=50ms \\
- --no-hostname_lookup \\
+ --no-hostname_lookup --network_cni_config_dir=/var/networks --network_cni_plugins_dir=/var/plugins \\
  --isolation=cgroups/cpu,cgroups/mem,disk/du,namespaces/pid,linux/capabilities --resources=cpus:4;mem:4096;disk:1024
 StandardOutput=append:/var/agent.log
 StandardError=append:/var/agent.log
@@ -135,7 +135,7 @@ class Here(Node):
         self.run("systemctl", "reset-failed", "agent")
         self._UNIT.unlink()
         self.run("systemctl", "daemon-reload")
-        for folder in ("lib/mesos", "image"):
+        for folder in ("lib/mesos", "image", "networks", "plugins"):
             shutil.rmtree(self.var / folder, ignore_errors=True)
         (self.var / "agent.log").unlink(missing_ok=True)
 
@@ -169,6 +169,8 @@ class Booted(Node):
             f"systemd-nspawn --quiet --keep-unit --register=no --machine=agent-test-{os.getpid()}"
             f" --directory={self.folder}/root --bind={self.folder}/var:/var {binds}"
             " --system-call-filter='add_key keyctl request_key bpf perf_event_open'"
+            # networks of tasks are set up in it
+            " --capability=CAP_NET_ADMIN"
             " --resolv-conf=off --timezone=off --link-journal=no --console=read-only --kill-signal=SIGRTMIN+3"
             " /usr/local/sbin/test-init"
         )

@@ -26,6 +26,7 @@ from dcos.model.v1.types import (
     ImageDocker,
     ImageType,
     KillPolicy,
+    NetworkInfo,
     TaskInfo,
     TTYInfo,
     ValueScalar,
@@ -269,6 +270,50 @@ async def test_an_image_below_its_unit(
     await link_master.kill("image")
     await link_master.state("image", "TASK_KILLED")
     async with asyncio.timeout(10):
+        while node.units():
+            await asyncio.sleep(0.1)
+
+
+async def test_a_network_of_its_own(node: Node, link_master: Any, make_task: Make) -> None:
+    """Attached while its unit waits; for a command, and for a group of two."""
+    for name in ("networks", "plugins"):
+        (node.folder / "var" / name).mkdir()
+    (node.folder / "var/networks/lab.conf").write_text(json.dumps({"name": "lab", "type": "plain"}))
+    plugin = node.folder / "var/plugins/plain"
+    plugin.write_text('#!/bin/sh\n[ "$CNI_COMMAND" = DEL ] || echo \'{"ip4": {"ip": "10.7.7.7/24"}}\'\n')
+    plugin.chmod(0o755)
+    lab = ContainerInfo(type=ContainerInfoType.MESOS, network_infos=(NetworkInfo(name="lab"),), hostname="box")
+    look = "cat /proc/sys/kernel/hostname; readlink /proc/self/ns/net; ls /proc | grep -c '^[0-9]'; sleep 1000"
+    await link_master.run(make_task("alone", look, container=lab))
+    executor = ExecutorInfo(executor_id=ExecutorID(value="lab"), type=ExecutorInfoType.DEFAULT, container=lab)
+    await link_master.run_group(executor, make_task("one", look), make_task("two", look))
+    base = "/var/lib/mesos/slave/slaves/m-S0/frameworks/m-0000/executors"
+    found = []
+    for name, path in (
+        ("alone", "alone/runs/latest"),
+        ("one", "lab/runs/latest/tasks/one"),
+        ("two", "lab/runs/latest/tasks/two"),
+    ):
+        status = await link_master.state(name, "TASK_RUNNING")
+        (told,) = status.container_status.network_infos
+        assert (told.name, told.ip_addresses[0].ip_address) == ("lab", "10.7.7.7")
+        async with asyncio.timeout(20):
+            while len(lines := node.run("cat", f"{base}/{path}/stdout").stdout.split()) < 3:
+                await asyncio.sleep(0.1)
+        assert lines[0] == "box"
+        assert int(lines[-1]) < 20
+        found.append(lines[1])
+    assert found[1] == found[2] != found[0]
+    assert node.run("readlink", "/proc/1/ns/net").stdout.strip() not in found
+    times = link_master.registrations
+    await asyncio.to_thread(node.run, "systemctl", "restart", "agent")
+    await link_master.registered(times + 1)
+    for name in ("alone", "one"):
+        await link_master.kill(name)
+    for name in ("alone", "one", "two"):
+        last = await link_master.state(name, "TASK_KILLED")
+        assert last.container_status.network_infos[0].name == "lab"
+    async with asyncio.timeout(20):
         while node.units():
             await asyncio.sleep(0.1)
 

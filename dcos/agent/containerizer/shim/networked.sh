@@ -11,7 +11,8 @@ gate=$1 folder=$2 script=$3
 if [ -n "$gate" ]; then
     read -r _ <"$gate" || exit 125
     ip link set lo up || exit 125
-    cat "$folder/hostname" >/proc/sys/kernel/hostname || exit 125
+    # /proc/sys may be read-only in a machine that is a container itself
+    hostname --file "$folder/hostname" || cat "$folder/hostname" >/proc/sys/kernel/hostname || exit 125
 fi
 for name in hosts hostname resolv.conf; do
     # a link (as resolv.conf often is) is followed: what it names is hidden, in here alone
