@@ -25,6 +25,7 @@ from dcos.model.marathon import App
 from dcos.model.resources import Resources
 from dcos.model.schedulers import Outcome
 from dcos.model.v1 import types as v1
+from dcos.runtime import heap
 
 MOST_S = 10.0
 """A scene is cut off then. In service an offer waits for ``offer_matching_timeout`` at most, 3 s unless set."""
@@ -128,7 +129,6 @@ def scene(name: str, offers: int, apps: int) -> None:
     resources = Resources.parse(text).messages("web")
     received = tuple(offer(number, resources) for number in range(offers))
     gc.collect()
-    gc.freeze()
     run.tell(events.OffersReceived(received), measured=True)
     while run.more and sum(run.slices) < MOST_S:
         run.tell(events.MatchMore(), measured=True)
@@ -140,6 +140,7 @@ def scene(name: str, offers: int, apps: int) -> None:
 
 
 def main() -> None:
+    heap.freeze_survivors()  # as the service does
     offers, apps = (int(one) for one in (sys.argv[1:3] if len(sys.argv) > 2 else ("10000", "10000")))
     print(f"{offers} offers at once, {apps} waiting apps; CPU time of the core")
     for name in SCENES:

@@ -34,6 +34,7 @@ from dcos.model.v1.types import (
     FrameworkInfoCapabilityType,
 )
 from dcos.runtime import app as shell
+from dcos.runtime import heap
 from dcos.runtime.app import App
 from dcos.runtime.http import listen, session
 from dcos.runtime.net import detect_ip
@@ -216,6 +217,7 @@ class Marathon:
 
 
 async def run(app: App[Config]) -> None:
+    heap.freeze_survivors()
     config = app.config
     unsupported = sorted(set(config.enable_features) - SUPPORTED_FEATURES)
     if unsupported:

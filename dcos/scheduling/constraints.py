@@ -155,6 +155,12 @@ def allows_value(constraint: Sequence[str], here: str | None, spread: Spread, wa
     return _group_by(here, counts, wanted, int(value) if value else None)
 
 
+def prepare(constraint: Sequence[str]) -> None:
+    """Compile its pattern now rather than while offers wait."""
+    if constraint[1] in ("LIKE", "UNLIKE"):
+        _pattern(constraint[2] if len(constraint) > 2 else "")
+
+
 @functools.lru_cache(maxsize=100_000)
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)

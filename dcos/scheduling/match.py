@@ -23,7 +23,7 @@ from dcos.model.run_spec import RunSpec
 from dcos.model.v1.types import Offer, Unavailability
 from dcos.model.values import Amount
 from dcos.scheduling import volumes
-from dcos.scheduling.constraints import Spread, allows_value, field_value, needs_siblings
+from dcos.scheduling.constraints import Spread, allows_value, field_value, needs_siblings, prepare
 from dcos.scheduling.volumes import VolumePart, VolumeWish
 
 
@@ -97,6 +97,8 @@ class Demand:
 
 
 def demand_of(spec: RunSpec, policy: Policy) -> Demand:
+    for constraint in spec.constraints:
+        prepare(constraint)
     return Demand(
         role=spec.role or UNRESERVED,
         accepted=accepted_roles(spec, policy),

@@ -21,12 +21,12 @@ from dcos.model.v1.types import Filters, Offer, OfferID
 from dcos.scheduling.constraints import NOWHERE
 from dcos.scheduling.match import Match, Place, Reasons, match, match_new_volumes, place_of
 
-SLICE = 15_000
+SLICE = 10_000
 """Work done before others have their turn, in the units below (about a microsecond each)."""
 OFFER_WORK = 40
 ASK_WORK = 3
 LAUNCH_WORK = 400
-ASKS = 3_000
+ASKS = 2_500
 """Shapes asked about an offer at a time; then the offer waits for another slice."""
 TIMED_OUT_REFUSE_S = 5.0
 
