@@ -21,10 +21,11 @@ PAUSE_PER_OFFER_S = 0.001
 def want(turn: Turn, spec: RunSpec, count: int) -> None:
     """Set how many more instances of ``spec`` shall be there."""
     queue = turn.state.queue
-    relaunch = 0
+    relaunch, roles = 0, frozenset[str]()
     if spec.is_resident:
         count -= residents.schedule(turn, spec, count)
-        relaunch = residents.scheduled(turn, spec.id)
+        waiting = residents.scheduled(turn, spec.id)
+        relaunch, roles = len(waiting), frozenset(one.role for one in waiting)
     entry = queue.get(spec.id)
     if count <= 0 and not relaunch:
         queue.pop(spec.id)
@@ -40,6 +41,7 @@ def want(turn: Turn, spec: RunSpec, count: int) -> None:
         if entry.spec is not spec:
             entry.spec, entry.demand = spec, demand_of(spec, turn.settings.policy)
         entry.count, entry.relaunch = max(0, count), relaunch
+    entry.relaunch_roles = roles
     queue.put(entry, asleep=asleep)
 
 

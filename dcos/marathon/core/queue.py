@@ -75,6 +75,8 @@ class QueueEntry:
     since: float
     relaunch: int = 0
     """Instances that are to be launched again on their reservations."""
+    relaunch_roles: frozenset[str] = frozenset()
+    """Those of their reservations."""
     told: str = ""
     """The kind of wait that the event stream was told last."""
     told_at: float = 0.0
@@ -273,7 +275,7 @@ class LaunchQueue:
     @property
     def roles(self) -> set[str]:
         """Of everything that waits, asleep or not."""
-        return set(self._roles)
+        return set(self._roles).union(*(self._entries[one].relaunch_roles for one in self._again))
 
     @property
     def is_awake(self) -> bool:

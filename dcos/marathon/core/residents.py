@@ -9,6 +9,7 @@ whoever made it and whenever.   Source: Marathon's handling of reservations (Ins
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace as with_fields
 
 from msgspec.structs import replace
 
@@ -58,9 +59,9 @@ def schedule(turn: Turn, spec: RunSpec, count: int) -> int:
     return min(len(resting), max(0, count))
 
 
-def scheduled(turn: Turn, spec_id: str) -> int:
+def scheduled(turn: Turn, spec_id: str) -> list[Instance]:
     """Instances that wait for their reservations."""
-    return sum(1 for one in turn.state.instances_of(spec_id) if one.condition is Condition.SCHEDULED)
+    return [one for one in turn.state.instances_of(spec_id) if one.condition is Condition.SCHEDULED]
 
 
 def confirm(turn: Turn, instance: Instance) -> Instance:
@@ -107,7 +108,8 @@ def _launch_again(turn: Turn, instance: Instance, own: Resources, place: Place, 
     spread = state.spread_of(entry.spec).without(instance.agent)
     uuid = turn.fresh()
     pick = provision.pick_of(uuid)
-    found = match_reserved(entry.demand, place, own, spread, turn.settings.policy, pick)
+    demand = with_fields(entry.demand, role=instance.role)  # it stays in its role when its app or pod gets another
+    found = match_reserved(demand, place, own, spread, turn.settings.policy, pick)
     if isinstance(found, tuple):
         state.refused_again[instance.app_id] = (instance.agent.host, found)
         return

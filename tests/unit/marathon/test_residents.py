@@ -261,3 +261,13 @@ async def test_a_canary_and_its_end_keep_every_volume(marathon: Running) -> None
     await marathon.settled()
     assert commands() == ["y", "y", "y"]
     assert volumes(marathon) == before
+
+
+async def test_an_instance_keeps_its_role_when_its_app_gets_another(marathon: Running) -> None:
+    task = await deployed(marathon)
+    refused = await marathon.ask("PUT", "/v2/apps/shop/db", {"role": "shop"}, 422)
+    assert "force=true" in refused["details"][0]["errors"][0]
+    await marathon.ask("PUT", "/v2/apps/shop/db?force=true", {"role": "shop"}, 200)
+    await marathon.settled()
+    [now] = (await marathon.ask("GET", "/v2/apps/shop/db"))["app"]["tasks"]
+    assert (now["role"], now["localVolumes"]) == ("web", task["localVolumes"])
