@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from dcos.master.core import adoption, loss, machines, offers, operations, pings, tasks, views
+from dcos.master.core.agent_validation import registration_problem
 from dcos.master.core.effects import CloseLink, ToAgent, Write
 from dcos.master.core.ledger import Abilities
 from dcos.master.core.records import AgentRecord
@@ -170,7 +171,7 @@ def _misfit(state: State, message: agent_link.Register | agent_link.Reregister) 
         return "it has a domain, and this master has none: whether it is remote cannot be told"
     if message.agent.domain is None and state.rules.require_domain:
         return "it has no domain, and --require_agent_domain is set"
-    return None
+    return registration_problem(message)
 
 
 def _ip(pid: str) -> str | None:
