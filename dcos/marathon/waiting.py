@@ -29,9 +29,10 @@ def of_spec(leader: Leader, spec_id: str) -> Json:
 def of_deployment(leader: Leader, deployment: Deployment) -> Json:
     """Of all that it changes: each reason says of which app or pod."""
     listed, said = [], []
+    pods = {action.app_id for step in deployment.steps for action in step.actions if action.pod}
     for spec_id in sorted(deployment.affected):
         found = explain.waits(leader.state, leader.core.settings, spec_id, leader.now())
-        listed += [{"app": spec_id, **explain.wait_json(one)} for one in found]
+        listed += [{"pod" if spec_id in pods else "app": spec_id, **explain.wait_json(one)} for one in found]
         if found:
             said.append(f"{spec_id}: {explain.sentence(found)}")
     return {"waits": listed, "explanation": ". ".join(said)} if listed else {}

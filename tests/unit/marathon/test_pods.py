@@ -373,3 +373,42 @@ async def test_what_the_event_stream_tells_of_pods(marathon: Running) -> None:
     assert changes[0] == "Provisioned"
     assert changes[-1] == "Killed"
     assert "Running" in changes
+
+
+async def test_pods_are_updated_in_steps_too(marathon: Running) -> None:
+    def pod(command: str) -> dict[str, Any]:
+        container = {
+            "name": "c",
+            "resources": {"cpus": 0.1, "mem": 32},
+            "exec": {"command": {"shell": command}},
+        }
+        upgrade = {"maximumOverCapacity": 0.5, "steps": [{"instances": 1, "pause": True}]}
+        return {
+            "id": "/p",
+            "containers": [container],
+            "scaling": {"kind": "fixed", "instances": 3},
+            "scheduling": {"upgrade": upgrade},
+        }
+
+    def commands() -> list[str]:
+        return sorted(str(one.info.command.value) for one in marathon.mesos.running() if one.info.command)
+
+    await marathon.ask("POST", "/v2/pods", pod("x"), 201)
+    await marathon.settled()
+    await marathon.ask("PUT", "/v2/pods/p", pod("y"), 200)
+    await marathon.until("canary", lambda: commands() == ["x", "x", "y"])
+    await marathon.until(
+        "noted",
+        lambda: any(
+            one.reached_at for made in marathon.leader.state.deployments.values() for one in made.rollouts.values()
+        ),
+    )
+    [deployment] = await marathon.ask("GET", "/v2/deployments?embed=waits")
+    assert [(one["pod"], one["kind"]) for one in deployment["waits"]] == [("/p", "rollout")]
+    await marathon.ask("PUT", f"/v2/deployments/{deployment['id']}", {"action": "continue"}, 200)
+    await marathon.settled()
+    assert commands() == ["y", "y", "y"]
+    wrong = await marathon.ask(
+        "POST", "/v2/pods", {**pod("x"), "id": "/q", "scheduling": {"upgrade": {"steps": [{}]}}}, 422
+    )
+    assert wrong["details"][0]["path"] == "/scheduling/upgrade/steps(0)"

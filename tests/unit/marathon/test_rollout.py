@@ -39,11 +39,18 @@ async def at(marathon: Running, old: int, new: int) -> None:
     await marathon.until(f"{old} old and {new} new", lambda: commands(marathon) == wanted)
 
 
+def reached(marathon: Running) -> bool:
+    """Whether a step is ready."""
+    made = marathon.leader.state.deployments.values()
+    return any(one.reached_at is not None for deployment in made for one in deployment.rollouts.values())
+
+
 async def test_steps_pause_and_go_on(marathon: Running) -> None:
     deployment = await begun(
         marathon, strategy({"instances": 1, "pause": True}, {"percent": 50, "pauseSeconds": 100}, {"percent": 75})
     )
     await at(marathon, 3, 1)
+    await marathon.until("noted", lambda: reached(marathon))
     [shown] = await marathon.ask("GET", "/v2/deployments?embed=waits")
     assert shown["rollouts"]["/web"] | {"reachedAt": ""} == {
         "step": 1,
@@ -62,6 +69,7 @@ async def test_steps_pause_and_go_on(marathon: Running) -> None:
     await at(marathon, 3, 1)
     await marathon.ask("PUT", f"/v2/deployments/{deployment}", {"action": "continue"}, 200)
     await at(marathon, 2, 2)
+    await marathon.until("noted", lambda: reached(marathon))
     await marathon.tick(99)
     await at(marathon, 2, 2)
     await marathon.tick(2)
@@ -154,6 +162,7 @@ async def test_a_metric_promotes_and_rolls_back(marathon: Running) -> None:
     async def measure(value: float | None) -> None:
         await marathon.leader.ask(events.Measured("/web", Measurement(marathon.clock.time, value)))
 
+    await marathon.until("noted", lambda: reached(marathon))
     await measure(None)
     await marathon.tick(1)
     await at(marathon, 3, 1)
