@@ -5,12 +5,14 @@ Source: Mesos agent endpoints and their conventions (prefix, JSONP, codes, order
 
 from __future__ import annotations
 
+import os
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from dcos.agent.access import Guard, Realm, Viewer, access
 from dcos.agent.container_api import CALLS, RECORDIO, ContainerApi, Refused, check_whole, response_media
+from dcos.agent.endpoints import PAGES
 from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.identity import version_json
 from dcos.agent.metrics import system
@@ -20,8 +22,11 @@ from dcos.model.acls import Action
 from dcos.model.v1 import agent as v1
 from dcos.runtime import http
 from dcos.runtime.attached import Files, FilesEndpoints
+from dcos.runtime.help_pages import Help
 from dcos.runtime.http_access import Handler, principal_of
 from dcos.runtime.mesos_http import body_codec, compressed, decoded, json_body, text_response
+from dcos.runtime.process_pages import MEMORY_PAGES
+from dcos.runtime.profilers import MemoryProfiler, TimeProfiler
 from dcos.runtime.settings import duration
 from dcos.runtime.verbosity import Verbosity
 from dcos.wire.mesos_codec import JSON
@@ -41,6 +46,9 @@ class Api:
         self._guard = Guard(views.acls, views.daemon.core)
         containers.allows = self._allows
         endpoints = FilesEndpoints(files)
+        profiling = views.config.memory_profiling
+        self.help = Help((*PAGES, *(MEMORY_PAGES if profiling else ())), PREFIX)
+        profilers = TimeProfiler(os.environ).handlers() | (MemoryProfiler().handlers() if profiling else {})
         rows: dict[str, tuple[Handler, Realm | None]] = {
             "/health": (self._health, None),
             "/version": (self._version, None),
@@ -51,15 +59,24 @@ class Api:
             "/logging/toggle": (self._endpoint("/logging/toggle", self._toggle), Realm.READWRITE),
             "/monitor/statistics": (self._endpoint("/monitor/statistics", self._statistics), Realm.READONLY),
             "/containers": (self._endpoint("/containers", self._containers), Realm.READONLY),
+            "/containerizer/debug": (self._endpoint("/containerizer/debug", self._debug), Realm.READONLY),
             "/files/browse": (endpoints.browse, Realm.READONLY),
             "/files/read": (endpoints.read, Realm.READONLY),
             "/files/download": (endpoints.download, Realm.READONLY),
             "/files/debug": (self._endpoint("/files/debug", endpoints.debug), Realm.READONLY),
+            "/__processes__": (self.help.processes, None),
+            "/help": (self.help.handle, None),
             "/api/v1": (self._call, Realm.READWRITE),
             "/api/v1/executor": (executors.handle, None),
+            **{path: (handler, Realm.READWRITE) for path, handler in profilers.items()},
         }
         guarded = access(views.config).guarded
         self._routes = {path: guarded(handler, realm) for path, (handler, realm) in rows.items()}
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Of the endpoints, without the prefix."""
+        return frozenset(self._routes)
 
     def application(self) -> web.Application:
         app = http.application()
@@ -76,6 +93,8 @@ class Api:
         if handler is None and path.startswith("/api/v1/"):
             # the longest known prefix answers; some clients call /api/v1/operator
             handler = self._routes["/api/v1"]
+        if handler is None and path.startswith("/help/"):
+            handler = self._routes["/help"]
         return text_response(404) if handler is None else await handler(request)
 
     # ---- who may -----------------------------------------------------------------------------------------------------
@@ -140,6 +159,9 @@ class Api:
 
     async def _containers(self, request: web.Request) -> web.Response:
         return json_body(request, self._views.containers(self._viewer(request)))
+
+    async def _debug(self, request: web.Request) -> web.Response:
+        return json_body(request, self._views.pending())
 
     async def _toggle(self, request: web.Request) -> web.Response:
         return text_response(*self._verbosity.toggle(request.query))

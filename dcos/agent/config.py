@@ -236,6 +236,7 @@ class Config(WithoutEffect):
     max_completed_executors_per_framework: int = setting(150, "Ended executors kept in memory.", parse=integer)
     log_dir: str | None = setting(None, "Folder shown as the agent's log, where it holds mesos-slave.INFO.")
     external_log_file: str | None = setting(None, "File shown as the agent's log.")
+    memory_profiling: bool = setting(False, "Answer /memory-profiler: who holds the agent's memory.")
 
     # ---- who may do what ---------------------------------------------------------------------------------------------
 

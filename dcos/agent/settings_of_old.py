@@ -72,7 +72,6 @@ class WithoutEffect:
     logbufsecs: int = inert(0, "Logs are not buffered.")
     logging_level: str = inert("INFO", _JOURNAL)
     master_detector: str | None = inert(None, "The election is ZooKeeper's.")
-    memory_profiling: bool = inert(False, "There is no jemalloc.")
     modules: str | None = inert(None, _NO_MODULES)
     modules_dir: str | None = inert(None, _NO_MODULES)
     network_cni_metrics: bool = inert(True, "Networks are dcos-net's.")

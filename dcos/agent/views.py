@@ -135,6 +135,10 @@ class Views:
             out.append(usage)
         return out
 
+    def pending(self) -> dict[str, Any]:
+        """What containers wait for."""
+        return {"pending": self._containerizer.pending.json()}
+
     def _executor_usage(self, framework: FrameworkRun, executor: ExecutorRun) -> dict[str, Any]:
         return {
             "executor_id": executor.executor_id,

@@ -19,7 +19,7 @@ from dcos.master import metrics
 from dcos.master.config import Config
 from dcos.master.core.registry_view import registry_json
 from dcos.master.core.viewer import Viewer
-from dcos.master.endpoints import MEMORY_PAGES, PAGES
+from dcos.master.endpoints import PAGES
 from dcos.master.kept import Kept
 from dcos.master.v0 import agents, frameworks, roles, state, tasks
 from dcos.master.version import VERSION_INFO
@@ -31,6 +31,7 @@ from dcos.runtime.help_pages import Help
 from dcos.runtime.http_access import Access, Handler, principal_of
 from dcos.runtime.http_auth import Basic
 from dcos.runtime.mesos_http import json_body, method_not_allowed, spliced_body, text_response
+from dcos.runtime.process_pages import MEMORY_PAGES
 from dcos.runtime.profilers import MemoryProfiler, TimeProfiler
 from dcos.runtime.settings import duration
 from dcos.runtime.verbosity import Verbosity

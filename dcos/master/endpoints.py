@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dcos.runtime.help_pages import Page
+from dcos.runtime.process_pages import process_pages
 
 _LEADER = (
     "Answers 307 with the leading master's address where this master does not lead, 503 while nobody leads or the leader "
     "still recovers."
 )
 _SEEN = "The answer leaves out, without a word, what the caller may not see: "
-_FILES = {"path": "The virtual path, as /files/debug lists its beginnings."}
 
 
 def _get(path: str, summary: str, seen: str = "", **query: str) -> Page:
@@ -81,33 +81,6 @@ PAGES = (
     Page("master", "/flags", "The flags this master runs with.", authorization="view_flags: 403."),
     Page("master", "/health", "200 as long as this master answers.", named=False),
     Page("master", "/redirect", "307 to the leading master.", named=False),
-    Page("version", "", "Which release this is.", named=False),
-    Page("metrics", "/snapshot", "All metrics as one flat JSON object.",
-         query={"timeout": "Taken and checked; nothing here takes long."}, authorization="get_endpoints: 403."),
-    Page("system", "/stats.json", "Load, processors and memory of this machine."),
-    Page("logging", "/toggle", "Shows or changes for a while how much is logged.",
-         query={"level": "0: as started; 1 and above: details.", "duration": "For how long, as 10secs."},
-         authorization="get_endpoints: 403."),
-    Page("files", "/browse", "What is in a folder.", query=_FILES, authorization="access_mesos_logs."),
-    Page("files", "/read", "A piece of a file, at most 64 KiB.",
-         query={**_FILES, "offset": "Where it starts; without, only the size is told.", "length": "Bytes at most."},
-         authorization="access_mesos_logs."),
-    Page("files", "/download", "A file as it is.", query=_FILES, authorization="access_mesos_logs."),
-    Page("files", "/debug", "Virtual paths and what they stand for.", authorization="get_endpoints: 403."),
     Page("registrar(1)", "/registry", "What outlives a leader, as JSON.", _LEADER),
-    Page("profiler", "/start", "Starts to watch where time goes.",
-         "400 unless LIBPROCESS_ENABLE_PROFILER=1 is in this process' environment."),
-    Page("profiler", "/stop", "Ends it; the answer is a file for python -m pstats."),
-    Page("__processes__", "", "Who answers here, and what waits for them.", named=False),
-    Page("help", "", "These pages.", query={"format": "json: all of them at once."}, named=False),
+    *process_pages("access_mesos_logs"),
 )  # fmt: skip
-
-MEMORY_PAGES = (
-    Page("memory-profiler", "/start", "Starts to watch who holds memory.",
-         query={"duration": "For how long (5mins), at most 1days."}),
-    Page("memory-profiler", "/stop", "Ends it."),
-    Page("memory-profiler", "/download/text", "The places in code that hold most."),
-    Page("memory-profiler", "/state", "Whether it runs and for how long still."),
-    Page("memory-profiler", "/statistics", "How much is watched, and what watching costs."),
-)  # fmt: skip
-"""With ``--memory_profiling`` only."""

@@ -54,7 +54,10 @@ class Page:
 
 
 class Help:
-    def __init__(self, pages: Iterable[Page]) -> None:
+    """``prefix``: what may stand before ``/help``, as ``/master``."""
+
+    def __init__(self, pages: Iterable[Page], prefix: str = "/master") -> None:
+        self._prefix = prefix
         self._processes: dict[str, dict[str, Page]] = {}
         for page in sorted(pages, key=lambda one: (one.process, one.path)):
             self._processes.setdefault(page.process, {})[page.path] = page
@@ -84,7 +87,7 @@ class Help:
         if request.query.get("format") == "json":
             return json_body(request, self._json())
         try:
-            text = self.markdown(request.path.removeprefix("/master"))
+            text = self.markdown(request.path.removeprefix(self._prefix))
         except ValueError as error:
             return text_response(400, str(error))
         if "text/html" in request.headers.get("Accept", ""):

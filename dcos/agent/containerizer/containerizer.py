@@ -32,6 +32,7 @@ from dcos.agent.containerizer.guest import Host
 from dcos.agent.containerizer.limits import cpus_hard, mem_hard
 from dcos.agent.containerizer.networks import Networks, is_waiting, status
 from dcos.agent.containerizer.oci import OciBackend
+from dcos.agent.containerizer.pending import Pending
 from dcos.agent.containerizer.script import account
 from dcos.agent.containerizer.shared_networks import Holder, SharedNetworks
 from dcos.agent.containerizer.volume_sources import VolumeSources
@@ -99,6 +100,7 @@ class Containerizer:
         self._settings = settings
         self._agent_environment = agent_environment
         self._log = log
+        self.pending = Pending()
         self.destroy_errors = 0
         self.launch_errors = 0
 
@@ -131,7 +133,8 @@ class Containerizer:
         if image is not None:
             if self._oci is None:
                 raise LaunchError(f"Images cannot be run on this agent: {self._oci_unusable}")
-            image_environment = (await self._oci.image(image)).config.environment()
+            with self.pending.during("provisioner", "provision", plan.container_id):
+                image_environment = (await self._oci.image(image)).config.environment()
             plan = _with_image_at_hand(plan)
         sandbox = make_sandbox(self._work, agent.agent_id, plan, user)
         plan = await self._with_volumes(plan, sandbox, user, linked=image is None and not docker)
@@ -164,7 +167,8 @@ class Containerizer:
         if plan.nested:
             own = holder.address if holder is not None else None
             variables.setdefault("MESOS_CONTAINER_IP", own or agent.endpoint.rpartition(":")[0])
-        await self._fetcher.fetch(plan.command.uris, sandbox, user)
+        with self.pending.during("fetcher", "fetch", plan.container_id):
+            await self._fetcher.fetch(plan.command.uris, sandbox, user)
         box = Box(
             self._containers,
             plan.container_id,
@@ -188,15 +192,18 @@ class Containerizer:
         if not docker:
             plan = dataclasses.replace(plan, container=await self.with_sources(plan.container, box))
         gated = self._join(plan, box, holder)
-        await backend.prepare(plan, box, variables)
+        with self.pending.during(backend.name, "prepare", box.container_id):
+            await backend.prepare(plan, box, variables)
         if holder is not None:
             self._networks.enter(box, holder.pid)
         elif gated:
             self._networks.gate(box)
-        pid = await self._supervisor(box).start(box)
+        with self.pending.during("launcher", "fork", box.container_id):
+            pid = await self._supervisor(box).start(box)
         if box.pid is None:
             box.save_pid(pid)
-        await self._networks.attach(box, pid)
+        with self.pending.during("network/cni", "isolate", box.container_id):
+            await self._networks.attach(box, pid)
         await terminal.ready(box, pid)
         return _with_networks(await backend.started(box, pid), box)
 
@@ -407,9 +414,12 @@ class Containerizer:
             box.remove()
             return
         try:
-            await supervisor.kill(box)
-            await self._networks.detach(box)
-            await backend.cleanup(box)
+            with self.pending.during("launcher", "destroy", container_id):
+                await supervisor.kill(box)
+            with self.pending.during("network/cni", "cleanup", container_id):
+                await self._networks.detach(box)
+            with self.pending.during(backend.name, "cleanup", container_id):
+                await backend.cleanup(box)
             await self._sources.give_back(box)
             await supervisor.forget(box)
         except ContainerError as error:

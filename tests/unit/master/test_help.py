@@ -12,8 +12,9 @@ from dcos.master.api_admin import AdminApi
 from dcos.master.api_operations import OperationForms
 from dcos.master.api_operator import OperatorApi
 from dcos.master.api_scheduler import SchedulerApi
-from dcos.master.endpoints import MEMORY_PAGES, PAGES
+from dcos.master.endpoints import PAGES
 from dcos.runtime.help_pages import Help
+from dcos.runtime.process_pages import MEMORY_PAGES
 from tests.unit.master.served import serving
 
 _OWN = (
