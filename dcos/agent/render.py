@@ -25,6 +25,7 @@ from dcos.model.v1.types import (
     Task,
     TaskStatus,
 )
+from dcos.wire import mesos_json
 
 _ALWAYS = ("disk", "mem", "gpus", "cpus")
 
@@ -167,7 +168,7 @@ def task_json(task: Task) -> dict[str, Any]:
     if role is not None:
         out["role"] = role
     if task.limits:
-        out["limits"] = {name: one.value for name, one in task.limits.items()}
+        out["limits"] = {name: mesos_json.number(one.value) for name, one in task.limits.items()}
     out["statuses"] = [status_json(one) for one in task.statuses]
     if task.user is not None:
         out["user"] = task.user
@@ -215,7 +216,7 @@ def _role(resources: Iterable[Resource]) -> str | None:
 
 def _proto(message: Any) -> Any:
     """A plain dump of a message."""
-    return msgspec.json.decode(msgspec.json.encode(message))
+    return msgspec.json.decode(mesos_json.encode(message))
 
 
 def state_json(

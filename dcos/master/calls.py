@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from dcos.master import guards
@@ -19,6 +20,7 @@ from dcos.master.core.events import Event
 from dcos.master.core.viewer import Viewer
 from dcos.model.v1.master import Call, Response
 from dcos.runtime.mesos_http import compressed, json_body, text_response
+from dcos.wire import mesos_json
 from dcos.wire.mesos_codec import JSON, Codec
 
 Json = dict[str, Any]
@@ -64,7 +66,7 @@ async def reply(asked: Asked, body: Json) -> web.Response:
     assert kind is not None
     answer = {"type": kind, kind.lower(): body}
     if asked.codec is JSON:
-        return json_body(asked.request, answer)
+        return json_body(asked.request, msgspec.Raw(mesos_json.encode(answer)))
     # Messages never change, so that another thread may take its time with them while the writer goes on.
     raw = await asyncio.to_thread(asked.codec.encode, answer, Response)
     return compressed(asked.request, raw, asked.codec.content_type)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
+from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
 from dcos.wire.spliced import Spliced
@@ -35,7 +36,7 @@ def text_response(status: int, text: str = "", **headers: str) -> web.Response:
 
 def json_body(request: web.Request, value: Any) -> web.Response:
     """JSON, or JSONP with ``?jsonp=name``."""
-    body = _encode(value)
+    body = mesos_json.encode(value) if isinstance(value, msgspec.Struct) else _encode(value)
     name = request.query.get("jsonp")
     content_type = JSON.content_type
     if name:

@@ -32,6 +32,11 @@ def encode(message: Any) -> bytes:
     return raw if b"null" not in raw else _encode(_spelled(msgspec.to_builtins(message)))
 
 
+def number(value: float) -> float | str:
+    """A double for JSON made by hand: infinity as text."""
+    return _UNENDING.get(value, value)
+
+
 def _spelled(value: Any) -> Any:
     """Infinite numbers as the texts that ``decode`` takes for them."""
     if isinstance(value, dict):

@@ -13,6 +13,7 @@ from dcos.model.v1.types import (
     NetworkInfo,
     TaskStatus,
 )
+from dcos.wire.mesos_json import number
 
 
 def _network(info: NetworkInfo) -> Json:
@@ -70,7 +71,7 @@ def _task(record: TaskRecord) -> Json:
         "resources": resources(record.resources),
     }
     if message.limits:
-        out["limits"] = {name: limit.value for name, limit in message.limits.items()}
+        out["limits"] = {name: number(limit.value) for name, limit in message.limits.items()}
     out["role"] = record.role
     out["statuses"] = [_status(status) for status in message.statuses]
     if message.user is not None:
