@@ -40,7 +40,9 @@ from dcos.wire.cosmos import MediaType, RepositoryEntry, vendor
 from dcos.wire.errors import WireError
 from dcos.wire.universe import Json, Package, to_json
 
-CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME", "LOGGING", "LOGGING_V2")
+CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME")
+"""Neither LOGGING nor LOGGING_V2 as long as no service answers ``/system/v1/logs``: without them the command line of old
+reads the logs of tasks from their sandboxes."""
 BUILTIN_PATH: Final = "/universe/repo"
 _CHUNK: Final = 2**16
 

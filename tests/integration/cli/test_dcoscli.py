@@ -37,6 +37,8 @@ NEEDS = (
     *("PyJWT==1.4.2", "pygments<3", "requests<3", "retrying==1.3.3", "six<2", "sseclient==0.0.19", "toml<1"),
 )
 PASSWORD = "a good password"
+MARKER = str(4_000_000 + os.getpid())
+"""How long the tasks' processes sleep: they end with the cluster's tasks."""
 
 
 def _install(install: Installer) -> None:
@@ -52,7 +54,7 @@ def program() -> Path:
     return environment("dcoscli-0.6.1", _install) / "bin/dcos"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A folder that nginx's workers may enter."""
     with tempfile.TemporaryDirectory(prefix="dcos-dcoscli-") as name:
@@ -61,7 +63,7 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[Processes]:
     etc = folder / "opt/mesosphere/etc"
     etc.mkdir(parents=True)
@@ -77,10 +79,16 @@ def cluster(folder: Path) -> Iterator[Processes]:
         made.start_mesos()
         made.start_marathon()
         made.start(
+            *("metronome", "dcos.metronome", f"--master={made.zk}/mesos", f"--zk={made.zk}/metronome"),
+            *("--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={made.port('metronome')}"),
+            *("--mesos_user=", "--min_revive_offers_interval=500"),
+        )
+        made.start(
             *("mesos-dns", "dcos.dns", f"--zk={made.zk}/mesos", "--ip=127.0.0.1"),
             *(f"--dns_port={made.port('dns')}", f"--http_port={made.port('mesos-dns')}"),
         )
-        names = ("bouncer", "marathon", "mesos-dns")
+        made.start_cosmos()
+        names = ("bouncer", "cosmos", "marathon", "metronome", "mesos-dns")
         upstreams = ",".join(f"dcos-{name}=127.0.0.1:{made.port(name)}" for name in names)
         made.start(
             *("adminrouter", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={made.zk}/mesos"),
@@ -124,6 +132,10 @@ class Cli:
     def json(self, *words: str) -> Any:
         return json.loads(self.ok(*words, "--json"))
 
+    def shown(self, *words: str) -> Any:
+        """JSON of a command that gives nothing else."""
+        return json.loads(self.ok(*words))
+
 
 APP = {
     "id": "/sleeper",
@@ -134,22 +146,158 @@ APP = {
 }
 
 
-def test_node_service_and_task(program: Path, cluster: Processes) -> None:
-    cli = Cli(program, cluster)
-    url = cluster.url("adminrouter")
+@pytest.fixture(scope="module")
+def cli(program: Path, cluster: Processes) -> Cli:
+    """Set up with the cluster."""
+    made = Cli(program, cluster)
+    words = ("cluster", "setup", cluster.url("adminrouter"), "--username=admin", f"--password={PASSWORD}", "--no-check")
 
     def is_set_up() -> bool:
-        words = ("cluster", "setup", url, "--username=admin", f"--password={PASSWORD}", "--no-check")
-        done = cli.run(*words)
+        done = made.run(*words)
         if done.returncode:
             raise KeyError(done.stdout + done.stderr)
         return True
 
     cluster.eventually("the cluster can be set up", is_set_up)
     cluster.eventually("Marathon leads", lambda: cluster.get("marathon", "/v2/info").get("frameworkId"))
+    cluster.eventually("Metronome leads", lambda: cluster.get("metronome", "/leader").get("leader"))
     cluster.eventually("an agent is there", lambda: cluster.get("master", "/slaves")["slaves"])
-    cluster.eventually("names are there", lambda: cli.run("node", "--json").returncode == 0)
+    cluster.eventually("Cosmos tells of Metronome", lambda: made.run("job", "list").returncode == 0)
+    cluster.eventually("names are there", lambda: made.run("node", "--json").returncode == 0)
+    return made
 
+
+def _settled(cli: Cli, cluster: Processes) -> None:
+    cluster.eventually("no deployment is left", lambda: cluster.get("marathon", "/v2/deployments") == [])
+
+
+def test_apps_groups_and_deployments(cli: Cli, cluster: Processes) -> None:
+    app = {"id": "/shop/web", "cmd": f"exec sleep {MARKER}", "cpus": 0.1, "mem": 16, "backoffSeconds": 0}
+    assert "Created deployment" in cli.ok("marathon", "app", "add", given=json.dumps(app))
+    _settled(cli, cluster)
+    assert cli.ok("marathon", "app", "list", "--quiet") == "/shop/web\n"
+    assert "/shop/web" in cli.ok("marathon", "app", "list")
+    assert cli.shown("marathon", "app", "show", "/shop/web")["instances"] == 1
+    cli.ok("marathon", "app", "update", "/shop/web", given=json.dumps({"instances": 2, "env": {"A": "b"}}))
+    _settled(cli, cluster)
+    assert cli.shown("marathon", "app", "show", "shop/web")["env"] == {"A": "b"}
+    assert len(cli.json("marathon", "task", "list", "/shop/web")) == 2
+    versions = json.loads(cli.ok("marathon", "app", "version", "list", "/shop/web"))
+    assert len(versions) == 2
+    oldest = cli.shown("marathon", "app", "show", f"--app-version={versions[-1]}", "/shop/web")
+    assert (oldest["instances"], "env" in oldest) == (1, False)
+    task = cli.json("marathon", "task", "list", "/shop/web")[0]["id"]
+    assert cli.shown("marathon", "task", "show", task)["appId"] == "/shop/web"
+    assert cli.shown("marathon", "task", "stop", task)["id"] == task
+    cluster.eventually(
+        "another is there",
+        lambda: len(now := {one["id"] for one in cli.json("marathon", "task", "list")}) == 2 and task not in now,
+    )
+    cli.ok("marathon", "app", "restart", "/shop/web")
+    _settled(cli, cluster)
+    cli.ok("marathon", "app", "stop", "/shop/web")
+    _settled(cli, cluster)
+    assert cli.json("marathon", "task", "list") == []
+    cli.ok("marathon", "app", "start", "/shop/web", "1")
+    _settled(cli, cluster)
+    assert "Killed tasks" in cli.ok("marathon", "app", "kill", "/shop/web")
+
+    huge = {**app, "id": "/huge", "cpus": 1000}
+    cli.ok("marathon", "app", "add", given=json.dumps(huge))
+    (deployment,) = cli.json("marathon", "deployment", "list", "/huge")
+    assert deployment["affectedApps"] == ["/huge"]
+    assert "/huge" in cli.ok("marathon", "deployment", "list")
+    assert "/huge" in cli.ok("marathon", "debug", "list")
+    cluster.eventually("it was offered something", lambda: "100" in cli.ok("marathon", "debug", "summary", "/huge"))
+    assert "127.0.0.1" in cli.ok("marathon", "debug", "details", "/huge")
+    locked = cli.run("marathon", "app", "update", "/huge", "instances=2")
+    assert (locked.returncode, locked.stdout) == (1, ""), locked.stderr
+    assert "deployment" in locked.stderr
+    cli.ok("marathon", "deployment", "rollback", deployment["id"])
+    _settled(cli, cluster)
+    assert "/huge" not in cli.ok("marathon", "app", "list")
+
+    group = {"id": "/shop2", "apps": [{**app, "id": "one"}], "groups": [{"id": "deep", "apps": [{**app, "id": "two"}]}]}
+    cli.ok("marathon", "group", "add", given=json.dumps(group))
+    _settled(cli, cluster)
+    assert "/shop2" in cli.ok("marathon", "group", "list")
+    assert cli.shown("marathon", "group", "show", "/shop2")["apps"][0]["id"] == "/shop2/one"
+    cli.ok("marathon", "group", "scale", "/shop2", "2")
+    _settled(cli, cluster)
+    assert cli.shown("marathon", "app", "show", "/shop2/deep/two")["instances"] == 2
+    cli.ok("marathon", "group", "remove", "/shop2")
+    cli.ok("marathon", "app", "remove", "/shop/web")
+    _settled(cli, cluster)
+    missing = cli.run("marathon", "app", "show", "/none")
+    assert (missing.returncode, missing.stderr) == (1, "Error: App '/none' does not exist\n")
+    assert cli.shown("marathon", "about")["name"] == "marathon"
+    assert 'Marathon ping response[1x]: "pong"' in cli.ok("marathon", "ping", "--once")
+    assert json.loads(cli.ok("marathon", "leader", "show", "--json"))["ip"] == "127.0.0.1"
+
+
+def test_pods(cli: Cli, cluster: Processes) -> None:
+    container = {
+        "name": "one",
+        "exec": {"command": {"shell": f"exec sleep {MARKER}"}},
+        "resources": {"cpus": 0.1, "mem": 16},
+    }
+    pod = {"id": "/pod", "containers": [container], "networks": [{"mode": "host"}]}
+    cli.ok("marathon", "pod", "add", given=json.dumps(pod))
+    _settled(cli, cluster)
+    assert "/pod" in cli.ok("marathon", "pod", "list")
+    (listed,) = cli.json("marathon", "pod", "list")
+    assert listed["status"] == "STABLE"
+    shown = cli.shown("marathon", "pod", "show", "/pod")
+    assert [one["status"] for one in shown["instances"]] == ["STABLE"]
+    cli.ok("marathon", "pod", "update", "/pod", given=json.dumps({**pod, "scaling": {"kind": "fixed", "instances": 2}}))
+    _settled(cli, cluster)
+    assert len(cli.shown("marathon", "pod", "show", "/pod")["instances"]) == 2
+    cli.ok("marathon", "pod", "kill", "/pod", shown["instances"][0]["id"])
+    cli.ok("marathon", "pod", "remove", "/pod")
+    _settled(cli, cluster)
+
+
+def test_jobs(cli: Cli, cluster: Processes, tmp_path: Path) -> None:
+    job = {"id": "tests.count", "run": {"cpus": 0.1, "mem": 32, "disk": 0, "cmd": "echo counted"}}
+    path = tmp_path / "job.json"
+
+    def write(what: object) -> str:
+        path.write_text(json.dumps(what))
+        return str(path)
+
+    cli.ok("job", "add", write(job))
+    assert "tests.count" in cli.ok("job", "list")
+    assert cli.shown("job", "show", "tests.count")["run"]["cmd"] == "echo counted"
+    run = json.loads(cli.ok("job", "run", "tests.count", "--json"))
+    assert run["jobId"] == "tests.count"
+    cluster.eventually(
+        "it ended well", lambda: "tests.count" in cli.ok("job", "list") and _history(cluster)["successCount"] == 1
+    )
+    assert run["id"] in cli.ok("job", "history", "tests.count")
+    cli.ok("job", "update", write({**job, "description": "it counts"}))
+    assert cli.shown("job", "show", "tests.count")["description"] == "it counts"
+    schedule = {"id": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin"}
+    cli.ok("job", "schedule", "add", "tests.count", write(schedule))
+    assert "nightly" in cli.ok("job", "schedule", "show", "tests.count")
+    cli.ok("job", "schedule", "update", "tests.count", write({**schedule, "cron": "30 4 * * *"}))
+    assert cli.json("job", "schedule", "show", "tests.count")[0]["cron"] == "30 4 * * *"
+    cli.ok("job", "schedule", "remove", "tests.count", "nightly")
+
+    cli.ok("job", "update", write({**job, "run": {**job["run"], "cmd": f"exec sleep {MARKER}"}}))  # type: ignore[dict-item]
+    cli.ok("job", "run", "tests.count")
+    cluster.eventually("it runs", lambda: cli.json("job", "show", "runs", "tests.count")[0]["status"] == "ACTIVE")
+    assert cli.run("job", "remove", "tests.count").returncode == 1
+    cli.ok("job", "kill", "tests.count", "--all")
+    cluster.eventually("it was stopped", lambda: _history(cluster)["failureCount"] == 1)
+    cli.ok("job", "remove", "tests.count", "--stop-current-job-runs")
+    assert "tests.count" not in cli.ok("job", "list")
+
+
+def _history(cluster: Processes) -> Any:
+    return cluster.get("metronome", "/v1/jobs/tests.count?embed=history")["history"]
+
+
+def test_node_service_and_task_to_the_end(cli: Cli, cluster: Processes) -> None:
     agents = [one for one in cli.json("node") if one["type"] == "agent"]
     (agent,) = agents
     assert agent["hostname"] == "127.0.0.1"
