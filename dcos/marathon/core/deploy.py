@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from dcos.marathon.core import kills
 from dcos.model.marathon import App, UpgradeStrategy
-from dcos.model.marathon_state import Goal, Instance
+from dcos.model.marathon_state import TERMINAL, Condition, Goal, Instance
 from dcos.model.run_spec import RunSpec
 
 
@@ -34,22 +34,30 @@ class Decision:
     """The share of a rollout's step is there, and no more of the old ones than belong beside it."""
 
 
-@dataclass(frozen=True, slots=True)
 class Crew:
     """The instances of an app or pod. ``is_healthy``: passing its health checks, or running where it has none;
-    ``is_ready``: also past its readiness check."""
+    ``is_ready``: also past its readiness check. Counted once: there may be thousands."""
 
-    instances: Sequence[Instance]
-    is_healthy: Callable[[Instance], bool]
-    is_ready: Callable[[Instance], bool]
+    def __init__(
+        self,
+        instances: Sequence[Instance],
+        is_healthy: Callable[[Instance], bool],
+        is_ready: Callable[[Instance], bool],
+    ) -> None:
+        self.instances = instances
+        self.is_healthy = is_healthy
+        self.is_ready = is_ready
+        alive = [one for one in instances if one.condition not in _NOT_THERE]
+        self.occupying = len(alive)
+        self.wanted = [one for one in alive if one.goal is Goal.RUNNING]
 
     @property
-    def wanted(self) -> list[Instance]:
-        return [one for one in self.instances if one.is_wanted and not one.is_terminal]
+    def ready(self) -> int:
+        is_ready = self.is_ready
+        return sum(1 for one in self.wanted if is_ready(one))
 
-    @property
-    def occupying(self) -> int:
-        return sum(1 for one in self.instances if one.occupies)
+
+_NOT_THERE = TERMINAL | {Condition.UNREACHABLE_INACTIVE}
 
 
 def is_current(instance: Instance, spec: RunSpec) -> bool:
@@ -69,11 +77,10 @@ def steady(spec: RunSpec, crew: Crew, sentenced: Collection[str] = ()) -> Decisi
 def scale(spec: RunSpec, crew: Crew, *, grows: bool, sentenced: Collection[str] = ()) -> Decision:
     """To the wanted number; growing is done when all are healthy, shrinking when the others are gone."""
     made = steady(spec, crew, sentenced)
-    ready = sum(1 for one in crew.wanted if crew.is_ready(one))
     surplus = max(0, crew.occupying - spec.instances)
     if surplus:
         return Decision(made.launch, kill=made.kill, waits=f"{surplus} instances have yet to end")
-    if grows and ready < spec.instances:
+    if grows and (ready := crew.ready) < spec.instances:
         return Decision(made.launch, kill=made.kill, waits=f"{ready} of {spec.instances} instances are healthy")
     return Decision(made.launch, kill=made.kill, done=True)
 

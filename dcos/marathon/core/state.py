@@ -265,13 +265,14 @@ class State:
     def is_healthy(self, instance: Instance) -> bool:
         if instance.condition is not Condition.RUNNING:
             return False
-        spec = self.spec_of(instance)
+        spec = self.specs.get((instance.app_id, instance.version))
         return (spec is not None and not spec.health_checks) or self.health_of(instance) is True
 
     def is_ready(self, instance: Instance) -> bool:
-        spec = self.spec_of(instance)
-        unchecked = spec is None or not spec.readiness_checks
-        return self.is_healthy(instance) and (unchecked or instance.id in self.ready)
+        if not self.is_healthy(instance):
+            return False
+        spec = self.specs.get((instance.app_id, instance.version))
+        return spec is None or not spec.readiness_checks or instance.id in self.ready
 
     def deployment_of(self, spec_id: str) -> Deployment | None:
         return self.deployments.get(self.locks.get(spec_id, ""))
