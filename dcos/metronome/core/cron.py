@@ -24,6 +24,10 @@ _HORIZON_YEARS = 30
 DayTest = Callable[[date], bool]
 
 
+_CLOCK_CHANGE_S = 3600.0
+"""Within an hour, minutes may come out of order by so much."""
+
+
 class CronError(ValueError):
     """An expression that cannot be: says which field and why."""
 
@@ -45,9 +49,10 @@ class Cron:
         local = datetime.fromtimestamp(moment, zone)
         for day in self._days(local.date() - timedelta(days=1)):
             for hour in self.hours:
+                if _instant(day, hour, 59, zone) + _CLOCK_CHANGE_S <= moment:
+                    continue  # all of it is over
                 for minute in self.minutes:
-                    at = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
-                    found = at.astimezone(UTC).timestamp()
+                    found = _instant(day, hour, minute, zone)
                     if found > moment:
                         return found
         return None
@@ -63,6 +68,10 @@ class Cron:
                     day = date(year, month, number)
                     if day >= first and self.month_days(day) and self.week_days(day):
                         yield day
+
+
+def _instant(day: date, hour: int, minute: int, zone: ZoneInfo) -> float:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC).timestamp()
 
 
 def parse(text: str) -> Cron:
