@@ -79,9 +79,15 @@ class Upgrades:
             there = sum(1 for one in mine if not one.is_terminal and not one.is_unreachable)
             if app_id in made and there > most:
                 self._trace.violation("marathon", f"{app_id} has {there} instances, {most} are the most")
-            early = [one for one in app.dependencies if _wanted(state, one) and one not in self._seen]
+            early = [one for one in _together(state, app) if _wanted(state, one) and one not in self._seen]
             if app_id in made and early:
                 self._trace.violation("marathon", f"{app_id} is launched before {' '.join(early)} ever ran")
+
+
+def _together(state: State, app: App) -> list[str]:
+    """What it depends on of what is deployed with it. (Once a deployment was cancelled by force, there is no order.)"""
+    plans = [one.affected for one in state.deployments.values() if app.id in one.affected]
+    return [one for one in app.dependencies if any(one in plan for plan in plans)]
 
 
 def _wanted(state: State, app_id: str) -> int:
