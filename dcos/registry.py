@@ -108,7 +108,10 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_DOCKER_REMOVE_DELAY": "{docker_remove_delay}",
     "MESOS_DOCKER_STOP_TIMEOUT": "{docker_stop_timeout}",
     "MESOS_ISOLATION": "cgroups/cpu,cgroups/mem,disk/du,filesystem/linux,docker/runtime,posix/rlimits,namespaces/pid,"
-    "namespaces/ipc,linux/capabilities,linux/seccomp,volume/sandbox_path",
+    "namespaces/ipc,linux/capabilities,linux/seccomp,volume/sandbox_path,network/cni",
+    "MESOS_NETWORK_CNI_CONFIG_DIR": "{etc}/dcos/network/cni",
+    # The first is for what operators add.
+    "MESOS_NETWORK_CNI_PLUGINS_DIR": "/opt/mesosphere/active/cni:/usr/lib/cni",
     "MESOS_SANDBOX_LOG_MAX_SIZE": "2MB",
     "MESOS_IMAGE_PROVIDERS": "docker",
     "MESOS_GC_DELAY": "{gc_delay}",
@@ -249,6 +252,7 @@ SERVICES: tuple[Service, ...] = (
             "MARATHON_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_marathon",
             "MARATHON_ENABLE_FEATURES": "vips,task_killing,gpu_resources",
             "MARATHON_DEFAULT_NETWORK_NAME": "dcos",
+            "MARATHON_MESOS_BRIDGE_NAME": "{dcos_ucr_default_bridge_network_name}",
             "MARATHON_MAX_INSTANCES_PER_OFFER": "100",
             "MARATHON_TASK_LAUNCH_CONFIRM_TIMEOUT": "1800000",
         },

@@ -59,6 +59,7 @@ from dcos.model.v1.types import AgentInfo
 from dcos.runtime.app import App, Exit
 from dcos.runtime.clock import SteadyClock
 
+_KILL_AGAIN_S, _KILL_AGAIN_MOST_S = 1.0, 30.0
 EXIT_REMOVED = 3
 """Exit code: the master removed this agent; a new start asks for a new id."""
 
@@ -244,10 +245,17 @@ class Performer:
     def _destroy(self, container_id: str) -> None:
         """Kill what runs (its watcher tells the end); break off what is being prepared."""
         if self.core.is_running(container_id):
-            self._spawn(self._containerizer.kill(container_id), f"kill-{container_id}")
+            self._spawn(self._kill(container_id), f"kill-{container_id}")
             return
         self._cleanups.add(task := self._spawn(self._break_off(container_id), f"destroy-{container_id}"))
         task.add_done_callback(self._cleanups.discard)
+
+    async def _kill(self, container_id: str) -> None:
+        """Until it is done: a Docker Engine may be away for a while, and nobody asks a second time."""
+        pause_s = _KILL_AGAIN_S
+        while container_id in self._containers and not await self._containerizer.kill(container_id):
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _KILL_AGAIN_MOST_S)
 
     async def _break_off(self, container_id: str) -> None:
         work = self._containers.pop(container_id, None)

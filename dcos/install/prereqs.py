@@ -71,6 +71,12 @@ PREREQUISITES = (
     Prerequisite("runc", "runs containers from OCI images", command="runc", roles=AGENTS),
     Prerequisite("skopeo", "fetches OCI images", command="skopeo", roles=AGENTS),
     Prerequisite("umoci", "unpacks OCI images", command="umoci", roles=AGENTS),
+    Prerequisite(
+        "containernetworking-plugins",
+        "attaches containers to networks",
+        file="/usr/lib/cni/bridge",
+        roles=AGENTS,
+    ),
 )
 
 

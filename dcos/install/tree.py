@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcos.install import envfile, units
+from dcos.install import envfile, networks, units
 from dcos.model.layout import Layout
 from dcos.registry import NodeRole, Service, services_on
 
@@ -152,6 +152,10 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
     ]
     if given.role is NodeRole.MASTER:
         files += _master_secrets(given.secrets)
+    else:
+        files += [
+            (name, _json(network), 0o644, "root") for name, network in networks.of_agents(given.arguments).items()
+        ]
     return files
 
 
@@ -200,6 +204,8 @@ def plan(given: Input, layout: Layout | None = None) -> Tree:
     config = at.opt / "packages" / given.release.config_package
     folders = [Folder(at.opt / part) for part in ("active", "bin", "etc", "lib", "include")]
     folders += [Folder(config), Folder(config / "etc"), Folder(config / "bin")]
+    if given.role is not NodeRole.MASTER:
+        folders += [Folder(top / part) for top in (config / "etc", at.etc) for part in networks.FOLDERS]
     files: list[File] = []
     links = [
         Link(at.opt / "active/dcos", f"../packages/{given.release.package}"),
@@ -207,7 +213,7 @@ def plan(given: Input, layout: Layout | None = None) -> Tree:
     ]
     for name, text, mode, owner in _etc(given, at):
         files.append(File(config / "etc" / name, text, mode, owner))
-        links.append(Link(at.etc / name, f"../active/dcos-config/etc/{name}"))
+        links.append(Link(at.etc / name, f"{'../' * (name.count('/') + 1)}active/dcos-config/etc/{name}"))
     for name, text in _scripts(given, at):
         files.append(File(config / "bin" / name, text, 0o755))
         links.append(Link(at.bin / name, f"../active/dcos-config/bin/{name}"))

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,6 +193,37 @@ def test_secrets_are_for_their_owner_only(cluster: LocalCluster) -> None:
     )
     assert loose.strip() == ""
     assert cluster.password not in cluster.sh("master1", "cat /proc/*/cmdline | tr '\\0' ' '; journalctl --no-pager -q")
+
+
+# ---- networks of containers ------------------------------------------------------------------------------------------
+
+
+def test_an_app_in_bridge_mode(cluster: LocalCluster, tmp_path: Path) -> None:
+    """An address of its own on the agent's bridge; the agent's port and a VIP lead to it from every node; it reaches names."""
+    container = {"type": "MESOS", "portMappings": [{"containerPort": 8000, "labels": {"VIP_0": "/e2e-bridged:80"}}]}
+    command = "getent ahostsv4 leader.mesos >index.html && exec python3 -m http.server 8000"
+    app = {"id": "/e2e-bridged", "cmd": command, "cpus": 0.1, "mem": 64, "container": container}
+    file = tmp_path / "app.json"
+    file.write_text(json.dumps({**app, "networks": [{"mode": "container/bridge"}]}))
+    cluster.dcos("marathon", "app", "add", str(file))
+
+    def running() -> dict[str, Any]:
+        answer = cluster.get("/marathon/v2/apps//e2e-bridged/tasks", token=cluster.token())
+        (task,) = (one for one in answer.json()["tasks"] if one["state"] == "TASK_RUNNING")
+        return dict(task)
+
+    task = eventually("it runs", running, within_s=60)
+    assert task["ipAddresses"][0]["ipAddress"].startswith("172.31.254.")
+    by_port = f"http://{task['host']}:{task['ports'][0]}/"
+    for node in cluster.nodes():
+        for url in (by_port, "http://e2e-bridged.marathon.l4lb.thisdcos.directory/"):
+            answer = eventually(f"{url} from {node}", lambda n=node, u=url: fetched(cluster, n, u), within_s=30)
+            assert cluster.ip("master1") in answer
+    cluster.dcos("marathon", "app", "remove", "/e2e-bridged")
+
+
+def fetched(cluster: LocalCluster, node: str, url: str) -> str:
+    return cluster.sh(node, f"curl -sf -m 5 {url}")
 
 
 # ---- 3: tasks outlive the agent --------------------------------------------------------------------------------------

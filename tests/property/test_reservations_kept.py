@@ -162,7 +162,14 @@ class World:
 
 
 def app(app_id: str, instances: int, cmd: str) -> dict[str, Any]:
-    body: dict[str, Any] = {"id": app_id, "cmd": cmd, "cpus": 0.2, "mem": 32, "instances": instances}
+    body: dict[str, Any] = {
+        "id": app_id,
+        "cmd": cmd,
+        "cpus": 0.2,
+        "mem": 32,
+        "instances": instances,
+        "backoffSeconds": 0,
+    }
     if app_id != "/plain":
         body["container"] = {
             "type": "MESOS",
@@ -187,8 +194,8 @@ requests = st.one_of(
     st.builds(events.RestartApp, app_ids, st.just(True)),
 )
 moves = st.sampled_from(
-    ["offer", "offer", "offer", "run", "run", "end", "fail", "error", "tick", "lead", "deaf", "hear", "kill", "wipe", "scale",
-     "unreachable", "rescind"]
+    ["offer", "offer", "offer", "run", "run", "end", "end", "fail", "fail", "error", "tick", "lead", "deaf", "hear", "kill",
+     "wipe", "scale", "unreachable", "rescind"]
 )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ A network is a JSON file of ``--network_cni_config_dir`` with at least ``name`` 
 ``--network_cni_plugins_dir`` (folders separated by colons). Files are read at each attachment. What a plugin needs is in
 its environment and on its input, what it did on its output.
 
-The type ``mesos-cni-port-mapper`` is built in (``port_mapper``), unless there is such a program.
+The type ``mesos-cni-port-mapper`` is built in (``port_mapper``), unless there is such a program; ``ipMasq`` of the types
+bridge and ptp is too (``masquerade``).
 
 Source: CNI specification 0.2 (results of later ones are read as well); Mesos docs/cni.md.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from dcos.agent.containerizer import port_mapper
+from dcos.agent.containerizer import masquerade, port_mapper
 from dcos.agent.containerizer.base import ContainerError
 from dcos.model.v1.types import NetworkInfo, NetworkInfoIPAddress, NetworkInfoProtocol
 from dcos.runtime.nft import NftError
@@ -43,6 +44,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     search: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     domain: str | None = None
+    subnets: tuple[str, ...] = ()
+    """The addresses as they were told, ``address/length``; those without a length are missing."""
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,10 +94,11 @@ def read_result(raw: bytes) -> Result:
         str(told[key]["ip"]) for key in ("ip4", "ip6") if isinstance(told.get(key), dict) and told[key].get("ip")
     ]
     addresses += [str(one["address"]) for one in told.get("ips") or () if isinstance(one, dict) and one.get("address")]
-    bare = sorted((one.partition("/")[0] for one in addresses), key=lambda one: ":" in one)
+    addresses.sort(key=lambda one: ":" in one)
     dns = told.get("dns") or {}
     return Result(
-        addresses=tuple(bare),
+        addresses=tuple(one.partition("/")[0] for one in addresses),
+        subnets=tuple(one for one in addresses if "/" in one),
         nameservers=tuple(map(str, dns.get("nameservers") or ())),
         search=tuple(map(str, dns.get("search") or ())),
         options=tuple(map(str, dns.get("options") or ())),
@@ -109,6 +113,7 @@ class Plugins:
     configs: Path | None = None
     folders: str = ""
     mapper: port_mapper.PortMapper = field(default_factory=port_mapper.PortMapper)
+    masquerade: masquerade.Masquerade = field(default_factory=masquerade.Masquerade)
 
     def config(self, name: str) -> dict[str, Any]:
         """Of the network ``name``, as it stands now.   Errors: NetworkError."""
@@ -138,24 +143,29 @@ class Plugins:
         delegate = port_mapper.delegate_of(config) if maps else config
         if delegate is None:
             raise NetworkError(f"Failed to attach to CNI network '{name}': its configuration has no 'delegate'")
+        masks = masquerade.wants(delegate)
+        if masks:
+            delegate = {**delegate, "ipMasq": False}
         attachment = Attachment(network=name, interface=f"eth{index}", info=info, config=delegate)
         raw = await self._call("ADD", container_id, netns, attachment)
         try:
             attachment = msgspec.structs.replace(attachment, result=read_result(raw))
         except ValueError as error:
             raise NetworkError(f"Failed to attach to CNI network '{name}': {error}") from None
-        return await self._mapped(container_id, netns, attachment) if maps and info.port_mappings else attachment
-
-    async def _mapped(self, container_id: str, netns: str, attachment: Attachment) -> Attachment:
-        """With the container's ports on the host."""
-        address = attachment.ipv4
         try:
-            if address is None:
-                raise NftError("it has no IPv4 address for port mappings")
-            await self.mapper.open(address, attachment.info.port_mappings)
+            if masks:
+                await self.masquerade.cover(attachment.result.subnets)
+            return await self._mapped(attachment) if maps and info.port_mappings else attachment
         except NftError as error:
             await self._call("DEL", container_id, netns, attachment)
-            raise NetworkError(f"Failed to attach to CNI network '{attachment.network}': {error}") from error
+            raise NetworkError(f"Failed to attach to CNI network '{name}': {error}") from error
+
+    async def _mapped(self, attachment: Attachment) -> Attachment:
+        """With the container's ports on the host.   Errors: NftError."""
+        address = attachment.ipv4
+        if address is None:
+            raise NftError("it has no IPv4 address for port mappings")
+        await self.mapper.open(address, attachment.info.port_mappings)
         return msgspec.structs.replace(attachment, mapped=True)
 
     async def detach(self, container_id: str, netns: str, attachment: Attachment) -> None:

@@ -385,14 +385,16 @@ class Containerizer:
         except (ContainerError, OSError, msgspec.DecodeError) as error:
             self._log.warning("signal_failed", container=container_id, error=str(error))
 
-    async def kill(self, container_id: str) -> None:
-        """SIGKILL to all of it; who waits for it sees the end."""
+    async def kill(self, container_id: str) -> bool:
+        """SIGKILL to all of it; who waits for it sees the end. False, logged: it could not be done now."""
         box = self._box(container_id)
         try:
             if not await self._backend(box).signal(box, 9):
                 await self._supervisor(box).kill(box)
         except (ContainerError, OSError, msgspec.DecodeError) as error:
             self._log.warning("kill_failed", container=container_id, error=str(error))
+            return False
+        return True
 
     async def execute(self, container_id: str, command: CommandInfo, timeout_s: float | None) -> int:
         """Run a command beside the task.   Errors: ContainerError, TimeoutError."""

@@ -37,8 +37,8 @@ class Containers(Protocol):
 
     async def signal(self, container_id: str, number: int) -> None: ...
 
-    async def kill(self, container_id: str) -> None:
-        """SIGKILL to all of it; who waits for it sees the end."""
+    async def kill(self, container_id: str) -> bool:
+        """SIGKILL to all of it; who waits for it sees the end. False: it could not be done now."""
         ...
 
     async def execute(self, container_id: str, command: CommandInfo, timeout_s: float | None) -> int: ...

@@ -14,6 +14,7 @@ RESERVED_RESOLVERS = frozenset({"198.51.100.1", "198.51.100.2", "198.51.100.3"})
 _DURATION = re.compile(r"\d+(\.\d+)?(ns|us|ms|secs|mins|hrs|days|weeks)")
 _SHA512_CRYPT = re.compile(r"\$6\$(rounds=\d+\$)?[A-Za-z0-9./]{1,16}\$[A-Za-z0-9./]{86}")
 _ARGON2ID = re.compile(r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+_NETWORK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _USER = re.compile(r"[A-Za-z0-9._@+-]{1,96}")
 
 
@@ -70,6 +71,24 @@ def is_absolute(key: str) -> Rule:
 
 def is_ipv4(key: str) -> Rule:
     return _about(key, lambda value: ignore(ipv4(value)))
+
+
+def is_ipv4_network(key: str) -> Rule:
+    """``address/length``, with room for a gateway and a container."""
+
+    def check(value: str) -> None:
+        try:
+            network = ipaddress.IPv4Network(value)
+        except ValueError as trouble:
+            raise ValueError(f"must be an IPv4 network like 172.31.254.0/24: {trouble}") from None
+        _need("/" in value and network.prefixlen <= 30, f"must have a prefix length of at most 30, not {value!r}")
+
+    return _about(key, check)
+
+
+def is_network_name(key: str) -> Rule:
+    text = "must be letters, digits and . _ -, beginning with a letter or digit"
+    return _about(key, lambda value: _need(_NETWORK_NAME.fullmatch(value) is not None, f"{text}, not {value!r}"))
 
 
 def ignore(_: object) -> None:

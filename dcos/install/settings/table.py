@@ -101,6 +101,25 @@ KEYS: tuple[Key, ...] = (
         "11.255.255.255",
         rules=(rules.is_ipv4("dcos_l4lb_max_named_ip"), rules.named_range_is_ordered),
     ),
+    # networks of containers
+    Key(
+        "dcos_ucr_default_bridge_network_name",
+        "Network that bridge mode means for containers without Docker.",
+        "mesos-bridge",
+        rules=(rules.is_network_name("dcos_ucr_default_bridge_network_name"),),
+    ),
+    Key(
+        "dcos_ucr_default_bridge_subnet",
+        "Its addresses, the same on every agent.",
+        "172.31.254.0/24",
+        rules=(rules.is_ipv4_network("dcos_ucr_default_bridge_subnet"),),
+    ),
+    Key(
+        "dcos_cni_data_dir",
+        "Where agents note which addresses containers have; should be empty after a reboot.",
+        "/var/run/dcos/cni/networks",
+        rules=(rules.is_absolute("dcos_cni_data_dir"),),
+    ),
     # Mesos
     Key(
         "mesos_recovery_timeout",
@@ -163,7 +182,7 @@ KEYS: tuple[Key, ...] = (
     _fixed("mesos_dns_port", "Mesos-DNS.", "8123"),
 )
 
-_NETWORK = "overlay and container networks come with a later version"
+_NETWORK = "overlay and calico networks come with a later version"
 _OBSERVED = "logs and metrics come with a later version"
 _LOGIN = "sign-in through outside identity providers comes with a later version"
 
@@ -171,9 +190,7 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         ("dcos_overlay_enable", "dcos_overlay_network", "dcos_overlay_mtu", "dcos_overlay_config_attempts"), _NETWORK
     ),
-    **dict.fromkeys(
-        ("calico_enabled", "calico_network_cidr", "calico_vxlan_enabled", "dcos_ucr_default_bridge_subnet"), _NETWORK
-    ),
+    **dict.fromkeys(("calico_enabled", "calico_network_cidr", "calico_vxlan_enabled"), _NETWORK),
     **dict.fromkeys(
         ("enable_ipv6", "dcos_l4lb_enable_ipv6", "dcos_l4lb_min_named_ip6", "dcos_l4lb_max_named_ip6"),
         "IPv6 is not handled yet",

@@ -153,6 +153,8 @@ class State:
     """Apps with a version that Marathon itself asks for health or readiness."""
     refused_again: dict[str, tuple[str, Reasons]] = field(default_factory=dict)
     """Host and reasons where an instance could not be launched on its reservation, by app or pod."""
+    released_on: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """The same by agent and role."""
     release_asked: set[str] = field(default_factory=set)
     """Releases whose operations were sent."""
     sweep_until: float = 0.0
@@ -214,6 +216,8 @@ class State:
     def index(self) -> None:
         """Fill what follows from the stored parts, after loading."""
         self.census = Census(self.all_wanted().values())
+        for release in self.releases.values():
+            self.add_release(release)
         self.by_spec = {}
         for instance in self.instances.values():
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
@@ -314,7 +318,21 @@ class State:
         return {one.role for one in self.releases.values()}
 
     def releases_on(self, agent_id: str, role: str) -> list[Release]:
-        return [one for one in self.releases.values() if (one.agent_id, one.role) == (agent_id, role)]
+        return [self.releases[one] for one in sorted(self.released_on.get((agent_id, role), ()))]
+
+    def add_release(self, release: Release) -> None:
+        self.releases[release.instance_id] = release
+        self.released_on.setdefault((release.agent_id, release.role), set()).add(release.instance_id)
+
+    def forget_release(self, instance_id: str) -> None:
+        release = self.releases.pop(instance_id, None)
+        self.release_asked.discard(instance_id)
+        if release is None:
+            return
+        place = (release.agent_id, release.role)
+        self.released_on[place].discard(instance_id)
+        if not self.released_on[place]:
+            del self.released_on[place]
 
     def spread_of(self, spec: RunSpec) -> Spread:
         """Where its instances are, as far as its constraints ask."""
@@ -517,7 +535,8 @@ class Turn:
     def release(self, instance_id: str, agent_id: str, role: str) -> None:
         """Remember to give an instance's reservation back."""
         release = Release(instance_id=instance_id, agent_id=agent_id, role=role, since=self.now)
-        self.state.releases[instance_id] = release
+        self.state.forget_release(instance_id)
+        self.state.add_release(release)
         self.state.wants_revive = True
         self.effects.append(effects.SaveRelease(release))
 
@@ -529,8 +548,7 @@ class Turn:
 
     def drop_release(self, instance_id: str) -> None:
         """Nothing is left of it."""
-        self.state.releases.pop(instance_id, None)
-        self.state.release_asked.discard(instance_id)
+        self.state.forget_release(instance_id)
         self.effects.append(effects.DropRelease(instance_id))
 
     def may_launch(self, used: int) -> bool:

@@ -396,7 +396,8 @@ def not_launched(turn: Turn, task_ids: Iterable[str]) -> None:
 
 
 def _never_launched(turn: Turn, instance: Instance) -> None:
-    if _keeps_reservation(instance):
+    """Where nobody saw its reservation either, there is none."""
+    if _keeps_reservation(instance) and instance.reservation is not None and instance.reservation.confirmed:
         _rest(turn, replace(instance, condition=Condition.DROPPED, since=turn.now))
     else:
         turn.drop_instance(instance)

@@ -205,11 +205,12 @@ class SimContainers:
             await asyncio.sleep(self._life.rng.uniform(0.0, 0.02))
         self._machine.boxes.pop(container_id, None)
 
-    async def kill(self, container_id: str) -> None:
+    async def kill(self, container_id: str) -> bool:
         await asyncio.sleep(self._life.rng.uniform(0.0, 0.02))
         container = self._machine.boxes.get(container_id)
         if container is not None:
             self._machine.kill(container)
+        return True
 
     async def signal(self, container_id: str, number: int) -> None:
         await asyncio.sleep(self._life.rng.uniform(0.0, 0.02))

@@ -68,6 +68,10 @@ class Operator:
             for agent in list(state.agents.values()):
                 if agent.deactivated and (agent.drain is None or agent.drain.state is DrainState.DRAINED):
                     self.ask(orders.reactivate(agent.id))
+            if self._world.marathons or self._world.metronomes:
+                # what is kept for others may be all that there is
+                for role in list(state.quotas):
+                    self.ask(orders.set_quota(role, "", "", force=True))
             down = [one.id for one in state.machines.values() if one.mode is MachineInfoMode.DOWN]
             if down:
                 self.ask(orders.bring_up(down))

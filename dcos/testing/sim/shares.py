@@ -55,14 +55,17 @@ def limits_broken(state: State, before: Collection[str]) -> list[str]:
         if not mine or not config.limits:
             continue
         has = consumed(state, role)
+        below = [one for one in made if one.role != role and _below(one.role, role)]
         for name, limit in config.limits.items():
-            if has.get(name, 0) > round(limit.value * 1000) and any(_gives(one, name) for one in mine):
-                out.append(f"{role} may have {limit.value:g} {name} and was offered up to {has[name] / 1000:g}")
+            # roles below may have been given theirs after it
+            had = has.get(name, 0) - sum(_given(one, name) for one in below)
+            if had > round(limit.value * 1000) and any(_given(one, name) for one in mine):
+                out.append(f"{role} may have {limit.value:g} {name} and was offered up to {had / 1000:g}")
     return out
 
 
-def _gives(offer: OfferRecord, name: str) -> bool:
-    return offer.resources.unreserved().scalar_quantities().get(name, 0) > 0
+def _given(offer: OfferRecord, name: str) -> int:
+    return offer.resources.unreserved().scalar_quantities().get(name, 0)
 
 
 def left_over(state: State, agent: AgentRecord) -> Resources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -145,6 +146,21 @@ def test_every_link_leads_to_something_planned_or_bundled(role: NodeRole) -> Non
         resolved = str(Path(*parts)).replace("/active/dcos-config/", "/packages/dcos-config--setup_" + "c" * 40 + "/")
         known = files | {str(one.path) for one in tree.links}
         assert resolved in known, f"{link.path} -> {link.target}"
+
+
+def test_agents_know_the_network_of_bridge_mode() -> None:
+    changes = {"dcos_ucr_default_bridge_network_name": "box", "dcos_ucr_default_bridge_subnet": "10.8.0.0/16"}
+    at = Layout().etc / "dcos/network/cni/ucr-default-bridge.conf"
+    for role in NodeRole:
+        tree = plan(given(role, **changes))
+        assert (at in {link.path for link in tree.links}) == (role is not NodeRole.MASTER)
+    (file,) = [one for one in tree.files if one.path.name == at.name]
+    config = json.loads(file.text)
+    assert (config["name"], config["delegate"]["ipam"]["subnet"]) == ("box", "10.8.0.0/16")
+    (agent,) = [one for one in tree.files if one.path.name == "mesos-slave-public"]
+    found = envfile.parse(agent.text)
+    assert found["MESOS_NETWORK_CNI_CONFIG_DIR"] == str(at.parent)
+    assert "network/cni" in found["MESOS_ISOLATION"].split(",")
 
 
 def test_another_root_moves_everything() -> None:
