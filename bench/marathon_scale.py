@@ -81,7 +81,7 @@ class Marathon:
         for _ in range(int(WITHIN_S / 0.05)):
             if await self.gauge("deployments.active") <= AT_A_TIME // 2:
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     async def settled(self, running: int) -> None:
         """Return once so many instances run and no deployment is left.   Errors: TimeoutError."""

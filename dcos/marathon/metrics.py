@@ -6,7 +6,7 @@ Source: Marathon's metrics documentation.
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -134,14 +134,15 @@ class Metrics:
 
     def _timer(self, name: str) -> Json:
         values = sorted(self.timers[name])
+        mean = sum(values) / len(values)
         rate = self.timed[name] / max(1e-9, self.now() - self._began)
         return {
             "count": self.timed[name],
             "max": values[-1],
-            "mean": statistics.fmean(values),
+            "mean": mean,
             "min": values[0],
             **{word: _quantile(values, share) for word, share in _QUANTILES},
-            "stddev": statistics.pstdev(values),
+            "stddev": math.sqrt(max(0.0, sum(one * one for one in values) / len(values) - mean * mean)),
             "mean_rate": rate,
             "duration_units": "seconds",
             "rate_units": "calls/second",

@@ -7,6 +7,7 @@ to everybody as a label of the same name, from which Mesos-DNS makes ``<index>.<
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from msgspec.structs import replace
@@ -17,12 +18,37 @@ from dcos.model.v1.types import Environment, EnvironmentVariable, Label, Labels,
 from dcos.scheduling.pods import Launch
 
 
-def lowest(siblings: Iterable[Instance], config_version: str) -> int:
-    taken = {one.index for one in siblings if one.occupies and one.config_version == config_version}
-    index = 0
-    while index in taken:
-        index += 1
-    return index
+class Numbers:
+    """The indexes of an app's or pod's instances, by configuration; kept as they come and go, for there may be thousands."""
+
+    def __init__(self, siblings: Iterable[Instance]) -> None:
+        self._taken: dict[str, Counter[int]] = defaultdict(Counter)
+        self._lowest: dict[str, int] = defaultdict(int)
+        """No smaller one is free."""
+        for one in siblings:
+            self.add(one)
+
+    def add(self, instance: Instance) -> None:
+        if instance.occupies and instance.index is not None:
+            self._taken[instance.config_version][instance.index] += 1
+
+    def remove(self, instance: Instance) -> None:
+        index, version = instance.index, instance.config_version
+        if not instance.occupies or index is None:
+            return
+        taken = self._taken[version]
+        taken[index] -= 1
+        if taken[index] <= 0:
+            del taken[index]
+            self._lowest[version] = min(self._lowest[version], index)
+
+    def lowest(self, config_version: str) -> int:
+        """The lowest that is free."""
+        taken, index = self._taken[config_version], self._lowest[config_version]
+        while index in taken:
+            index += 1
+        self._lowest[config_version] = index
+        return index
 
 
 def numbered(info: TaskInfo, index: int | None) -> TaskInfo:

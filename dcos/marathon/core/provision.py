@@ -76,7 +76,7 @@ def new(turn: Turn, spec: RunSpec, place: Place, found: Match, uuid: str, plan: 
         since=turn.now,
         reservation=reservation,
         config_version=spec.config_version,
-        index=numbering.lowest(turn.state.instances_of(spec.id), spec.config_version),
+        index=turn.state.numbers_of(spec.id).lowest(spec.config_version),
     )
     _launch(turn, spec, instance, place, found, pick_of(uuid), plan)
     return taken

@@ -19,6 +19,7 @@ from dcos.marathon.core.backoff import Delay
 from dcos.marathon.core.census import Census
 from dcos.marathon.core.health import Health, overall, remembered
 from dcos.marathon.core.normalize import Defaults
+from dcos.marathon.core.numbering import Numbers
 from dcos.marathon.core.queue import LaunchQueue, WaitingOffer
 from dcos.marathon.core.rebalance import Move
 from dcos.marathon.core.validate import Rules
@@ -141,6 +142,8 @@ class State:
     tokens: int = 0
     """Launches that may be made now."""
     tokens_since: float = 0.0
+    numbers: dict[str, Numbers] = field(default_factory=dict)
+    """The indexes of instances, by app or pod; made on demand."""
     spreads: dict[str, tuple[tuple[str, ...], Spread]] = field(default_factory=dict)
     """Where instances are, by the fields of their constraints; made on demand."""
     kept_roles: Counter[str] = field(default_factory=Counter)
@@ -345,10 +348,22 @@ class State:
             known = self.spreads[spec.id] = (fields, Spread(fields, places))
         return known[1]
 
+    def numbers_of(self, spec_id: str) -> Numbers:
+        """The indexes of its instances."""
+        if spec_id not in self.numbers:
+            self.numbers[spec_id] = Numbers(self.instances_of(spec_id))
+        return self.numbers[spec_id]
+
     def moved(self, before: Instance | None, after: Instance | None) -> None:
-        """Keep what is counted by place."""
+        """Keep what is counted by place and by index."""
         one = after or before
         assert one is not None
+        numbers = self.numbers.get(one.app_id)
+        if numbers is not None:
+            if before is not None:
+                numbers.remove(before)
+            if after is not None:
+                numbers.add(after)
         known = self.spreads.get(one.app_id)
         if known is None:
             return
@@ -528,6 +543,7 @@ class Turn:
         if not siblings:
             state.by_spec.pop(instance.app_id, None)
             state.spreads.pop(instance.app_id, None)
+            state.numbers.pop(instance.app_id, None)
         state.forget_health(instance.id)
         state.dirty.add(instance.app_id)
         self.effects.append(effects.DropInstance(instance.id))
