@@ -11,7 +11,8 @@ from typing import Any
 from dcos.marathon.core import autoscale, deployments, root
 from dcos.marathon.core.autoscale import Advice, Sample
 from dcos.marathon.core.errors import Refused
-from dcos.marathon.core.state import State, Turn, Watched, seconds_of
+from dcos.marathon.core.state import State, Watched, seconds_of
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import iso
 

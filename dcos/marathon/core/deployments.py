@@ -16,7 +16,7 @@ from dcos.marathon.core.deploy import Crew, Decision
 from dcos.marathon.core.errors import Conflict, Locked, Refused, TooMany, Unknown
 from dcos.marathon.core.plan import steps
 from dcos.marathon.core.root import Draft
-from dcos.marathon.core.state import Turn
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App, UpgradeStrategy, VersionInfo
 from dcos.model.marathon_growth import Promotion
 from dcos.model.marathon_state import Action, ActionKind, Deployment, Held, Rollout, Step

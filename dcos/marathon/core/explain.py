@@ -14,7 +14,8 @@ from typing import Any
 from dcos.marathon.core import agents, backoff, everywhere, rollout, shortfall
 from dcos.marathon.core.queue import QueueEntry
 from dcos.marathon.core.shortfall import Lack
-from dcos.marathon.core.state import CoreSettings, State, Turn
+from dcos.marathon.core.state import CoreSettings, State
+from dcos.marathon.core.turn import Turn
 from dcos.model import values
 from dcos.model.marathon_state import Condition, Deployment, Goal, Instance, iso
 from dcos.model.resources import UNRESERVED

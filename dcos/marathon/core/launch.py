@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dcos.marathon.core import backoff, residents
 from dcos.marathon.core.queue import QueueEntry
-from dcos.marathon.core.state import Turn
+from dcos.marathon.core.turn import Turn
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling import calls
 from dcos.scheduling.match import demand_of

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dcos.marathon.core import effects, provision, residents
 from dcos.marathon.core.provision import Plan
 from dcos.marathon.core.queue import Row, Shape, WaitingOffer
-from dcos.marathon.core.state import Turn
+from dcos.marathon.core.turn import Turn
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import Filters, Offer, OfferID

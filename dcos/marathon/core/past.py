@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from dcos.marathon.core.root import Draft
-from dcos.marathon.core.state import State, Turn
+from dcos.marathon.core.state import State
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Group
 from dcos.model.past import RootChange

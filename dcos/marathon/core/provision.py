@@ -11,7 +11,7 @@ from dataclasses import replace as with_fields
 from msgspec.structs import replace
 
 from dcos.marathon.core import numbering
-from dcos.marathon.core.state import Turn
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import APP_TASK, Condition, Instance, InstanceTask, Reservation
 from dcos.model.resources import Resources

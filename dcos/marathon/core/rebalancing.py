@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from dcos.marathon.core import agents, kills, rebalance, shortfall, tasks
 from dcos.marathon.core.rebalance import GIVE_UP_S, Move, Placed
-from dcos.marathon.core.state import Room, State, Turn
+from dcos.marathon.core.state import Room, State
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_growth import Rebalance
 from dcos.model.marathon_state import Instance

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from dcos.marathon.core import provision
 from dcos.marathon.core.provision import Plan
-from dcos.marathon.core.state import Turn
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon_state import Condition, Goal, Instance
 from dcos.model.resources import UNRESERVED, Resources
 from dcos.model.run_spec import RunSpec

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from dcos.marathon.core.deploy import is_current
-from dcos.marathon.core.state import Measurement, Turn
+from dcos.marathon.core.state import Measurement
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon_growth import MetricBound, Promotion, RolloutStep
 from dcos.model.marathon_state import ActionKind, Instance, Rollout, Step
 from dcos.model.run_spec import RunSpec

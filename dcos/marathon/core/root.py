@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from dcos.marathon.core import changes, external_rules, normalize, pod_normalize, pod_validate, validate
 from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown, pod_unknown
 from dcos.marathon.core.plan import Cycle, depths
-from dcos.marathon.core.state import State, Turn
+from dcos.marathon.core.state import State
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Group
 from dcos.model.pods import Pod

@@ -28,7 +28,8 @@ from dcos.marathon.core import (
 )
 from dcos.marathon.core.errors import Invalid, Unknown, group_unknown
 from dcos.marathon.core.root import Draft
-from dcos.marathon.core.state import CoreSettings, State, Turn
+from dcos.marathon.core.state import CoreSettings, State
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import Deployment, Goal, Group, Instance
 from dcos.model.schedulers import Outcome

@@ -1,18 +1,16 @@
 """Everything the leader knows. Owned by the scheduler core and changed in place; what is stored is marked so.
 
-``Turn`` is one batch of decisions: the time, fresh ids, and the effects so far. Every change of stored state goes through
-it, so that state and effects cannot disagree.
+It changes by ``dcos.marathon.core.turn`` only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dcos.marathon.core import effects
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.core.autoscale import Advice
 from dcos.marathon.core.backoff import Delay
@@ -27,19 +25,16 @@ from dcos.model.marathon import MARATHON_CHECKS, App
 from dcos.model.marathon_state import (
     Condition,
     Deployment,
-    EndedInstance,
     Goal,
     Group,
     History,
     Instance,
     Release,
     TaskFailure,
-    iso,
 )
 from dcos.model.past import RootChange
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
-from dcos.model.v1.scheduler import Call
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.constraints import NOWHERE, Spread
 from dcos.scheduling.match import Policy, Reasons
@@ -225,12 +220,12 @@ class State:
         for instance in self.instances.values():
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
             self.keep(None, instance)
-            if _moves(instance):
+            if moves(instance):
                 self.moving.add(instance.id)
             known = _remembered_health(instance, self.spec_of(instance))
             if any(one.is_known for one in known):
                 self.health[instance.id] = known
-        self.probed = {spec.id for spec in self.specs.values() if _is_probed(spec)}
+        self.probed = {spec.id for spec in self.specs.values() if is_probed(spec)}
         for app in self.apps.values():
             self.watch(app)
         self.dirty = set(self.apps) | set(self.pods) | set(self.by_spec)
@@ -380,12 +375,12 @@ class State:
         self.kill_sent.pop(instance_id, None)
 
 
-def _moves(instance: Instance) -> bool:
+def moves(instance: Instance) -> bool:
     as_it_shall = instance.condition is Condition.RUNNING and instance.goal is Goal.RUNNING
     return not (as_it_shall or instance.rests)
 
 
-def _is_probed(spec: RunSpec) -> bool:
+def is_probed(spec: RunSpec) -> bool:
     if not isinstance(spec, App):
         return False  # agents check pods
     return bool(spec.readiness_checks) or any(check.protocol in MARATHON_CHECKS for check in spec.health_checks)
@@ -406,209 +401,6 @@ def _remembered_health(instance: Instance, spec: RunSpec | None) -> tuple[Health
     )
 
 
-class Turn:
-    """One batch of decisions over ``state``."""
-
-    def __init__(self, state: State, settings: CoreSettings, now: float, ids: Iterator[str]) -> None:
-        self.state = state
-        self.settings = settings
-        self.now = now
-        self._ids = ids
-        self.effects: list[effects.Effect] = []
-
-    def fresh(self) -> str:
-        """A new UUID text."""
-        return next(self._ids)
-
-    def new_version(self) -> str:
-        """Now as a version; later than every version given before."""
-        version = iso(self.now)
-        if version <= self.state.last_version:
-            version = _next_millisecond(self.state.last_version)
-        self.state.last_version = version
-        return version
-
-    # ---- the world ----
-
-    def send(self, call: Call, reason: str = "") -> None:
-        self.effects.append(effects.Send(call, reason))
-
-    def publish(self, kind: str, **fields: Any) -> None:
-        self.effects.append(effects.Publish(kind, fields))
-
-    # ---- stored state ----
-
-    def save_spec(self, spec: RunSpec) -> None:
-        assert spec.version is not None
-        self.state.want(spec)
-        self.state.specs[spec.id, spec.version] = spec
-        if _is_probed(spec):
-            self.state.probed.add(spec.id)
-        versions = self.state.versions.setdefault(spec.id, [])
-        versions.append(spec.version)
-        self.effects.append(effects.SaveSpec(spec))
-        self.state.dirty.add(spec.id)
-        self._forget_old(spec.id, versions)
-
-    def _forget_old(self, spec_id: str, versions: list[str]) -> None:
-        surplus = len(versions) - self.settings.max_versions
-        if surplus <= 0:
-            return
-        used = self.used_versions(spec_id)
-        for version in [one for one in versions if one not in used][:surplus]:
-            versions.remove(version)
-            self.state.specs.pop((spec_id, version), None)
-            self.effects.append(effects.ForgetVersion(spec_id, version))
-
-    def used_versions(self, spec_id: str) -> set[str]:
-        used = {instance.version for instance in self.state.instances_of(spec_id)}
-        wanted = self.state.wanted(spec_id)
-        if wanted is not None:
-            used.add(wanted.version or "")
-        for deployment in self.state.deployments.values():
-            used |= {version or "" for version in (deployment.originals.get(spec_id), deployment.targets.get(spec_id))}
-        return used
-
-    def remove_spec(self, spec_id: str) -> None:
-        self.state.unwant(spec_id)
-        self.state.watching.pop(spec_id, None)
-        self.effects.append(effects.RemoveSpec(spec_id))
-        self.state.dirty.add(spec_id)
-
-    def forget_spec(self, spec_id: str) -> None:
-        versions = tuple(self.state.versions.pop(spec_id, ()))
-        for version in versions:
-            self.state.specs.pop((spec_id, version), None)
-        self.state.probed.discard(spec_id)
-        state = self.state
-        for known in (state.delays, state.failures, state.measured, state.autoscaling, state.everywhere, state.rooms):
-            known.pop(spec_id, None)
-        state.moved_at.pop(spec_id, None)
-        state.swept.pop(spec_id, None)
-        self.state.histories.pop(spec_id, None)
-        self.effects.append(effects.ForgetSpec(spec_id, versions))
-
-    def save_group(self, group: Group) -> None:
-        self.state.groups[group.id] = group
-        self.effects.append(effects.SaveGroup(group))
-
-    def drop_group(self, group_id: str) -> None:
-        del self.state.groups[group_id]
-        self.effects.append(effects.DropGroup(group_id))
-
-    def save_root_change(self, change: RootChange) -> None:
-        self.state.past.append(change)
-        self.effects.append(effects.SaveRootChange(change))
-        while len(self.state.past) > self.settings.max_versions:
-            self.effects.append(effects.DropRootChange(self.state.past.pop(0).version))
-
-    def save_instance(self, instance: Instance) -> None:
-        before = self.state.instances.get(instance.id)
-        self.state.instances[instance.id] = instance
-        self.state.moved(before, instance)
-        self.state.keep(before, instance)
-        if _moves(instance):
-            self.state.moving.add(instance.id)
-        else:
-            self.state.moving.discard(instance.id)
-        self.state.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
-        self.state.dirty.add(instance.app_id)
-        self.effects.append(effects.SaveInstance(instance))
-        if before is None or before.condition is not instance.condition:
-            self.publish_condition(instance)
-
-    def publish_condition(self, instance: Instance) -> None:
-        self.publish(
-            "instance_changed_event",
-            instanceId=instance.id,
-            condition=instance.condition.value,
-            runSpecId=instance.app_id,
-            agentId=instance.agent.agent_id,
-            host=instance.agent.host,
-            runSpecVersion=instance.version,
-        )
-
-    def drop_instance(self, instance: Instance) -> None:
-        """Forget it. What it had reserved is released."""
-        state = self.state
-        known = state.instances.pop(instance.id, None)
-        state.moving.discard(instance.id)
-        if known is not None:
-            state.moved(known, None)
-            state.keep(known, None)
-            if known.reservation is not None:
-                self.release(known.id, known.agent.agent_id, known.role)
-        siblings = state.by_spec.get(instance.app_id, {})
-        siblings.pop(instance.id, None)
-        if not siblings:
-            state.by_spec.pop(instance.app_id, None)
-            state.spreads.pop(instance.app_id, None)
-            state.numbers.pop(instance.app_id, None)
-        state.forget_health(instance.id)
-        state.dirty.add(instance.app_id)
-        self.effects.append(effects.DropInstance(instance.id))
-
-    def release(self, instance_id: str, agent_id: str, role: str) -> None:
-        """Remember to give an instance's reservation back."""
-        release = Release(instance_id=instance_id, agent_id=agent_id, role=role, since=self.now)
-        self.state.forget_release(instance_id)
-        self.state.add_release(release)
-        self.state.wants_revive = True
-        self.effects.append(effects.SaveRelease(release))
-
-    def note_release(self, instance_id: str, agent_id: str, role: str) -> None:
-        """The operations that give it back are being sent."""
-        if instance_id not in self.state.releases:
-            self.release(instance_id, agent_id, role)
-        self.state.release_asked.add(instance_id)
-
-    def drop_release(self, instance_id: str) -> None:
-        """Nothing is left of it."""
-        self.state.forget_release(instance_id)
-        self.effects.append(effects.DropRelease(instance_id))
-
-    def may_launch(self, used: int) -> bool:
-        """Whether one more instance may be launched from an offer that ``used`` are launched from."""
-        return used < self.settings.max_instances_per_offer and self.state.tokens > 0
-
-    def save_deployment(self, deployment: Deployment, *, look: bool = True) -> None:
-        """``look``: decide anew about what it changes."""
-        if deployment.id not in self.state.deployments:
-            self.state.locks.update(dict.fromkeys(deployment.affected, deployment.id))
-        self.state.deployments[deployment.id] = deployment
-        if look:
-            self.state.dirty |= deployment.affected
-        self.effects.append(effects.SaveDeployment(deployment))
-
-    def drop_deployment(self, deployment: Deployment) -> None:
-        del self.state.deployments[deployment.id]
-        self.state.finished.pop(deployment.id, None)
-        self.state.dirty |= deployment.affected
-        for spec_id in deployment.affected:
-            self.state.waits.pop(spec_id, None)
-            self.state.locks.pop(spec_id, None)
-        self.effects.append(effects.DropDeployment(deployment.id))
-
-    def save_failure(self, failure: TaskFailure) -> None:
-        self.state.failures[failure.app_id] = failure
-        self.effects.append(effects.SaveFailure(failure))
-
-    def save_end(self, spec_id: str, ended: EndedInstance) -> None:
-        known = self.state.histories.get(spec_id, History(app_id=spec_id)).ended
-        history = History(app_id=spec_id, ended=(ended, *known)[:MAX_HISTORY])
-        self.state.histories[spec_id] = history
-        self.effects.append(effects.SaveHistory(history))
-
-    def save_framework_id(self, framework_id: str) -> None:
-        if self.state.framework_id != framework_id:
-            self.state.framework_id = framework_id
-            self.effects.append(effects.SaveFrameworkId(framework_id))
-
-
 def seconds_of(version: str) -> float:
     """The instant that a version names."""
     return datetime.fromisoformat(version.replace("Z", "+00:00")).timestamp()
-
-
-def _next_millisecond(version: str) -> str:
-    return iso(seconds_of(version) + 0.001)

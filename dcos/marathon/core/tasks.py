@@ -16,7 +16,7 @@ from dcos.marathon.core import backoff, health, launch, residents, rollout
 from dcos.marathon.core.conditions import FAILURES, condition_of, of_task, together
 from dcos.marathon.core.deploy import is_current
 from dcos.marathon.core.health import Health
-from dcos.marathon.core.state import Turn
+from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import MARATHON_CHECKS, App
 from dcos.model.marathon_state import (
     TERMINAL,
