@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from dcos.marathon.core.state import State
     from dcos.testing.sim.world import World
 
-WISH = Resources.parse("cpus:0.1;mem:16")
+WISH = Resources.parse("cpus:0.05;mem:16")
 NAME = "marathon"
-_APP: dict[str, Any] = {"cmd": "run 0 0 0.5", "cpus": 0.1, "mem": 16, "portDefinitions": []}
+_APP: dict[str, Any] = {"cmd": "run 0 0 0.5", "cpus": 0.05, "mem": 16, "portDefinitions": []}
 _COMMAND = PodExec(command=CheckCommand(shell=_APP["cmd"]))
-_CONTAINERS = tuple(PodContainer(name=name, resources=Needs(cpus=0.1, mem=16.0), exec=_COMMAND) for name in "ab")
+_CONTAINERS = tuple(PodContainer(name=name, resources=Needs(cpus=0.05, mem=16.0), exec=_COMMAND) for name in "ab")
 _EXECUTOR = ExecutorResources(cpus=OVERHEAD.scalar("cpus") / 1000, mem=OVERHEAD.scalar("mem") / 1000, disk=1.0)
 POD = "/pod"
 _GROUP_APPS = ("/group/first", "/group/second")
@@ -209,7 +209,7 @@ class Clients:
         app = rng.choice(("/app1", "/app2", POD))
         what = rng.random()
         if what < 0.5 or app not in self.wanted:
-            self.wanted[app] = rng.randint(0, 4)
+            self.wanted[app] = rng.randint(0, 3)
         if leader is None or leader.state is None:
             return
         if what < 0.5:
@@ -227,7 +227,7 @@ class Clients:
             deployment = rng.choice(list(leader.state.deployments))
             leader.ask(events.CancelDeployment(deployment, force=rng.random() < 0.5))
         elif what < 0.94:
-            self.wanted.update(dict.fromkeys(_GROUP_APPS, self.wanted.get(_GROUP_APPS[0], rng.randint(1, 3))))
+            self.wanted.update(dict.fromkeys(_GROUP_APPS, self.wanted.get(_GROUP_APPS[0], rng.randint(1, 2))))
             self.insist()
         else:
             running = [one.id for one in leader.state.instances.values()]

@@ -156,7 +156,7 @@ class Jobs:
         policy = rng.choice((RestartPolicy.NEVER, RestartPolicy.NEVER, RestartPolicy.ON_FAILURE))
         restart = Restart(policy=policy, active_deadline_seconds=30 if policy is RestartPolicy.ON_FAILURE else None)
         words = f"run {rng.choice((1.0, 10.0, 70.0))} {rng.choice((0, 0, 1))} {rng.choice((0.1, 1.0, -1.0))}"
-        return Job(id=job_id, run=Run(cpus=0.1, mem=16.0, cmd=words, restart=restart))
+        return Job(id=job_id, run=Run(cpus=0.05, mem=16.0, cmd=words, restart=restart))
 
     def _ask(self, leader: MetronomeProcess, event: events.Asked) -> None:
         assert leader.life is not None
@@ -182,7 +182,7 @@ class Jobs:
             if job.schedules and not (job.id == _TICKING and self.ticking):
                 self._ask(leader, events.DeleteSchedule(job.id, job.schedules[0].id))
         if self.ticking and _TICKING not in state.jobs:
-            run = Run(cpus=0.1, mem=16.0, cmd="run 1 0 0")
+            run = Run(cpus=0.05, mem=16.0, cmd="run 1 0 0")
             job = Job(id=_TICKING, run=run, schedules=(Schedule(id="default", cron="* * * * *"),))
             self._ask(leader, events.CreateJob(job))
 
