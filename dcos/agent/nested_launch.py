@@ -13,16 +13,19 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.agent.containerizer import terminal
+from dcos.agent.containerizer import sandbox_path, terminal
 from dcos.agent.containerizer.base import ContainerError, LaunchError
 from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.enter import group_files
 from dcos.agent.containerizer.guest import Guest, Host
 from dcos.agent.containerizer.host import task_environment
+from dcos.agent.containerizer.networks import status
 from dcos.agent.containerizer.script import account
+from dcos.agent.containerizer.volume_sources import mount_lines, place_in
 from dcos.agent.core.environment import DEFAULT_PATH, BadEnvironment, command_variables
 from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.executors import MIN_MEM_BYTES
+from dcos.agent.core.memory import has_image
 from dcos.agent.core.nested import text
 from dcos.agent.io_session import SessionIo, TerminalIo
 from dcos.agent.nested_life import Life
@@ -33,13 +36,13 @@ from dcos.agent.nested_records import (
     Place,
     Request,
     Termination,
-    has_image,
 )
 from dcos.agent.sandbox import make_inside, owner_of
 from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     CommandInfo,
     ContainerID,
+    ContainerInfo,
     TaskState,
 )
 from dcos.runtime.files import write_atomic
@@ -153,7 +156,9 @@ class Launching(Life):
             inside = place is not None and not has_image(request.container)
             below = seen.relative_to(place.box.sandbox) if place is not None and inside else Path()
             seen = Path(self._sandbox_directory) / below
-        variables = {"MESOS_SANDBOX": str(seen), "MESOS_CONTAINER_IP": self._ip, "PATH": DEFAULT_PATH}
+        addresses = [one.ip_address for each in status(place.box) for one in each.ip_addresses] if place else []
+        ip = next((one for one in addresses if one is not None), self._ip)
+        variables = {"MESOS_SANDBOX": str(seen), "MESOS_CONTAINER_IP": ip, "PATH": DEFAULT_PATH}
         return variables | command_variables(request.command)
 
     # ---- sessions ----------------------------------------------------------------------------------------------------
@@ -213,7 +218,8 @@ class Launching(Life):
         launcher, backend = self._parts(record)
         variables = self._environment(request, place, record)
         if place is None or has_image(container):
-            container = await self._containerizer.with_sources(container, box)
+            container = await self._volumes(container, box, place, linked=not has_image(container))
+            networked = place is not None and self._containerizer.join_parent(box, place.box)
             plan = Plan(
                 container_id=record.name,
                 framework_id="",
@@ -226,8 +232,11 @@ class Launching(Life):
                 container=container,
             )
             await backend.prepare(plan, box, variables)
+            if place is not None and networked:
+                self._containerizer.enter_parent(box, place.box)
         else:
             host = self._host(place)
+            container = await self._volumes(container, box, place, linked=True)
             guest = Guest(
                 box.directory,
                 request.command,
@@ -237,6 +246,7 @@ class Launching(Life):
                 has_tty=tty is not None,
                 output=box.sandbox,
                 rlimits=container.rlimit_info if container is not None else None,
+                mounts=_guest_mounts(container, box, place),
                 join=False,
             )
             entry = await host.enter(place.box, guest)
@@ -254,6 +264,35 @@ class Launching(Life):
             record.io = TerminalIo(box)
         self._save(record)
         record.work = self._spawn(self._watch(record), f"nested-{record.name}")
+
+    async def _volumes(
+        self, container: ContainerInfo | None, box: Box, place: Place | None, *, linked: bool
+    ) -> ContainerInfo | None:
+        """``container`` with volumes that are paths of the host; ``linked``: folders of sandboxes are links.
+
+        Errors: LaunchError.
+        """
+        if container is None or not container.volumes:
+            return container
+        make = sandbox_path.linked if linked else sandbox_path.mounted
+        parent = place.sandbox if place is not None else None
+        volumes = make(container.volumes, box.sandbox, parent, {}, owner_of(box.mark.user))
+        return await self._containerizer.with_sources(msgspec.structs.replace(container, volumes=volumes), box)
+
+
+def _guest_mounts(container: ContainerInfo | None, box: Box, place: Place) -> tuple[tuple[str, str, bool], ...]:
+    """Volumes of a container that runs among its parent's files.   Errors: LaunchError."""
+    volumes = container.volumes if container is not None else ()
+    if not volumes:
+        return ()
+    if place.box.mark.backend != "host":
+        raise LaunchError(
+            f"volume {volumes[0].container_path!r}: a container without an image inside one with an image can only"
+            " have volumes of type SANDBOX_PATH with a relative container_path"
+        )
+    if os.geteuid() != 0:
+        raise LaunchError("only root can mount volumes")
+    return tuple(mount_lines([(one, place_in(box.sandbox, one, owner_of(box.mark.user))) for one in volumes]))
 
 
 def _limits(request: Request) -> Limits:

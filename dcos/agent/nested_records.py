@@ -118,7 +118,3 @@ class Nested:
 def own_root(box: Box) -> bool:
     """Whether its backend made something for it alone (a guest has its host's)."""
     return (box.directory / "bundle").exists()
-
-
-def has_image(container: ContainerInfo | None) -> bool:
-    return container is not None and container.mesos is not None and container.mesos.image is not None

@@ -141,6 +141,7 @@ async def run(app: App[Config]) -> None:
         agent_environment=environment,
         gids=gids,
         sources=VolumeSources(config.host_path_volume_force_creation, config.docker_volume_chown),
+        rules=rules,
         networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or "")),
         log=app.log,
     )

@@ -39,7 +39,7 @@ def confining(box: Box, rules: Confinement, mounts: Sequence[tuple[str, str, boo
             words.append("--ipc")
         shm = "" if rules.shm_bytes is None else str(rules.shm_bytes)
         words += ["/bin/sh", str(_SHIMS / "inside.sh"), str(box.directory) if rules.own_pids else "", shm]
-        words.append(_mount_script(box, mounts) if mounts else "")
+        words.append(_mount_script(box.directory, mounts) if mounts else "")
     if rules.seccomp is not None:
         if ctypes.util.find_library("seccomp") is None:
             raise LaunchError("seccomp: libseccomp is missing on this machine (package libseccomp2)")
@@ -49,13 +49,21 @@ def confining(box: Box, rules: Confinement, mounts: Sequence[tuple[str, str, boo
     return words + joining(box)
 
 
-def _mount_script(box: Box, mounts: Sequence[tuple[str, str, bool]]) -> str:
+def mounting(folder: Path, mounts: Sequence[tuple[str, str, bool]]) -> list[str]:
+    """Words before a command that alone sees ``mounts``; what they need is written to ``folder``."""
+    if not mounts:
+        return []
+    words = [tool("unshare"), "--mount", "--propagation", "slave"]
+    return [*words, "/bin/sh", str(_SHIMS / "inside.sh"), "", "", _mount_script(folder, mounts)]
+
+
+def _mount_script(folder: Path, mounts: Sequence[tuple[str, str, bool]]) -> str:
     lines = []
     for source, target, read_only in mounts:
         lines.append(f"mount --rbind {shlex.quote(source)} {shlex.quote(target)} || exit 125")
         if read_only:
             lines.append(f"mount -o remount,bind,ro {shlex.quote(target)} || exit 125")
-    path = box.directory / "mounts"
+    path = folder / "mounts"
     write_atomic(path, "\n".join(lines) + "\n", mode=0o600)
     return str(path)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.agent.containerizer import sandbox_path, terminal
+from dcos.agent.containerizer import sandbox_path, shared_ipc, terminal
 from dcos.agent.containerizer.base import (
     Backend,
     ContainerError,
@@ -30,11 +30,12 @@ from dcos.agent.containerizer.box import Box, Mark, boxes
 from dcos.agent.containerizer.docker_spec import container_name
 from dcos.agent.containerizer.guest import Host
 from dcos.agent.containerizer.limits import cpus_hard, mem_hard
-from dcos.agent.containerizer.networks import Networks, is_waiting, status
+from dcos.agent.containerizer.networks import Networks, files_of, is_waiting, status
 from dcos.agent.containerizer.oci import OciBackend
 from dcos.agent.containerizer.pending import Pending
+from dcos.agent.containerizer.privileges import PrivilegeRules
 from dcos.agent.containerizer.script import account
-from dcos.agent.containerizer.shared_networks import Holder, SharedNetworks
+from dcos.agent.containerizer.shared_namespaces import Holder, SharedNamespaces, in_group
 from dcos.agent.containerizer.volume_sources import VolumeSources
 from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, docker_environment, environment
 from dcos.agent.core.events import Limits, Plan
@@ -76,6 +77,7 @@ class Containerizer:
         settings: Settings,
         agent_environment: Callable[[], AgentEnvironment],
         networks: Networks,
+        rules: PrivilegeRules,
         gids: VolumeGids | None = None,
         sources: VolumeSources | None = None,
         log: Logger,
@@ -84,7 +86,7 @@ class Containerizer:
         self.volumes = Volumes(work.root)
         self._containers = runtime / "containers"
         self._groups = runtime / "groups"
-        self._shared = SharedNetworks(networks, runtime / "networks", launchers, launcher)
+        self._shared = SharedNamespaces(networks, runtime / "networks", launchers, launcher, rules)
         self._networks = networks
         self.gids = gids
         self._sources = sources or VolumeSources()
@@ -191,13 +193,16 @@ class Containerizer:
         backend = self._backend(box)
         if not docker:
             plan = dataclasses.replace(plan, container=await self.with_sources(plan.container, box))
+        plan = in_group(plan, holder)
         gated = self._join(plan, box, holder)
         with self.pending.during(backend.name, "prepare", box.container_id):
             await backend.prepare(plan, box, variables)
-        if holder is not None:
+        if holder is not None and holder.networked:
             self._networks.enter(box, holder.pid)
         elif gated:
             self._networks.gate(box)
+        if holder is not None and holder.ipc:
+            shared_ipc.enter(box, holder.pid)
         with self.pending.during("launcher", "fork", box.container_id):
             pid = await self._supervisor(box).start(box)
         if box.pid is None:
@@ -213,13 +218,26 @@ class Containerizer:
             return container
         return msgspec.structs.replace(container, volumes=await self._sources.resolve(container.volumes, box))
 
+    def join_parent(self, box: Box, parent: Box) -> bool:
+        """Note that a nested container has its parent's network; False: that is the machine's."""
+        if not files_of(parent):
+            return False
+        self._networks.join(box, parent)
+        return True
+
+    def enter_parent(self, box: Box, parent: Box) -> None:
+        """Make the launch script of ``box``, which has joined, run in the network of ``parent``.   Errors: ContainerError."""
+        if parent.pid is None:
+            raise ContainerError(f"container {parent.container_id} has not started")
+        self._networks.enter(box, parent.pid)
+
     async def give_back(self, box: Box) -> None:
         """Errors: ContainerError."""
         await self._sources.give_back(box)
 
     def _join(self, plan: Plan, box: Box, holder: Holder | None) -> bool:
         """Note which networks the container shall have; whether its start has to wait for them.   Errors: NetworkError."""
-        if holder is not None:
+        if holder is not None and holder.networked:
             self._networks.join(box, holder.box)
             return False
         if box.mark.backend == "docker" or plan.container is None:

@@ -29,6 +29,8 @@ class Guest:
     output: Path | None = None
     """Folder whose ``stdout`` and ``stderr`` it appends to; None: it inherits."""
     rlimits: RLimitInfo | None = None
+    mounts: tuple[tuple[str, str, bool], ...] = ()
+    """(source, target, read only) of what it alone sees, on the machine's own files."""
     join: bool = True
     """Its script puts itself into the container's control groups; False: its starter does."""
 

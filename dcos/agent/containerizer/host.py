@@ -16,7 +16,7 @@ import msgspec
 from dcos.agent.containerizer import processes, terminal
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
-from dcos.agent.containerizer.confine import confining, has_own_pids, joining
+from dcos.agent.containerizer.confine import confining, has_own_pids, joining, mounting
 from dcos.agent.containerizer.enter import entry_script, group_files
 from dcos.agent.containerizer.guest import Entry, Guest, Host
 from dcos.agent.containerizer.memory_report import read_report, with_memory
@@ -48,7 +48,7 @@ class HostBackend:
             program, argv = command_argv(plan.command)
             linux = plan.container.linux_info if plan.container is not None else None
             capabilities = self._rules.capabilities(linux)
-            confinement = self._rules.confinement(linux, capabilities)
+            confinement = self._rules.confinement(linux, capabilities, in_group=plan.group_ipc)
         except (NoCommand, NotAllowed, SeccompError) as error:
             raise LaunchError(str(error)) from error
         tty = terminal.wanted(plan.container)
@@ -121,7 +121,7 @@ class HostBackend:
             groups=groups,
             tty=guest.tty,
             capabilities=_capabilities(box),
-            joining=joining(box),
+            joining=[*mounting(folder, guest.mounts), *joining(box)],
             extra_groups=box.mark.groups,
         )
         write_atomic(script, entry, mode=0o700)

@@ -123,16 +123,22 @@ class Networks:
 
     # ---- networks that a group shares --------------------------------------------------------------------------------
 
-    async def hold(self, box: Box, launcher: Launcher, infos: Sequence[NetworkInfo], hostname: str | None) -> int:
-        """The process of ``box`` that holds a group's network, started if there is none.   Errors: LaunchError."""
+    async def hold(
+        self, box: Box, launcher: Launcher, infos: Sequence[NetworkInfo], hostname: str | None, waits: str
+    ) -> int:
+        """The process of ``box`` that holds a group's network (if it has any), started if there is none.
+
+        ``waits``: the script of a process that waits for ever.   Errors: LaunchError.
+        """
         found = await launcher.find(box) if box.directory.exists() else None
         if isinstance(found, Running) and not is_waiting(box):
             return found.pid
         box.save()
         try:
-            self.begin(box, infos, hostname)
-            write_atomic(box.launch, "#!/bin/sh\nexec sleep infinity\n", mode=0o700)
-            self.gate(box)
+            networked = self.begin(box, infos, hostname)
+            write_atomic(box.launch, waits, mode=0o700)
+            if networked:
+                self.gate(box)
             pid = await launcher.start(box)
             if box.pid is None:
                 box.save_pid(pid)
@@ -151,8 +157,8 @@ class Networks:
 
     @staticmethod
     def join(box: Box, holder: Box) -> None:
-        """Note that ``box`` has the network of ``holder``."""
-        write_atomic(box.directory / _SHARED, str(holder.directory), mode=0o600)
+        """Note that ``box`` has the network that ``holder`` has."""
+        write_atomic(box.directory / _SHARED, str(_home(holder)), mode=0o600)
 
     @staticmethod
     def enter(box: Box, pid: int) -> None:

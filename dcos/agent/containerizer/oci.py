@@ -108,7 +108,7 @@ class OciBackend:
             argv = image_argv(plan.command, unpacked.config.entrypoint, unpacked.config.cmd)
             user = self._user(plan, unpacked)
             user = replace(user, groups=(*user.groups, *box.mark.groups))
-            privileges = self._privileges(container.linux_info)
+            privileges = self._privileges(container.linux_info, in_group=plan.group_ipc)
         except (NoCommand, ValueError) as error:
             raise LaunchError(str(error)) from error
         own = self._provisioner / box.container_id
@@ -149,15 +149,15 @@ class OciBackend:
             return account_in(unpacked.rootfs, unpacked.config.user)
         return User(0, 0)
 
-    def _privileges(self, info: LinuxInfo | None) -> dict[str, Any]:
-        """As ``runtime_spec`` takes them.   Errors: NotAllowed, SeccompError."""
+    def _privileges(self, info: LinuxInfo | None, *, in_group: bool) -> dict[str, Any]:
+        """As ``runtime_spec`` takes them; runc is started in the IPC of a group.   Errors: NotAllowed, SeccompError."""
         rules = self._rules
         capabilities = rules.capabilities(info)
         return {
             "pid_namespace": rules.own_pid_namespace(info),
             "capabilities": capabilities,
             "seccomp": rules.seccomp(info, CAPABILITIES if capabilities is None else capabilities.bounding),
-            "shares_ipc": rules.shares_ipc(info),
+            "shares_ipc": in_group or rules.shares_ipc(info),
             "shm_bytes": rules.shm_bytes(info),
             "no_new_privileges": rules.no_new_privileges,
         }

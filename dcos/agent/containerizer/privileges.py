@@ -117,6 +117,14 @@ class PrivilegeRules:
             raise NotAllowed("shm_size: only a container with an IPC namespace of its own (ipc_mode PRIVATE) has one")
         return True
 
+    def shares_group_ipc(self, executor: LinuxInfo | None, info: LinuxInfo | None, *, image: bool) -> bool:
+        """Whether a group's task is in IPC that its executor holds for all of them."""
+        if executor is not None and executor.ipc_mode is LinuxInfoIpcMode.SHARE_PARENT:
+            return False
+        if info is not None and (info.ipc_mode is LinuxInfoIpcMode.PRIVATE or info.shm_size is not None):
+            return False
+        return image or "namespaces/ipc" in self.isolation
+
     def shm_bytes(self, info: LinuxInfo | None) -> int | None:
         """Size of a private /dev/shm; None: the runtime's. A task's is in MB."""
         if info is not None and info.shm_size is not None:
@@ -139,12 +147,15 @@ class PrivilegeRules:
     def no_new_privileges(self) -> bool:
         return "linux/nnp" in self.isolation
 
-    def confinement(self, info: LinuxInfo | None, capabilities: Capabilities | None) -> Confinement:
+    def confinement(
+        self, info: LinuxInfo | None, capabilities: Capabilities | None, *, in_group: bool = False
+    ) -> Confinement:
         """Of a command without an image, to which the machine's /dev/shm is shown unless it asks for its own.
 
+        ``in_group``: its IPC is that of its group already.
         Errors: NotAllowed, SeccompError.
         """
-        own_ipc = not self.shares_ipc(info) and "namespaces/ipc" in self.isolation
+        own_ipc = not in_group and not self.shares_ipc(info) and "namespaces/ipc" in self.isolation
         shm = None
         if info is not None and info.ipc_mode is LinuxInfoIpcMode.PRIVATE and own_ipc:
             shm = self.shm_bytes(info) or DEFAULT_SHM_BYTES

@@ -329,6 +329,8 @@ class Plan:
     """A task of a group: its sandbox lies inside the executor's."""
     group: str = ""
     """The run whose control group it shares; empty: it has one of its own."""
+    group_ipc: bool = False
+    """It is started in the IPC and with the /dev/shm of its group."""
 
 
 @dataclass(frozen=True, slots=True)

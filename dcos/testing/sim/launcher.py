@@ -125,6 +125,7 @@ class WholeContainers(Containerizer):
             oci=None,
             oci_unusable="not simulated",
             docker=lambda: self.docker,
+            rules=PrivilegeRules(),
             networks=Networks(Plugins(None, "")),
             fetcher=self.fetcher,
             settings=Settings(sandbox_directory="/mnt/mesos/sandbox", switch_user=False, enable_cfs=False),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from dcos.agent.containerizer import oci, processes
@@ -36,6 +37,7 @@ from dcos.model.v1.types import (
     NetworkInfoPortMapping,
     TaskInfo,
 )
+from dcos.testing.agent_containers import Containers, container_id
 
 Make = Callable[..., TaskInfo]
 BRIDGE = "dcos-test-cni"
@@ -287,3 +289,33 @@ async def test_an_agent_that_dies_before_the_network_is_there(
     assert last.reason == "REASON_AGENT_RESTARTED"
     assert not processes.alive(pid)
     assert (agent.sandbox("early") / "stdout").read_text() == ""
+
+
+async def test_a_nested_image_is_in_its_parent_s_network(
+    agent: Any, master: Any, make_task: Make, place: Place, image: str
+) -> None:
+    await started(agent, master, place)
+    await master.run(make_task("web", "sleep 1000", container=joined(NetworkInfo(name="bridged"))))
+    running = await master.state("web", "TASK_RUNNING")
+    root = running.container_status.container_id.value
+    address = running.container_status.network_infos[0].ip_addresses[0].ip_address
+    async with aiohttp.ClientSession() as session:
+        containers = Containers(agent.url, session)
+        body = {
+            "container_id": container_id(f"{root}.n"),
+            "command": {"value": "echo $MESOS_CONTAINER_IP; cat /etc/hosts; ls -l /proc/self/ns/net; sleep 1000"},
+            "container": {"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}}},
+        }
+        assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
+        out = agent.sandbox("web") / "containers/n/stdout"
+        await until(lambda: out.exists() and "net:" in out.read_text())
+        lines = out.read_text().splitlines()
+        assert lines[0] == address
+        assert any(line.startswith(f"{address} ") for line in lines)
+        assert lines[-1].endswith(namespace(next(iter(agent.container_pids().values()))))
+        assert (await containers.call("KILL_CONTAINER", {"container_id": container_id(f"{root}.n")}))[0] == 200
+        await containers.wait(f"{root}.n")
+    assert place.addresses == [address]
+    await master.kill("web")
+    await master.state("web", "TASK_KILLED")
+    await until(lambda: not place.addresses)
