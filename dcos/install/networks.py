@@ -34,8 +34,7 @@ def _bridge(arguments: Mapping[str, str]) -> dict[str, Any]:
         "delegate": {
             "type": "bridge",
             "bridge": BRIDGE,
-            "isDefaultGateway": True,
-            "forceAddress": False,
+            "isGateway": True,
             "ipMasq": True,
             "hairpinMode": True,
             "ipam": ipam,

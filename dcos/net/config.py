@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dcos.model.overlay import MIN_MTU, Settings
+from dcos.model.overlay import parse as parse_overlay
 from dcos.net.core.names import FORWARDERS
 from dcos.runtime import links
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
@@ -37,6 +39,17 @@ def _ip(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise ValueError(f"{text!r} is not an IP address") from None
+
+
+def overlay_network(text: str) -> Settings | None:
+    """Empty: none."""
+    return parse_overlay(json.loads(text)) if text.strip() else None
+
+
+def overlay_mtu(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < MIN_MTU:
+        raise ValueError(f"must be a number, at least {MIN_MTU}")
+    return int(text)
 
 
 def servers(text: str) -> tuple[Server, ...]:
@@ -118,6 +131,17 @@ class Config:
     max_named_ip: str = setting("11.255.255.255", "Last address for named virtual IPs.", parse=_ip)
     min_named_ip6: str = setting("fd01:c::", "First IPv6 address for named virtual IPs.", parse=_ip)
     max_named_ip6: str = setting("fd01:c::ffff:ffff:ffff:ffff", "Last IPv6 address for named virtual IPs.", parse=_ip)
+    overlay_enable: bool = setting(
+        False, "Make the overlay networks of overlay_network; needs --zk and manage_network."
+    )
+    overlay_network: Settings | None = setting(
+        None, "The overlay networks, as dcos_overlay_network of config.yaml in JSON.", parse=overlay_network
+    )
+    overlay_mtu: int = setting(1420, "Largest packet of the overlay, at least 552.", parse=overlay_mtu)
+    cni_config_dir: Path = setting(
+        Path("/opt/mesosphere/etc/dcos/network/cni"), "Where agents read networks: the overlay's are written there."
+    )
+    cni_data_dir: str = setting("/var/run/dcos/cni/networks", "Where plugins note which addresses containers have.")
     repair_interval: float = setting(30.0, "Seconds between comparisons with what the kernel really has.")
     poll_interval: float = setting(2.0, "How often a master without an event stream is asked, seconds.")
     search: str = setting("", "gen-resolvconf: the search line.")

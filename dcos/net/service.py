@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from dataclasses import replace
 from importlib import metadata
 
 from dcos.client.cluster import ClusterFollower
@@ -13,14 +14,15 @@ from dcos.client.mesos import MesosMaster, redirecting
 from dcos.model.cluster import ClusterState
 from dcos.model.layout import Layout
 from dcos.model.zone import Zone
-from dcos.net import api, balancer, resolvconf
+from dcos.net import api, balancer, leases, overlay, resolvconf
 from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
 from dcos.net.core.names import Node
 from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
-from dcos.net.place import Place, place_of
+from dcos.net.overlay import Overlay
+from dcos.net.place import place_of
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
 from dcos.runtime import http, links, log
@@ -31,8 +33,10 @@ from dcos.runtime.dns import Server
 from dcos.runtime.net import detect_ip
 from dcos.runtime.nft import Nft, NftError, why_not
 from dcos.runtime.settings import load_or_exit
+from dcos.store.base import StoreError
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
+from dcos.store.zookeeper import connect_url
 
 DEVICE = "spartan"
 _BINDALL_EVERY_S = 30.0
@@ -42,7 +46,13 @@ class Net:
     """What the node knows now, and everything made from it."""
 
     def __init__(
-        self, app: App[Config], node: Node, ranges: Ranges, forwarder: Forwarder, balance: Balancer | None
+        self,
+        app: App[Config],
+        node: Node,
+        ranges: Ranges,
+        forwarder: Forwarder,
+        balance: Balancer | None,
+        overlay_: Overlay | None = None,
     ) -> None:
         self.version = metadata.version("dcos")
         self.node = node
@@ -53,6 +63,7 @@ class Net:
         self._app = app
         self._forwarder = forwarder
         self._balance = balance
+        self._overlay = overlay_
         self._ranges = ranges
         self._complained: set[vips.BadLabel] = set()
 
@@ -106,6 +117,7 @@ class Net:
             ),
             ("mesos_listener_tasks", "gauge", "Tasks of the cluster.", len(self.state.tasks)),
             ("mesos_listener_agents", "gauge", "Agents of the cluster.", len(self.state.agents)),
+            *(self._overlay.metrics() if self._overlay else ()),
         ):
             lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value}"]
         return "\n".join(lines) + "\n"
@@ -170,7 +182,7 @@ async def _prepare_network(app: App[Config]) -> None:
         await links.ensure_device(
             DEVICE, [host for host, _ in config.dns_bind if host not in local_addresses(loopback=True)]
         )
-        if config.enable_lb and links.enable_forwarding():
+        if (config.enable_lb or config.overlay_enable) and links.enable_forwarding():
             app.log.info("forwarding_enabled")
     except links.LinkError as error:
         raise Exit(1, f"{error}; needs CAP_NET_ADMIN, or --no-manage_network") from error
@@ -195,6 +207,21 @@ def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None
     )
 
 
+def _overlay(config: Config, ip: str, masters: tuple[str, ...]) -> Overlay | None:
+    """Masters are part of it, so that they reach containers; they have no containers themselves."""
+    if not config.overlay_enable or not config.manage_network:
+        return None
+    if config.overlay_network is None or not config.zk:
+        raise Exit(2, "overlay_enable: give --overlay_network and --zk as well")
+    return Overlay(
+        replace(config.overlay_network, mtu=config.overlay_mtu),
+        ip,
+        bridges=ip not in masters,
+        configs=config.cni_config_dir,
+        data_dir=config.cni_data_dir,
+    )
+
+
 async def run(app: App[Config]) -> None:
     config = app.config
     masters = _masters(config)
@@ -209,7 +236,8 @@ async def run(app: App[Config]) -> None:
         min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
     )
     balance = _balancer(app, ip, ranges)
-    net = Net(app, node, ranges, forwarder, balance)
+    tunnels = _overlay(config, ip, masters)
+    net = Net(app, node, ranges, forwarder, balance, tunnels)
     await net.take(ClusterState())
     detect = (
         follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng)
@@ -235,24 +263,44 @@ async def run(app: App[Config]) -> None:
         app.spawn(_follow(app, follower, net), name="net")
         if balance is not None:
             app.spawn(balance.keep_repaired(config.repair_interval), name="repair")
+        if tunnels is not None:
+            app.spawn(tunnels.run(ZkUrl.parse(config.zk), config.repair_interval), name="overlay")
         app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in config.dns_bind), ip=ip)
         app.ready("forwarding")
         await asyncio.get_running_loop().create_future()  # until cancelled
 
 
-async def _cleanup(place: Place) -> int:
+async def _cleanup(config: Config) -> int:
+    place = place_of(config.loopback_cluster)
     try:
         await balancer.remove(Nft(), place)
         if not place.shared:
             await links.remove_device(DEVICE)
+        if config.overlay_network is not None:
+            await overlay.remove(config.overlay_network, config.cni_config_dir)
     except (NftError, links.LinkError) as error:
         print(f"dcos-net cleanup: {error}", file=sys.stderr)
         return 1
     return 0
 
 
+async def _release(config: Config, ip: str) -> int:
+    """Give back the overlay's number of a node that is gone for good."""
+    try:
+        store = await connect_url(ZkUrl.parse(config.zk))
+        try:
+            given_back = await leases.release(store, ip)
+        finally:
+            await store.close()
+    except (StoreError, ValueError) as error:
+        print(f"dcos-net release: {error}", file=sys.stderr)
+        return 1
+    print(f"{ip}: {'gave back ' + ', '.join(map(str, given_back)) if given_back else 'had no number'}")
+    return 0
+
+
 def main() -> int:
-    """``dcos-net [flags]``, ``dcos-net gen-resolvconf [flags]``, ``dcos-net cleanup [flags]``."""
+    """``dcos-net [flags]``, ``gen-resolvconf [flags]``, ``cleanup [flags]``, ``release ADDRESS [flags]``."""
     argv = sys.argv[1:]
     file = Layout.from_environ(os.environ).etc / "dcos-dns.json"
     if file.exists():
@@ -267,5 +315,12 @@ def main() -> int:
     if argv[:1] == ["cleanup"]:
         log.configure()
         config = load_or_exit(Config, argv[1:], os.environ, prefix=PREFIX, prog="dcos-net cleanup")
-        return asyncio.run(_cleanup(place_of(config.loopback_cluster)))
+        return asyncio.run(_cleanup(config))
+    if argv[:1] == ["release"]:
+        log.configure()
+        if len(argv) < 2 or not vips.is_address(argv[1]):
+            print("dcos-net release: give the address of a node that is gone for good", file=sys.stderr)
+            return 2
+        config = load_or_exit(Config, argv[2:], os.environ, prefix=PREFIX, prog="dcos-net release")
+        return asyncio.run(_release(config, argv[1]))
     return shell.main("dcos-net", Config, run, prefix=PREFIX, argv=argv)

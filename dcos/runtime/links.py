@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dcos.runtime.process import ProcessError, run
+from dcos.runtime.process import ProcessError, Result, run
 
 PROTOCOL = 13
 """Marks our routes, so that those the kernel or others made stay alone."""
@@ -29,14 +29,14 @@ async def ensure_device(name: str, addresses: Iterable[str] = ()) -> bool:
     changed = False
     device = await _device(name)
     if device is None:
-        await _change(f"link add name {name} type bridge", but="File exists", about=f"device {name}")
+        await change(f"link add name {name} type bridge", but="File exists", about=f"device {name}")
         device = await _device(name) or {}
         changed = True
     held = {address["local"] for address in device.get("addr_info", ())}
     commands = [f"addr add {address}/{_full(address)} dev {name}" for address in addresses if address not in held]
     if "UP" not in device.get("flags", ()):
         commands.append(f"link set dev {name} up")
-    await _change(*commands, about=f"device {name}")
+    await change(*commands, about=f"device {name}")
     return changed or bool(commands)
 
 
@@ -44,7 +44,7 @@ async def remove_device(name: str) -> bool:
     """Remove it with its addresses and routes; False where there is none."""
     if await _device(name) is None:
         return False
-    await _change(f"link del dev {name}", about=f"device {name}")
+    await change(f"link del dev {name}", about=f"device {name}")
     return True
 
 
@@ -52,7 +52,7 @@ async def routes(device: str, *, protocol: int = PROTOCOL) -> set[str]:
     """Destinations (``network/length``) of the routes in the main table that lead to ``device`` and are marked ``protocol``."""
     found = set()
     for family in ("-4", "-6"):
-        shown = await _show(family, "route", "show", "table", "main", "dev", device, "proto", str(protocol))
+        shown = await show(family, "route", "show", "table", "main", "dev", device, "proto", str(protocol))
         for route in shown or ():
             destination = str(route["dst"])
             found.add(destination if "/" in destination else f"{destination}/{_full(destination)}")
@@ -70,8 +70,8 @@ async def change_routes(
     """Routes to ``device``; ``source`` is the address that this node's own packets to IPv4 destinations get."""
     about = f"routes of {device}"
     tail = f"dev {device} proto {protocol}"
-    await _change(*(f"route del {destination} {tail}" for destination in remove), but="No such process", about=about)
-    await _change(
+    await change(*(f"route del {destination} {tail}" for destination in remove), but="No such process", about=about)
+    await change(
         *(
             f"route replace {destination} {tail}" + (f" src {source}" if source and ":" not in destination else "")
             for destination in add
@@ -94,34 +94,37 @@ def _full(address: str) -> int:
 
 
 async def _device(name: str) -> dict[str, Any] | None:
-    found = await _show("addr", "show", "dev", name)
+    found = await show("addr", "show", "dev", name)
     return found[0] if found else None
 
 
-async def _show(*words: str) -> list[dict[str, Any]] | None:
-    """What ``ip`` lists; None where there is no such device."""
+async def program(*words: str, input: bytes | None = None) -> Result:
+    """Run it and wait for its end."""
     try:
-        result = await run(["ip", "-j", *words], timeout_s=_TIMEOUT_S)
+        return await run(list(words), input=input, timeout_s=_TIMEOUT_S)
     except (ProcessError, TimeoutError) as error:
-        raise LinkError(str(error) or "ip took too long") from error
+        raise LinkError(str(error) or f"{words[0]} took too long") from error
+
+
+async def show(*words: str, program_name: str = "ip") -> list[dict[str, Any]] | None:
+    """What ``ip`` (or ``bridge``) lists; None where there is no such device."""
+    result = await program(program_name, "-j", *words)
     if result.ok:
         return msgspec.json.decode(result.stdout or b"[]", type=list[dict[str, Any]])
     said = result.stderr.decode(errors="replace").strip()
-    if "does not exist" in said or "Cannot find device" in said:
+    if any(words_ in said for words_ in ("does not exist", "Cannot find device", "No such")):
         return None
-    raise LinkError(f"ip {' '.join(words)}: {said}")
+    raise LinkError(f"{program_name} {' '.join(words)}: {said}")
 
 
-async def _change(*commands: str, about: str, but: str = "") -> None:
-    """Run ``commands`` in one go, all of them; ``but`` is the one refusal that does not matter."""
+async def change(*commands: str, about: str, but: str | tuple[str, ...] = (), program_name: str = "ip") -> None:
+    """Run ``commands`` in one go, all of them; a refusal that says any of ``but`` does not matter."""
     if not commands:
         return
-    try:
-        lines = "".join(f"{command}\n" for command in commands).encode()
-        result = await run(["ip", "-force", "-batch", "-"], input=lines, timeout_s=_TIMEOUT_S)
-    except (ProcessError, TimeoutError) as error:
-        raise LinkError(f"{about}: {error or 'ip took too long'}") from error
+    ignored = (but,) if isinstance(but, str) else but
+    lines = "".join(f"{command}\n" for command in commands).encode()
+    result = await program(program_name, "-force", "-batch", "-", input=lines)
     said = [line for line in result.stderr.decode(errors="replace").splitlines() if "Command failed" not in line]
-    refused = [line for line in said if not but or but not in line]
+    refused = [line for line in said if not any(one in line for one in ignored)]
     if refused:
         raise LinkError(f"{about}: {'; '.join(refused)[-1000:]}")

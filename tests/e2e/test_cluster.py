@@ -198,32 +198,37 @@ def test_secrets_are_for_their_owner_only(cluster: LocalCluster) -> None:
 # ---- networks of containers ------------------------------------------------------------------------------------------
 
 
-def test_an_app_in_bridge_mode(cluster: LocalCluster, tmp_path: Path) -> None:
-    """An address of its own on the agent's bridge; the agent's port and a VIP lead to it from every node; it reaches names."""
-    container = {"type": "MESOS", "portMappings": [{"containerPort": 8000, "labels": {"VIP_0": "/e2e-bridged:80"}}]}
+@pytest.mark.parametrize("network", ["mesos-bridge", "dcos"])
+def test_an_app_with_an_address_of_its_own(cluster: LocalCluster, tmp_path: Path, network: str) -> None:
+    """On the agent's bridge by its ports, on the overlay by its address, on both by a VIP: from every node. It finds names."""
+    name, bridge = f"e2e-{network}", network == "mesos-bridge"
+    mapping = {"containerPort": 8000, "labels": {"VIP_0": f"/{name}:80"}}
     command = "getent ahostsv4 leader.mesos >index.html && exec python3 -m http.server 8000"
-    app = {"id": "/e2e-bridged", "cmd": command, "cpus": 0.1, "mem": 64, "container": container}
+    joined = {"mode": "container/bridge"} if bridge else {"mode": "container", "name": network}
+    container = {"type": "MESOS", "portMappings": [mapping]}
+    app = {"id": f"/{name}", "cmd": command, "cpus": 0.1, "mem": 64, "container": container, "networks": [joined]}
     file = tmp_path / "app.json"
-    file.write_text(json.dumps({**app, "networks": [{"mode": "container/bridge"}]}))
+    file.write_text(json.dumps(app))
     cluster.dcos("marathon", "app", "add", str(file))
 
     def running() -> dict[str, Any]:
-        answer = cluster.get("/marathon/v2/apps//e2e-bridged/tasks", token=cluster.token())
+        answer = cluster.get(f"/marathon/v2/apps//{name}/tasks", token=cluster.token())
         (task,) = (one for one in answer.json()["tasks"] if one["state"] == "TASK_RUNNING")
         return dict(task)
 
     task = eventually("it runs", running, within_s=60)
-    assert task["ipAddresses"][0]["ipAddress"].startswith("172.31.254.")
-    by_port = f"http://{task['host']}:{task['ports'][0]}/"
+    address = task["ipAddresses"][0]["ipAddress"]
+    assert address.startswith("172.31.254." if bridge else "9.0.")
+    direct = f"{task['host']}:{task['ports'][0]}" if bridge else f"{address}:8000"
     for node in cluster.nodes():
-        for url in (by_port, "http://e2e-bridged.marathon.l4lb.thisdcos.directory/"):
-            answer = eventually(f"{url} from {node}", lambda n=node, u=url: fetched(cluster, n, u), within_s=30)
+        for at in (direct, f"{name}.marathon.l4lb.thisdcos.directory"):
+            answer = eventually(f"{at} from {node}", lambda n=node, a=at: fetched(cluster, n, a), within_s=30)
             assert cluster.ip("master1") in answer
-    cluster.dcos("marathon", "app", "remove", "/e2e-bridged")
+    cluster.dcos("marathon", "app", "remove", f"/{name}")
 
 
-def fetched(cluster: LocalCluster, node: str, url: str) -> str:
-    return cluster.sh(node, f"curl -sf -m 5 {url}")
+def fetched(cluster: LocalCluster, node: str, at: str) -> str:
+    return cluster.sh(node, f"curl -sf -m 5 http://{at}/")
 
 
 # ---- 3: tasks outlive the agent --------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dcos.model import overlay
+
 Rule = Callable[..., None]
 
 RESERVED_RESOLVERS = frozenset({"198.51.100.1", "198.51.100.2", "198.51.100.3"})
@@ -205,6 +207,20 @@ def password_is_hashed(superuser_password_hash: str) -> None:
 def named_range_is_ordered(dcos_l4lb_min_named_ip: str, dcos_l4lb_max_named_ip: str) -> None:
     low, high = ipv4(dcos_l4lb_min_named_ip), ipv4(dcos_l4lb_max_named_ip)
     _need(ipaddress.IPv4Address(low) < ipaddress.IPv4Address(high), f"{low} must be below {high}")
+
+
+def overlay_is_whole(dcos_overlay_network: str) -> None:
+    overlay.parse(json_value(dcos_overlay_network, dict))
+
+
+def default_overlay_is_there(dcos_overlay_network: str, dcos_overlay_network_default_name: str) -> None:
+    try:
+        listed = json_value(dcos_overlay_network, dict)["overlays"]
+        names = [one["name"] for one in listed]
+    except (ValueError, LookupError, TypeError):
+        return  # said by the rule of the other key
+    name = dcos_overlay_network_default_name
+    _need(name in names, f"must be one of dcos_overlay_network's names ({', '.join(map(str, names))}), not {name!r}")
 
 
 def weights_are_numbers(weights: str) -> None:

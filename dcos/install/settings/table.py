@@ -102,6 +102,26 @@ KEYS: tuple[Key, ...] = (
         rules=(rules.is_ipv4("dcos_l4lb_max_named_ip"), rules.named_range_is_ordered),
     ),
     # networks of containers
+    _yes("dcos_overlay_enable", "Whether containers may have addresses of their own that every node reaches."),
+    Key(
+        "dcos_overlay_network",
+        "Those networks: subnets, the length of a node's part, and where tunnels end.",
+        '{"vtep_subnet": "44.128.0.0/20", "vtep_mac_oui": "70:B3:D5:00:00:00", '
+        '"overlays": [{"name": "dcos", "subnet": "9.0.0.0/8", "prefix": 24}]}',
+        rules=(rules.overlay_is_whole,),
+    ),
+    Key(
+        "dcos_overlay_mtu",
+        "Largest packet of the overlay: that of the machines' network less 50, or smaller.",
+        "1420",
+        rules=(rules.is_integer("dcos_overlay_mtu", 552),),
+    ),
+    Key(
+        "dcos_overlay_network_default_name",
+        "Network of apps that name none in mode container.",
+        "dcos",
+        rules=(rules.default_overlay_is_there,),
+    ),
     Key(
         "dcos_ucr_default_bridge_network_name",
         "Network that bridge mode means for containers without Docker.",
@@ -182,14 +202,13 @@ KEYS: tuple[Key, ...] = (
     _fixed("mesos_dns_port", "Mesos-DNS.", "8123"),
 )
 
-_NETWORK = "overlay and calico networks come with a later version"
+_NETWORK = "calico networks come with a later version"
 _OBSERVED = "logs and metrics come with a later version"
 _LOGIN = "sign-in through outside identity providers comes with a later version"
 
 UNSUPPORTED: dict[str, str] = {
-    **dict.fromkeys(
-        ("dcos_overlay_enable", "dcos_overlay_network", "dcos_overlay_mtu", "dcos_overlay_config_attempts"), _NETWORK
-    ),
+    "dcos_overlay_config_attempts": "the overlay is tried until it works",
+    "dcos_overlay_network6_default_name": "IPv6 is not handled yet",
     **dict.fromkeys(("calico_enabled", "calico_network_cidr", "calico_vxlan_enabled"), _NETWORK),
     **dict.fromkeys(
         ("enable_ipv6", "dcos_l4lb_enable_ipv6", "dcos_l4lb_min_named_ip6", "dcos_l4lb_max_named_ip6"),

@@ -21,6 +21,13 @@ GOOD: dict[str, Any] = {
 }
 
 
+def overlay(**changes: Any) -> dict[str, Any]:
+    """``dcos_overlay_network`` with members of it, or of its one network, otherwise than usual."""
+    network = {"name": "dcos", "subnet": "9.0.0.0/8", "prefix": 24}
+    network |= {key: changes.pop(key) for key in ("name", "subnet", "subnet6", "prefix") if key in changes}
+    return {"vtep_subnet": "44.128.0.0/20", "vtep_mac_oui": "70:B3:D5:00:00:00", "overlays": [network], **changes}
+
+
 def resolved(**changes: Any) -> resolve.Resolved:
     user = {key: value for key, value in {**GOOD, **changes}.items() if value is not ...}
     return resolve.resolve(user, ROOT / "config")
@@ -60,6 +67,20 @@ def test_defaults_and_calculations() -> None:
         ("dcos_ucr_default_bridge_subnet", "172.31.254.1/24", "must be an IPv4 network like 172.31.254.0/24"),
         ("dcos_ucr_default_bridge_subnet", "172.31.254.0/31", "must have a prefix length of at most 30"),
         ("dcos_ucr_default_bridge_network_name", "a/b", "must be letters, digits"),
+        ("dcos_overlay_network", {}, "vtep_subnet: must be given"),
+        ("dcos_overlay_network", overlay(vtep_mac_oui="x"), "vtep_mac_oui: must be like 70:B3:D5:00:00:00"),
+        ("dcos_overlay_network", overlay(overlays=[]), "overlays: must be a list with at least one network"),
+        (
+            "dcos_overlay_network",
+            overlay(vtep_subnet="9.1.0.0/20"),
+            "dcos: 9.0.0.0/8 overlaps 9.1.0.0/20 of vtep_subnet",
+        ),
+        ("dcos_overlay_network", overlay(name="a" * 14), "overlays[0].name: must be at most 13"),
+        ("dcos_overlay_network", overlay(subnet="9.0.0.1/8"), "overlays[0].subnet: must be an IPv4 network"),
+        ("dcos_overlay_network", overlay(prefix=29), "overlays[0].prefix: must be a number from 8 to 28"),
+        ("dcos_overlay_network", overlay(subnet6="fd01:b::/64"), "IPv6 come with a later version"),
+        ("dcos_overlay_network_default_name", "other", "must be one of dcos_overlay_network's names (dcos)"),
+        ("dcos_overlay_mtu", 500, "must be at least 552"),
         ("resolvers", [], "at least one"),
         ("resolvers", ["198.51.100.2"], "it would ask itself"),
         ("resolvers", ["1.1.1.1:70000"], "port must be between 1 and 65535"),
@@ -119,9 +140,9 @@ def test_secrets_stay_out_of_what_may_be_read() -> None:
 
 
 def test_what_is_not_used_is_said() -> None:
-    found = resolved(dcos_overlay_enable=True, resolver=["1.1.1.1"], whatever="x")
+    found = resolved(calico_enabled=True, resolver=["1.1.1.1"], whatever="x")
     told = dict(found.warnings)
-    assert "later version" in told["dcos_overlay_enable"]
+    assert "later version" in told["calico_enabled"]
     assert told["resolver"].endswith("did you mean resolvers?")
     assert told["whatever"] == "is not a known key and is not used"
     assert not found.errors
