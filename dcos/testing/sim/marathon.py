@@ -199,6 +199,8 @@ class Clients:
         self._processes = processes
         self.wanted: dict[str, int] = {}
         self.deleting = False
+        self.superseded = False
+        """A deployment was cancelled, or another forced over it: what it had not replaced yet stays, as upstream's."""
 
     def leader(self) -> MarathonProcess | None:
         return next((one for one in self._processes if one.state is not None), None)
@@ -208,6 +210,8 @@ class Clients:
         rng, leader = self._world.rng, self.leader()
         app = rng.choice(("/app1", "/app2", POD))
         what = rng.random()
+        if leader is not None and leader.state is not None and leader.state.deployments:
+            self.superseded = True
         if what < 0.5 or app not in self.wanted:
             self.wanted[app] = rng.randint(0, 3)
         if leader is None or leader.state is None:
@@ -253,6 +257,7 @@ class Clients:
             elif app not in state.apps:
                 leader.ask(events.CreateApp({**_APP, "id": app, "instances": count}))
             elif state.apps[app].instances != count:
+                self.superseded = self.superseded or bool(state.deployments)
                 leader.ask(events.PutApps(((app, {"instances": count}),), force=True))
 
     def problems(self) -> list[str]:
@@ -268,7 +273,9 @@ class Clients:
         out += [
             f"{one.id} is of configuration {one.config_version}, wanted is {wanted.config_version}"
             for one in state.instances.values()
-            if (wanted := state.apps.get(one.app_id)) is not None and one.config_version != wanted.config_version
+            if not self.superseded
+            and (wanted := state.apps.get(one.app_id)) is not None
+            and one.config_version != wanted.config_version
         ]
         tasks = {}
         for instance, task in [(one, task) for one in state.instances.values() for task in one.tasks]:
