@@ -18,8 +18,9 @@ from dcos.net import api, balancer, leases, overlay, resolvconf
 from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
+from dcos.net.core.following import Following
 from dcos.net.core.names import Node
-from dcos.net.core.vips import Addresses, Ranges, Vips
+from dcos.net.core.vips import Ranges, Vips
 from dcos.net.forwarder import Forwarder
 from dcos.net.overlay import Overlay
 from dcos.net.place import place_of
@@ -64,15 +65,16 @@ class Net:
         self._forwarder = forwarder
         self._balance = balance
         self._overlay = overlay_
-        self._ranges = ranges
+        self._following = Following(ranges, node.ip, ipv6=app.config.enable_ipv6)
         self._complained: set[vips.BadLabel] = set()
 
     async def take(self, state: ClusterState) -> None:
         """The kernel first, then the names: who looks a virtual IP up can connect to it."""
-        found, given, zones = await asyncio.to_thread(self._make, state)
+        found, given, wanted = await asyncio.to_thread(self._following.take, self._with_vips(state))
         if self._balance is not None and state.revision:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
-            await self._balance.want(vips.services(found, given, self.node.ip), hosts)
+            await self._balance.want(wanted, hosts)
+        zones = await asyncio.to_thread(names.zones, state, given, self.node)
         self.vips, self.zones = found, zones
         self.state, self.state_at = state, self._app.clock.now()
         self._forwarder.swap(names.router(zones, [apex for apex, _ in self._app.config.forward_zones]))
@@ -81,12 +83,8 @@ class Net:
                 self._app.log.warning("bad_vip_label", task=bad.task_id, label=bad.label, rule=bad.rule)
         self._complained = set(found.bad)
 
-    def _make(self, state: ClusterState) -> tuple[Vips, Addresses, tuple[Zone, ...]]:
-        """In a thread: of a big cluster this takes a part of a second."""
-        config = self._app.config
-        found = vips.collect(state, ipv6=config.enable_ipv6) if config.enable_lb else Vips({}, ())
-        given = vips.addresses(found, self._ranges)
-        return found, given, names.zones(state, given, self.node)
+    def _with_vips(self, state: ClusterState) -> ClusterState:
+        return state if self._app.config.enable_lb else ClusterState()
 
     def metrics(self) -> str:
         """Prometheus text."""

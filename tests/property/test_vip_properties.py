@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcos.model import names
+from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, DiscoveryPort, MappedPort, RunningTask
+from dcos.model.v1.types import TaskState
 from dcos.net.core import ruleset, vips
+from dcos.net.core.following import Following
 from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Service, Target
 
@@ -104,6 +107,67 @@ def test_any_series_of_changes_ends_where_it_should(series: list[dict[Service, t
         served = {one: {table.targets[one, n] for n in range(count)} for one, count in table.vips.items()}
         assert served == {one: set(found) for one, found in wanted.items() if found}
         assert ruleset.transaction(wanted, table, 4) == ("", table)
+
+
+def task(number: int, vip: str, change: str) -> RunningTask:
+    """One of few variants; ``change`` is what makes it another than usual."""
+    state = {"killed": TaskState.TASK_KILLING, "lost": TaskState.TASK_UNREACHABLE, "early": TaskState.TASK_STARTING}
+    ports = tuple(
+        DiscoveryPort(8000 + index, "http", "tcp", (("VIP_0", label),)) for index, label in enumerate(vip.split())
+    )
+    return RunningTask(
+        id=f"t.{number}",
+        framework_id="FG"[number % 2],
+        agent_id=f"S{number % 3}",
+        name="t",
+        state=state.get(change, TaskState.TASK_RUNNING),
+        container_ips=("fd00::1",) if change == "ipv6" else (f"9.0.0.{number}",),
+        discovery_ports=ports,
+        mapped_ports=(MappedPort(31000 + number, 8000, "tcp"),) if change == "mapped" else (),
+        health_checked=change == "unhealthy",
+    )
+
+
+_VIPS = ["/a:80", "/a:80 /a:80", "/b:80 /b:443", "10.9.9.9:80", "11.0.0.1:80 /c:1", "[fd05::1]:80", "bad"]
+TASKS = st.builds(
+    task,
+    st.integers(1, 6),
+    st.sampled_from(_VIPS),
+    st.sampled_from(["", "killed", "lost", "early", "ipv6", "mapped", "unhealthy"]),
+)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> list[ClusterState]:
+    """In a series: most objects of a state are those of the one before."""
+    agents = {f"S{n}": ClusterAgent(id=f"S{n}", hostname="", ip=f"10.0.0.{n}", port=5051) for n in range(3)}
+    frameworks = {one: ClusterFramework(id=one, name=one) for one in "FG"}
+    tasks: dict[tuple[str, str], RunningTask] = {}
+    series: list[ClusterState] = []
+    for _ in range(draw(st.integers(1, 5))):
+        tasks = {key: one for key, one in tasks.items() if draw(st.integers(0, 3))}
+        tasks |= {(one.framework_id, one.id): one for one in draw(st.lists(TASKS, max_size=4))}
+        if draw(st.integers(0, 3)) == 0:
+            frameworks = {**frameworks, "G": ClusterFramework(id="G", name="other")}
+        if draw(st.integers(0, 3)) == 0:
+            agents = {key: one for key, one in agents.items() if key != "S1"}
+        series.append(ClusterState(revision=len(series) + 1, agents=agents, frameworks=frameworks, tasks=tasks))
+    return series
+
+
+@settings(max_examples=150)
+@given(states(), st.booleans())
+def test_following_gives_what_each_state_gives(series: list[ClusterState], ipv6: bool) -> None:
+    ranges, node = vips.Ranges(max4="11.0.0.5"), "10.0.0.2"
+    following = Following(ranges, node, ipv6=ipv6)
+    for state in series:
+        made = following.take(state)
+        found = vips.collect(state, ipv6=ipv6)
+        given_ = vips.addresses(found, ranges)
+        assert list(made.vips.backends.items()) == list(found.backends.items())
+        assert made.vips.bad == found.bad
+        assert made.addresses == given_
+        assert made.services == vips.services(found, given_, node)
 
 
 @given(LABELS)

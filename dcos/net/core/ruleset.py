@@ -75,14 +75,21 @@ class Table:
     targets: Mapping[Slot, Target] = field(default_factory=dict)
     known: frozenset[Service] = frozenset()
     classes: frozenset[int] = frozenset()
+    wanted: Mapping[Service, tuple[Target, ...]] | None = field(default=None, compare=False)
+    """What it was made for; None: it was read from the kernel."""
 
 
 def table_of(wanted: Mapping[Service, tuple[Target, ...]], before: Table) -> Table:
-    """The table for ``wanted``. Targets that stay keep their number, so that little changes."""
-    slots: dict[Slot, Target] = {}
-    counts: dict[Service, int] = {}
-    for service, all_targets in wanted.items():
-        targets = all_targets[:MAX_TARGETS]
+    """The table for ``wanted``. Targets that stay keep their number, so that little changes, and VIPs that stay cost nothing."""
+    # One that was read is made anew: what others put there, numbers beyond a VIP's count say, is left out.
+    counts, slots = ({}, {}) if before.wanted is None else (dict(before.vips), dict(before.targets))
+    known = before.wanted or {}
+    differing, gone = _differing(wanted, known)
+    for service in (*differing, *gone) if known else ():
+        for number in range(counts.pop(service, 0)):
+            del slots[service, number]
+    for service in differing:
+        targets = wanted[service][:MAX_TARGETS]
         if not targets:
             continue
         counts[service] = len(targets)
@@ -94,12 +101,23 @@ def table_of(wanted: Mapping[Service, tuple[Target, ...]], before: Table) -> Tab
         rest = iter([target for target in targets if target not in kept.values()])
         for number in range(len(targets)):
             slots[service, number] = kept[number] if number in kept else next(rest)
-    return Table(True, counts, slots, frozenset(wanted), frozenset(counts.values()) | before.classes)
+    names = (before.known - set(gone)).union(differing) if known else frozenset(wanted)
+    classes = before.classes | {counts[one] for one in differing if one in counts}
+    return Table(True, counts, slots, names, classes, wanted)
+
+
+def _differing(
+    wanted: Mapping[Service, tuple[Target, ...]], known: Mapping[Service, tuple[Target, ...]]
+) -> tuple[list[Service], list[Service]]:
+    """VIPs of ``wanted`` that are otherwise in ``known``, and those that are there only."""
+    return [one for one, targets in wanted.items() if known.get(one) != targets], [
+        one for one in known if one not in wanted
+    ]
 
 
 def of_version(wanted: Mapping[Service, tuple[Target, ...]], version: int) -> dict[Service, tuple[Target, ...]]:
     """The VIPs of one family."""
-    return {one: targets for one, targets in wanted.items() if ipaddress.ip_address(one.ip).version == version}
+    return {one: targets for one, targets in wanted.items() if (":" in one.ip) == (version == 6)}
 
 
 def transaction(
@@ -112,18 +130,30 @@ def transaction(
         after = table_of(wanted, Table())
         return _whole(after, family, name), after
     after = table_of(wanted, found)
+    services, slots = _candidates(found, after)
     lines = [_class(at, family, count) for count in sorted(after.classes - found.classes)]
-    gone = [one for one, count in found.vips.items() if after.vips.get(one) != count]
-    old = [slot for slot, target in found.targets.items() if after.targets.get(slot) != target]
+    gone = [one for one in services if one in found.vips and after.vips.get(one) != found.vips[one]]
+    old = [slot for slot in slots if slot in found.targets and after.targets.get(slot) != found.targets[slot]]
     lines += _elements("delete", at, "vips", [_service(one) for one in gone])
     lines += _elements("delete", at, "targets", [_slot(slot) for slot in old])
     lines += _elements("delete", at, "known", [_service(one) for one in found.known - after.known])
     lines += _elements("add", at, "known", [_service(one) for one in after.known - found.known])
-    new = {slot: target for slot, target in after.targets.items() if found.targets.get(slot) != target}
-    lines += _elements("add", at, "targets", [f"{_slot(slot)} : {_target(target)}" for slot, target in new.items()])
-    fresh = {one: count for one, count in after.vips.items() if found.vips.get(one) != count}
-    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{count}" for one, count in fresh.items()])
+    new = [slot for slot in slots if slot in after.targets and found.targets.get(slot) != after.targets[slot]]
+    lines += _elements("add", at, "targets", [f"{_slot(slot)} : {_target(after.targets[slot])}" for slot in new])
+    fresh = [one for one in services if one in after.vips and found.vips.get(one) != after.vips[one]]
+    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{after.vips[one]}" for one in fresh])
     return "".join(line + "\n" for line in lines), after
+
+
+def _candidates(found: Table, after: Table) -> tuple[Iterable[Service], Iterable[Slot]]:
+    """What may differ between two tables: everything, unless it is known what the first was made for."""
+    if found.wanted is None or after.wanted is None:
+        return dict.fromkeys((*found.vips, *after.vips)), dict.fromkeys((*found.targets, *after.targets))
+    differing, gone = _differing(after.wanted, found.wanted)
+    services = [*differing, *gone]
+    return services, [
+        (one, number) for one in services for number in range(max(found.vips.get(one, 0), after.vips.get(one, 0)))
+    ]
 
 
 def removal(version: int, name: str = TABLE) -> str:

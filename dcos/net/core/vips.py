@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dcos.model import names
-from dcos.model.cluster import ClusterState, DiscoveryPort, RunningTask
+from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, DiscoveryPort, RunningTask
 from dcos.model.v1.types import TaskState
 
 PROTOCOLS = ("tcp", "udp")
@@ -72,20 +72,39 @@ def collect(state: ClusterState, *, ipv6: bool = True) -> Vips:
     bad: list[BadLabel] = []
     for task in state.tasks.values():
         agent, framework = state.agents.get(task.agent_id), state.frameworks.get(task.framework_id)
-        if agent is None or framework is None or not is_address(agent.ip) or _preparing(task):
-            continue
-        for port in _vip_ports(task):
-            for label in port.labels:
-                try:
-                    vip = parse_label(label, port.protocol, framework.name)
-                except ValueError as error:
-                    bad.append(BadLabel(task.id, label, str(error)))
-                    continue
-                for backend in _backends(task, agent.ip, port):
-                    version = ipaddress.ip_address(backend.target.ip).version
-                    if (version == 4 or ipv6) and (vip.named or version == ipaddress.ip_address(vip.host).version):
-                        found.setdefault(vip, set()).add(backend)
-    return Vips({vip: tuple(sorted(found[vip], key=_order)) for vip in sorted(found)}, tuple(bad))
+        if agent is not None and framework is not None:
+            asked, wrong = asked_by(task, agent, framework, ipv6=ipv6)
+            bad += wrong
+            for vip, backend in asked:
+                found.setdefault(vip, set()).add(backend)
+    return Vips({vip: in_order(found[vip]) for vip in sorted(found)}, tuple(bad))
+
+
+def asked_by(
+    task: RunningTask, agent: ClusterAgent, framework: ClusterFramework, *, ipv6: bool
+) -> tuple[tuple[tuple[VipName, Backend], ...], tuple[BadLabel, ...]]:
+    """The VIPs that one task asks for, with what it serves them by."""
+    if _preparing(task) or not is_address(agent.ip):
+        return (), ()
+    found: list[tuple[VipName, Backend]] = []
+    bad: list[BadLabel] = []
+    for port in _vip_ports(task):
+        for label in port.labels:
+            try:
+                vip = parse_label(label, port.protocol, framework.name)
+            except ValueError as error:
+                bad.append(BadLabel(task.id, label, str(error)))
+                continue
+            for backend in _backends(task, agent.ip, port):
+                version = 6 if ":" in backend.target.ip else 4
+                if (version == 4 or ipv6) and (vip.named or version == ipaddress.ip_address(vip.host).version):
+                    found.append((vip, backend))
+    return tuple(found), tuple(bad)
+
+
+def in_order(backends: Iterable[Backend]) -> tuple[Backend, ...]:
+    """In the order that equal states give."""
+    return tuple(sorted(backends, key=_order))
 
 
 def _order(backend: Backend) -> tuple[object, ...]:
@@ -241,16 +260,23 @@ class Service(NamedTuple):
 
 def services(vips: Vips, given: Addresses, node_ip: str) -> dict[Service, tuple[Target, ...]]:
     """What the kernel of the node at ``node_ip`` should do. No targets: the VIP is known, connections are refused."""
-    wanted: dict[Service, tuple[Target, ...]] = {}
-    for vip, backends in vips.backends.items():
-        for table, version in ((given.v4, 4), (given.v6, 6)):
-            ip = table.get(vip.host) if vip.named else vip.host
-            mine = [one for one in backends if (":" in one.target.ip) == (version == 6)]
-            if ip is None or not mine or ipaddress.ip_address(ip).version != version:
-                continue
-            usable = [one for one in mine if one.reachable] or mine
-            targets = {
-                one.inside if one.inside and one.agent_ip == node_ip else one.target for one in usable if one.weight
-            }
-            wanted[Service(vip.protocol, ip, vip.port)] = tuple(sorted(targets))
-    return wanted
+    return dict(
+        one
+        for vip, backends in vips.backends.items()
+        for one in services_of(vip, backends, given.v4.get(vip.host), given.v6.get(vip.host), node_ip)
+    )
+
+
+def services_of(
+    vip: VipName, backends: tuple[Backend, ...], v4: str | None, v6: str | None, node_ip: str
+) -> Iterator[tuple[Service, tuple[Target, ...]]]:
+    """The same for one VIP; ``v4`` and ``v6``: its addresses if it is a named one."""
+    if not vip.named:
+        v4, v6 = (None, vip.host) if ":" in vip.host else (vip.host, None)
+    for ip, colon in ((v4, False), (v6, True)):
+        mine = [one for one in backends if (":" in one.target.ip) == colon]
+        if ip is None or not mine:
+            continue
+        usable = [one for one in mine if one.reachable] or mine
+        targets = {one.inside if one.inside and one.agent_ip == node_ip else one.target for one in usable if one.weight}
+        yield Service(vip.protocol, ip, vip.port), tuple(sorted(targets))
