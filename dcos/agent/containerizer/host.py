@@ -83,11 +83,16 @@ class HostBackend:
         return Running(pid)
 
     async def signal(self, box: Box, number: int) -> bool:
-        """With processes of its own, the task's parent outside is spared: it ends as the task does."""
+        """With processes of its own, the task's parent outside is spared once there is a task: it ends as that does.
+
+        Of its children one holds the namespace, the other is the task.
+        """
         pid = box.pid
         if number == signal.SIGKILL or pid is None or not has_own_pids(box):
             return False
-        processes.signal_all(processes.tree(pid) - {pid}, number)
+        look = processes.look()
+        begun = len(look.children.get(pid, ())) > 1
+        processes.signal_all(look.tree(pid) - ({pid} if begun else set()), number)
         return True
 
     async def judged(self, box: Box, end: Exit) -> Exit:

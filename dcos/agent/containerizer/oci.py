@@ -44,6 +44,9 @@ from dcos.runtime.process import ProcessError, run
 _RUNC_S = 60.0
 _IMAGE = "image"
 """File of a box: the unpacked image that its container's files lie on."""
+_REAPER = Path(__file__).parent / "shim" / "reaper.py"
+_REAPED = "reaped"
+"""Mark of a box: it ends exactly as its container does, not as runc tells it."""
 _GROUPS = Path("/sys/fs/cgroup")
 # A group of cgroup v2 that limits others holds no processes of its own.
 _STEP_ASIDE = (
@@ -185,7 +188,12 @@ class OciBackend:
     async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path, *, output: bool) -> str:
         quoted = {name: shlex.quote(str(value)) for name, value in (("root", rootfs), ("bundle", box.bundle))}
         # kept after its end, until it was looked at: its control group knows whether memory ran out
-        runc = shlex.join([*self._runc(), "run", "--keep", "--bundle", str(box.bundle), box.container_id])
+        runc = [*self._runc(), "run", "--keep", "--bundle", str(box.bundle)]
+        if output:
+            pid_file = str(box.directory / "first.pid")
+            runc = [sys.executable, "-I", "-S", str(_REAPER), pid_file, *runc, "--detach", "--pid-file", pid_file]
+            write_atomic(box.directory / _REAPED, "")
+        start = shlex.join([*runc, box.container_id])
         lines = [
             "#!/bin/sh",
             *(_STEP_ASIDE if self._systemd else ()),
@@ -201,13 +209,13 @@ class OciBackend:
                 await asyncio.to_thread((own / part).mkdir, parents=True, exist_ok=True)
             options = f"lowerdir={unpacked.rootfs},upperdir={own / 'upper'},workdir={own / 'work'}"
             lines.append(f"mount -t overlay overlay -o {shlex.quote(options)} {quoted['root']} || exit 125")
-            lines.append(f"exec {runc}")
+            lines.append(f"exec {start}")
             inner = box.directory / "inner"
             write_atomic(inner, "\n".join(lines) + "\n", mode=0o700)
             return f"#!/bin/sh\nexec unshare --mount --propagation private /bin/sh {shlex.quote(str(inner))}\n"
         await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
         await run(["cp", "-a", "--reflink=auto", f"{unpacked.rootfs}/.", rootfs], timeout_s=600.0, check=True)
-        return "\n".join([*lines, f"exec {runc}"]) + "\n"
+        return "\n".join([*lines, f"exec {start}"]) + "\n"
 
     async def _can_overlay(self) -> bool:
         """Whether overlayfs can be mounted over our store; found out once."""
@@ -242,8 +250,8 @@ class OciBackend:
         return done.ok
 
     async def judged(self, box: Box, end: Exit) -> Exit:
-        """runc ends as the task did, but by exit status alone."""
-        if end.code is not None:
+        """In a terminal runc ends as the task did, but by exit status alone."""
+        if end.code is not None and not (box.directory / _REAPED).exists():
             end = Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
         report = read_report(box.memory)
         if report is None:

@@ -1,7 +1,6 @@
 """``--launcher=posix``: a shell beside each task keeps its exit status on disk (``shim/supervise.sh``).
 
-No limits are enforced, as with upstream's posix isolators. What a shell cannot say: a program that exits with 128 + n is
-reported as ended by signal n.
+No limits are enforced, as with upstream's posix isolators.
 """
 
 from __future__ import annotations
@@ -44,25 +43,23 @@ class PosixLauncher:
         """There are no limits."""
 
     async def find(self, box: Box) -> Found:
-        if (status := _number(box, "exit")) is not None:
-            return Ended(Exit.of_shell(status))
+        if (end := _end(box)) is not None:
+            return Ended(end)
         supervisor, pid = _number(box, "supervisor"), _number(box, "pid")
         if supervisor is None:
             return None
         if not self._supervised(box, supervisor):
             # it may have written its last word between our two looks
-            status = _number(box, "exit")
-            return Ended(Exit.of_shell(status) if status is not None else Exit())
+            return Ended(_end(box) or Exit())
         if pid is None:
             pid = await self._late_pid(box)
         return Running(pid)
 
     async def wait(self, box: Box) -> Exit:
         supervisor = _number(box, "supervisor")
-        if supervisor is not None and _number(box, "exit") is None and self._supervised(box, supervisor):
+        if supervisor is not None and _end(box) is None and self._supervised(box, supervisor):
             await processes.ended(supervisor)
-        status = _number(box, "exit")
-        return Exit() if status is None else Exit.of_shell(status)
+        return _end(box) or Exit()
 
     async def signal(self, box: Box, number: int) -> None:
         if (pid := _number(box, "pid")) is not None:
@@ -92,3 +89,17 @@ def _number(box: Box, name: str) -> int | None:
         return int((box.directory / name).read_text())
     except (OSError, ValueError):
         return None
+
+
+def _end(box: Box) -> Exit | None:
+    """What the supervising shell wrote; None: nothing yet. A number alone is from agents of old: the shell's own status."""
+    try:
+        *how, number = (box.directory / "exit").read_text().split()
+        status = int(number)
+    except (OSError, ValueError):
+        return None
+    if not how:
+        return Exit.of_shell(status)
+    if how == ["killed"]:
+        return Exit(signal=status & 0x7F, core_dumped=bool(status & 0x80))
+    return Exit(code=status)

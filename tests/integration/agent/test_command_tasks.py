@@ -37,6 +37,8 @@ def grace(seconds: float) -> KillPolicy:
     [
         ("exit 0", "TASK_FINISHED", "Command exited with status 0"),
         ("exit 3", "TASK_FAILED", "Command exited with status 3"),
+        ("exit 137", "TASK_FAILED", "Command exited with status 137"),
+        ("kill -INT $$", "TASK_FAILED", "Command terminated with signal Interrupt"),
         ("kill -9 $$", "TASK_FAILED", "Command terminated with signal Killed"),
         ("kill -SEGV $$", "TASK_FAILED", "Command terminated with signal Segmentation fault"),
     ],

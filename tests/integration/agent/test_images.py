@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator
@@ -111,3 +112,31 @@ async def test_an_image_that_is_not_there(running: Any, master: Any, make_task: 
     failed = await master.state("none", "TASK_FAILED")
     assert failed.reason == "REASON_CONTAINER_LAUNCH_FAILED"
     assert "Failed to provision image" in (failed.message or "")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("exit 137", "Command exited with status 137"),
+        ("kill -9 $$", "Command terminated with signal Killed"),
+        ("kill -INT $$", "Command terminated with signal Interrupt"),
+    ],
+)
+async def test_an_image_ends_as_its_command(
+    running: Any, master: Any, make_task: Make, image: str, command: str, message: str
+) -> None:
+    await master.run(make_task("ends", command, container=container(image)))
+    assert (await master.state("ends", "TASK_FAILED")).message == message
+
+
+async def test_an_image_is_asked_to_end(running: Any, master: Any, make_task: Make, image: str) -> None:
+    command = 'trap "echo asked; exit 0" TERM; echo ready; while :; do sleep 0.05; done'
+    await master.run(make_task("polite", command, container=container(image)))
+    await master.state("polite", "TASK_RUNNING")
+    out = running.sandbox("polite") / "stdout"
+    async with asyncio.timeout(30):
+        while not out.exists() or "ready" not in out.read_text():
+            await asyncio.sleep(0.05)
+    await master.kill("polite")
+    assert (await master.state("polite", "TASK_KILLED")).message == "Command exited with status 0"
+    assert out.read_text() == "ready\nasked\n"

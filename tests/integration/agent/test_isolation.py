@@ -25,11 +25,13 @@ from dcos.model.v1.types import (
     ContainerInfo,
     ContainerInfoMesosInfo,
     ContainerInfoType,
+    DurationInfo,
     HealthCheck,
     HealthCheckType,
     Image,
     ImageDocker,
     ImageType,
+    KillPolicy,
     LinuxInfo,
     LinuxInfoIpcMode,
     Resource,
@@ -254,9 +256,12 @@ async def test_namespaces_of_commands(place: Any, make_task: Make) -> None:
     assert not any(processes.alive(one) for one in members)
     for how, state, words in (
         ("exit 9", "TASK_FAILED", "Command exited with status 9"),
+        ("exit 143", "TASK_FAILED", "Command exited with status 143"),
         ("kill -SEGV $$", "TASK_FAILED", "Command terminated with signal Segmentation fault"),
+        ("kill -INT $$", "TASK_FAILED", "Command terminated with signal Interrupt"),
+        ("kill -QUIT $$", "TASK_FAILED", "Command terminated with signal Quit"),
     ):
-        assert await output(place, make_task(f"ends-{words[-9:]}", how, container=info), state) == words
+        assert await output(place, make_task(f"ends-{words.split()[-1]}", how, container=info), state) == words
 
 
 async def test_namespaces_that_a_command_shares(place: Any, make_task: Make) -> None:
@@ -302,3 +307,16 @@ async def test_output_is_rotated(place: Any, make_task: Make) -> None:
     await master.state("talks", "TASK_KILLED")
     assert first.startswith(b"line 1\n")
     assert len(first) > 60_000
+
+
+async def test_a_kill_while_a_command_s_namespace_is_made(place: Any, make_task: Make) -> None:
+    """However early it comes, SIGTERM is not lost: the task ends long before its grace does."""
+    master, _ = place
+    patient = KillPolicy(grace_period=DurationInfo(nanoseconds=60 * 10**9))
+    for number in range(6):
+        name = f"early-{number}"
+        await master.run(make_task(name, container=apart(), kill_policy=patient))
+        await master.state(name, "TASK_STARTING")
+        await asyncio.sleep(number * 0.01)
+        await master.kill(name)
+        assert (await master.state(name, "TASK_KILLED", timeout_s=30)).reason != "REASON_EXECUTOR_TERMINATED"

@@ -15,7 +15,9 @@ import msgspec
 import pytest
 
 from dcos.agent.containerizer import processes
-from dcos.agent.containerizer.posix import SHIM
+from dcos.agent.containerizer.box import Box, Mark
+from dcos.agent.containerizer.posix import SHIM, PosixLauncher
+from dcos.agent.core.exits import Exit
 from dcos.model.v1.types import ExecutorInfo, FrameworkID, FrameworkInfo, TaskID, TaskInfo, ValueScalar
 from dcos.wire import agent_link
 
@@ -165,7 +167,7 @@ async def test_a_wait_that_is_too_long_is_refused(agent: Any) -> None:
 def test_a_pid_is_told_once_it_leads_its_session(tmp_path: Path, box: Path) -> None:
     """Whoever is told it may signal all of the task's processes, however slow the machine is."""
     slow = tmp_path / "setsid"
-    slow.write_text('#!/bin/sh\n[ "$1" = --fork ] || sleep 0.3\nexec /usr/bin/setsid "$@"\n')
+    slow.write_text('#!/bin/sh\n[ "$2" != --wait ] || sleep 0.3\nexec /usr/bin/setsid "$@"\n')
     slow.chmod(0o755)
     subprocess.run(["/bin/sh", SHIM, box], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
     while not (box / "pid").exists():
@@ -176,7 +178,28 @@ def test_a_pid_is_told_once_it_leads_its_session(tmp_path: Path, box: Path) -> N
     os.killpg(pid, 9)
     while not (box / "exit").exists():
         time.sleep(0.01)
-    assert (box / "exit").read_text() == "137\n"
+    assert (box / "exit").read_text() == "killed 9\n"
+
+
+async def test_the_word_of_an_agent_of_old_counts(box: Path) -> None:
+    mark = Mark(launcher="posix", backend="host", sandbox="/nowhere")
+    (box / "exit").write_text("137\n")
+    assert await PosixLauncher().wait(Box(box.parent, box.name, mark)) == Exit(signal=9)
+
+
+def test_a_waiter_that_is_killed_tells_no_end(box: Path) -> None:
+    """The task lives on; what its end will be nobody can know."""
+    subprocess.run(["/bin/sh", SHIM, box], check=True)
+    while not (box / "pid").exists():
+        time.sleep(0.01)
+    pid, supervisor = int((box / "pid").read_text()), int((box / "supervisor").read_text())
+    (waiter,) = processes.look().children[supervisor]
+    os.kill(waiter, 15)
+    while processes.alive(supervisor):
+        time.sleep(0.01)
+    assert processes.alive(pid)
+    assert not (box / "exit").exists()
+    os.killpg(pid, 9)
 
 
 @pytest.fixture

@@ -39,4 +39,9 @@ mount --bind "/proc/$first/ns/pid_for_children" "$pids/namespace" || exit 125
 echo go >"$pids/go"
 read -r word <"$pids/up"
 [ "$word" = mounted ] || exit 125
-exec env --ignore-signal=INT --ignore-signal=QUIT nsenter --pid="$pids/namespace" -- env --default-signal=INT --default-signal=QUIT "$@"
+# what is typed at a terminal reaches us too, and is not for us
+if [ -t 0 ]; then
+    exec env --ignore-signal=INT --ignore-signal=QUIT \
+        nsenter --pid="$pids/namespace" -- env --default-signal=INT --default-signal=QUIT "$@"
+fi
+exec nsenter --pid="$pids/namespace" -- "$@"

@@ -4,9 +4,10 @@
 #   supervise.sh DIRECTORY
 #
 # DIRECTORY/launch is what to run; DIRECTORY/join, where it is there, names the control groups (their cgroup.procs, one a
-# line) to go into before. Written here, each by rename: supervisor (our pid), pid (the task's), exit (its status
-# as the shell tells it: above 128 means ended by signal status-128). Nobody needs to wait for us: we leave the caller's
-# session at once. A signal to us does not end the task; we only go after it.
+# line) to go into before. Written here, each by rename: supervisor (our pid), pid (the task's), exit ("exited" and its
+# status, or "killed" and the status that wait(2) gives of a signal). A shell cannot tell these apart, but setsid, which
+# waits for the task, complains of the latter. Nobody needs to wait for us: we leave the caller's session at once. A signal to
+# us does not end the task; we only go after it.
 set -u
 directory=$1
 
@@ -18,6 +19,8 @@ umask 077
 case "${2:-}" in
 '') exec setsid --fork /bin/sh "$0" "$directory" supervisor </dev/null >/dev/null 2>&1 ;;
 task)
+    # what was meant for us is setsid's complaint alone
+    exec 2>/dev/null
     # told by the task itself, which leads its session by now: who knows its pid can signal all of it
     put pid "$$"
     # a shell lets background children ignore INT and QUIT: env gives every signal its default back
@@ -33,13 +36,20 @@ fi
 put supervisor "$$"
 trap : HUP INT TERM QUIT
 
-setsid /bin/sh "$0" "$directory" task &
-task=$!
+LC_ALL=C setsid --fork --wait /bin/sh "$0" "$directory" task 2>"$directory/complaint" &
+waiter=$!
 
 while :; do
-    wait "$task"
+    wait "$waiter"
     status=$?
-    # a trapped signal ends the wait early: then the task, or its zombie, is still there
-    kill -0 "$task" 2>/dev/null || break
+    # a trapped signal ends the wait early: then the waiter, or its zombie, is still there
+    kill -0 "$waiter" 2>/dev/null || break
 done
-put exit "$status"
+if [ -s "$directory/complaint" ]; then
+    put exit "killed $status"
+elif [ "$status" -gt 128 ] && [ -e "$directory/pid" ] && kill -0 "$(cat "$directory/pid")" 2>/dev/null; then
+    # the waiter was killed, not the task: nobody will know how that ends
+    exit 1
+else
+    put exit "exited $status"
+fi
