@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dcos.agent import isolators
 from dcos.agent.settings_of_old import WithoutEffect
 from dcos.agent.volume_gids import parse_range, range_text
 from dcos.model.acls import Acls
@@ -292,6 +293,13 @@ class Config(WithoutEffect):
             out.append("--credential: a principal cannot be empty or have quotes or control characters")
         if not 0 <= self.executor_reregistration_timeout <= MAX_REREGISTRATION_S:
             out.append(f"--executor_reregistration_timeout: must not be more than {MAX_REREGISTRATION_S:g}secs")
+        if not (self.modules or self.modules_dir):
+            out += [f"--isolation: unknown isolator '{one}'" for one in isolators.unknown(self.isolation)]
+        for flag, names, known in (
+            ("containerizers", self.containerizers, ("mesos", "docker")),
+            ("image_providers", self.image_providers, ("docker", "appc")),
+        ):
+            out += [f"--{flag}: '{one}' is none of {', '.join(known)}" for one in names if one.lower() not in known]
         if self.authenticate_http_executors and self.jwt_secret_key is None:
             out.append("--jwt_secret_key must be specified when --authenticate_http_executors is set to true")
         return out

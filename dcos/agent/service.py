@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from dcos.agent import isolators
 from dcos.agent.api import Api
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
@@ -69,6 +70,8 @@ async def run(app: App[Config]) -> None:
     if problems:
         raise Exit(EXIT_SETTINGS, "; ".join(problems))
     access_settings.warn(app.log, config)
+    for isolator, why in isolators.idle(config.isolation).items():
+        app.log.warning("isolator_without_effect", isolator=isolator, why=why)
     work = WorkDir(config.work_dir.resolve())
     runtime = (
         config.runtime_dir or app.layout.root / "var/run/mesos"
@@ -82,6 +85,8 @@ async def run(app: App[Config]) -> None:
         follow = leaders(app)
     except (ValueError, AddressError, WireError) as error:
         raise Exit(EXIT_SETTINGS, str(error)) from error
+    if any(one.name == "gpus" for one in info.resources):
+        app.log.warning("gpus_are_only_counted", why="tasks are offered --resources of gpus, but get no device")
     for folder in (work.root, runtime):
         folder.mkdir(parents=True, exist_ok=True)
     endpoint = f"{config.advertise_ip or ip}:{info.port}"

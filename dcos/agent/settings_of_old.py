@@ -45,7 +45,7 @@ class WithoutEffect:
     cgroups_net_cls_primary_handle: str | None = inert(None, "There is no net_cls isolator.")
     cgroups_net_cls_secondary_handles: str | None = inert(None, "There is no net_cls isolator.")
     container_logger: str | None = inert(None, _NO_MODULES)
-    csi_plugin_config_dir: str | None = inert(None, "There are no storage plugins.")
+    csi_plugin_config_dir: str | None = inert(None, "There are no CSI volumes: a task that asks for one fails.")
     default_container_dns: str | None = inert(None, "Containers get the machine's DNS.")
     default_container_info: str | None = inert(None, "Containers are as their tasks say.")
     disk_profile_adaptor: str | None = inert(None, _NO_MODULES)
@@ -88,8 +88,10 @@ class WithoutEffect:
     qos_correction_interval_min: float = inert_time(0.0, _NO_OVERSUBSCRIPTION)
     quiet: bool = inert(False, _JOURNAL)
     resource_estimator: str | None = inert(None, _NO_OVERSUBSCRIPTION)
-    resource_provider_config_dir: str | None = inert(None, "There are no local resource providers.")
+    resource_provider_config_dir: str | None = inert(
+        None, "There are no local resource providers; agents' disks are --resources."
+    )
     revocable_cpu_low_priority: bool = inert(True, _NO_OVERSUBSCRIPTION)
     secret_resolver: str | None = inert(None, _NO_MODULES)
-    xfs_kill_containers: bool | None = inert(None, "There is no disk/xfs isolator.")
-    xfs_project_range: str | None = inert(None, "There is no disk/xfs isolator.")
+    xfs_kill_containers: bool | None = inert(None, "There is no disk/xfs isolator; disk/du measures.")
+    xfs_project_range: str | None = inert(None, "There is no disk/xfs isolator; disk/du measures.")

@@ -1,10 +1,13 @@
-"""Documents that follow from the service table: made again by ``python -m dcos.dev docs``, compared by ``check``."""
+"""Documents that follow from tables: made again by ``python -m dcos.dev docs``, compared by ``check``."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from dcos.agent.config import Config
+from dcos.agent.isolators import ALWAYS, BY_NAME, WITHOUT_EFFECT
 from dcos.registry import SERVICES, NodeRole, Service
 
 _SHORT = {NodeRole.MASTER: "M", NodeRole.AGENT: "A", NodeRole.PUBLIC_AGENT: "P"}
@@ -68,7 +71,40 @@ def services_page() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/reference/services.md": services_page}
+def agent_flags_page() -> str:
+    """docs/reference/agent-flags.md"""
+    rows = sorted(dataclasses.fields(Config), key=lambda row: row.name)
+    flags = _table(
+        ("flag", "what it does"),
+        (
+            (
+                ", ".join(f"`--{name}`" for name in (row.name, *row.metadata["flags"])),
+                f"*no effect:* {row.metadata['help']}" if row.metadata["inert"] else row.metadata["help"],
+            )
+            for row in rows
+        ),
+    )
+    kinds = ((ALWAYS, "always on: "), (BY_NAME, "when named: "), (WITHOUT_EFFECT, "*no effect:* "))
+    named = _table(
+        ("isolator", "what it does"),
+        sorted((f"`{name}`", kind + what) for some, kind in kinds for name, what in some.items()),
+    )
+    return (
+        "# Flags of the agent\n\nMade from `dcos/agent/config.py` and `dcos/agent/isolators.py` by "
+        "`python -m dcos.dev docs`.\n\n"
+        "Every flag of Mesos 1.11's agent is taken. One that has no effect here is said so in the log when it is given "
+        "(`flag_without_effect`, with the reason), and so is an isolator (`isolator_without_effect`). A flag, isolator, "
+        "containerizer or image provider that Mesos does not have ends the agent at its start with exit status 2; with "
+        "`--modules` or `--modules_dir`, isolators of other names are taken for theirs and do nothing. `gpus` in "
+        "`--resources` are counted and offered, but tasks get no device (`gpus_are_only_counted`).\n\n"
+        f"## Flags\n\n{flags}\n## Isolators\n\n{named}"
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/services.md": services_page,
+    "docs/reference/agent-flags.md": agent_flags_page,
+}
 
 
 def stale(root: Path) -> list[Path]:

@@ -45,8 +45,8 @@ def local(text: str) -> str:
 
 def warn(log: Logger, config: Any) -> None:
     """Once at start: what was given and does nothing, or does not do what its giver may think."""
-    for name in without_effect(config):
-        log.warning("flag_without_effect", flag=f"--{name}")
+    for name, why in without_effect(config).items():
+        log.warning("flag_without_effect", flag=f"--{name}", why=why)
     for name in config.__dataclass_fields__:
         value = getattr(config, name)
         if isinstance(value, CredentialsFile | CredentialFile) and value.open_to_others:

@@ -296,13 +296,13 @@ def flag_texts(config: Any) -> dict[str, str]:
     return out
 
 
-def without_effect(config: Any) -> list[str]:
-    """Names of settings that were given another value than the default, and do nothing here."""
-    return [
-        row.name
+def without_effect(config: Any) -> dict[str, str]:
+    """Settings that were given another value than the default and do nothing here: name to why."""
+    return {
+        row.name: row.metadata["help"]
         for row in dataclasses.fields(config)
         if row.metadata["inert"] and getattr(config, row.name) != row.default
-    ]
+    }
 
 
 def usage(config: type[Any], *, prefix: str, prog: str) -> str:
