@@ -1,6 +1,7 @@
 """Virtual IPs in the kernel: nftables tables and routes made equal to what is wanted.
 
-Between changes the tables are read back now and then and repaired. At the end of the process they stay, so that restarting this
+Between changes the tables are read back and repaired once anybody has changed any table, which the kernel's count of transactions
+tells for next to nothing. At the end of the process they stay, so that restarting this
 service disturbs no new connection either; ``remove`` is for when the service goes for good.
 Where several share a place, those whose turn it is not only remember what is wanted.
 """
@@ -8,6 +9,7 @@ Where several share a place, those whose turn it is not only remember what is wa
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
 
@@ -18,6 +20,8 @@ from dcos.net.place import USUAL, Place, Turn
 from dcos.runtime import links
 from dcos.runtime.log import get_logger
 from dcos.runtime.nft import Nft, NftError
+
+_LOOK_S = 1.0
 
 
 class Balancer:
@@ -35,11 +39,16 @@ class Balancer:
         self._versions = versions
         self._place = place
         self._turn = Turn(place.table) if place.shared else None
-        self._found: dict[int, Table | None] = {}
+        self._found: dict[int, Table] = {}
+        self._generation: int | None = None
+        """The kernel's count of transactions when ``_found`` was true; None: others may have come in between."""
+        self._applied = 0
         self._wanted: Mapping[Service, tuple[Target, ...]] | None = None
         self._hosts: frozenset[str] = frozenset()
         self._routed: set[str] | None = None
         """Destinations that were given routes; None: look at the kernel's."""
+        self._asked: tuple[set[str], frozenset[str]] | None = None
+        self._answer: set[str] = set()
         self._lock = asyncio.Lock()
         self._log = get_logger("l4lb")
 
@@ -52,12 +61,21 @@ class Balancer:
                 return
             try:
                 await self._routes()
-                for version in self._versions:
-                    await self._apply(version)
+                begin = self._generation if len(self._found) == len(self._versions) else self._nft.generation()
+                await self._apply_all(begin)
             except (NftError, links.LinkError) as error:
                 self.failures += 1
                 self._found.clear()
+                self._generation = None
                 self._log.error("apply_failed", error=str(error))
+
+    async def _apply_all(self, begin: int | None) -> None:
+        """``begin``: the kernel's count when what is believed of the tables was, or will be, true."""
+        before = self._applied
+        for version in self._versions:
+            await self._apply(version)
+        now = self._nft.generation()
+        self._generation = now if begin is not None and now == begin + self._applied - before else None
 
     async def _apply(self, version: int) -> None:
         assert self._wanted is not None
@@ -66,10 +84,12 @@ class Balancer:
             found = await self._read(version)
         wanted = ruleset.of_version(self._wanted, version)
         if version == 6 and not wanted and not found.sound:
+            self._found[version] = found
             return  # no table where nobody uses IPv6
         commands, after = await asyncio.to_thread(ruleset.transaction, wanted, found, version, self._place.table)
         if commands:
             await self._nft.apply(commands)
+            self._applied += 1
             self.changes += 1
             self._log.info("applied", version=version, vips=len(after.vips), targets=len(after.targets))
         self._found[version] = after
@@ -86,31 +106,31 @@ class Balancer:
             try:
                 self._routed = None
                 await self._routes()
+                if not self._is_touched():
+                    return
+                begin = self._nft.generation()
                 for version in self._versions:
                     believed = self._found.get(version)
                     found = await self._read(version)
-                    if believed is not None and found != believed and (found.sound or believed.sound):
-                        self.repairs += 1
-                        self._log.warning("repaired", version=version)
-                    self._found[version] = found
-                    await self._apply(version)
+                    if believed is None or found != believed:
+                        self._found[version] = found
+                        if believed is not None and (found.sound or believed.sound):
+                            self.repairs += 1
+                            self._log.warning("repaired", version=version)
+                await self._apply_all(begin)
             except (NftError, links.LinkError) as error:
                 self.failures += 1
                 self._found.clear()
+                self._generation = None
                 self._log.error("repair_failed", error=str(error))
+
+    def _is_touched(self) -> bool:
+        """Whether anybody may have changed the tables since they were known."""
+        return self._generation is None or self._nft.generation() != self._generation
 
     async def _routes(self) -> None:
         """Every virtual address needs a route, or this node's own processes could not even send to it."""
-        wanted = self._wanted or {}
-        networks = _networks(self._ranges.min4, self._ranges.max4)
-        if any(":" in one.ip for one in wanted):
-            networks |= _networks(self._ranges.min6, self._ranges.max6)
-        singles = {
-            f"{one.ip}/{128 if ':' in one.ip else 32}"
-            for one in wanted
-            if one.ip not in self._hosts and not _within(one.ip, networks)
-        }
-        goal = networks | singles
+        goal = self._goal({one.ip for one in self._wanted or ()})
         if goal == self._routed:
             return
         self._routed = None
@@ -124,16 +144,33 @@ class Balancer:
             )
         self._routed = goal
 
+    def _goal(self, addresses: set[str]) -> set[str]:
+        """Networks that have to have a route for ``addresses``."""
+        asked = (addresses, self._hosts)
+        if asked != self._asked:
+            networks = _networks(self._ranges.min4, self._ranges.max4)
+            if any(":" in one for one in addresses):
+                networks |= _networks(self._ranges.min6, self._ranges.max6)
+            outside = [one for one in addresses - self._hosts if not _within(one, networks)]
+            self._asked = asked
+            self._answer = networks | {f"{one}/{128 if ':' in one else 32}" for one in outside}
+        return self._answer
+
     def end(self) -> None:
         """Let another write; what is in the kernel stays."""
         if self._turn is not None:
             self._turn.end()
 
     async def keep_repaired(self, every_s: float) -> None:
-        """Compare for ever."""
+        """Compare for ever: soon after anybody changed any table, routes every ``every_s``. A twentieth of the time at most."""
+        loop = asyncio.get_running_loop()
+        took, due = 0.0, loop.time() + every_s
         while True:
-            await asyncio.sleep(every_s)
-            await self.repair()
+            await asyncio.sleep(max(min(_LOOK_S, every_s), 20 * took))
+            before = loop.time()
+            if self._wanted is not None and (before >= due or self._is_touched()):
+                await self.repair()
+                took, due = loop.time() - before, loop.time() + every_s
 
 
 def _networks(low: str, high: str) -> set[str]:
@@ -144,7 +181,12 @@ def _networks(low: str, high: str) -> set[str]:
 
 def _within(ip: str, networks: Iterable[str]) -> bool:
     address = ipaddress.ip_address(ip)
-    return any(address in ipaddress.ip_network(network) for network in networks)
+    return any(address in _parsed(network) for network in networks)
+
+
+@functools.cache
+def _parsed(network: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(network)
 
 
 async def remove(nft: Nft, place: Place) -> None:

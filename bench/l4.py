@@ -1,0 +1,199 @@
+"""Virtual IPs beside the direct way, and what 10,000 of them cost to load, to change and to follow.
+
+python bench/l4.py [--vips 10000] [--seconds 1] [--pairs 6]   (root; makes network namespaces of its own)
+
+A client and its balancer are one namespace, the server another behind a cable. Direct and by VIP take turns; printed are
+medians of the pairs' ratios, in connections (or bytes) a second and in CPU time of the client's process, in which the
+kernel does its part of the work: that ratio is the one to trust on a machine that has other things to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import dataclasses
+import os
+import select
+import signal
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, DiscoveryPort, Leader, RunningTask
+from dcos.model.v1.types import TaskState
+from dcos.net.balancer import Balancer
+from dcos.net.core.following import Following
+from dcos.net.core.vips import Ranges
+from dcos.runtime.nft import Nft
+from dcos.testing import netns
+
+CLIENT, SERVER, PORT, SINK = "10.77.0.1", "10.77.0.2", 31000, 31001
+BACKENDS = 3
+
+
+def make_state(vips: int) -> ClusterState:
+    """Apps of three tasks with a VIP each; the first app, and the second for throughput, are served by ``SERVER``."""
+    agents = {
+        f"S{n}": ClusterAgent(id=f"S{n}", hostname="", ip=f"10.{n >> 8}.{n & 255}.1", port=5051) for n in range(1000)
+    }
+    agents["here"] = ClusterAgent(id="here", hostname="", ip=SERVER, port=5051)
+    tasks = {}
+    for app in range(vips):
+        for number in range(1 if app < 2 else BACKENDS):
+            labels = (("VIP_0", f"/app-{app}:80"), ("network-scope", "host"))
+            port = (PORT, SINK)[app] if app < 2 else 31000 + app % 1000
+            tasks["F", f"app-{app}.{number}"] = RunningTask(
+                id=f"app-{app}.{number}",
+                framework_id="F",
+                agent_id="here" if app < 2 else f"S{(app * 3 + number) % 1000}",
+                name=f"app-{app}",
+                state=TaskState.TASK_RUNNING,
+                discovery_ports=(DiscoveryPort(number=port, name="web", protocol="tcp", labels=labels),),
+            )
+    frameworks = {"F": ClusterFramework(id="F", name="marathon")}
+    return ClusterState(
+        revision=1, leader=Leader(ip=CLIENT, port=5050), agents=agents, frameworks=frameworks, tasks=tasks
+    )
+
+
+def enter(space: netns.Namespace) -> None:
+    """This process and all of its threads to come live in ``space`` from now on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(f"/run/netns/{space.name}", os.O_RDONLY)
+    if libc.setns(descriptor, 0x40000000):
+        raise OSError(ctypes.get_errno(), "setns")
+    os.close(descriptor)
+
+
+def serve(space: netns.Namespace) -> int:
+    """A process that takes connections and ends them, and one port that swallows bytes; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    enter(space)
+    accepting, sinking = (socket.create_server((SERVER, port), backlog=4096) for port in (PORT, SINK))
+    sinks: list[socket.socket] = []
+    while True:
+        for ready in select.select([accepting, sinking, *sinks], [], [])[0]:
+            if ready is accepting:
+                ready.accept()[0].close()
+            elif ready is sinking:
+                sinks.append(ready.accept()[0])
+            elif not ready.recv(1 << 20):
+                sinks.remove(ready)
+                ready.close()
+
+
+def connect(ip: str, port: int, seconds: float) -> tuple[float, float]:
+    """Connections a second, and microseconds of CPU for each."""
+    count, cpu, end = 0, time.process_time(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        with socket.create_connection((ip, port), timeout=5) as one:
+            one.recv(1)
+        count += 1
+    return count / seconds, (time.process_time() - cpu) / count * 1e6
+
+
+def push(ip: str, port: int, seconds: float) -> tuple[float, float]:
+    """Gbit a second, and milliseconds of CPU for each Gbit."""
+    block, sent = bytes(1 << 18), 0
+    with socket.create_connection((ip, port), timeout=5) as one:
+        cpu, end = time.process_time(), time.monotonic() + seconds
+        while time.monotonic() < end:
+            sent += one.send(block)
+        cpu = time.process_time() - cpu
+    gbit = sent * 8 / 1e9
+    return gbit / seconds, cpu / gbit * 1e3
+
+
+def pairs(
+    what: str, unit: str, run: Callable[[str, int], tuple[float, float]], port: int, vip: str, count: int
+) -> None:
+    both = [(run(SERVER, port), run(vip, 80)) for _ in range(count)]
+    rate = statistics.median(by_vip[0] / direct[0] for direct, by_vip in both)
+    cpu = statistics.median(by_vip[1] / direct[1] for direct, by_vip in both)
+    best = max(direct[0] for direct, _ in both), max(by_vip[0] for _, by_vip in both)
+    print(f"{what:<28}{rate:>7.2f} x direct (best {best[1]:,.1f} of {best[0]:,.1f} {unit}), CPU {cpu:.2f} x direct")
+
+
+class Clock:
+    """Wall and CPU seconds between two looks."""
+
+    def __init__(self) -> None:
+        self.look()
+
+    def look(self) -> tuple[float, float]:
+        now = time.monotonic(), time.process_time() + sum(os.times()[2:4])
+        before = getattr(self, "at", now)
+        self.at = now
+        return now[0] - before[0], now[1] - before[1]
+
+
+async def costs(vips: int) -> tuple[str, str]:
+    """Loads ``vips`` virtual IPs and changes tasks; the addresses of the first two."""
+    state = make_state(vips)
+    following, balancer = Following(Ranges(), CLIENT), Balancer(Nft(), Ranges(), node_ip=CLIENT, versions=(4,))
+    clock = Clock()
+
+    def say(what: str) -> None:
+        wall, cpu = clock.look()
+        print(f"{what:<44}{cpu * 1e3:>9.1f} ms CPU {wall * 1e3:>9.1f} ms", flush=True)
+
+    made = following.take(state)
+    say(f"{vips} VIPs x {BACKENDS}: decide, the first time")
+    await balancer.want(made.services)
+    say("   load into the kernel, with routes")
+    for what, changes in (
+        ("a task is being killed", {"state": TaskState.TASK_KILLING}),
+        ("it is another one's turn", {"state": TaskState.TASK_RUNNING}),
+    ):
+        key = ("F", f"app-{vips // 2}.1")
+        tasks = {**state.tasks, key: msgspec.structs.replace(state.tasks[key], **changes)}
+        state = dataclasses.replace(state, revision=state.revision + 1, tasks=tasks)
+        clock.look()
+        made = following.take(state)
+        say(f"{what}: decide")
+        await balancer.want(made.services)
+        say("   one transaction")
+    await balancer.repair()
+    say("compare with the kernel, nobody touched it")
+    await Nft().apply("add table ip somebody_else\n")
+    clock.look()
+    await balancer.repair()
+    say("compare with the kernel, somebody did")
+    return tuple(made.addresses.v4[f"app-{number}.marathon"] for number in (0, 1))  # type: ignore[return-value]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vips", type=int, default=10000)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--pairs", type=int, default=6)
+    given = parser.parse_args()
+    trouble = netns.why_not()
+    if trouble:
+        sys.exit(trouble)
+    with netns.namespaces("client", "server") as (client, server):
+        netns.join(client, f"{CLIENT}/24", server, f"{SERVER}/24")
+        server.run("sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=0")
+        client.run("sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=0")
+        backend = serve(server)
+        try:
+            back = os.open("/proc/self/ns/net", os.O_RDONLY)
+            enter(client)
+            web, sink = asyncio.run(costs(given.vips))
+            pairs("connections", "a second", lambda ip, port: connect(ip, port, given.seconds), PORT, web, given.pairs)
+            pairs("throughput", "Gbit/s", lambda ip, port: push(ip, port, given.seconds), SINK, sink, given.pairs)
+            ctypes.CDLL(None).setns(back, 0x40000000)
+        finally:
+            os.kill(backend, signal.SIGKILL)
+            os.waitpid(backend, 0)
+
+
+if __name__ == "__main__":
+    main()
