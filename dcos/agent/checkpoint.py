@@ -2,7 +2,7 @@
 
     meta/boot_id
     meta/resources/resources_and_operations.state
-    meta/slaves/{latest,<S>/{slave.info,drain_config}}
+    meta/slaves/{latest,<S>/{slave.info,drain.config}}
     meta/slaves/<S>/frameworks/<F>/framework.info
     meta/.../executors/<E>/executor.info
     meta/.../executors/<E>/runs/{latest,<C>/{executor.sentinel,http.marker,tasks/<T>/{task.info,task.updates}}}
@@ -124,11 +124,11 @@ class Checkpoints:
 
     def drain(self, agent_id: str) -> DrainConfig | None:
         """What an operator's drain said, while that goes on.   Errors: CheckpointError."""
-        path = self._slave(agent_id) / "drain_config"
+        path = self._slave(agent_id) / "drain.config"
         return _read(path, DrainConfig) if path.exists() else None
 
     def save_drain(self, agent_id: str, config: DrainConfig | None) -> None:
-        path = self._slave(agent_id) / "drain_config"
+        path = self._slave(agent_id) / "drain.config"
         if config is None:
             path.unlink(missing_ok=True)
         else:

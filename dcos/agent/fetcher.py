@@ -130,6 +130,9 @@ class Fetcher:
                     await self._put(kept, wanted.name, sandbox, user)
             finally:
                 self._in_use[kept] -= 1
+        elif uri.cache and archive and not wanted.scheme:
+            # what lies on this machine needs no copy to be read from
+            await self._extract(Path(wanted.location), wanted.name, sandbox, user)
         else:
             await self._bring(wanted, sandbox, user)
             if archive:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import bz2
 import gzip
 import io
 import itertools
 import lzma
+import os
+import shutil
 import tarfile
 import time
 import zipfile
@@ -19,6 +22,7 @@ from aiohttp import web
 from dcos.agent.fetcher import Fetcher, FetchError
 from dcos.model.v1.types import CommandInfoURI
 from dcos.testing.ports import free_port
+from dcos.testing.users import ME, SOMEBODY
 
 Make = Callable[..., Fetcher]
 
@@ -27,12 +31,14 @@ Make = Callable[..., Fetcher]
 def make(tmp_path: Path) -> Make:
     moments = itertools.count(time.time() + 60)
 
-    def build(cache_bytes: int = 1000, home: str | None = None, hadoop: str | None = None) -> Fetcher:
+    def build(
+        cache_bytes: int = 1000, home: str | None = None, hadoop: str | None = None, stall_s: float = 5.0
+    ) -> Fetcher:
         return Fetcher(
             cache_dir=tmp_path / "cache",
             cache_bytes=cache_bytes,
             frameworks_home=home,
-            stall_s=5.0,
+            stall_s=stall_s,
             now=lambda: next(moments),
             hadoop_home=hadoop,
         )
@@ -138,13 +144,22 @@ async def origin() -> AsyncIterator[tuple[str, list[str]]]:
     async def serve(request: web.Request) -> web.Response:
         asked.append(request.path)
         name = request.path.strip("/")
+        if name == "slow":
+            await asyncio.sleep(0.3)
+        if name == "stalls":
+            stream = web.StreamResponse(headers={"Content-Length": "1000"})
+            await stream.prepare(request)
+            await stream.write(b"x")
+            await asyncio.sleep(30)
+        if name == "moved":
+            raise web.HTTPFound("/there")
         if name.endswith(".zip"):
             return web.Response(body=archive(name))
         return web.Response(body=b"x" * (2000 if name == "big" else 400))
 
     app = web.Application()
     app.router.add_get("/{path:.*}", serve)
-    runner = web.AppRunner(app, handle_signals=False)
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -161,6 +176,59 @@ async def test_the_cache_has_a_size(make: Make, sandbox: Path, origin: tuple[str
         assert fetcher.cache_used() <= 1000
     assert [one.strip("/") for one in asked] == ["a", "b", "c", "b", "big", "big", "big", "big"]
     assert (sandbox / "big").stat().st_size == 2000
+
+
+async def test_a_download_that_stands_still_is_given_up(
+    make: Make, sandbox: Path, origin: tuple[str, list[str]]
+) -> None:
+    url, _ = origin
+    with pytest.raises(FetchError, match=r"Failed to fetch 'http://.*/stalls'"):
+        await make(stall_s=1.0).fetch((CommandInfoURI(value=f"{url}/stalls"),), sandbox, None)
+
+
+async def test_who_wants_the_same_waits_for_the_first(make: Make, sandbox: Path, origin: tuple[str, list[str]]) -> None:
+    url, asked = origin
+    fetcher = make()
+    wanted = [CommandInfoURI(value=f"{url}/slow", cache=True, output_file=f"of/{number}") for number in range(3)]
+    await asyncio.gather(*(fetcher.fetch((one,), sandbox, None) for one in wanted))
+    assert asked == ["/slow"]
+    assert {(sandbox / f"of/{number}").stat().st_size for number in range(3)} == {400}
+
+
+async def test_names_users_and_modes(origin: tuple[str, list[str]], folder: Path) -> None:
+    """A name keeps its query; what was fetched is the user's, who gets nothing that it could not read itself."""
+    url, _ = origin
+    uris = (
+        CommandInfoURI(value=f"{url}/moved?v=1&w=2"),
+        CommandInfoURI(value=f"{url}/tool", executable=True, cache=True),
+        CommandInfoURI(value=f"{url}/a.tar", extract=False, output_file="in/here"),
+    )
+    fetcher = Fetcher(
+        cache_dir=folder / "cache", cache_bytes=10**6, frameworks_home=None, stall_s=5.0, now=lambda: 1000.0
+    )
+    sandbox, user = folder / "sandbox", SOMEBODY if os.geteuid() == 0 else None
+    sandbox.mkdir()
+    if user is not None:
+        shutil.chown(sandbox, user)
+    await fetcher.fetch(uris, sandbox, user)
+    names = {str(one.relative_to(sandbox)): one for one in sandbox.rglob("*") if one.is_file()}
+    assert set(names) == {"moved?v=1&w=2", "tool", "in/here"}
+    assert {one.owner() for one in names.values()} == {user or ME}
+    assert names["tool"].stat().st_mode & 0o777 == 0o755
+    assert names["in/here"].stat().st_mode & 0o111 == 0
+    if user is not None:
+        secret = folder / "secret.tar"
+        secret.write_bytes(archive("secret.tar"))
+        secret.chmod(0o600)
+        for cache in (False, True):
+            with pytest.raises(FetchError):
+                await fetcher.fetch((CommandInfoURI(value=str(secret), cache=cache),), sandbox, user)
+
+
+async def test_of_a_local_archive_with_cache_only_the_content_comes(make: Make, sandbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.tgz").write_bytes(archive("a.tgz"))
+    await make().fetch((CommandInfoURI(value=f"file://{tmp_path}/a.tgz", cache=True),), sandbox, None)
+    assert [one.name for one in sandbox.iterdir()] == ["inside"]
 
 
 async def test_from_the_cache_only_the_content_comes(make: Make, sandbox: Path, origin: tuple[str, list[str]]) -> None:

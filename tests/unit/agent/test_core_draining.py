@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import msgspec
+
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.draining import Drain, DrainAsked, SaveDrain
@@ -19,10 +21,13 @@ from dcos.agent.core.events import (
     TaskAssigned,
     UpdateAcknowledged,
 )
+from dcos.agent.core.executor_events import ExecutorSubscribed, ExecutorUpdated, TellExecutor
 from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import Rules
 from dcos.agent.sandbox import WorkDir
 from dcos.model.v1.types import (
+    AgentInfo,
+    CommandInfo,
     DrainConfig,
     DurationInfo,
     ExecutorID,
@@ -32,7 +37,10 @@ from dcos.model.v1.types import (
     FrameworkInfoCapability,
     FrameworkInfoCapabilityType,
     KillPolicy,
+    TaskID,
+    TaskState,
     TaskStatus,
+    TaskStatusSource,
 )
 from dcos.wire.agent_link import StatusUpdate
 from tests.unit.agent.test_core_agent import task
@@ -154,6 +162,7 @@ def test_the_wish_is_kept_on_disk(tmp_path: Path) -> None:
     (tmp_path / "meta/slaves/S").mkdir(parents=True)
     assert saved.drain("S") is None
     saved.save_drain("S", drained(grace_s=3, mark_gone=True))
+    assert (tmp_path / "meta/slaves/S/drain.config").exists()
     assert Checkpoints(WorkDir(tmp_path)).drain("S") == drained(grace_s=3, mark_gone=True)
     saved.save_drain("S", None)
     saved.save_drain("S", None)
@@ -167,3 +176,44 @@ def test_a_drain_goes_on_after_a_restart() -> None:
     (refused,) = statuses(core.step(TaskAssigned(framework(), task("b"), "c-b", 6.0)))
     assert str(refused.reason) == "REASON_AGENT_DRAINING"
     assert SaveDrain(drained()) not in core.step(DrainAsked(drained(), 7.0))
+
+
+def on_executor(core: AgentCore, info: FrameworkInfo, *names: str, grace_s: float) -> None:
+    """Running tasks of a custom executor that has subscribed."""
+    policy = KillPolicy(grace_period=DurationInfo(nanoseconds=int(grace_s * 1e9)))
+    executor = ExecutorInfo(executor_id=ExecutorID(value="E"), command=CommandInfo(value="x"))
+    for name in names:
+        run = msgspec.structs.replace(task(name, kill_policy=policy), command=None, executor=executor)
+        core.step(TaskAssigned(info, run, "c", 0.0))
+    core.step(ContainerStarted("c", 7, 1.0))
+    core.step(ExecutorSubscribed("F", "E", 1, AgentInfo(hostname="h"), 2.0))
+    for number, name in enumerate(names):
+        core.step(ExecutorUpdated("F", "E", update(name, "TASK_RUNNING", number + 1), 3.0))
+
+
+def update(name: str, state: str, number: int) -> TaskStatus:
+    return TaskStatus(
+        task_id=TaskID(value=name),
+        state=TaskState(state),
+        uuid=number.to_bytes(16, "little"),
+        source=TaskStatusSource.SOURCE_EXECUTOR,
+    )
+
+
+def test_a_custom_executor_is_told_the_capped_grace() -> None:
+    core = new_core()
+    on_executor(core, framework(KINDS.PARTITION_AWARE), "long", "short", grace_s=60)
+    effects = core.step(DrainAsked(drained(grace_s=10, mark_gone=True), 5.0))
+    kills = [one.event.kill for one in effects if isinstance(one, TellExecutor) and one.event.kill is not None]
+    assert {one.task_id.value for one in kills} == {"long", "short"}
+    for kill in kills:
+        assert kill.kill_policy is not None
+        assert kill.kill_policy.grace_period == DurationInfo(nanoseconds=10 * 10**9)
+    for number, (name, state) in enumerate((("long", "TASK_KILLED"), ("short", "TASK_FINISHED"))):
+        core.step(ExecutorUpdated("F", "E", update(name, state, 10 + number), 6.0))
+    seen, _ = acknowledged(core)
+    ends = {one.task_id.value: (str(one.state), one.reason) for one in seen if one.state != "TASK_RUNNING"}
+    assert ends == {
+        "long": ("TASK_GONE_BY_OPERATOR", "REASON_AGENT_DRAINING"),
+        "short": ("TASK_FINISHED", None),
+    }

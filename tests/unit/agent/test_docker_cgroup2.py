@@ -1,0 +1,106 @@
+"""Docker with cgroup v2: what the agent learns from the Engine's answers and from the kernel's files of that layout.
+
+The shapes are those of Docker Engine API 1.41 and later with the systemd driver, and with the cgroupfs driver.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from docker import APIClient
+
+from dcos.agent.containerizer import control_groups
+from dcos.agent.containerizer.base import Ended
+from dcos.agent.containerizer.box import Box, Mark
+from dcos.agent.containerizer.docker import DockerBackend, DockerLauncher
+from dcos.agent.containerizer.docker_engine import Engine
+from dcos.agent.containerizer.posix import PosixLauncher
+
+NAME = "4f1c"
+
+
+def state(**more: Any) -> dict[str, Any]:
+    return {"Status": "exited", "Running": False, "Pid": 0, "StartedAt": "2026-01-02T03:04:05Z", "Error": "", **more}
+
+
+class Answering(Engine):
+    """Answers inspect with what it was given, and keeps what it is asked to do."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        super().__init__("/nowhere")
+        self.told = told
+        self.asked: dict[str, Any] = {}
+
+    async def inspect(self, name: str) -> dict[str, Any]:
+        return {"Name": f"/{name}", "Config": {}, "HostConfig": {"CgroupnsMode": "private"}, "State": self.told}
+
+    async def _ask(self, call: Any) -> Any:
+        engine = self
+
+        class Client:
+            def update_container(self, name: str, **asked: Any) -> dict[str, Any]:
+                engine.asked = asked
+                return {"Warnings": None}
+
+        return call(cast(APIClient, Client()))
+
+
+def box(folder: Path) -> Box:
+    mark = Mark(
+        launcher="posix", backend="docker", sandbox=str(folder), mem_hard_bytes=64 * 2**20, mem_bytes=64 * 2**20
+    )
+    return Box(folder, NAME, mark)
+
+
+@pytest.mark.parametrize(
+    ("told", "message", "out_of_memory"),
+    [
+        (state(ExitCode=137, OOMKilled=True), "Memory limit exceeded: Requested: 64MB", True),
+        # only a child was killed, the program itself went on and ended well
+        (state(ExitCode=0, OOMKilled=True), None, False),
+        (state(ExitCode=137, OOMKilled=False), None, False),
+    ],
+    ids=["killed", "went on", "something else"],
+)
+async def test_out_of_memory_is_the_engine_s_word(
+    tmp_path: Path, told: dict[str, Any], message: str | None, out_of_memory: bool
+) -> None:
+    engine = Answering(told)
+    found = await DockerLauncher(engine, PosixLauncher(), "docker").find(box(tmp_path))
+    assert isinstance(found, Ended)
+    backend = DockerBackend(engine, client="docker", owner="o", sandbox_directory="/s", config=None, remove_delay_s=0.0)
+    end = await backend.judged(box(tmp_path), found.end)
+    assert end.out_of_memory is out_of_memory
+    assert (end.limitation or "").startswith(message or "")
+    assert end.code == told["ExitCode"]
+
+
+async def test_limits_are_told_to_the_engine_alone(tmp_path: Path) -> None:
+    engine = Answering(state())
+    await DockerLauncher(engine, PosixLauncher(), "docker").update(box(tmp_path))
+    assert engine.asked["mem_limit"] == 64 * 2**20
+    assert engine.asked["memswap_limit"] == 128 * 2**20
+    assert engine.asked["cpu_shares"] >= 2
+
+
+@pytest.mark.parametrize(
+    "group", [f"/system.slice/docker-{NAME}.scope", f"/docker/{NAME}"], ids=["systemd driver", "cgroupfs driver"]
+)
+def test_statistics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str) -> None:
+    """The container's own view of its group (a private cgroup namespace) does not matter to us."""
+    monkeypatch.setattr(control_groups, "_ROOT", tmp_path / "cgroup")
+    monkeypatch.setattr(control_groups, "_PROC", tmp_path / "proc")
+    for pid, path in (("self", "/system.slice/dcos-mesos-agent.service"), ("7", group)):
+        (tmp_path / "proc" / pid).mkdir(parents=True)
+        (tmp_path / "proc" / pid / "cgroup").write_text(f"0::{path}\n")
+    folder = tmp_path / "cgroup" / group.lstrip("/")
+    folder.mkdir(parents=True)
+    (folder / "cpu.stat").write_text("usage_usec 900000\nuser_usec 500000\nsystem_usec 400000\nnr_periods 0\n")
+    (folder / "memory.stat").write_text("anon 1000\nfile 300\nfile_mapped 20\nunevictable 0\n")
+    (folder / "memory.current").write_text("1400\n")
+    (folder / "memory.swap.current").write_text("0\n")
+    found = control_groups.figures(7)
+    assert (found["cpus_user_time_secs"], found["cpus_system_time_secs"]) == (0.5, 0.4)
+    assert (found["mem_rss_bytes"], found["mem_total_bytes"], found["mem_swap_bytes"]) == (1000, 1400, 0)
