@@ -39,7 +39,7 @@ def confining(box: Box, rules: Confinement, mounts: Sequence[tuple[str, str, boo
             words.append("--ipc")
         shm = "" if rules.shm_bytes is None else str(rules.shm_bytes)
         words += ["/bin/sh", str(_SHIMS / "inside.sh"), str(box.directory) if rules.own_pids else "", shm]
-        words.append(_mount_script(box.directory, mounts) if mounts else "")
+        words += [_mount_script(box.directory, mounts) if mounts else "", sys.executable]
     if rules.seccomp is not None:
         if ctypes.util.find_library("seccomp") is None:
             raise LaunchError("seccomp: libseccomp is missing on this machine (package libseccomp2)")
@@ -54,7 +54,7 @@ def mounting(folder: Path, mounts: Sequence[tuple[str, str, bool]]) -> list[str]
     if not mounts:
         return []
     words = [tool("unshare"), "--mount", "--propagation", "slave"]
-    return [*words, "/bin/sh", str(_SHIMS / "inside.sh"), "", "", _mount_script(folder, mounts)]
+    return [*words, "/bin/sh", str(_SHIMS / "inside.sh"), "", "", _mount_script(folder, mounts), sys.executable]
 
 
 def _mount_script(folder: Path, mounts: Sequence[tuple[str, str, bool]]) -> str:

@@ -191,7 +191,18 @@ class OciBackend:
         runc = [*self._runc(), "run", "--keep", "--bundle", str(box.bundle)]
         if output:
             pid_file = str(box.directory / "first.pid")
-            runc = [sys.executable, "-I", "-S", str(_REAPER), pid_file, *runc, "--detach", "--pid-file", pid_file]
+            runc = [
+                sys.executable,
+                "-I",
+                "-S",
+                str(_REAPER),
+                "--started",
+                pid_file,
+                *runc,
+                "--detach",
+                "--pid-file",
+                pid_file,
+            ]
             write_atomic(box.directory / _REAPED, "")
         start = shlex.join([*runc, box.container_id])
         lines = [

@@ -18,11 +18,13 @@ from dcos.model.v1.types import (
     ContainerInfo,
     ContainerInfoMesosInfo,
     ContainerInfoType,
+    DurationInfo,
     HealthCheck,
     HealthCheckType,
     Image,
     ImageDocker,
     ImageType,
+    KillPolicy,
     TaskInfo,
 )
 
@@ -140,3 +142,16 @@ async def test_an_image_is_asked_to_end(running: Any, master: Any, make_task: Ma
     await master.kill("polite")
     assert (await master.state("polite", "TASK_KILLED")).message == "Command exited with status 0"
     assert out.read_text() == "ready\nasked\n"
+
+
+async def test_an_image_that_is_asked_to_end_while_it_starts(
+    running: Any, master: Any, make_task: Make, image: str
+) -> None:
+    patient = KillPolicy(grace_period=DurationInfo(nanoseconds=60 * 10**9))
+    for number in range(4):
+        name = f"early-{number}"
+        await master.run(make_task(name, "sleep 1000", container=container(image), kill_policy=patient))
+        await master.state(name, "TASK_STARTING")
+        await asyncio.sleep(number * 0.04)
+        await master.kill(name)
+        await master.state(name, "TASK_KILLED", timeout_s=30)

@@ -38,6 +38,7 @@ from dcos.model.v1.types import (
     ResourceAllocationInfo,
     SeccompInfo,
     TaskInfo,
+    TTYInfo,
     ValueRange,
     ValueRanges,
     ValueScalar,
@@ -320,3 +321,11 @@ async def test_a_kill_while_a_command_s_namespace_is_made(place: Any, make_task:
         await asyncio.sleep(number * 0.01)
         await master.kill(name)
         assert (await master.state(name, "TASK_KILLED", timeout_s=30)).reason != "REASON_EXECUTOR_TERMINATED"
+
+
+async def test_what_ends_a_command_at_a_terminal(place: Any, make_task: Make) -> None:
+    """In a process namespace of its own, too: what was typed there ends it as it ends any command."""
+    info = ContainerInfo(type=ContainerInfoType.MESOS, tty_info=TTYInfo())
+    for how, words in (("kill -INT $$", "terminated with signal Interrupt"), ("exit 130", "exited with status 130")):
+        task = make_task(f"typed-{words[:4]}", how, container=info)
+        assert await output(place, task, "TASK_FAILED") == f"Command {words}"

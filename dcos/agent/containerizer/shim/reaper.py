@@ -1,9 +1,13 @@
-"""Ends as a container does that runc starts: with its exit status, or by the signal that ended it.
+"""Ends as the process does that it starts: with its exit status, or by the signal that ended it.
 
-    python3 -I -S reaper.py PIDFILE RUNC...
+    python3 -I -S reaper.py --started PIDFILE RUNC...
+    python3 -I -S reaper.py --inside NAMESPACE COMMAND...
 
 RUNC...: a command that starts a container, writes the pid of its first process to PIDFILE and leaves. Whoever waits for us
 learns more than from runc itself, which says of both ends 128 + n. Polite signals are handed on.
+
+COMMAND... runs in a process namespace. What is typed at a terminal reaches us too, and is not for us (nsenter, which does
+the same, could then not end by such a signal).
 """
 
 import ctypes
@@ -13,6 +17,7 @@ import signal
 import sys
 
 PR_SET_CHILD_SUBREAPER = 36
+CLONE_NEWPID = 0x20000000
 POLITE = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -35,34 +40,56 @@ def wait_for(wanted: int) -> int:
             return status
 
 
-def main() -> None:
-    pid_file, words = sys.argv[1], sys.argv[2:]
+def spawn(words: list[str]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        for number in (*POLITE, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            os.execvp(words[0], words)
+        except OSError as error:
+            print(f"{words[0]}: {error.strerror}", file=sys.stderr)
+            os._exit(125)
+    return pid
+
+
+def started(pid_file: str, words: list[str]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     first = 0
     early: list[int] = []
 
     def hand_on(number: int, _: object) -> None:
-        if first:
-            os.kill(first, number)
-        else:
+        if not first:
             early.append(number)
+            return
+        try:  # noqa: SIM105 - an import less in every container
+            os.kill(first, number)
+        except ProcessLookupError:
+            pass
 
-    for number in POLITE:
-        signal.signal(number, hand_on)
-    runc = os.fork()
-    if runc == 0:
-        for number in (*POLITE, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
-        os.execv(words[0], words)
-    status = wait_for(runc)
+    for polite in POLITE:
+        signal.signal(polite, hand_on)
+    status = wait_for(spawn(words))
     if status != 0:
         end_as(status)
     with open(pid_file) as file:
         first = int(file.read())
     for missed in early:
-        os.kill(first, missed)
+        hand_on(missed, None)
     end_as(wait_for(first))
 
 
+def inside(namespace: str, words: list[str]) -> None:
+    handle = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(handle, CLONE_NEWPID) != 0:
+        sys.exit(f"{namespace}: {os.strerror(ctypes.get_errno())}")
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    end_as(wait_for(spawn(words)))
+
+
 if __name__ == "__main__":
-    main()
+    {"--started": started, "--inside": inside}[sys.argv[1]](sys.argv[2], sys.argv[3:])
