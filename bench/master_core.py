@@ -16,10 +16,12 @@ from dcos.master.core.events import AgentSaid, Recovered, SchedulerCall, Subscri
 from dcos.master.core.offers import to_allocate
 from dcos.master.core.state import Rules, State
 from dcos.master.core.step import settle, step
+from dcos.master.reads import READS, Fragments
 from dcos.master.service import make_info
 from dcos.master.v0 import state as v0_state
 from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler
+from dcos.model.v1.master import CallType as OperatorCall
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import (
     AgentID,
@@ -37,6 +39,7 @@ from dcos.model.v1.types import (
     TaskInfo,
 )
 from dcos.wire import agent_link, mesos_json
+from dcos.wire.mesos_codec import JSON, PROTOBUF
 
 CAPABILITIES = tuple(
     FrameworkInfoCapability(type=kind)
@@ -130,6 +133,16 @@ def main(agents: int, frameworks: int, tasks: int) -> None:
             body = v0_state.whole(state, {}, None).joined()
     print(f"/state is {len(body) / 1e6:.1f} MB; {launched} tasks; ", end="")
     print(f"peak RSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    for codec in (JSON, PROTOBUF):
+        read, fragments = READS[OperatorCall.GET_STATE], Fragments(codec)
+        with timed(f"v1 GET_STATE, {codec.content_type}: made ready, in slices", 1):
+            for _ in read.make(state, fragments):
+                pass
+        with timed("taken, in one step", 1):
+            snapshot = read.body(state, fragments)
+        with timed(f"{snapshot.size / 1e6:.1f} MB joined, in slices", 1):
+            for _ in snapshot.slices():
+                pass
     with timed("one cycle with nothing to do", 1):
         state.allocator.cycle(bench.now)
         bench.settle()

@@ -21,6 +21,7 @@ from dcos.master.core.registry_view import registry_json
 from dcos.master.core.viewer import Viewer
 from dcos.master.endpoints import PAGES
 from dcos.master.kept import Kept
+from dcos.master.snapshots import Snapshots
 from dcos.master.v0 import agents, frameworks, roles, state, tasks
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
@@ -77,6 +78,7 @@ class Api:
         self.access = access(config)
         self.verbosity = Verbosity()
         self.kept = Kept(writer)
+        self.snapshots = Snapshots(writer)
         self.files = Files(self._attached)
         self.help = Help((*PAGES, *(MEMORY_PAGES if config.memory_profiling else ())))
         self.leader: MasterInfo | None = None

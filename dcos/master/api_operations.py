@@ -1,4 +1,4 @@
-"""Operators' reservations and volumes: v1 calls and the forms of old, and the view of operations.
+"""Operators' reservations and volumes: v1 calls and the forms of old.
 
 202 means that the agent has been told; 400 that the request makes no sense, 409 that the agent has not got it free.
 
@@ -11,12 +11,8 @@ import msgspec
 from aiohttp import web
 
 from dcos.master.api import Api, forms, posting
-from dcos.master.calls import Asked, Json, Row, decided, refusal, reply
-from dcos.master.core import operations
+from dcos.master.calls import Asked, Row, decided, refusal
 from dcos.master.core.events import Operate
-from dcos.master.core.state import State
-from dcos.master.core.viewer import ALL, Viewer
-from dcos.model.conversions import resources_of
 from dcos.model.v1 import master
 from dcos.model.v1.master import Call, CallType
 from dcos.model.v1.types import (
@@ -35,23 +31,6 @@ from dcos.runtime.http_access import principal_of
 from dcos.runtime.mesos_http import form_of, text_response
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
-
-# ---- reads -----------------------------------------------------------------------------------------------------------
-
-
-def get_operations(state: State, viewer: Viewer = ALL) -> Json:
-    shown = [
-        operations.message_of(record)
-        for agent in state.agents.values()
-        for record in agent.operations.values()
-        if all(viewer.resource(one) for one in resources_of(record.info))
-    ]
-    return {"operations": shown} if shown else {}
-
-
-async def _get_operations(asked: Asked) -> web.StreamResponse:
-    return await reply(asked, get_operations(asked.api.state, asked.viewer))
-
 
 # ---- changes ---------------------------------------------------------------------------------------------------------
 
@@ -95,7 +74,6 @@ async def _operate(asked: Asked) -> web.StreamResponse:
 
 
 CALLS: dict[CallType, Row] = {
-    CallType.GET_OPERATIONS: Row(_get_operations),
     CallType.RESERVE_RESOURCES: Row(_operate, "reserve_resources"),
     CallType.UNRESERVE_RESOURCES: Row(_operate, "unreserve_resources"),
     CallType.CREATE_VOLUMES: Row(_operate, "create_volumes"),

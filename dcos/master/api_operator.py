@@ -2,15 +2,14 @@
 
 ``CALLS`` is the table of them all; calls that are not in it answer 501 by name.
 
-Source: Mesos operator API; arrays of GET_STATE and its parts are written even when empty.
+Source: Mesos operator API.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -19,82 +18,23 @@ from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import quota, views
 from dcos.master.core.events import MarkGone, Teardown
-from dcos.master.core.records import FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
-from dcos.master.core.viewer import ALL, Viewer, agent_seen
+from dcos.master.core.viewer import ALL, Viewer
+from dcos.master.reads import READS
 from dcos.master.streams import Stream
 from dcos.master.version import VERSION_INFO
 from dcos.model.resources import Kind
-from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventType
-from dcos.model.v1.scheduler import OfferConstraints
-from dcos.model.v1.types import FrameworkID, Resource, Task, ValueScalar, ValueType
+from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventSubscribed, EventType, Response
+from dcos.model.v1.types import FrameworkID, Resource, ValueScalar, ValueType
 from dcos.runtime.attached import FileRefused
 from dcos.runtime.http_access import principal_of
-from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, form_of, text_response
+from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, form_of, spliced_body, text_response
+from dcos.wire.spliced import Spliced
 
 HEARTBEAT_S = 15.0
 _HEARTBEAT = Event(type=EventType.HEARTBEAT)
 
 # ---- reads -----------------------------------------------------------------------------------------------------------
-
-
-def get_tasks(state: State, viewer: Viewer = ALL) -> Json:
-    frameworks = [one for one in (*state.frameworks.values(), *state.completed.values()) if viewer.framework(one.info)]
-
-    def shown(kind: Callable[[FrameworkRecord], Iterable[TaskRecord]]) -> list[Task]:
-        return [task.message for one in frameworks for task in kind(one) if viewer.task(task.message, one.info)]
-
-    return {
-        "tasks": shown(lambda one: one.tasks.values()),
-        "unreachable_tasks": shown(lambda one: one.unreachable.values()),
-        "completed_tasks": shown(lambda one: one.completed),
-    }
-
-
-def get_executors(state: State, viewer: Viewer = ALL) -> Json:
-    return {
-        "executors": [
-            {"executor_info": executor.info, "agent_id": {"value": executor.agent}}
-            for framework in state.frameworks.values()
-            if viewer.framework(framework.info)
-            for executor in framework.executors.values()
-            if viewer.executor(executor.info, framework.info)
-        ]
-    }
-
-
-def get_frameworks(state: State, viewer: Viewer = ALL) -> Json:
-    def shown(given: Iterable[FrameworkRecord]) -> list[Json]:
-        return [
-            {**_members(views.framework_view(one)), "offer_constraints": one.constraints or OfferConstraints()}
-            for one in given
-            if viewer.framework(one.info)
-        ]
-
-    return {"frameworks": shown(state.frameworks.values()), "completed_frameworks": shown(state.completed.values())}
-
-
-def _members(view: Any) -> Json:
-    """Of a message, what its JSON has."""
-    return {
-        name: value for name in view.__struct_fields__ if (value := getattr(view, name)) is not None and value != ()
-    }
-
-
-def get_agents(state: State, viewer: Viewer = ALL) -> Json:
-    return {
-        "agents": [agent_seen(views.agent_view(one), viewer) for one in state.agents.values()],
-        "recovered_agents": [entry.info for entry in state.recovered.values()],
-    }
-
-
-def get_state(state: State, viewer: Viewer = ALL) -> Json:
-    return {
-        "get_tasks": get_tasks(state, viewer),
-        "get_executors": get_executors(state, viewer),
-        "get_frameworks": get_frameworks(state, viewer),
-        "get_agents": get_agents(state, viewer),
-    }
 
 
 def get_roles(state: State, viewer: Viewer = ALL) -> Json:
@@ -181,6 +121,18 @@ async def read_file(asked: Asked) -> web.StreamResponse:
     return await reply(asked, {"size": size, "data": data})
 
 
+def big_reading(kind: CallType) -> Row:
+    """A call that shows what there may be a hundred thousand of."""
+
+    async def handle(asked: Asked) -> web.StreamResponse:
+        given: list[Spliced] = []
+        await asked.api.snapshots.give(kind, asked.codec, asked.viewer, given.append)
+        members = {"type": kind, kind.lower(): given[0]}
+        return await spliced_body(asked.request, asked.codec.compose(Response, members), asked.codec)
+
+    return Row(handle)
+
+
 def reading(body: Callable[[State, Viewer], Json]) -> Row:
     """A call that shows a part of the state."""
 
@@ -194,17 +146,22 @@ def reading(body: Callable[[State, Viewer], Json]) -> Row:
 
 
 async def subscribe(asked: Asked) -> web.StreamResponse:
+    """The state as it is at one moment, and everything from that moment on."""
     writer, codec = asked.api.writer, asked.codec
-    stream = Stream(str(uuid.uuid4()), codec)
+    stream = Stream(str(uuid.uuid4()), codec, asked.api.snapshots.turns)
     if asked.viewer.limited:
         stream.viewer = asked.viewer
     heartbeat = codec.encode(_HEARTBEAT, Event)
-    viewer = asked.viewer
-    first = {"get_state": get_state(asked.api.state, viewer), "heartbeat_interval_seconds": HEARTBEAT_S}
-    stream.send(codec.encode({"type": EventType.SUBSCRIBED, "subscribed": first}, Event))
-    stream.send(heartbeat)
-    writer.subscribe(stream)
+
+    def begin(snapshot: Spliced) -> None:
+        members = {"get_state": snapshot, "heartbeat_interval_seconds": HEARTBEAT_S}
+        subscribed = codec.compose(EventSubscribed, members)
+        stream.send_spliced(codec.compose(Event, {"type": EventType.SUBSCRIBED, "subscribed": subscribed}))
+        stream.send(heartbeat)
+        writer.subscribe(stream)
+
     try:
+        await asked.api.snapshots.give(CallType.GET_STATE, codec, asked.viewer, begin)
         return await stream.answer(asked.request, codec.content_type, heartbeat=heartbeat, every_s=HEARTBEAT_S)
     finally:
         stream.close()
@@ -231,11 +188,7 @@ CALLS: dict[CallType, Row] = {
     CallType.GET_VERSION: reading(lambda _state, _viewer: {"version_info": VERSION_INFO}),
     CallType.GET_FLAGS: Row(get_flags),
     CallType.GET_METRICS: Row(get_metrics),
-    CallType.GET_STATE: reading(get_state),
-    CallType.GET_AGENTS: reading(get_agents),
-    CallType.GET_FRAMEWORKS: reading(get_frameworks),
-    CallType.GET_TASKS: reading(get_tasks),
-    CallType.GET_EXECUTORS: reading(get_executors),
+    **{kind: big_reading(kind) for kind in READS},
     CallType.GET_ROLES: reading(get_roles),
     CallType.GET_WEIGHTS: reading(get_weights),
     CallType.GET_MASTER: reading(get_master),

@@ -15,6 +15,7 @@ from aiohttp import web
 from dcos.master.core.viewer import Viewer
 from dcos.wire import recordio
 from dcos.wire.mesos_codec import JSON, Codec
+from dcos.wire.spliced import Spliced
 
 MAX_WAITING = 64 * 1024 * 1024
 """Bytes that may wait for a reader; one record may be bigger."""
@@ -34,13 +35,15 @@ class Outlet(Protocol):
 class Stream:
     """One endless answer."""
 
-    def __init__(self, stream_id: str, codec: Codec = JSON) -> None:
+    def __init__(self, stream_id: str, codec: Codec = JSON, turns: asyncio.Lock | None = None) -> None:
+        """``turns``: shared by those that send big records, so that one slice is made in a turn of the loop."""
         self.id = stream_id
+        self._turns = turns or asyncio.Lock()
         self.codec = codec
         """What its reader asked for."""
         self.viewer: Viewer | None = None
         """Set where its reader may not see everything."""
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | Spliced] = []
         self._size = 0
         self._abort: Callable[[], None] | None = None
         self.stall_s = STALL_S
@@ -59,6 +62,13 @@ class Stream:
         record = recordio.frame(payload)
         self._waiting.append(record)
         self._size += len(record)
+        self._wake.set()
+
+    def send_spliced(self, payload: Spliced) -> None:
+        """Queue one big record, whose fragments others share: it does not count as waiting."""
+        framed = Spliced(recordio.head(payload.size))
+        framed.add(payload)
+        self._waiting.append(framed)
         self._wake.set()
 
     def cut(self) -> None:
@@ -102,7 +112,7 @@ class Stream:
         while True:
             if self._waiting:
                 waiting, self._waiting, self._size = self._waiting, [], 0
-                if not await self._write(write, b"".join(waiting)):
+                if not await self._write_all(write, waiting):
                     return
                 continue
             if self.closed:
@@ -118,6 +128,31 @@ class Stream:
                 next_beat = loop.time() + every_s
                 self.beats += 1
                 self.send(heartbeat)
+
+    async def _write_all(self, write: Callable[[bytes], Awaitable[None]], waiting: list[bytes | Spliced]) -> bool:
+        """False for a reader that stands still. Big records are joined slice by slice, one slice of all streams a turn."""
+        waiting.reverse()
+        while waiting:
+            records: list[bytes] = []
+            while waiting and isinstance(record := waiting[-1], bytes):
+                records.append(record)
+                waiting.pop()
+            if records:
+                if not await self._write(write, b"".join(records)):
+                    return False
+                continue
+            big = waiting.pop()
+            assert isinstance(big, Spliced)
+            slices = big.slices()
+            while True:
+                async with self._turns:
+                    part = next(slices, None)
+                    await asyncio.sleep(0)
+                if part is None:
+                    break
+                if not await self._write(write, part):
+                    return False
+        return True
 
     async def _write(self, write: Callable[[bytes], Awaitable[None]], data: bytes) -> bool:
         """False for a reader that stands still."""

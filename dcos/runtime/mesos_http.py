@@ -45,13 +45,15 @@ def json_body(request: web.Request, value: Any) -> web.Response:
     return compressed(request, body, content_type)
 
 
-async def spliced_body(request: web.Request, value: Spliced) -> web.StreamResponse:
-    """As ``json_body``; what is big is joined and compressed while it is sent, slice by slice."""
+async def spliced_body(request: web.Request, value: Spliced, codec: Codec = JSON) -> web.StreamResponse:
+    """As ``json_body``; what is big is joined and compressed while it is sent, slice by slice. ``codec``: what it is in."""
     if value.size <= _SLICED_FROM:
-        return json_body(request, msgspec.Raw(value.joined()))
-    name = request.query.get("jsonp", "").encode(errors="replace")
+        if codec is JSON:
+            return json_body(request, msgspec.Raw(value.joined()))
+        return compressed(request, value.joined(), codec.content_type)
+    name = request.query.get("jsonp", "").encode(errors="replace") if codec is JSON else b""
     response = web.StreamResponse()
-    response.content_type = "text/javascript" if name else JSON.content_type
+    response.content_type = "text/javascript" if name else codec.content_type
     zipped = "gzip" in request.headers.get("Accept-Encoding", "")
     if zipped:
         response.headers["Content-Encoding"] = "gzip"

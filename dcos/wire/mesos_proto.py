@@ -64,6 +64,16 @@ def decode(raw: bytes, kind: type[M]) -> M:
     return message
 
 
+def tag(kind: type[msgspec.Struct], name: str) -> bytes:
+    """What stands before a message in field ``name`` of ``kind``: then come its ``size`` and itself."""
+    return _varint(next(row.number for row in _fields()[_class_key(kind)] if row.name == name) << 3 | _LENGTH)
+
+
+def size(count: int) -> bytes:
+    """What stands before that many bytes of a message within another."""
+    return _varint(count)
+
+
 # ---- the tables ------------------------------------------------------------------------------------------------------
 
 

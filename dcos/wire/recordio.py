@@ -14,7 +14,12 @@ _MAX_DIGITS = 20
 
 def frame(payload: bytes) -> bytes:
     """One record."""
-    return b"%d\n%b" % (len(payload), payload)
+    return head(len(payload)) + payload
+
+
+def head(size: int) -> bytes:
+    """What stands before a record of so many bytes."""
+    return b"%d\n" % size
 
 
 class Decoder:

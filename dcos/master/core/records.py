@@ -30,7 +30,15 @@ from dcos.model.v1.types import (
 
 
 @dataclass(slots=True, eq=False)
-class TaskRecord:
+class Encoded:
+    """Something that the operators' API shows: in each encoding, what was encoded last (its makings) and how it came out."""
+
+    as_json: tuple[object, bytes] | None = field(default=None, kw_only=True, repr=False)
+    as_protobuf: tuple[object, bytes] | None = field(default=None, kw_only=True, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class TaskRecord(Encoded):
     """A task; ``message`` is replaced at each change."""
 
     message: Task
@@ -53,7 +61,7 @@ class TaskRecord:
 
 
 @dataclass(slots=True, eq=False)
-class ExecutorRecord:
+class ExecutorRecord(Encoded):
     """A custom or default executor on an agent."""
 
     info: ExecutorInfo
@@ -64,7 +72,7 @@ class ExecutorRecord:
 
 
 @dataclass(slots=True, eq=False)
-class OfferRecord:
+class OfferRecord(Encoded):
     message: Offer
     framework: str
     role: str
@@ -73,7 +81,7 @@ class OfferRecord:
 
 
 @dataclass(slots=True, eq=False)
-class OperationRecord:
+class OperationRecord(Encoded):
     """An operation on an agent's resources, until its end was acknowledged."""
 
     uuid: bytes
@@ -98,7 +106,7 @@ class OperationRecord:
 
 
 @dataclass(slots=True, eq=False)
-class InverseOfferRecord:
+class InverseOfferRecord(Encoded):
     """A framework is asked whether it can let an agent go."""
 
     message: InverseOffer
@@ -170,7 +178,7 @@ class FrameworkRecord:
 
 
 @dataclass(slots=True, eq=False)
-class AgentRecord:
+class AgentRecord(Encoded):
     """A registered agent, connected or not."""
 
     id: str

@@ -18,7 +18,7 @@ from dcos.model.v1.types import (
     Resource,
 )
 
-_agent_key = attrgetter(
+agent_key = attrgetter(
     "info",
     "pid",
     "registered",
@@ -38,7 +38,7 @@ _agent_key = attrgetter(
 
 def agent_ready(record: AgentRecord) -> bytes:
     """The JSON of ``agent`` for those who may see all."""
-    key = _agent_key(record)
+    key = agent_key(record)
     if record.ready is None or record.ready[0] != key:
         record.ready = key, encode(agent(record))
     return record.ready[1]
@@ -46,7 +46,7 @@ def agent_ready(record: AgentRecord) -> bytes:
 
 def _agent_full_ready(record: AgentRecord) -> bytes:
     """As ``agent_ready``; it also tells which role holds what, so that equal sums are not enough."""
-    key = _agent_key(record)
+    key = agent_key(record)
     if record.ready_full is None or not all(map(is_, record.ready_full[0], key)):
         record.ready_full = key, encode(_agent_full(record, ALL))
     return record.ready_full[1]

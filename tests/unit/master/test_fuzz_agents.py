@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from dcos.master.api_operations import get_operations
-from dcos.master.api_operator import get_agents, get_roles, get_state
+from dcos.master.api_operator import get_roles
+from dcos.master.reads import READS, Fragments
 from dcos.master.v0 import roles as v0_roles
 from dcos.master.v0 import state as v0_state
+from dcos.model.v1.master import CallType, Response
 from dcos.model.v1.types import (
     AgentID,
     AgentInfo,
@@ -30,6 +31,7 @@ from dcos.model.v1.types import (
 )
 from dcos.testing.fake_agent import CAPABILITIES
 from dcos.wire import agent_link
+from dcos.wire.mesos_codec import JSON, PROTOBUF
 from tests.unit.master.stage import Stage, framework_info
 from tests.unit.master.test_fuzz_http import mutated
 
@@ -124,8 +126,12 @@ class Nonsense:
     def told(self) -> None:
         """Everything that shows what it holds."""
         state = self.stage.state
-        for made in (get_state, get_agents, get_roles, get_operations):
-            json.loads(msgspec.json.encode(made(state)))
+        for codec in (JSON, PROTOBUF):
+            made = Fragments(codec)
+            for kind in (CallType.GET_STATE, CallType.GET_OPERATIONS):
+                body = codec.compose(Response, {"type": kind, kind.lower(): READS[kind].body(state, made)})
+                codec.decode(body.joined(), Response)
+        json.loads(msgspec.json.encode(get_roles(state)))
         json.loads(v0_state.whole(state, {}, "c").joined())
         json.loads(v0_state.summary(state, "c").joined())
         json.loads(msgspec.json.encode(v0_roles.roles(state)))

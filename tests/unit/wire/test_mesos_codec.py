@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from dcos.model.v1.master import Response, ResponseGetTasks, ResponseType
 from dcos.model.v1.types import AgentID, FrameworkID, Task, TaskID, TaskState
-from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
+from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, Run, accepted, by_content_type
+from dcos.wire.spliced import Spliced
 
 TASK = Task(
     name="t",
@@ -49,3 +51,27 @@ def test_a_tree_is_the_same_message_in_both() -> None:
     for codec in (JSON, PROTOBUF):
         assert codec.decode(codec.encode(tree, Response), Response) == message
         assert codec.decode(codec.encode(message, Response), Response) == message
+
+
+def test_parts_that_are_encoded_already_make_the_same_message() -> None:
+    other = msgspec.structs.replace(TASK, name="x" * 300)
+    message = Response(
+        type=ResponseType.GET_TASKS, get_tasks=ResponseGetTasks(tasks=(TASK, other), completed_tasks=(other,) * 300)
+    )
+    for codec in (JSON, PROTOBUF):
+        first, second = codec.fragment(TASK, Task), codec.fragment(other, Task)
+        head = codec.encode(ResponseGetTasks(tasks=(TASK,)), ResponseGetTasks)
+        members = {"tasks": Run([first, second]), "unreachable_tasks": Run([]), "completed_tasks": Run([second] * 300)}
+        tasks = codec.compose(ResponseGetTasks, members)
+        made = codec.compose(Response, {"type": ResponseType.GET_TASKS, "get_tasks": tasks})
+        assert codec.decode(made.joined(), Response) == message
+        assert len(made.joined()) == made.size
+        extended = codec.compose(ResponseGetTasks, {"completed_tasks": Run([second])}, head)
+        assert codec.decode(extended.joined(), ResponseGetTasks) == ResponseGetTasks(
+            tasks=(TASK,), completed_tasks=(other,)
+        )
+        several = codec.compose(ResponseGetTasks, {"tasks": [Spliced(codec.encode(TASK, Task))] * 2})
+        assert codec.decode(several.joined(), ResponseGetTasks) == ResponseGetTasks(tasks=(TASK, TASK))
+    assert JSON.compose(ResponseGetTasks, {"tasks": [], "completed_tasks": Run([])}).joined() == (
+        b'{"tasks":[],"completed_tasks":[]}'
+    )
