@@ -302,8 +302,8 @@ SERVICES: tuple[Service, ...] = (
         summary="Forwards DNS, balances virtual IPs and joins the overlay networks",
         on=EVERYWHERE,
         command=("dcos-net",),
-        why_root="writes nftables and network devices, binds port 53",
-        capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"),
+        why_root="writes nftables and network devices, binds port 53, asks agents for echoes",
+        capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW"),
         directives=(
             ("ProtectKernelTunables", "no", "switches net.ipv4.ip_forward on: containers reach virtual IPs through it"),
         ),

@@ -24,6 +24,7 @@ from dcos.net.core.vips import Ranges, Vips
 from dcos.net.forwarder import Forwarder
 from dcos.net.overlay import Overlay
 from dcos.net.place import place_of
+from dcos.net.probes import Probes
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
 from dcos.runtime import http, links, log
@@ -54,6 +55,7 @@ class Net:
         forwarder: Forwarder,
         balance: Balancer | None,
         overlay_: Overlay | None = None,
+        probes: Probes | None = None,
     ) -> None:
         self.version = metadata.version("dcos")
         self.node = node
@@ -66,11 +68,27 @@ class Net:
         self._balance = balance
         self._overlay = overlay_
         self._following = Following(ranges, node.ip, ipv6=app.config.enable_ipv6)
+        self._silent: frozenset[str] = frozenset()
+        self._probes = probes
+        self._lock = asyncio.Lock()
         self._complained: set[vips.BadLabel] = set()
 
     async def take(self, state: ClusterState) -> None:
         """The kernel first, then the names: who looks a virtual IP up can connect to it."""
-        found, given, wanted = await asyncio.to_thread(self._following.take, self._with_vips(state))
+        async with self._lock:
+            await self._take(state)
+
+    async def follow_silent(self, probes: Probes) -> None:
+        """Leave agents out as soon as they no longer answer, for ever."""
+        async for silent in probes.changes():
+            self._silent = silent
+            await self.take(self.state)
+
+    async def _take(self, state: ClusterState) -> None:
+        found, given, wanted = await asyncio.to_thread(self._following.take, self._with_vips(state), self._silent)
+        if self._probes is not None:
+            agents = {one.agent_ip for each in found.backends.values() for one in each}
+            self._probes.watch(agents - {self.node.ip})
         if self._balance is not None and state.revision:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
             await self._balance.want(wanted, hosts)
@@ -113,6 +131,7 @@ class Net:
                 "Transactions or routes the kernel refused.",
                 balance.failures if balance else 0,
             ),
+            ("l4lb_silent_agents", "gauge", "Agents left out because they do not answer this node.", len(self._silent)),
             ("mesos_listener_tasks", "gauge", "Tasks of the cluster.", len(self.state.tasks)),
             ("mesos_listener_agents", "gauge", "Agents of the cluster.", len(self.state.agents)),
             *(self._overlay.metrics() if self._overlay else ()),
@@ -205,6 +224,15 @@ def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None
     )
 
 
+def _probes(app: App[Config]) -> Probes | None:
+    """None where they are not allowed: then agents are left out when the master gives them up."""
+    try:
+        return Probes(app.clock.monotonic)
+    except OSError as error:
+        app.log.warning("no_probes", error=str(error), needs="CAP_NET_RAW")
+        return None
+
+
 def _overlay(config: Config, ip: str, masters: tuple[str, ...]) -> Overlay | None:
     """Masters are part of it, so that they reach containers; they have no containers themselves."""
     if not config.overlay_enable or not config.manage_network:
@@ -235,7 +263,8 @@ async def run(app: App[Config]) -> None:
     )
     balance = _balancer(app, ip, ranges)
     tunnels = _overlay(config, ip, masters)
-    net = Net(app, node, ranges, forwarder, balance, tunnels)
+    probes = _probes(app) if balance is not None and not config.loopback_cluster else None
+    net = Net(app, node, ranges, forwarder, balance, tunnels, probes)
     await net.take(ClusterState())
     detect = (
         follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng)
@@ -261,6 +290,8 @@ async def run(app: App[Config]) -> None:
         app.spawn(_follow(app, follower, net), name="net")
         if balance is not None:
             app.spawn(balance.keep_repaired(config.repair_interval), name="repair")
+        if probes is not None:
+            app.spawn(net.follow_silent(probes), name="liveness")
         if tunnels is not None:
             app.spawn(tunnels.run(ZkUrl.parse(config.zk), config.repair_interval), name="overlay")
         app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in config.dns_bind), ip=ip)

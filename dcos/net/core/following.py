@@ -37,6 +37,7 @@ class Following:
         self._ranges = ranges
         self._node_ip = node_ip
         self._ipv6 = ipv6
+        self._silent: frozenset[str] = frozenset()
         self._asked: dict[TaskKey, _Asked] = {}
         self._askers: dict[VipName, dict[TaskKey, tuple[Backend, ...]]] = {}
         self._backends: dict[VipName, tuple[Backend, ...]] = {}
@@ -44,9 +45,13 @@ class Following:
         self._addresses = vips.addresses(Vips({}, ()), ranges)
         self._services: dict[VipName, tuple[tuple[Service, tuple[Target, ...]], ...]] = {}
 
-    def take(self, state: ClusterState) -> Made:
-        """All of it for ``state``."""
+    def take(self, state: ClusterState, silent: frozenset[str] = frozenset()) -> Made:
+        """All of it for ``state``; agents at ``silent`` serve only what nobody else serves."""
         touched = self._look(state)
+        if silent != self._silent:
+            moved = silent ^ self._silent
+            self._silent = silent
+            touched |= {vip for vip, found in self._backends.items() if any(one.agent_ip in moved for one in found)}
         before = self._addresses
         if self._gather(touched):
             self._addresses = vips.addresses(Vips(self._backends, ()), self._ranges)
@@ -112,7 +117,7 @@ class Following:
 
     def _serve(self, vip: VipName) -> None:
         v4, v6 = self._addresses.v4.get(vip.host), self._addresses.v6.get(vip.host)
-        self._services[vip] = tuple(vips.services_of(vip, self._backends[vip], v4, v6, self._node_ip))
+        self._services[vip] = tuple(vips.services_of(vip, self._backends[vip], v4, v6, self._node_ip, self._silent))
 
 
 def _differ(host: str, one: Addresses, other: Addresses) -> bool:

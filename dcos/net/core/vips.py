@@ -268,15 +268,22 @@ def services(vips: Vips, given: Addresses, node_ip: str) -> dict[Service, tuple[
 
 
 def services_of(
-    vip: VipName, backends: tuple[Backend, ...], v4: str | None, v6: str | None, node_ip: str
+    vip: VipName,
+    backends: tuple[Backend, ...],
+    v4: str | None,
+    v6: str | None,
+    node_ip: str,
+    silent: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[Service, tuple[Target, ...]]]:
-    """The same for one VIP; ``v4`` and ``v6``: its addresses if it is a named one."""
+    """The same for one VIP; ``v4``, ``v6``: its addresses if it is a named one; ``silent``: agents as good as unreachable."""
     if not vip.named:
         v4, v6 = (None, vip.host) if ":" in vip.host else (vip.host, None)
     for ip, colon in ((v4, False), (v6, True)):
         mine = [one for one in backends if (":" in one.target.ip) == colon]
         if ip is None or not mine:
             continue
-        usable = [one for one in mine if one.reachable] or mine
+        usable = [one for one in mine if one.reachable and one.agent_ip not in silent]
+        if not any(one.weight for one in usable):
+            usable = [one for one in mine if one.reachable] or mine
         targets = {one.inside if one.inside and one.agent_ip == node_ip else one.target for one in usable if one.weight}
         yield Service(vip.protocol, ip, vip.port), tuple(sorted(targets))

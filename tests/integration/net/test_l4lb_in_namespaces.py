@@ -137,6 +137,33 @@ async def test_named_vip_from_every_side(cluster: Cluster, tmp_path: Path) -> No
             assert cluster.node.run(*dig).split() == [vip]
 
 
+async def test_a_node_that_is_silent_is_left_out(cluster: Cluster, tmp_path: Path) -> None:
+    """Although the master knows nothing of it yet; live connections are not touched."""
+    vip = vip_address("web.marathon")
+    with (
+        greeting(cluster.node.listen(NODE, 31000), "near"),
+        greeting(cluster.other.listen(OTHER, 31001), "far"),
+        netns.namespaces("third") as (third,),
+    ):
+        # two of three may be judged: a third agent answers all along
+        netns.join(cluster.node, "10.79.0.1/24", third, "10.79.0.2/24", name="third")
+        agents = ((cluster.agent, 31000), (cluster.other_agent, 31001), (cluster.master.add_agent("10.79.0.2"), 31002))
+        async with dcos_net(cluster.node, tmp_path, NODE):
+            for number, (agent, port) in enumerate(agents):
+                found = discovery(port, "/web:80" if number < 2 else "/third:80", network_scope="host")
+                await cluster.master.run_task(cluster.framework, agent, "web", discovery=found)
+
+            def answers(wanted: set[str]) -> None:
+                assert {greet(cluster.node, vip, 80, 0.5)[0] for _ in range(16)} == wanted
+
+            await eventually(lambda: answers({"near", "far"}))
+            await asyncio.sleep(1)  # it has answered
+            cluster.other.ip("link", "set", "eth0", "down")
+            await eventually(lambda: answers({"near"}))
+            cluster.other.ip("link", "set", "eth0", "up")
+            await eventually(lambda: answers({"near", "far"}))
+
+
 async def test_container_calls_itself_through_its_vip(cluster: Cluster, tmp_path: Path) -> None:
     vip = vip_address("self.marathon")
     with greeting(cluster.container.listen(INSIDE, 8080), "inside"):
