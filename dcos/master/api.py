@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from dcos.master import metrics
+from dcos.master import kept, metrics
 from dcos.master.config import Config
 from dcos.master.core.registry_view import registry_json
 from dcos.master.core.viewer import Viewer
@@ -180,7 +180,9 @@ class Api:
             return state.whole(self.state, flags, self.config.cluster, viewer, self._logs())
 
         name = "state" if flags is not None else "state without flags"
-        return await spliced_body(request, made() if viewer.limited else await self.kept.body(name, made, tasks=True))
+        return await spliced_body(
+            request, made() if viewer.limited else await self.kept.body(name, made, kept.state_making)
+        )
 
     def _logs(self) -> Mapping[str, str]:
         named = {"log_dir": self.config.log_dir, "external_log_file": self.config.external_log_file}
@@ -193,20 +195,39 @@ class Api:
             return state.summary(self.state, self.config.cluster, viewer)
 
         return await spliced_body(
-            request, made() if viewer.limited else await self.kept.body("summary", made, tasks=False)
+            request, made() if viewer.limited else await self.kept.body("summary", made, kept.summary_making)
         )
 
-    async def slaves(self, request: web.Request) -> web.Response:
-        return json_body(request, agents.slaves(self.state, request.query, self.viewer(request)))
+    async def slaves(self, request: web.Request) -> web.StreamResponse:
+        viewer, query = self.viewer(request), request.query
 
-    async def frameworks(self, request: web.Request) -> web.Response:
-        return json_body(request, frameworks.frameworks(self.state, request.query, self.viewer(request)))
+        def made() -> Spliced:
+            return agents.slaves(self.state, query, viewer)
+
+        if viewer.limited or "slave_id" in query:
+            return await spliced_body(request, made())
+        return await spliced_body(request, await self.kept.body("slaves", made, kept.full_agents_making))
+
+    async def frameworks(self, request: web.Request) -> web.StreamResponse:
+        viewer, query = self.viewer(request), request.query
+
+        def made() -> Spliced:
+            return frameworks.frameworks(self.state, query, viewer)
+
+        if viewer.limited or "framework_id" in query:
+            await kept.in_slices(kept.tasks_making(self.state))
+            await self.writer.settled()
+            return await spliced_body(request, made())
+        return await spliced_body(request, await self.kept.body("frameworks", made, kept.tasks_making))
 
     async def roles(self, request: web.Request) -> web.Response:
         return json_body(request, roles.roles(self.state, self.viewer(request)))
 
-    async def tasks(self, request: web.Request) -> web.Response:
-        return json_body(request, tasks.tasks(self.state, request.query, self.viewer(request)))
+    async def tasks(self, request: web.Request) -> web.StreamResponse:
+        listing = tasks.Listing(self.state, request.query, self.viewer(request))
+        await kept.in_slices(listing.making())
+        await self.writer.settled()
+        return await spliced_body(request, listing.body())
 
     async def registry(self, request: web.Request) -> web.Response:
         return json_body(request, registry_json(self.state))

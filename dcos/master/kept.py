@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from dcos.master.core.state import State
-from dcos.master.v0.agents import agent_ready
+from dcos.master.v0.agents import agent_full_ready, agent_ready
 from dcos.master.v0.state import numbers_ready
 from dcos.master.v0.tasks import task as task_ready
 from dcos.master.writer import SLICE_S, Writer
@@ -32,13 +32,14 @@ class Kept:
         """The revision at which each was made last."""
         self._bodies: dict[str, Spliced] = {}
 
-    async def body(self, name: str, make: Callable[[], Spliced], *, tasks: bool) -> Spliced:
-        """What ``make`` returns now, or returned when nothing has changed since. ``tasks``: it shows them whole."""
+    async def body(self, name: str, make: Callable[[], Spliced], making: Callable[[State], Iterator[bytes]]) -> Spliced:
+        """What ``make`` returns now, or returned when nothing has changed since. ``making``: its fragments."""
         if (kept := self._fresh(name)) is not None:
             return kept
         made = self._made.get(name)
         if made is None or self._writer.revision - made > _FEW:
-            await self._make_ready(tasks=tasks)
+            await in_slices(making(self._writer.state))
+            await self._writer.settled()
             if (kept := self._fresh(name)) is not None:
                 return kept
         body = make()
@@ -51,24 +52,41 @@ class Kept:
     def _fresh(self, name: str) -> Spliced | None:
         return self._bodies.get(name) if self._made.get(name) == self._writer.revision else None
 
-    async def _make_ready(self, *, tasks: bool) -> None:
-        """Write the JSON of what changed, letting others run now and then."""
-        loop = asyncio.get_running_loop()
-        over = loop.time() + SLICE_S
-        for count, _ in enumerate(_making(self._writer.state, tasks=tasks)):
-            if count % _AT_ONCE == 0 and loop.time() > over:
-                await asyncio.sleep(0)
-                over = loop.time() + SLICE_S
-        await self._writer.settled()
+
+async def in_slices(making: Iterator[object], at_once: int = _AT_ONCE) -> None:
+    """All of it, letting others run now and then. ``at_once``: steps between two looks at the clock."""
+    loop = asyncio.get_running_loop()
+    over = loop.time() + SLICE_S
+    for count, _ in enumerate(making):
+        if count % at_once == 0 and loop.time() > over:
+            await asyncio.sleep(0)
+            over = loop.time() + SLICE_S
 
 
-def _making(state: State, *, tasks: bool) -> Iterator[bytes]:
-    """One fragment after the other; what comes while this is away has to be made later."""
-    for agent in list(state.agents.values()):
-        yield agent_ready(agent)
-        if not tasks:
-            yield numbers_ready(state.census.on(agent.id))
-    for framework in (*state.frameworks.values(), *state.completed.values()) if tasks else ():
+# What is away while these run, and what comes meanwhile, is made when the answer is put together.
+
+
+def agents_making(state: State) -> Iterator[bytes]:
+    yield from map(agent_ready, list(state.agents.values()))
+
+
+def full_agents_making(state: State) -> Iterator[bytes]:
+    yield from map(agent_full_ready, list(state.agents.values()))
+
+
+def tasks_making(state: State) -> Iterator[bytes]:
+    for framework in (*state.frameworks.values(), *state.completed.values()):
         for task in (*framework.tasks.values(), *framework.unreachable.values(), *framework.completed):
             if task.ready is None:
                 yield task_ready(task)
+
+
+def state_making(state: State) -> Iterator[bytes]:
+    yield from agents_making(state)
+    yield from tasks_making(state)
+
+
+def summary_making(state: State) -> Iterator[bytes]:
+    for agent in list(state.agents.values()):
+        yield agent_ready(agent)
+        yield numbers_ready(state.census.on(agent.id))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from dcos.master.core.viewer import ALL, Viewer
+from dcos.master.kept import in_slices
 from dcos.master.reads import READS, Fragments
-from dcos.master.writer import SLICE_S, Writer
+from dcos.master.writer import Writer
 from dcos.model.v1.master import CallType
 from dcos.wire.mesos_codec import Codec
 from dcos.wire.spliced import Spliced
@@ -73,7 +74,7 @@ class Snapshots:
         read = READS[what]
         for _ in range(_MOST_PASSES):
             before = made.made
-            await self._slices(read.make(self._writer.state, made))
+            await in_slices(read.make(self._writer.state, made), _AT_ONCE)
             if made.made - before <= _FEW:
                 break
         await self._writer.settled()
@@ -82,12 +83,3 @@ class Snapshots:
             self._sent[key] = body
             self._revisions[key] = self._writer.revision
         return body
-
-    async def _slices(self, making: Iterator[bytes]) -> None:
-        """Let others run now and then."""
-        loop = asyncio.get_running_loop()
-        over = loop.time() + SLICE_S
-        for count, _ in enumerate(making):
-            if count % _AT_ONCE == 0 and loop.time() > over:
-                await asyncio.sleep(0)
-                over = loop.time() + SLICE_S

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from operator import attrgetter, is_
 
-import msgspec
-
 from dcos.master.core import views
 from dcos.master.core.records import AgentRecord
 from dcos.master.core.registry import AgentEntry
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
-from dcos.master.v0.parts import Json, attribute_map, encode, listed, resources
+from dcos.master.v0.parts import Json, attribute_map, encode, resources
 from dcos.model.resources import Form
 from dcos.model.v1.types import (
     Resource,
 )
+from dcos.wire.spliced import Spliced
 
 agent_key = attrgetter(
     "info",
@@ -44,7 +43,7 @@ def agent_ready(record: AgentRecord) -> bytes:
     return record.ready[1]
 
 
-def _agent_full_ready(record: AgentRecord) -> bytes:
+def agent_full_ready(record: AgentRecord) -> bytes:
     """As ``agent_ready``; it also tells which role holds what, so that equal sums are not enough."""
     key = agent_key(record)
     if record.ready_full is None or not all(map(is_, record.ready_full[0], key)):
@@ -57,12 +56,6 @@ def fragments(given: Iterable[AgentRecord], viewer: Viewer) -> list[bytes]:
     if viewer.limited:
         return [encode(agent(one, viewer)) for one in given]
     return [agent_ready(one) for one in given]
-
-
-def _listed_full(given: Iterable[AgentRecord], viewer: Viewer) -> msgspec.Raw:
-    if viewer.limited:
-        return listed(encode(_agent_full(one, viewer)) for one in given)
-    return listed(map(_agent_full_ready, given))
 
 
 def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
@@ -130,9 +123,13 @@ def recovered_all(state: State, only: str | None = None) -> list[Json]:
     return [_recovered(name, entry) for name, entry in state.recovered.items() if only in (None, name)]
 
 
-def slaves(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
+def slaves(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Spliced:
     only = query.get("slave_id")
-    return {
-        "slaves": _listed_full((one for one in state.agents.values() if only in (None, one.id)), viewer),
-        "recovered_slaves": recovered_all(state, only),
-    }
+    shown = [one for one in state.agents.values() if only in (None, one.id)]
+    made = Spliced(b'{"slaves":[')
+    if viewer.limited:
+        made.run([encode(_agent_full(one, viewer)) for one in shown])
+    else:
+        made.run([agent_full_ready(one) for one in shown])
+    made.text(b'],"recovered_slaves":%b}' % encode(recovered_all(state, only)))
+    return made

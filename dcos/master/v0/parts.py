@@ -53,7 +53,3 @@ def attribute_map(given: Iterable[Attribute]) -> Json:
 def labels(given: Labels) -> tuple[Label, ...]:
     """``[{"key": ..., "value": ...}]``, as labels are encoded anyway."""
     return given.labels
-
-
-def listed(ready: Iterable[bytes]) -> msgspec.Raw:
-    return msgspec.Raw(b"[" + b",".join(ready) + b"]")

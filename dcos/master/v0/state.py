@@ -11,7 +11,7 @@ from dcos.master.core.census import OnAgent
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.v0.agents import fragments, recovered_all
-from dcos.master.v0.frameworks import framework_head, splice
+from dcos.master.v0.frameworks import framework_head, listed
 from dcos.master.v0.parts import Json, encode
 from dcos.master.version import VERSION_INFO
 from dcos.wire.spliced import Spliced
@@ -69,13 +69,8 @@ def whole(
     made.run(fragments(state.agents.values(), viewer))
     made.text(b'],"recovered_slaves":' + encode(recovered_all(state)))
     for name, given in ((b"frameworks", state.frameworks), (b"completed_frameworks", state.completed)):
-        made.text(b',"%b":[' % name)
-        shown = [one for one in given.values() if viewer.framework(one.info)]
-        for position, one in enumerate(shown):
-            if position:
-                made.text(b",")
-            splice(made, one, viewer)
-        made.text(b"]")
+        made.text(b',"%b":' % name)
+        listed(made, given.values(), viewer)
     made.text(b',"orphan_tasks":[],"unregistered_frameworks":[]}')
     return made
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from dcos.master.core.records import TaskRecord
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
-from dcos.master.v0.parts import Json, encode, labels, listed, resources
+from dcos.master.v0.parts import Json, encode, labels, resources
 from dcos.model.v1.types import (
     ContainerStatus,
     NetworkInfo,
     TaskStatus,
 )
 from dcos.wire.mesos_json import number
+from dcos.wire.spliced import Spliced
 
 
 def _network(info: NetworkInfo) -> Json:
@@ -87,24 +88,47 @@ def _task(record: TaskRecord) -> Json:
     return out
 
 
-def tasks(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Json:
-    """Running, unreachable and completed ones, by the time of their first status.
+class Listing:
+    """``/tasks``: running, unreachable and completed ones as they are now, by the time of their first status.
 
     What makes no sense in the query is as if it were not there, and a negative ``limit`` is none, as upstream has it.
+    ``making`` does it bit by bit, so that others can run in between; then comes ``body``.
     """
-    limit, offset = _number(query, "limit", 100), _number(query, "offset", 0)
-    framework_id, task_id = query.get("framework_id"), query.get("task_id")
-    found = [
-        one
-        for record in (*state.frameworks.values(), *state.completed.values())
-        if framework_id in (None, record.id) and viewer.framework(record.info)
-        for group in (record.tasks.values(), record.unreachable.values(), record.completed)
-        for one in group
-        if task_id in (None, one.id) and viewer.task(one.message, record.info)
-    ]
-    found.sort(key=_first_time, reverse=query.get("order") != "asc")
-    shown = found[offset:] if offset >= 0 else []
-    return {"tasks": listed(map(task, shown[:limit] if limit >= 0 else shown))}
+
+    def __init__(self, state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> None:
+        self._limit, self._offset = _number(query, "limit", 100), _number(query, "offset", 0)
+        self._falling = query.get("order") != "asc"
+        self._viewer = viewer
+        self._task_id = query.get("task_id")
+        only = query.get("framework_id")
+        self._found = [
+            (one, record)
+            for record in (*state.frameworks.values(), *state.completed.values())
+            if only in (None, record.id) and viewer.framework(record.info)
+            for group in (record.tasks.values(), record.unreachable.values(), record.completed)
+            for one in group
+        ]
+        self._ready: list[bytes] = []
+
+    def making(self) -> Iterator[None]:
+        shown: list[TaskRecord] = []
+        times: list[float] = []
+        for one, framework in self._found:
+            if self._task_id in (None, one.id) and self._viewer.task(one.message, framework.info):
+                shown.append(one)
+                times.append(_first_time(one))
+            yield
+        order = sorted(range(len(shown)), key=times.__getitem__, reverse=self._falling)
+        order = order[self._offset :] if self._offset >= 0 else []
+        for position in order[: self._limit] if self._limit >= 0 else order:
+            self._ready.append(task(shown[position]))
+            yield
+
+    def body(self) -> Spliced:
+        made = Spliced(b'{"tasks":[')
+        made.run(self._ready)
+        made.text(b"]}")
+        return made
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

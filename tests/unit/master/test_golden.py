@@ -164,13 +164,19 @@ def recorded_cluster() -> Stage:
 FLAGS = Config(zk=ZkUrl.parse("zk://h/mesos"), cluster="golden").flags()
 
 
+def _tasks(state: State) -> msgspec.Raw:
+    listing = tasks.Listing(state, {})
+    assert list(listing.making())
+    return msgspec.Raw(listing.body().joined())
+
+
 OLD: dict[str, Callable[[State], Any]] = {
     "state": lambda state: msgspec.Raw(v0_state.whole(state, FLAGS, "golden").joined()),
     "state-summary": lambda state: msgspec.Raw(v0_state.summary(state, "golden").joined()),
-    "slaves": lambda state: agents.slaves(state, {}),
-    "frameworks": lambda state: frameworks.frameworks(state, {}),
+    "slaves": lambda state: msgspec.Raw(agents.slaves(state, {}).joined()),
+    "frameworks": lambda state: msgspec.Raw(frameworks.frameworks(state, {}).joined()),
     "roles": roles.roles,
-    "tasks": lambda state: tasks.tasks(state, {}),
+    "tasks": _tasks,
     "version": lambda _: VERSION_INFO,
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from dcos.master import snapshots
+from dcos.master import kept
 from dcos.master.api import Api
 from dcos.master.core.events import AgentSaid
 from dcos.master.core.viewer import ALL
@@ -94,7 +94,7 @@ async def test_those_who_wait_together_share_one() -> None:
 
 
 async def test_it_shows_one_moment_whatever_changes_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "SLICE_S", -1)
+    monkeypatch.setattr(kept, "SLICE_S", -1)
     stage = filled(100)
     writer = writer_of(stage)
     shared, number = Snapshots(writer), 1000
@@ -137,7 +137,7 @@ async def test_one_who_leaves_while_he_waits_gets_nothing() -> None:
 
 
 async def test_subscribers_miss_nothing_and_hear_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "SLICE_S", -1)
+    monkeypatch.setattr(kept, "SLICE_S", -1)
     async with serving(given=filled(50).state) as master, contextlib.AsyncExitStack() as stack:
         writer = master.api.writer
         writer.max_subscribers = 20
@@ -183,3 +183,20 @@ async def test_a_big_one_comes_whole_in_both_encodings(monkeypatch: pytest.Monke
 
 def shown_of(api: Api, codec: Codec) -> ResponseGetState:
     return codec.decode(READS[CallType.GET_STATE].body(api.state, Fragments(codec)).joined(), ResponseGetState)
+
+
+async def test_big_answers_of_old_come_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mesos_http, "_SLICED_FROM", 1000)
+    monkeypatch.setattr(kept, "SLICE_S", -1)
+    async with serving(given=filled(100).state) as master:
+        slaves = (await master.get("/slaves")).json
+        assert sorted(one["id"] for one in slaves["slaves"]) == sorted(master.api.state.agents)
+        assert slaves["recovered_slaves"] == []
+        (framework,) = (await master.get("/frameworks")).json["frameworks"]
+        assert (await master.get(f"/frameworks?framework_id={framework['id']}")).json["frameworks"] == [framework]
+        by_id = {one["id"]: one for one in framework["tasks"]}
+        assert len(by_id) == 50
+        for query, count in (("", 50), ("?limit=7", 7), ("?offset=48", 2), ("?limit=-1&order=asc", 50)):
+            shown = (await master.get("/tasks" + query)).json["tasks"]
+            assert len(shown) == count
+            assert all(one == by_id[one["id"]] for one in shown)
