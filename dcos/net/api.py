@@ -35,6 +35,7 @@ class View(Protocol):
     @property
     def zones(self) -> tuple[Zone, ...]: ...
     def metrics(self) -> str: ...
+    async def vip_metrics(self) -> str: ...
 
 
 REGISTRIES = frozenset({"default", "dns", "lashup", "mesos_listener", "l4lb", "overlay"})
@@ -67,9 +68,11 @@ def application(view: View) -> web.Application:
         return web.Response(status=501)
 
     async def metrics(request: web.Request) -> web.Response:
-        if request.match_info["registry"] not in REGISTRIES:
+        registry = request.match_info["registry"]
+        if registry not in REGISTRIES:
             return web.Response(status=404)
-        return web.Response(text=view.metrics(), content_type="text/plain", charset="utf-8")
+        more = await view.vip_metrics() if registry == "l4lb" else ""
+        return web.Response(text=view.metrics() + more, content_type="text/plain", charset="utf-8")
 
     async def lashup_key(_: web.Request) -> web.Response:
         return web.Response(status=404)

@@ -156,6 +156,18 @@ class Balancer:
             self._answer = networks | {f"{one}/{128 if ':' in one else 32}" for one in outside}
         return self._answer
 
+    async def counts(self) -> dict[Service, int]:
+        """Connections that each VIP was asked for since it came, by the kernel's count; empty where it cannot be read."""
+        found: dict[Service, int] = {}
+        for version in self._versions:
+            try:
+                objects = await self._nft.objects(ruleset.FAMILIES[version], self._place.table, set="known")
+            except NftError as error:
+                self._log.warning("no_counts", error=str(error))
+                continue
+            found |= ruleset.read_counts(objects or ())
+        return found
+
     def end(self) -> None:
         """Let another write; what is in the kernel stays."""
         if self._turn is not None:

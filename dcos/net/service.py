@@ -20,7 +20,7 @@ from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
 from dcos.net.core.following import Following
 from dcos.net.core.names import Node
-from dcos.net.core.vips import Ranges, Vips
+from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
 from dcos.net.overlay import Overlay
 from dcos.net.place import place_of
@@ -68,6 +68,7 @@ class Net:
         self._balance = balance
         self._overlay = overlay_
         self._following = Following(ranges, node.ip, ipv6=app.config.enable_ipv6)
+        self._given = Addresses({}, {})
         self._silent: frozenset[str] = frozenset()
         self._probes = probes
         self._lock = asyncio.Lock()
@@ -93,7 +94,7 @@ class Net:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
             await self._balance.want(wanted, hosts)
         zones = await asyncio.to_thread(names.zones, state, given, self.node)
-        self.vips, self.zones = found, zones
+        self.vips, self._given, self.zones = found, given, zones
         self.state, self.state_at = state, self._app.clock.now()
         self._forwarder.swap(names.router(zones, [apex for apex, _ in self._app.config.forward_zones]))
         for bad in found.bad:
@@ -138,6 +139,26 @@ class Net:
         ):
             lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value}"]
         return "\n".join(lines) + "\n"
+
+    async def vip_metrics(self) -> str:
+        """Prometheus text with lines for each VIP; reads them from the kernel."""
+        counts = await self._balance.counts() if self._balance is not None else {}
+        given = self._given
+        totals = [
+            "# HELP l4lb_vip_connections_total Connections from this node to a virtual IP; refused ones count twice.",
+            "# TYPE l4lb_vip_connections_total counter",
+        ]
+        serving = [
+            "# HELP l4lb_vip_backends Backends of a virtual IP that take new connections.",
+            "# TYPE l4lb_vip_backends gauge",
+        ]
+        for vip, backends in self.vips.backends.items():
+            ips = (given.v4.get(vip.host), given.v6.get(vip.host)) if vip.named else (vip.host,)
+            total = sum(counts.get(vips.Service(vip.protocol, ip, vip.port), 0) for ip in ips if ip)
+            labels = f'vip="{vip.host}:{vip.port}",protocol="{vip.protocol}"'
+            totals.append(f"l4lb_vip_connections_total{{{labels}}} {total}")
+            serving.append(f"l4lb_vip_backends{{{labels}}} {sum(one.weight for one in backends)}")
+        return "\n".join([*totals, *serving]) + "\n"
 
 
 def _host_port(text: str) -> tuple[str, int]:

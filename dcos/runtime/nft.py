@@ -33,10 +33,11 @@ class Nft:
         self._prefix = ("ip", "netns", "exec", namespace) if namespace else ()
         self._timeout_s = timeout_s
 
-    async def objects(self, family: str, table: str) -> list[Mapping[str, Any]] | None:
-        """Everything in a table as nft's JSON objects; None where there is no such table."""
+    async def objects(self, family: str, table: str, *, set: str | None = None) -> list[Mapping[str, Any]] | None:
+        """Everything in a table, or one ``set`` of it, as nft's JSON objects; None where there is no such thing."""
+        what = ("set", family, table, set) if set else ("table", family, table)
         try:
-            result = await run([*self._prefix, "nft", "-j", "list", "table", family, table], timeout_s=self._timeout_s)
+            result = await run([*self._prefix, "nft", "-j", "list", *what], timeout_s=self._timeout_s)
         except (ProcessError, TimeoutError) as error:
             raise NftError(str(error) or "nft took too long") from error
         if not result.ok:

@@ -4,7 +4,8 @@ Shape ("classes"): one lookup of (protocol, address, port) in the verdict map ``
 targets; the chain draws a number below K into the packet's mark and looks (protocol, address, port, mark) up in ``targets``.
 So the cost of a packet does not grow with the number of VIPs, and a change of one backend is a change of one element. The draw
 is random, not in turn: chains are shared by all VIPs of K targets, and turns would lock to a client's rhythm.
-``known`` holds every VIP: packets still addressed to one after the lookup have no target and are refused.
+``known`` holds every VIP and counts the connections that asked for it: packets still addressed to one after the lookup have
+no target and are refused.
 
 Only the first packet of a connection comes here; connection tracking handles the rest, so existing connections survive every
 change, also a replacement of the whole table. Connections through a VIP that leave this node carry its address (as upstream):
@@ -36,12 +37,12 @@ _BASE = """\
 add table {family} {table}
 add map {family} {table} vips {{ type inet_proto . {kind} . inet_service : verdict ; }}
 add map {family} {table} targets {{ type inet_proto . {kind} . inet_service . mark : {kind} . inet_service ; }}
-add set {family} {table} known {{ type inet_proto . {kind} . inet_service ; }}
-add chain {family} {table} layout1
+add set {family} {table} known {{ type inet_proto . {kind} . inet_service ; counter ; }}
+add chain {family} {table} layout2
 add chain {family} {table} prerouting {{ type nat hook prerouting priority -105 ; }}
-add rule {family} {table} prerouting {match} vmap @vips
+add rule {family} {table} prerouting {match} @known {key} vmap @vips
 add chain {family} {table} output {{ type nat hook output priority -105 ; }}
-add rule {family} {table} output {match} vmap @vips
+add rule {family} {table} output {match} @known {key} vmap @vips
 add chain {family} {table} postrouting {{ type nat hook postrouting priority 95 ; }}
 add rule {family} {table} postrouting oifname != "lo" {ours} meta mark set 0 masquerade
 add chain {family} {table} refuse
@@ -53,7 +54,7 @@ add chain {family} {table} refuse_routed {{ type filter hook forward priority 0 
 add rule {family} {table} refuse_routed ct status ! dnat {match} @known goto refuse
 """
 _RULES = {
-    "layout1": 0,
+    "layout2": 0,
     "prerouting": 1,
     "output": 1,
     "postrouting": 1,
@@ -170,6 +171,7 @@ def _whole(after: Table, family: str, name: str) -> str:
         table=name,
         kind="ipv4_addr" if family == "ip" else "ipv6_addr",
         match=_MATCH.format(ip=ip),
+        key=f"meta l4proto . {ip} daddr . th dport",
         ours=f"ct status dnat meta mark & 0xffff0000 == {MARK:#x}",
     )
     lines = [_class(at, family, count) for count in sorted(after.classes)]
@@ -240,11 +242,28 @@ def read_table(objects: Iterable[Mapping[str, Any]]) -> Table:
                 (_read_service(key["concat"]), key["concat"][3] - MARK): Target(*value["concat"])
                 for key, value in sets["targets"]
             },
-            known=frozenset(_read_service(key["concat"]) for key in sets["known"]),
+            known=frozenset(_read_service(_bare(key)["concat"]) for key in sets["known"]),
             classes=frozenset(int(name[1:]) for name in classes),
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return Table()
+
+
+def _bare(element: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An element without its counter."""
+    found: Mapping[str, Any] = element["elem"]["val"] if "elem" in element else element
+    return found
+
+
+def read_counts(objects: Iterable[Mapping[str, Any]]) -> dict[Service, int]:
+    """First packets that asked for each VIP, from what ``nft -j list set`` prints of the set ``known``."""
+    return {
+        _read_service(_bare(one)["concat"]): int(one["elem"]["counter"]["packets"])
+        for entry in objects
+        if "set" in entry
+        for one in entry["set"].get("elem", ())
+        if "counter" in one.get("elem", ())
+    }
 
 
 def _read_service(parts: list[Any]) -> Service:

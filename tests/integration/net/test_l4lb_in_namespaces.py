@@ -132,6 +132,11 @@ async def test_named_vip_from_every_side(cluster: Cluster, tmp_path: Path) -> No
                     assert set(answers) == {"near", "far"}, answers
 
                 await eventually(both)
+            # the kernel counts them
+            text = cluster.node.run("curl", "-sf", "http://127.0.0.1:62080/v1/metrics/l4lb")
+            (line,) = (one for one in text.splitlines() if one.startswith("l4lb_vip_connections_total{"))
+            assert 'vip="mygroupweb.marathon:80"' in line
+            assert int(line.split()[-1]) >= 48
             # a name for the address, at the forwarder of the node
             dig = ["dig", "@198.51.100.1", "+short", "mygroupweb.marathon.l4lb.thisdcos.directory"]
             assert cluster.node.run(*dig).split() == [vip]

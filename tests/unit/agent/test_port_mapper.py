@@ -25,7 +25,7 @@ class Table(Nft):
         self.made = 0
         self.elements: dict[str, dict[str, tuple[str, int] | None]] = {"tcp_ports": {}, "udp_ports": {}, "members": {}}
 
-    async def objects(self, family: str, table: str) -> list[Mapping[str, Any]] | None:
+    async def objects(self, family: str, table: str, *, set: str | None = None) -> list[Mapping[str, Any]] | None:
         if not self.made:
             return None
         maps = [
