@@ -12,7 +12,7 @@ from dcos.master.core import effects
 from dcos.master.core.events import AgentSaid, Event, LinkClosed, StreamClosed, Tick
 from dcos.master.core.offers import to_allocate
 from dcos.master.core.state import State
-from dcos.master.core.step import settle, step
+from dcos.master.core.step import begin, go_on, settle
 from dcos.master.core.viewer import seen
 from dcos.master.persist import Registry
 from dcos.master.streams import Outlet, Stream
@@ -135,15 +135,19 @@ class Writer:
         Whether nothing was said that anybody could see.
         """
         quiet, over = True, self._clock.monotonic() + SLICE_S
-        while self._inbox:
-            event = self._inbox.popleft()
-            quiet = quiet and isinstance(event, AgentSaid) and isinstance(event.message, agent_link.Pong)
-            step(self.state, event)
+        while self.state.rest or self._inbox:
+            if self.state.rest:
+                quiet = False
+                go_on(self.state)
+            else:
+                event = self._inbox.popleft()
+                quiet = quiet and isinstance(event, AgentSaid) and isinstance(event.message, agent_link.Pong)
+                begin(self.state, event)
             if self._clock.monotonic() > over:
                 break
         deadline = self.state.next_deadline
-        if deadline is not None and deadline <= now:
-            step(self.state, Tick(now))
+        if deadline is not None and deadline <= now and not self.state.rest:
+            begin(self.state, Tick(now))
         return quiet
 
     def _settle(self, now: float) -> None:
@@ -157,7 +161,7 @@ class Writer:
         self._first_put = self._clock.monotonic() if self._inbox else None
 
     async def _next(self) -> None:
-        if self._inbox or to_allocate(self.state):
+        if self._inbox or self.state.rest or to_allocate(self.state):
             return
         self._wake.clear()
         deadline = self.state.next_deadline

@@ -8,6 +8,8 @@ Source: Mesos master (subscribe, failoverFramework, deactivate, removeFramework,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from dcos.master.core import inverse_offers, offers, operations, tasks, views
@@ -78,8 +80,7 @@ def _return(state: State, framework: FrameworkRecord, stream: str, call: schedul
         state.emit(ToScheduler(framework.stream, scheduler.Event(type=scheduler.EventType.ERROR, error=error)))
         state.emit(CloseStream(framework.stream))
         del state.streams[framework.stream]
-        for offer in list(framework.offers.values()):
-            offers.discard(state, offer, now)
+        state.rest.append(offers.discarding(state, list(framework.offers.values()), now))
         inverse_offers.discard_all(state, framework)
     before = framework.info
     info = msgspec.structs.replace(call.framework_info, user=before.user, checkpoint=before.checkpoint)
@@ -165,18 +166,18 @@ def stream_closed(state: State, stream: str, now: float) -> None:
     framework.active = False
     framework.disconnections += 1
     state.allocator.deactivate_framework(framework.id)
-    offers.rescind_all(state, framework, now)
     inverse_offers.discard_all(state, framework)
     state.note("framework_disconnected", framework=framework.id)
     state.schedule(
         now + max(0.0, framework.info.failover_timeout), Deadline.FAILOVER, framework.id, framework.disconnections
     )
+    state.rest.append(offers.rescinding(state, list(framework.offers.values()), now))
 
 
 def failover_over(state: State, framework_id: str, disconnections: int, now: float) -> None:
     framework = state.frameworks.get(framework_id)
     if framework is not None and not framework.connected and framework.disconnections == disconnections:
-        remove(state, framework, "Framework did not return within its failover timeout", now)
+        state.rest.append(removing(state, framework, "Framework did not return within its failover timeout", now))
 
 
 def teardown(state: State, request: int, framework_id: str, now: float) -> None:
@@ -185,21 +186,29 @@ def teardown(state: State, request: int, framework_id: str, now: float) -> None:
     if framework is None:
         state.emit(Answer(request, 400, "No framework found with specified ID"))
         return
-    remove(state, framework, "Framework was torn down", now)
+    state.rest.append(_teardown(state, request, framework, now))
+
+
+def _teardown(state: State, request: int, framework: FrameworkRecord, now: float) -> Iterator[None]:
+    yield from removing(state, framework, "Framework was torn down", now)
     state.emit(Answer(request, 200))
 
 
-def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> None:
-    """Its tasks end without updates, its agents are told, its id is completed."""
+def removing(state: State, framework: FrameworkRecord, why: str, now: float) -> Iterator[None]:
+    """Its tasks end without updates, its agents are told, its id is completed; one thing after the other."""
     state.counters["messages_unregister_framework"] += 1
     state.allocator.deactivate_framework(framework.id)
-    for offer in list(framework.offers.values()):
-        offers.discard(state, offer, now)
+    framework.active = False
+    yield from offers.discarding(state, list(framework.offers.values()), now)
     inverse_offers.forget(state, framework)
     for agent_id in framework.agents():
-        agent = state.agents[agent_id]
-        state.send(agent, agent_link.ShutdownFramework(framework_id=FrameworkID(value=framework.id)))
+        if (agent := state.agents.get(agent_id)) is not None:
+            state.send(agent, agent_link.ShutdownFramework(framework_id=FrameworkID(value=framework.id)))
+        yield
     for task in list(framework.tasks.values()):
+        yield
+        if framework.tasks.get(task.id) is not task:
+            continue
         agent = state.agents[task.agent]
         if task.is_terminal:
             tasks.remove(state, framework, agent, task)
@@ -215,7 +224,9 @@ def remove(state: State, framework: FrameworkRecord, why: str, now: float) -> No
         )
         tasks.end(state, framework, agent, task, status, silent=True)
     for agent_id, executor_id in list(framework.executors):
-        tasks.remove_executor(state, framework, state.agents[agent_id], executor_id)
+        if (agent := state.agents.get(agent_id)) is not None:  # an agent that was drained by this may be gone by now
+            tasks.remove_executor(state, framework, agent, executor_id)
+        yield
     apart = list(framework.unreachable.values())
     for task in apart:
         tasks.bring_back(state, framework, task.id)

@@ -5,7 +5,7 @@ Source: Mesos master (offers, rescind, decline).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from dcos.master.core.allocator import Grant
@@ -123,10 +123,26 @@ def rescind_all(state: State, holder: AgentRecord | FrameworkRecord, now: float)
         rescind(state, offer, now)
 
 
+def rescinding(state: State, given: Sequence[OfferRecord], now: float) -> Iterator[None]:
+    """Those of ``given`` that still stand, one by one."""
+    for offer in given:
+        if offer.message.id.value in state.offers:
+            rescind(state, offer, now)
+            yield
+
+
+def discarding(state: State, given: Sequence[OfferRecord], now: float) -> Iterator[None]:
+    """As ``rescinding``, telling nobody."""
+    for offer in given:
+        if offer.message.id.value in state.offers:
+            discard(state, offer, now)
+            yield
+
+
 def decline(
     state: State, framework: FrameworkRecord, offer_ids: Iterable[OfferID], filters: Filters | None, now: float
-) -> None:
-    """Unknown offers are passed over."""
+) -> Iterator[None]:
+    """One by one; unknown offers are passed over."""
     state.counters["messages_decline_offers"] += 1
     refuse_s = refuse_seconds(filters.refuse_seconds if filters is not None else None)
     for offer_id in offer_ids:
@@ -134,3 +150,4 @@ def decline(
         if offer is not None:
             framework.counts["offers/declined"] += 1
             discard(state, offer, now, refuse_s=refuse_s)
+            yield

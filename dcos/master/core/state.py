@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -119,6 +119,8 @@ class State:
     counters: Counter[str] = field(default_factory=Counter)
     """Metrics without their ``master/`` prefix."""
     effects: list[Effect] = field(default_factory=list)
+    rest: deque[Iterator[None]] = field(default_factory=deque)
+    """What is left of long work, to be done bit by bit (``step.go_on``) before the next event or deadline."""
     watched: bool = True
     """Whether anybody hears what is published; where events are many they are not even made otherwise."""
     allocator: Allocator = field(init=False)

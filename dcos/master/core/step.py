@@ -1,12 +1,13 @@
 """The table of the master: which event is whose, and what follows a batch of events.
 
-The shell gives every event to ``step``, calls ``settle`` once the batch is done (new offers leave there), makes the
-``Write``s of the batch durable in one transaction and only then performs the other effects, in order.
+The shell gives every event to ``begin``, does what it leaves by ``go_on`` (``step`` is both), calls ``settle`` once the
+batch is done (new offers leave there), makes the ``Write``s of the batch durable in one transaction and only then performs
+the other effects, in order.
 """
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from dcos.master.core import (
     accept,
@@ -51,8 +52,24 @@ from dcos.model.v1.scheduler import CallType
 from dcos.model.v1.types import AgentID
 from dcos.wire import agent_link
 
+_DONE: Final = object()
+
 
 def step(state: State, event: Event) -> None:
+    """An event and everything that follows from it, at once."""
+    begin(state, event)
+    while state.rest:
+        go_on(state)
+
+
+def go_on(state: State) -> None:
+    """One bit of what the last events left to do: before the next event, but others may look and offers may be made."""
+    if next(state.rest[0], _DONE) is _DONE:
+        state.rest.popleft()
+
+
+def begin(state: State, event: Event) -> None:
+    """Take an event; what would be long is left in ``state.rest``."""
     match event:
         case AgentSaid(now, link, message):
             agents.said(state, link, message, now)
@@ -161,7 +178,7 @@ def _dispatch(state: State, framework: FrameworkRecord, call: scheduler.Call, no
         case CallType.ACCEPT if call.accept is not None:
             accept.accept(state, framework, call.accept, now)
         case CallType.DECLINE if call.decline is not None:
-            offers.decline(state, framework, call.decline.offer_ids, call.decline.filters, now)
+            state.rest.append(offers.decline(state, framework, call.decline.offer_ids, call.decline.filters, now))
         case CallType.ACCEPT_INVERSE_OFFERS if call.accept_inverse_offers is not None:
             accepted = call.accept_inverse_offers
             inverse_offers.answer(state, framework, accepted.inverse_offer_ids, accepted.filters, now, yes=True)
@@ -189,7 +206,7 @@ def _dispatch(state: State, framework: FrameworkRecord, call: scheduler.Call, no
         case CallType.REQUEST:
             state.counters["messages_resource_request"] += 1
         case CallType.TEARDOWN:
-            frameworks.remove(state, framework, "Framework tore itself down", now)
+            state.rest.append(frameworks.removing(state, framework, "Framework tore itself down", now))
         case _:
             state.counters["dropped_messages"] += 1
 

@@ -6,9 +6,11 @@ Source: Mesos docs/weights.md and its weights handler (texts; all offers are res
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from dcos.master.core import offers
 from dcos.master.core.effects import Answer, Keep
+from dcos.master.core.records import OfferRecord
 from dcos.master.core.registry import Shelf, WeightEntry
 from dcos.master.core.state import State
 from dcos.model.identifiers import role_problem
@@ -30,9 +32,12 @@ def update(state: State, request: int, infos: tuple[WeightInfo, ...], now: float
         state.emit(Keep(Shelf.WEIGHTS, role, WeightEntry(role=role, weight=weight)))
         state.note("weight_set", role=role, weight=f"{weight:g}")
     in_use = set(state.allocator.roles())
-    if any(role in in_use for role, _ in wanted):
-        for offer in list(state.offers.values()):
-            offers.rescind(state, offer, now)
+    affected = any(role in in_use for role, _ in wanted)
+    state.rest.append(_rescinding(state, request, tuple(state.offers.values()) if affected else (), now))
+
+
+def _rescinding(state: State, request: int, given: tuple[OfferRecord, ...], now: float) -> Iterator[None]:
+    yield from offers.rescinding(state, given, now)
     state.emit(Answer(request, 200))
 
 
