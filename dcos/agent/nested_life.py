@@ -20,6 +20,7 @@ from dcos.agent.containerizer import processes, terminal
 from dcos.agent.containerizer.base import Backend, ContainerError, Launcher
 from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.containerizer.host import kill_guest
+from dcos.agent.containerizer.oci import exact
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.exits import Exit
 from dcos.agent.core.nested import chain, is_below, text
@@ -202,6 +203,8 @@ class Life:
         await self._over(record, end)
 
     async def _over(self, record: Nested, end: Exit) -> None:
+        if record.box.mark.backend == "oci":
+            end = exact(record.box, end)
         self._log.info("nested_ended", container=record.name, status=end.wait_status)
         termination = Termination(exit_status=end.wait_status)
         if end.out_of_memory:

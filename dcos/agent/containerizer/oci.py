@@ -261,9 +261,7 @@ class OciBackend:
         return done.ok
 
     async def judged(self, box: Box, end: Exit) -> Exit:
-        """In a terminal runc ends as the task did, but by exit status alone."""
-        if end.code is not None and not (box.directory / _REAPED).exists():
-            end = Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
+        end = exact(box, end)
         report = read_report(box.memory)
         if report is None:
             path = self._cgroups_path(box).lstrip("/")
@@ -326,6 +324,13 @@ class OciBackend:
 
     async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
         return await execute(self, box, command, timeout_s)
+
+
+def exact(box: Box, end: Exit) -> Exit:
+    """What is behind ``end``: in a terminal, or as a guest, runc ends as the command did, but by exit status alone."""
+    if end.code is None or (box.directory / _REAPED).exists():
+        return end
+    return Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
 
 
 def _owner(user: str | None) -> tuple[int, int] | None:

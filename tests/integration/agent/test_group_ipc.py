@@ -126,3 +126,23 @@ async def test_volumes_of_a_nested_command(
     status, text = await containers.call("LAUNCH_CONTAINER", {**body, "container_id": container_id(f"{inside}.n")})
     assert status == 400
     assert "volume 'data': a container without an image inside one with an image" in text
+
+
+async def test_how_nested_containers_end_is_told_exactly(
+    running: Any, master: Any, make_task: Make, containers: Containers, image: str
+) -> None:
+    await master.run(make_task("t", "echo up; sleep 1000", container=contained(image)))
+    root = (await master.state("t", "TASK_RUNNING")).container_status.container_id.value
+    async with asyncio.timeout(30):
+        while not (running.sandbox("t") / "stdout").exists() or not (running.sandbox("t") / "stdout").read_text():
+            await asyncio.sleep(0.05)
+    own = {"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}}}
+    for name, container, command, status in (
+        ("guest", None, "kill -9 $$", 9),
+        ("killed", own, "kill -9 $$", 9),
+        ("exited", own, "exit 137", 137 << 8),
+    ):
+        body = {"container_id": container_id(f"{root}.{name}"), "command": {"value": command}}
+        body |= {} if container is None else {"container": container}
+        assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
+        assert (await containers.wait(f"{root}.{name}"))["exit_status"] == status, name
