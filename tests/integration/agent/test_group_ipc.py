@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,15 @@ LOOK = "ls /dev/shm; ls -l /proc/self/ns/ipc"
 
 why_not = oci.usable() or ("" if os.geteuid() == 0 else "only root")
 pytestmark = pytest.mark.skipif(bool(why_not), reason=f"containers cannot share namespaces here: {why_not}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_cgroup_left() -> Iterator[None]:
+    """runc removes a container's cgroup, not the empty one above it."""
+    yield
+    for folder in Path("/sys/fs/cgroup").glob("*/mesos"):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def contained(image: str | None = None, ipc_mode: LinuxInfoIpcMode | None = None) -> ContainerInfo:
