@@ -229,7 +229,9 @@ class AgentProcess:
         """What a failed test may have left: every session that this agent started."""
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
-        for mark in (*self.runtime.glob("*/*/supervisor"), *self.runtime.glob("*/*/pid")):
+        # "first.pid": of an image, which is in a session of its own
+        marks = [mark for name in ("supervisor", "pid", "first.pid") for mark in self.runtime.glob(f"*/*/{name}")]
+        for mark in marks:
             if (mark.parent / "ended.json").exists():
                 # their numbers may be others' by now
                 continue

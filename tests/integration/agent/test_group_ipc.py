@@ -136,6 +136,8 @@ async def test_volumes_of_a_nested_command(
     status, text = await containers.call("LAUNCH_CONTAINER", {**body, "container_id": container_id(f"{inside}.n")})
     assert status == 400
     assert "volume 'data': a container without an image inside one with an image" in text
+    await master.kill("i")
+    await master.state("i", "TASK_KILLED")
 
 
 async def test_how_nested_containers_end_is_told_exactly(
@@ -156,3 +158,5 @@ async def test_how_nested_containers_end_is_told_exactly(
         body |= {} if container is None else {"container": container}
         assert await containers.call("LAUNCH_CONTAINER", body) == (200, "")
         assert (await containers.wait(f"{root}.{name}"))["exit_status"] == status, name
+    await master.kill("t")
+    await master.state("t", "TASK_KILLED")
