@@ -148,6 +148,8 @@ class Writer:
         deadline = self.state.next_deadline
         if deadline is not None and deadline <= now and not self.state.rest:
             begin(self.state, Tick(now))
+            while self.state.rest and self._clock.monotonic() <= over:
+                go_on(self.state)
         return quiet
 
     def _settle(self, now: float) -> None:

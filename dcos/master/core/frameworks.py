@@ -129,14 +129,20 @@ def _change(
     for task in framework.tasks.values():
         task.ready = None
     if changed:
-        for agent_id in framework.agents():
-            state.send(state.agents[agent_id], agent_link.UpdateFramework(framework=info))
+        state.rest.append(_telling(state, framework.agents(), info))
     view = views.framework_view(framework, whole=False)
     state.publish(
         master.Event(
             type=master.EventType.FRAMEWORK_UPDATED, framework_updated=master.EventFrameworkUpdated(framework=view)
         )
     )
+
+
+def _telling(state: State, agents: set[str], info: FrameworkInfo) -> Iterator[None]:
+    for agent_id in agents:
+        if (agent := state.agents.get(agent_id)) is not None:
+            state.send(agent, agent_link.UpdateFramework(framework=info))
+            yield
 
 
 def update(

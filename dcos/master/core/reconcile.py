@@ -5,6 +5,8 @@ Source: Mesos docs/reconciliation.md and the master's order of cases.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dcos.master.core.records import FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
 from dcos.model.v1 import scheduler
@@ -21,23 +23,26 @@ from dcos.model.v1.types import (
 _RECONCILIATION = TaskStatusReason.REASON_RECONCILIATION
 
 
-def reconcile(state: State, framework: FrameworkRecord, call: scheduler.CallReconcile, now: float) -> None:
-    """Implicit (every known task) when the call names none."""
+def reconcile(state: State, framework: FrameworkRecord, call: scheduler.CallReconcile, now: float) -> Iterator[None]:
+    """Implicit (every known task) when the call names none. One by one."""
     state.counters["messages_reconcile_tasks"] += 1
     if call.tasks:
-        explicit(state, framework, call.tasks, now)
+        yield from explicit(state, framework, call.tasks, now)
         return
     for task in list(framework.tasks.values()):
-        _tell(state, framework, latest(task, now))
+        if framework.tasks.get(task.id) is task:
+            _tell(state, framework, latest(task, now))
+            yield
 
 
 def explicit(
     state: State, framework: FrameworkRecord, tasks: tuple[scheduler.CallReconcileTask, ...], now: float
-) -> None:
+) -> Iterator[None]:
     for asked in tasks:
         status = _answer(state, framework, asked, now)
         if status is not None:
             _tell(state, framework, status)
+        yield
 
 
 def _tell(state: State, framework: FrameworkRecord, status: TaskStatus) -> None:

@@ -8,6 +8,8 @@ Source: Mesos master (recovery, ``--recovery_agent_removal_limit``, registry gar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dcos.master.core import loss
 from dcos.master.core.effects import Abort, Write
 from dcos.master.core.registry import AgentEntry, Standing
@@ -32,8 +34,9 @@ def recovered(state: State, entries: tuple[tuple[str, AgentEntry], ...], now: fl
     state.schedule(now + state.rules.registry_gc_s, Deadline.REGISTRY)
 
 
-def recovery_over(state: State, now: float) -> None:
-    """Whoever did not come back after the change of leader is unreachable; if those are too many, something is wrong."""
+def recovery_over(state: State, now: float) -> Iterator[None]:
+    """Whoever did not come back after the change of leader is unreachable, one by one; if those are too many, something is
+    wrong."""
     missing = len(state.recovered)
     if not missing:
         return
@@ -48,7 +51,9 @@ def recovery_over(state: State, now: float) -> None:
         )
         return
     for agent_id in list(state.recovered):
-        loss.suspect(state, agent_id, "Agent did not re-register after the master failed over", now)
+        yield
+        if agent_id in state.recovered:
+            loss.suspect(state, agent_id, "Agent did not re-register after the master failed over", now)
 
 
 def collect_registry(state: State, now: float) -> None:

@@ -7,6 +7,7 @@ the other effects, in order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, assert_never
 
 from dcos.master.core import (
@@ -81,7 +82,7 @@ def begin(state: State, event: Event) -> None:
             else:
                 frameworks.subscribe(state, stream, call.subscribe, now)
         case Tick(now):
-            _tick(state, now)
+            state.rest.append(_tick(state, now))
         case StreamClosed(now, stream):
             frameworks.stream_closed(state, stream, now)
         case LinkClosed(now, link):
@@ -114,8 +115,10 @@ def settle(state: State, now: float) -> None:
     inverse_offers.make(state, now)
 
 
-def _tick(state: State, now: float) -> None:
-    for kind, key, generation in state.due(now):
+def _tick(state: State, now: float) -> Iterator[None]:
+    for position, (kind, key, generation) in enumerate(state.due(now)):
+        if position:
+            yield
         match kind:
             case Deadline.CYCLE:
                 state.allocator.cycle(now)
@@ -125,7 +128,7 @@ def _tick(state: State, now: float) -> None:
             case Deadline.AGENT_RETURN:
                 agents.not_returned(state, key, generation, now)
             case Deadline.RECOVERY:
-                recovery.recovery_over(state, now)
+                state.rest.append(recovery.recovery_over(state, now))
             case Deadline.REGISTRY:
                 recovery.collect_registry(state, now)
             case Deadline.REMOVAL:
@@ -194,7 +197,7 @@ def _dispatch(state: State, framework: FrameworkRecord, call: scheduler.Call, no
         case CallType.ACKNOWLEDGE if call.acknowledge is not None:
             tasks.acknowledge(state, framework, call.acknowledge)
         case CallType.RECONCILE if call.reconcile is not None:
-            reconcile.reconcile(state, framework, call.reconcile, now)
+            state.rest.append(reconcile.reconcile(state, framework, call.reconcile, now))
         case CallType.SHUTDOWN if call.shutdown is not None:
             _shutdown(state, framework, call.shutdown.agent_id, call.shutdown)
         case CallType.MESSAGE if call.message is not None:

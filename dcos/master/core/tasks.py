@@ -329,9 +329,8 @@ def kill(state: State, framework: FrameworkRecord, call: scheduler.CallKill, now
     state.counters["messages_kill_task"] += 1
     task = framework.tasks.get(call.task_id.value)
     if task is None:
-        reconcile.explicit(
-            state, framework, (scheduler.CallReconcileTask(task_id=call.task_id, agent_id=call.agent_id),), now
-        )
+        asked = scheduler.CallReconcileTask(task_id=call.task_id, agent_id=call.agent_id)
+        state.rest.append(reconcile.explicit(state, framework, (asked,), now))
         return
     if call.agent_id is not None and call.agent_id.value != task.agent:
         return
