@@ -102,7 +102,7 @@ def returning(number: int, tasks: int) -> agent_link.Reregister:
         pid=f"slave(1)@10.{number >> 16}.{number >> 8 & 255}.{number & 255}:5051",
         version="1.11.0",
         capabilities=CAPABILITIES,
-        frameworks=(agent_link.FrameworkOnAgent(info=info(number % FRAMEWORKS), tasks=running),),
+        frameworks=(agent_link.AgentFramework(info=info(number % FRAMEWORKS), tasks=running),),
     )
 
 
@@ -142,7 +142,7 @@ class Bench:
             await asyncio.sleep(0)
             quiet = 0 if self.writer.waiting or self.state.rest or revision != self.writer.revision else quiet + 1
         total = time.process_time() - begin
-        print(f"{what:52} {total:8.2f} s, longest turn {self.longest * 1000:7.1f} ms", flush=True)
+        print(f"{what:48} {total:8.2f} s, longest turn {self.longest * 1000:7.1f} ms", flush=True)
 
     def call(self, number: int, kind: CallType, **members: object) -> None:
         call = Call(framework_id=FrameworkID(value=f"f{number}"), type=kind, **members)  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ class Bench:
 async def scenes(agents: int, tasks: int) -> None:
     bench = Bench()
     state, writer = bench.state, bench.writer
-    heap.tune() if hasattr(heap, "tune") else None
+    heap.freeze_survivors()
     messages = [returning(number, tasks // agents) for number in range(agents)]
     entries = [
         (f"a{number}", AgentEntry(info=agent_info(number), standing=Standing.ADMITTED, since=1.0))

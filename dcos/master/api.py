@@ -215,10 +215,10 @@ class Api:
             return frameworks.frameworks(self.state, query, viewer)
 
         if viewer.limited or "framework_id" in query:
-            await kept.in_slices(kept.tasks_making(self.state))
+            await kept.in_slices(kept.frameworks_making(self.state))
             await self.writer.settled()
             return await spliced_body(request, made())
-        return await spliced_body(request, await self.kept.body("frameworks", made, kept.tasks_making))
+        return await spliced_body(request, await self.kept.body("frameworks", made, kept.frameworks_making))
 
     async def roles(self, request: web.Request) -> web.Response:
         return json_body(request, roles.roles(self.state, self.viewer(request)))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from dcos.master.core.state import State
 from dcos.master.v0.agents import agent_full_ready, agent_ready
+from dcos.master.v0.frameworks import executor, offer
 from dcos.master.v0.state import numbers_ready
 from dcos.master.v0.tasks import task as task_ready
 from dcos.master.writer import SLICE_S, Writer
@@ -74,8 +75,10 @@ def full_agents_making(state: State) -> Iterator[bytes]:
     yield from map(agent_full_ready, list(state.agents.values()))
 
 
-def tasks_making(state: State) -> Iterator[bytes]:
+def frameworks_making(state: State) -> Iterator[bytes]:
     for framework in (*state.frameworks.values(), *state.completed.values()):
+        yield from map(offer, list(framework.offers.values()))
+        yield from map(executor, list(framework.executors.values()))
         for task in (*framework.tasks.values(), *framework.unreachable.values(), *framework.completed):
             if task.ready is None:
                 yield task_ready(task)
@@ -83,7 +86,7 @@ def tasks_making(state: State) -> Iterator[bytes]:
 
 def state_making(state: State) -> Iterator[bytes]:
     yield from agents_making(state)
-    yield from tasks_making(state)
+    yield from frameworks_making(state)
 
 
 def summary_making(state: State) -> Iterator[bytes]:

@@ -69,6 +69,8 @@ class ExecutorRecord(Encoded):
     agent: str
     role: str
     resources: Resources
+    ready: bytes | None = None
+    """Its JSON in ``/state``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +80,8 @@ class OfferRecord(Encoded):
     role: str
     agent: str
     resources: Resources
+    ready: bytes | None = None
+    """Its JSON in ``/state``."""
 
 
 @dataclass(slots=True, eq=False)

@@ -27,6 +27,20 @@ def _command(command: CommandInfo) -> Json:
     return out
 
 
+def executor(record: ExecutorRecord) -> bytes:
+    """It never changes."""
+    if record.ready is None:
+        record.ready = encode(_executor(record))
+    return record.ready
+
+
+def offer(record: OfferRecord) -> bytes:
+    """It never changes."""
+    if record.ready is None:
+        record.ready = encode(_offer(record))
+    return record.ready
+
+
 def _executor(record: ExecutorRecord) -> Json:
     info = record.info
     out: Json = {
@@ -70,7 +84,8 @@ def framework_head(record: FrameworkRecord) -> Json:
     }
 
 
-def _without_tasks(record: FrameworkRecord, viewer: Viewer) -> Json:
+def _alone(record: FrameworkRecord) -> Json:
+    """Without offers, executors and tasks."""
     info = record.info
     out = framework_head(record)
     out |= {
@@ -89,8 +104,6 @@ def _without_tasks(record: FrameworkRecord, viewer: Viewer) -> Json:
         out["roles"] = info.roles
     else:
         out["role"] = info.role or "*"
-    out["offers"] = [_offer(one) for one in record.offers.values()]
-    out["executors"] = [_executor(one) for one in record.executors.values() if viewer.executor(one.info, info)]
     if info.labels is not None:
         out["labels"] = labels(info.labels)
     out["offer_constraints"] = record.constraints or OfferConstraints()
@@ -98,8 +111,13 @@ def _without_tasks(record: FrameworkRecord, viewer: Viewer) -> Json:
 
 
 def splice(out: Spliced, record: FrameworkRecord, viewer: Viewer) -> None:
-    """The whole framework, its tasks at the end."""
-    out.text(encode(_without_tasks(record, viewer))[:-1])
+    """The whole framework, what there may be thousands of at the end."""
+    out.text(encode(_alone(record))[:-1])
+    out.text(b',"offers":[')
+    out.run([one.ready or offer(one) for one in record.offers.values()])
+    out.text(b'],"executors":[')
+    out.run([executor(one) for one in record.executors.values() if viewer.executor(one.info, record.info)])
+    out.text(b"]")
     groups: dict[bytes, Iterable[TaskRecord]] = {
         b"tasks": record.tasks.values(),
         b"unreachable_tasks": record.unreachable.values(),
