@@ -46,6 +46,8 @@ from dcos.wire.mesos_state import (
 )
 
 _SUBSCRIBE = b'{"type":"SUBSCRIBE"}'
+_MOST_STATE = 512 * 1024 * 1024
+"""Bytes of the first record, which holds every agent and task: a hundred thousand tasks are 50 to 200 MB."""
 _MISSED_HEARTBEATS = 3
 _NO_STREAM = frozenset({400, 404, 405, 406, 415, 501})
 """Answers to SUBSCRIBE that say: this master does not know it."""
@@ -232,7 +234,7 @@ class ClusterFollower:
                 await self._poll(leader)
             if response.status != 200:
                 raise MesosRefused(response.status, (await response.text())[:500])
-            decoder = recordio.Decoder()
+            decoder = recordio.Decoder(_MOST_STATE)
             silence_s = 30.0
             while True:
                 try:

@@ -118,7 +118,8 @@ class Writer:
             await self._next()
             now = self.now()
             quiet = self._step(now)
-            self._settle(now)
+            if not self.state.rest:
+                self._settle(now)
             made = self.state.take_effects()
             if not quiet or any(not _is_ping(effect) for effect in made):
                 self.revision += 1

@@ -64,7 +64,7 @@ def step(state: State, event: Event) -> None:
 
 
 def go_on(state: State) -> None:
-    """One bit of what the last events left to do: before the next event, but others may look and offers may be made."""
+    """One bit of what the last events left to do: before the next event and before ``settle``, but others may look."""
     if next(state.rest[0], _DONE) is _DONE:
         state.rest.popleft()
 
