@@ -2,7 +2,8 @@
 
 A node's address is the data of its number's node. ZooKeeper makes a node only once, so a number has one holder; it is kept over
 restarts and reboots, for it is found again by the address.
-Path: ``/dcos/net/overlay/<number>``, data ``{"ip": "<address>"}``.
+Path: ``/dcos-net/overlay/<number>``, data ``{"ip": "<address>"}``.
+Not below ``/dcos``: whichever service comes first makes that, and identity lets nobody else write there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dcos.net.core.overlay import free_numbers
 from dcos.store.base import NodeExists, NoNode, Store
 from dcos.store.tree import join
 
-PATH: Final = "/dcos/net/overlay"
+PATH: Final = "/dcos-net/overlay"
 _READ_ALL_EVERY_S: Final = 600.0
 
 

@@ -69,7 +69,7 @@ class Overlay:
                 try:
                     await self._session(zk)
                 except (StoreError, leases.Full) as error:
-                    self._log.warning("no_leases", error=str(error))
+                    self._log.warning("no_leases", error=f"{type(error).__name__} {error}")
                 await asyncio.sleep(_RETRY_S)
         finally:
             repairing.cancel()
