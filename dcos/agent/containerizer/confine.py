@@ -24,6 +24,7 @@ from dcos.runtime.files import write_atomic
 _SHIMS = Path(__file__).parent / "shim"
 _SECCOMP = "seccomp.json"
 _NO_NEW = "no-new-privileges"
+_OWN_PIDS = "own-pids"
 """Marks in a box."""
 
 
@@ -40,6 +41,8 @@ def confining(box: Box, rules: Confinement, mounts: Sequence[tuple[str, str, boo
         shm = "" if rules.shm_bytes is None else str(rules.shm_bytes)
         words += ["/bin/sh", str(_SHIMS / "inside.sh"), str(box.directory) if rules.own_pids else "", shm]
         words += [_mount_script(box.directory, mounts) if mounts else "", sys.executable]
+    if rules.own_pids:
+        write_atomic(box.directory / _OWN_PIDS, "", mode=0o600)
     if rules.seccomp is not None:
         if ctypes.util.find_library("seccomp") is None:
             raise LaunchError("seccomp: libseccomp is missing on this machine (package libseccomp2)")
@@ -77,6 +80,11 @@ def joining(box: Box) -> list[str]:
     if (box.directory / _NO_NEW).exists():
         words += [tool("setpriv"), "--no-new-privs", "--"]
     return words
+
+
+def shall_have_own_pids(box: Box) -> bool:
+    """Whether the container is, or is about to be, in a process namespace."""
+    return (box.directory / _OWN_PIDS).exists()
 
 
 def has_own_pids(box: Box) -> bool:

@@ -5,16 +5,19 @@ For containers on the machine's own files. (Those with an image are entered by r
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from dcos.agent.containerizer.base import LaunchError
 from dcos.agent.containerizer.privileges import Capabilities
 from dcos.agent.containerizer.script import rlimit_words, tool, user_words
 from dcos.model.v1.types import RLimitInfo
 
 _GROUPS = Path("/sys/fs/cgroup")
+_READY_S = 20.0
 _KINDS = {
     "mnt": "--mount",
     "uts": "--uts",
@@ -57,6 +60,24 @@ def _folder(controllers: str) -> Path:
         return _GROUPS / controllers.removeprefix("name=")
     unified = _GROUPS / "unified"
     return unified if unified.is_dir() else _GROUPS
+
+
+async def in_own_processes(pid: int) -> None:
+    """Return once ``pid``, the main process of a container, leads into its process namespace: it is running before that.
+
+    Errors: LaunchError where it does not get there.
+    """
+    deadline = asyncio.get_running_loop().time() + _READY_S
+    ours = os.readlink("/proc/self/ns/pid")
+    while True:
+        try:
+            if os.readlink(f"/proc/{pid}/ns/pid_for_children") != ours:
+                return
+        except OSError as error:
+            raise LaunchError(f"the container's process {pid} has ended") from error
+        if asyncio.get_running_loop().time() > deadline:
+            raise LaunchError(f"the container's process {pid} has no process namespace after {_READY_S:g} s")
+        await asyncio.sleep(0.005)
 
 
 def namespace_words(pid: int, directory: Path) -> list[str]:

@@ -16,8 +16,8 @@ import msgspec
 from dcos.agent.containerizer import processes, terminal
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
-from dcos.agent.containerizer.confine import confining, has_own_pids, joining, mounting
-from dcos.agent.containerizer.enter import entry_script, group_files
+from dcos.agent.containerizer.confine import confining, has_own_pids, joining, mounting, shall_have_own_pids
+from dcos.agent.containerizer.enter import entry_script, group_files, in_own_processes
 from dcos.agent.containerizer.guest import Entry, Guest, Host
 from dcos.agent.containerizer.memory_report import read_report, with_memory
 from dcos.agent.containerizer.privileges import Capabilities, NotAllowed, PrivilegeRules
@@ -109,6 +109,8 @@ class HostBackend:
             program, argv = command_argv(guest.command)
         except NoCommand as error:
             raise ContainerError(str(error)) from error
+        if box.pid is not None and shall_have_own_pids(box):
+            await in_own_processes(box.pid)
         user = guest.user or box.mark.user
         folder = guest.folder
         task, script = folder / "task", folder / "launch"

@@ -277,9 +277,9 @@ async def test_an_image_below_its_unit(
 async def test_a_network_of_its_own(node: Node, link_master: Any, make_task: Make) -> None:
     """Attached while its unit waits; for a command, and for a group of two."""
     for name in ("networks", "plugins"):
-        (node.folder / "var" / name).mkdir()
-    (node.folder / "var/networks/lab.conf").write_text(json.dumps({"name": "lab", "type": "plain"}))
-    plugin = node.folder / "var/plugins/plain"
+        (node.var / name).mkdir()
+    (node.var / "networks/lab.conf").write_text(json.dumps({"name": "lab", "type": "plain"}))
+    plugin = node.var / "plugins/plain"
     plugin.write_text('#!/bin/sh\n[ "$CNI_COMMAND" = DEL ] || echo \'{"ip4": {"ip": "10.7.7.7/24"}}\'\n')
     plugin.chmod(0o755)
     lab = ContainerInfo(type=ContainerInfoType.MESOS, network_infos=(NetworkInfo(name="lab"),), hostname="box")
