@@ -42,7 +42,7 @@ def lint() -> bool:
 
 
 def fast_tests() -> bool:
-    return step("tests", module("pytest", "-q", "tests/unit", "tests/property"))
+    return step("tests", module("pytest", "-q", "-n", "2", "tests/unit", "tests/property"))
 
 
 SEEDS = "0-499"
