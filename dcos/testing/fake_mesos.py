@@ -157,8 +157,8 @@ class FakeMesos:
         if state in TERMINAL:
             self.offer()
 
-    def lose(self, agent: FakeAgent) -> None:
-        """The agent cannot be reached any more."""
+    def lose(self, agent: FakeAgent, *, since: float = 1e-9) -> None:
+        """The agent cannot be reached any more, ``since`` when by the master's clock."""
         agent.reachable = False
         for task in self.tasks.values():
             if task.agent is agent:
@@ -166,7 +166,7 @@ class FakeMesos:
                     task,
                     t.TaskState.TASK_UNREACHABLE,
                     reason=t.TaskStatusReason.REASON_AGENT_REMOVED,
-                    unreachable_time=t.TimeInfo(nanoseconds=1),
+                    unreachable_time=t.TimeInfo(nanoseconds=int(since * 1e9)),
                 )
 
     def running(self, app: str = "") -> list[FakeTask]:

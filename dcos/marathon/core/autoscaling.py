@@ -24,7 +24,7 @@ def sampled(turn: Turn, app_id: str, sample: Sample) -> None:
         state.autoscaling.pop(app_id, None)
         return
     watched = state.autoscaling.setdefault(app_id, Watched(turn.now))
-    scaled_at = seconds_of(app.version_info.last_scaling_at) if app.version_info is not None else None
+    scaled_at = _scaled_at(app, watched, turn.now)
     advice = autoscale.decide(
         app.autoscaling,
         app.instances,
@@ -38,6 +38,16 @@ def sampled(turn: Turn, app_id: str, sample: Sample) -> None:
         advice = _apply(turn, app, advice)
         turn.publish("autoscaling_event", appId=app_id, **advice_json(advice))
     watched.history = autoscale.trimmed(watched.history, advice)
+
+
+def _scaled_at(app: App, watched: Watched, now: float) -> float | None:
+    """A version that another leader's clock dates later than now counts from when it was seen first."""
+    if app.version_info is None:
+        return None
+    version = app.version_info.last_scaling_at
+    if watched.scaled[0] != version:
+        watched.scaled = (version, min(seconds_of(version), now))
+    return watched.scaled[1]
 
 
 def _apply(turn: Turn, app: App, advice: Advice) -> Advice:

@@ -17,6 +17,7 @@ from dcos.marathon.core import (
     deployments,
     events,
     explain,
+    foreign,
     launch,
     matching,
     past,
@@ -50,6 +51,7 @@ class Scheduler:
     def start(self, now: float) -> Outcome[Result]:
         """After loading: the root group, and a look at every app."""
         turn = Turn(self.state, self.settings, now, self._ids)
+        foreign.correct(self.state, now)
         self.state.index()
         self.state.tokens, self.state.tokens_since = self.settings.launch_tokens, now
         self.state.next_scale_check = now + self.settings.scale_check_initial_s

@@ -84,6 +84,8 @@ class Watched:
 
     since: float
     history: tuple[Advice, ...] = ()
+    scaled: tuple[str, float] = ("", 0.0)
+    """The version of its last scaling, and when that was."""
 
 
 @dataclass(frozen=True, slots=True)

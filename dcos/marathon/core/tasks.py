@@ -85,7 +85,7 @@ def _known(turn: Turn, instance: Instance, status: TaskStatus) -> None:
         return
     condition = together([condition, *others])
     if condition is Condition.UNREACHABLE:
-        since = status.unreachable_time.nanoseconds / 1e9 if status.unreachable_time else turn.now
+        since = min(status.unreachable_time.nanoseconds / 1e9, turn.now) if status.unreachable_time else turn.now
         if instance.is_unreachable:
             condition, since = instance.condition, instance.unreachable_since or since
         instance = replace(instance, unreachable_since=since)
