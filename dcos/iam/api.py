@@ -17,13 +17,15 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dcos.iam import persist
+from dcos.iam.api_policy import PolicyApi
 from dcos.iam.config import Config
 from dcos.iam.core import login
 from dcos.iam.core.errors import IamError, invalid_credentials, too_many_attempts, unknown_user
 from dcos.iam.core.limits import FailureLimit
 from dcos.iam.core.users import User, change, changed, check_uid, creation, shown
 from dcos.iam.passwords import Passwords
-from dcos.iam.requests import empty, json_object, manners
+from dcos.iam.policy_store import PolicyStore
+from dcos.iam.requests import audit, empty, json_object, manners, source_of
 from dcos.iam.requests import shown as answer
 from dcos.runtime import http, log
 from dcos.runtime.clock import Clock
@@ -65,6 +67,7 @@ class Identity:
     cluster_id: Path
     key: rsa.RSAPrivateKey | None = None
     session: Store | None = None
+    policy: PolicyStore | None = None
     limit: FailureLimit = field(default_factory=FailureLimit)
 
     @property
@@ -73,6 +76,13 @@ class Identity:
         if self.session is None:
             raise Disconnected("no session")
         return self.session
+
+    @property
+    def known_policy(self) -> PolicyStore:
+        """Errors: Disconnected."""
+        if self.session is None or self.policy is None:
+            raise Disconnected("no session")
+        return self.policy
 
     @property
     def signing_key(self) -> rsa.RSAPrivateKey:
@@ -101,6 +111,7 @@ def application(identity: Identity) -> web.Application:
             web.put(f"{PREFIX}/users/{{uid}}", api.add_user),
             web.patch(f"{PREFIX}/users/{{uid}}", api.change_user),
             web.delete(f"{PREFIX}/users/{{uid}}", api.delete_user),
+            *PolicyApi(lambda: identity.known_policy, lambda: identity.store).routes(PREFIX),
         ]
     )
     return app
@@ -117,7 +128,7 @@ class Api:
 
     async def login(self, request: web.Request) -> web.Response:
         wanted = login.parse(await json_object(request))
-        source = _source(request)
+        source = source_of(request)
         match wanted:
             case login.PasswordLogin(uid, password):
                 user = await self._guarded(uid, source, lambda: self._by_password(uid, password))
@@ -126,7 +137,7 @@ class Api:
                 user = await self._guarded(uid, source, lambda: self._by_service_token(uid, token))
                 return self._logged_in(user, exp, source, "service")
             case login.IdTokenLogin():
-                _audit("oidc-login", None, source, "deny", "no identity provider is configured")
+                audit("oidc-login", None, source, "deny", "no identity provider is configured")
                 raise invalid_credentials()
 
     async def _guarded(self, uid: str, source: str, check: Callable[[], Awaitable[User | None]]) -> User:
@@ -135,12 +146,12 @@ class Api:
         who = (uid, source)
         wait_s = limit.wait_s(who, now)
         if wait_s > 0:
-            _audit("login", uid, source, "deny", "too many failures")
+            audit("login", uid, source, "deny", "too many failures")
             raise too_many_attempts(wait_s)
         limit.failed(who, now)
         user = await check()
         if user is None:
-            _audit("login", uid, source, "deny", "bad credentials")
+            audit("login", uid, source, "deny", "bad credentials")
             raise invalid_credentials()
         limit.succeeded(who)
         return user
@@ -190,7 +201,7 @@ class Api:
         age = int(config.cookie_lifetime)
         response.set_cookie(AUTH_COOKIE, token, path="/", httponly=True, max_age=age, secure=self._secure or None)
         response.set_cookie(INFO_COOKIE, login.info_cookie(user), path="/", max_age=age)
-        _audit(f"{how}-login", user.uid, source, "allow", "valid credentials")
+        audit(f"{how}-login", user.uid, source, "allow", "valid credentials")
         return response
 
     async def start_login(self, request: web.Request) -> web.Response:
@@ -249,7 +260,7 @@ class Api:
             hashed = await self._identity.passwords.hash(wanted.password)
             user = msgspec.structs.replace(user, password_hash=hashed)
         await persist.add_user(self._identity.store, user)
-        _log.info("user_added", uid=user.uid, service=user.is_service)
+        audit("user-add", request.headers.get("X-Dcos-Uid"), source_of(request), "allow", "changed", what=user.uid)
         return empty(201)
 
     async def change_user(self, request: web.Request) -> web.Response:
@@ -262,37 +273,25 @@ class Api:
             if wanted.password is not None and hashed is None:
                 hashed = await self._identity.passwords.hash(wanted.password)
             if await persist.replace_user(self._identity.store, changed(user, wanted, hashed), version):
-                _log.info("user_changed", uid=uid, password=wanted.password is not None)
+                what = f"{uid} password" if wanted.password is not None else uid
+                audit(
+                    "user-change", request.headers.get("X-Dcos-Uid"), source_of(request), "allow", "changed", what=what
+                )
                 return empty(204)
         raise IamError(503, "The account is being changed by others.", "ERR_BUSY")
 
     async def delete_user(self, request: web.Request) -> web.Response:
         uid = _uid(request)
+        policy = self._identity.known_policy
+        policy.check_may_go(uid)
         await persist.delete_user(self._identity.store, uid)
-        _log.info("user_deleted", uid=uid)
+        await policy.forget_user(uid)
+        audit("user-delete", request.headers.get("X-Dcos-Uid"), source_of(request), "allow", "changed", what=uid)
         return empty(204)
 
 
 def _uid(request: web.Request) -> str:
     return check_uid(unquote(request.match_info["uid"]))
-
-
-def _source(request: web.Request) -> str:
-    """Where the login came from: as Admin Router saw it, who is the only one that can reach this port."""
-    return request.headers.get("X-Real-IP") or request.remote or "unknown"
-
-
-def _audit(action: str, uid: str | None, source: str, result: str, reason: str) -> None:
-    _log.info(
-        "audit",
-        type="audit",
-        component="bouncer",
-        action=action,
-        uid=uid if uid is not None else "-",
-        srcip=source,
-        result=result,
-        reason=reason,
-    )
 
 
 def _json_file(path: Path) -> dict[str, Any]:

@@ -43,22 +43,27 @@ class StoredFormError(Exception):
     """A node that this version cannot read: says which."""
 
 
-def _decode(path: str, data: bytes, kind: type[T]) -> T:
+def decode(path: str, data: bytes, kind: type[T]) -> T:
+    """Errors: StoredFormError."""
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
         raise StoredFormError(f"{path}: {error}") from error
 
 
+def node_name(name: str) -> str:
+    """ZooKeeper has no nodes named ``.`` and ``..``, but both are allowed ids."""
+    return name.replace(".", "%2E") if name in (".", "..") else name
+
+
 def _user_node(uid: str) -> str:
-    """ZooKeeper has no nodes named ``.`` and ``..``, but both are allowed uids."""
-    return f"{USERS}/{uid.replace('.', '%2E') if uid in ('.', '..') else uid}"
+    return f"{USERS}/{node_name(uid)}"
 
 
 async def signing_key(store: Store) -> str | None:
     """The private key as PEM, if a master has made one."""
     node = await store.get(SIGNING_KEY)
-    return None if node is None else _decode(SIGNING_KEY, node.data, StoredKey).private_key
+    return None if node is None else decode(SIGNING_KEY, node.data, StoredKey).private_key
 
 
 async def offer_signing_key(store: Store, private_key: str) -> str:
@@ -90,7 +95,7 @@ async def users(store: Store) -> list[User]:
 
 async def _read(store: Store, path: str) -> User | None:
     node = await store.get(path)
-    return None if node is None else _decode(path, node.data, StoredUser).user
+    return None if node is None else decode(path, node.data, StoredUser).user
 
 
 async def any_user(store: Store) -> bool:
@@ -111,7 +116,7 @@ async def read_for_change(store: Store, uid: str) -> tuple[User, int]:
     node = await store.get(path)
     if node is None:
         raise unknown_user(uid)
-    return _decode(path, node.data, StoredUser).user, node.version
+    return decode(path, node.data, StoredUser).user, node.version
 
 
 async def replace_user(store: Store, changed: User, version: int) -> bool:

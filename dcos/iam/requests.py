@@ -29,6 +29,26 @@ def shown(value: Any, *, status: int = 200, headers: dict[str, str] | None = Non
     )
 
 
+def source_of(request: web.Request) -> str:
+    """Where a request came from: as Admin Router saw it, who is the only one that can reach this port."""
+    return request.headers.get("X-Real-IP") or request.remote or "unknown"
+
+
+def audit(action: str, uid: str | None, source: str, result: str, reason: str, *, what: str = "-") -> None:
+    """One line of the audit log. ``uid``: who did it (at logins: who wanted to be let in)."""
+    _log.info(
+        "audit",
+        type="audit",
+        component="bouncer",
+        action=action,
+        uid=uid if uid is not None else "-",
+        object=what,
+        srcip=source,
+        result=result,
+        reason=reason,
+    )
+
+
 def empty(status: int) -> web.Response:
     return web.Response(status=status)
 

@@ -13,7 +13,9 @@ from dcos.iam import bootstrap, persist
 from dcos.iam.api import Identity, application
 from dcos.iam.config import Config
 from dcos.iam.core.limits import FailureLimit
+from dcos.iam.core.users import User
 from dcos.iam.passwords import Passwords
+from dcos.iam.policy_store import PolicyStore
 from dcos.runtime import app as runtime
 from dcos.runtime import http
 from dcos.runtime.app import App, Exit
@@ -58,19 +60,28 @@ async def run(app: App[Config]) -> None:
                     await _prepared(app, identity, store)
                     if first is not None and await bootstrap.make_first_user(store, *first):
                         app.log.info("first_user_made", uid=first[0].uid)
-                    identity.session = store
+                    policy = PolicyStore(store)
+                    await policy.prepare(await _first_superuser(store, first))
+                    identity.session, identity.policy = store, policy
                     app.ready(f"serving on {config.ip}:{config.port}")
-                    await store.session_lost()
+                    await policy.follow()
                 except (Disconnected, SessionLost) as error:
                     app.log.warning("store_trouble", error=repr(error))
                 except (StoreError, persist.StoredFormError) as error:
                     raise Exit(_EXIT_BAD_INPUT, f"{url}: {error!r}") from error
                 finally:
-                    identity.session = None
+                    identity.session = identity.policy = None
                     await store.close()
                 await asyncio.sleep(_RETRY_S * app.rng.uniform(0.5, 1.5))
     finally:
         passwords.close()
+
+
+async def _first_superuser(store: Store, first: tuple[User, str] | None) -> str | None:
+    """The account of the installation, if it is still there."""
+    if first is None or await persist.user(store, first[0].uid) is None:
+        return None
+    return first[0].uid
 
 
 async def _prepared(app: App[Config], identity: Identity, store: Store) -> None:

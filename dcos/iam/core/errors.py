@@ -69,3 +69,11 @@ def too_many_attempts(wait_s: float) -> IamError:
         "ERR_TOO_MANY_ATTEMPTS",
         {"Retry-After": str(seconds)},
     )
+
+
+def unknown_group(gid: str) -> IamError:
+    return IamError(400, f"Group with gid `{gid}` not known.", "ERR_UNKNOWN_GROUP_ID")
+
+
+def unknown_resource(rid: str) -> IamError:
+    return IamError(400, f"ACL with resource ID `{rid}` not known.", "ERR_UNKNOWN_RESOURCE_ID")

@@ -106,7 +106,7 @@ def check_password(password: str) -> str:
 def creation(uid: str, body: Mapping[str, Any]) -> Creation:
     """Read the body of ``PUT /users/{uid}``.   Errors: IamError."""
     check_uid(uid)
-    said = _strings(body, _CREATE_FIELDS)
+    said = strings(body, _CREATE_FIELDS)
     password, public_key = said.get("password"), said.get("public_key")
     kind, provider = said.get("provider_type"), said.get("provider_id", "")
     if kind is None and password is None and public_key is None and not provider and _EMAIL.fullmatch(uid):
@@ -147,7 +147,7 @@ def check_public_key(text: str) -> str:
 
 def change(body: Mapping[str, Any]) -> Change:
     """Read the body of ``PATCH /users/{uid}``.   Errors: IamError."""
-    said = _strings(body, _PATCH_FIELDS)
+    said = strings(body, _PATCH_FIELDS)
     if not said:
         raise invalid_data("One of description or password must be given.")
     if "password" in said:
@@ -168,7 +168,8 @@ def changed(user: User, wanted: Change, password_hash: str | None) -> User:
     )
 
 
-def _strings(body: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, str]:
+def strings(body: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, str]:
+    """A body of texts under known names.   Errors: IamError."""
     for name, value in body.items():
         if name not in allowed:
             raise unexpected_input(f"additional properties are not allowed ('{name}' was unexpected)")

@@ -4,80 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from dcos.iam import persist
-from dcos.iam.api import Identity, application
-from dcos.iam.config import Config
-from dcos.iam.core.limits import FailureLimit
-from dcos.iam.passwords import Passwords
-from dcos.runtime import http
-from dcos.store.memory import MemoryEnsemble, MemoryStore
 from dcos.wire import jwt
-
-KEY, ACCOUNT_KEY = jwt.generate_key(), jwt.generate_key()
-ACCOUNT_PEM = jwt.public_pem(ACCOUNT_KEY.public_key())
-NOW = 1_700_000_000.0
-
-
-@dataclass
-class FixedClock:
-    seconds: float = NOW
-
-    def now(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-@dataclass
-class Bouncer:
-    """A running API with a client."""
-
-    identity: Identity
-    ensemble: MemoryEnsemble
-    store: MemoryStore
-    client: aiohttp.ClientSession
-    clock: FixedClock
-
-    async def ask(
-        self, method: str, path: str, body: Any = None, **options: Any
-    ) -> tuple[int, Any, aiohttp.ClientResponse]:
-        json_body = {} if body is None else {"json": body}
-        async with self.client.request(method, "/acs/api/v1" + path, **json_body, **options) as reply:
-            text = await reply.text()
-            return reply.status, json.loads(text) if reply.content_type == "application/json" and text else text, reply
-
-
-@pytest.fixture
-async def bouncer(tmp_path: Path) -> AsyncIterator[Bouncer]:
-    ensemble = MemoryEnsemble()
-    store, clock, passwords = ensemble.session(), FixedClock(), Passwords(memory_kib=64, passes=1)
-    (tmp_path / "ui-config.json").write_text('{"uiConfiguration": {"plugins": {}}}')
-    (tmp_path / "cluster-id").write_text("the-id\n")
-    identity = Identity(
-        config=Config(zk="zk://unused:1/x"),
-        clock=clock,
-        passwords=passwords,
-        ui_config=tmp_path / "ui-config.json",
-        cluster_id=tmp_path / "cluster-id",
-        key=KEY,
-        session=store,
-        limit=FailureLimit(burst=3, interval_s=10),
-    )
-    async with (
-        http.listen(application(identity), host="127.0.0.1", port=0) as (host, port),
-        aiohttp.ClientSession(f"http://{host}:{port}", cookie_jar=aiohttp.DummyCookieJar()) as client,
-    ):
-        yield Bouncer(identity, ensemble, store, client, clock)
-    passwords.close()
+from tests.unit.iam.served import ACCOUNT_KEY, ACCOUNT_PEM, KEY, NOW, Bouncer
 
 
 async def test_users_come_change_and_go(bouncer: Bouncer) -> None:
