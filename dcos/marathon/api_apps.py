@@ -167,7 +167,7 @@ async def _get(request: web.Request) -> web.StreamResponse:
     if resource:
         raise web.HTTPNotFound
     if app_id not in state.apps and ids.segments(app_id)[-1:] == ["autoscaling"] and ids.parent(app_id) in state.apps:
-        return _autoscaling(state, known(state, ids.parent(app_id)))
+        return json_response(autoscaling.answer(state, known(state, ids.parent(app_id))))
     embed = ALWAYS_ONE | embed_of(request)
     if ids.segments(app_id)[-1:] == ["*"]:
         group = ids.parent(app_id)
@@ -179,14 +179,6 @@ async def _get(request: web.Request) -> web.StreamResponse:
     if waiting.asked(request):
         shown |= waiting.of_spec(leader_of(request), app_id)
     return json_response({"app": shown})
-
-
-def _autoscaling(state: State, app: App) -> web.StreamResponse:
-    """An extension: what autoscaling decided lately and why, newest first."""
-    if app.autoscaling is None:
-        raise wire.not_found(f"App '{app.id}' has no autoscaling")
-    policy = wire.plain(app.autoscaling)
-    return json_response({"policy": policy, "instances": app.instances, "history": autoscaling.shown(state, app)})
 
 
 async def _versions(request: web.Request, app_id: str, version: str | None) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""/v2/pods: list, create, update, delete; below a pod ``::status``, ``::versions`` and ``::instances``."""
+"""/v2/pods: list, create, update, delete; below a pod ``::status``, ``::versions``, ``::instances``, ``::autoscaling``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from dcos.marathon import pod_views, waiting
 from dcos.marathon.api import body_of, flag, leader_of, published, state_of
-from dcos.marathon.core import events
+from dcos.marathon.core import autoscaling, events
 from dcos.marathon.core.errors import pod_unknown
 from dcos.marathon.core.scheduler import Result
 from dcos.marathon.core.state import State
@@ -20,7 +20,7 @@ from dcos.runtime.http import json_response
 from dcos.scheduling import ids
 from dcos.wire import marathon as wire
 
-_PATH = re.compile(r"^(?P<id>.*?)(?:::(?P<resource>status|versions|instances)(?:/(?P<member>[^/]+))?)?$")
+_PATH = re.compile(r"^(?P<id>.*?)(?:::(?P<resource>status|versions|instances|autoscaling)(?:/(?P<member>[^/]+))?)?$")
 _INSTANCE_TEXT = r"^(.+)\.(instance-|marathon-)([^.]+)$"
 _INSTANCE = re.compile(_INSTANCE_TEXT)
 
@@ -58,18 +58,22 @@ def _known_or_leaving(state: State, pod_id: str) -> Pod:
     return known(state, pod_id)
 
 
-async def _body(request: web.Request) -> Pod:
-    """Errors: ApiError."""
+async def _wanted(request: web.Request, *, create: bool) -> events.PutPod:
+    """What the body asks for.   Errors: ApiError."""
     body = await body_of(request)
+    named = False
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if name not in ("version", "versionInfo")}
-    return wire.read(body, Pod)
+        scaling = body.get("scaling")
+        named = isinstance(scaling, dict) and scaling.get("instances") is not None
+    return events.PutPod(wire.read(body, Pod), create, flag(request, "force"), keep_number=not named)
 
 
 def _deployed(request: web.Request, pod_id: str, result: Result, *, status: int) -> web.Response:
     """The stored pod; a header names the deployment."""
     assert isinstance(result, Deployment)
-    answer = json_response(wire.pod_json(known(state_of(request), pod_id)), status=status)
+    state = state_of(request)
+    answer = json_response(pod_views.shown(state, known(state, pod_id)), status=status)
     answer.headers["Marathon-Deployment-Id"] = result.id
     answer.headers["Location"] = f"{request.url.origin()}/v2/pods{pod_id}"
     return answer
@@ -83,14 +87,15 @@ async def _capability(request: web.Request) -> web.StreamResponse:
 
 
 async def _list(request: web.Request) -> web.StreamResponse:
-    return json_response([wire.pod_json(pod) for pod in state_of(request).pods.values()])
+    state = state_of(request)
+    return json_response([pod_views.shown(state, pod) for pod in state.pods.values()])
 
 
 async def _create(request: web.Request) -> web.StreamResponse:
-    pod = await _body(request)
-    result = await leader_of(request).ask(events.PutPod(pod, create=True, force=flag(request, "force")))
+    wanted = await _wanted(request, create=True)
+    result = await leader_of(request).ask(wanted)
     published(request, "pod_created_event")
-    return _deployed(request, ids.canonical(pod.id), result, status=201)
+    return _deployed(request, ids.canonical(wanted.pod.id), result, status=201)
 
 
 # ---- one pod ---------------------------------------------------------------------------------------------------------
@@ -99,8 +104,10 @@ async def _create(request: web.Request) -> web.StreamResponse:
 async def _get(request: web.Request) -> web.StreamResponse:
     pod_id, resource, member = split(request.match_info["rest"])
     leader, state = leader_of(request), state_of(request)
-    if resource == "instances" or (resource == "status" and member is not None):
+    if resource == "instances" or (resource in ("status", "autoscaling") and member is not None):
         raise web.HTTPMethodNotAllowed(request.method, ["DELETE"])
+    if resource == "autoscaling":
+        return json_response(autoscaling.answer(state, known(state, pod_id)))
     if resource == "status" and pod_id == ids.ROOT:
         return json_response([pod_views.pod_status(state, one, leader.now()) for one in state.pods.values()])
     if resource == "status":
@@ -108,7 +115,7 @@ async def _get(request: web.Request) -> web.StreamResponse:
         return json_response({**shown, **(waiting.of_spec(leader, pod_id) if waiting.asked(request) else {})})
     if resource == "versions":
         return await _versions(request, pod_id, member)
-    return json_response(wire.pod_json(known(state, pod_id)))
+    return json_response(pod_views.shown(state, known(state, pod_id)))
 
 
 async def _versions(request: web.Request, pod_id: str, version: str | None) -> web.StreamResponse:
@@ -126,10 +133,10 @@ async def _put(request: web.Request) -> web.StreamResponse:
     pod_id, resource, _ = split(request.match_info["rest"])
     if resource:
         raise web.HTTPMethodNotAllowed(request.method, ["GET"])
-    pod = await _body(request)
-    if ids.canonical(pod.id) != pod_id:
-        raise wire.ApiError(400, {"message": f"'{pod_id}' does not match definition's id ('{pod.id}')"})
-    result = await leader_of(request).ask(events.PutPod(pod, force=flag(request, "force")))
+    wanted = await _wanted(request, create=False)
+    if ids.canonical(wanted.pod.id) != pod_id:
+        raise wire.ApiError(400, {"message": f"'{pod_id}' does not match definition's id ('{wanted.pod.id}')"})
+    result = await leader_of(request).ask(wanted)
     published(request, "pod_updated_event")
     return _deployed(request, pod_id, result, status=200)
 
@@ -162,11 +169,14 @@ async def _kill(request: web.Request, pod_id: str, instance_id: str | None) -> w
     if faults:
         raise wire.invalid(faults)
     known(state, pod_id)
-    found = [one for one in state.instances_of(pod_id) if one.id in wanted]
+    found = {one.id: _shown(state, one) for one in state.instances_of(pod_id) if one.id in wanted}
+    entry = state.queue.get(pod_id)
+    if entry is not None:
+        found |= {one: pod_views.waiting_json(entry, one) for one in entry.waiting_ids if one in wanted}
     if instance_id is not None and not found:
         raise wire.not_found(f"Task '{instance_id}' does not exist")
-    shown = [_shown(state, one) for one in found]
-    event = events.KillInstances(tuple(one.id for one in found), wipe=flag(request, "wipe"))
+    shown = list(found.values())
+    event = events.KillInstances(tuple(found), wipe=flag(request, "wipe"))
     await leader_of(request).ask(event)
     return json_response(shown[0] if instance_id is not None else shown)
 

@@ -1,7 +1,7 @@
 """Measures for autoscaling and rollouts: agents' statistics, the instances' own counters, Prometheus queries.
 
-Only gathers; the core decides. An app is looked at once per its interval; everything has a timeout, and a look that fails is
-a value that is not known, with the reason.
+Only gathers; the core decides. An app or pod is looked at once per its interval; everything has a timeout, and a look that fails
+is a value that is not known, with the reason.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from dcos.marathon.core import events, usage
 from dcos.marathon.core.autoscale import Sample
 from dcos.marathon.core.state import Measurement, State
 from dcos.marathon.core.usage import Count, Usage
-from dcos.marathon.probes import endpoint
+from dcos.marathon.probes import endpoint, pod_endpoint
 from dcos.model.marathon import App
 from dcos.model.marathon_growth import Autoscaling, Promotion, RequestTarget
 from dcos.model.marathon_state import Condition, Instance
+from dcos.model.run_spec import RunSpec
+from dcos.scheduling import pods
 
 LOOK_S: Final = 1.0
 TIMEOUT_S: Final = 5.0
@@ -45,7 +47,7 @@ class _Executor(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Memory:
-    """Of one app: what was seen last time."""
+    """Of one app or pod: what was seen last time."""
 
     due: float = 0.0
     usages: dict[str, Usage] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class Measurer:
         self._session = session
         self._prometheus = prometheus_url
         self._auth = aiohttp.BasicAuth(*credential) if credential else None
-        self._apps: dict[str, _Memory] = {}
+        self._memories: dict[str, _Memory] = {}
         self._bounds: dict[str, float] = {}
         self._turns = asyncio.Semaphore(PARALLEL)
 
@@ -83,30 +85,30 @@ class Measurer:
     async def look(self) -> None:
         """Everything that is due now."""
         state, now = self._state, self._now()
-        scaled = {app.id: app for app in state.watched() if app.autoscaling is not None}
-        for gone in set(self._apps) - set(scaled):
-            del self._apps[gone]
+        scaled = {one.id: one for one in state.watched() if one.autoscaling is not None}
+        for gone in set(self._memories) - set(scaled):
+            del self._memories[gone]
         due = []
-        for app_id, app in scaled.items():
-            memory = self._apps.setdefault(app_id, _Memory())
-            if now >= memory.due and app.autoscaling is not None:
-                memory.due = now + app.autoscaling.interval_seconds
-                due.append((app, app.autoscaling, memory))
+        for spec_id, spec in scaled.items():
+            memory = self._memories.setdefault(spec_id, _Memory())
+            if now >= memory.due and spec.autoscaling is not None:
+                memory.due = now + spec.autoscaling.interval_seconds
+                due.append((spec, spec.autoscaling, memory))
         if due:
-            needed = [app.id for app, policy, _ in due if policy.cpu is not None or policy.mem is not None]
+            needed = [spec.id for spec, policy, _ in due if policy.cpu is not None or policy.mem is not None]
             statistics, troubles = await self._statistics(needed)
             await asyncio.gather(*(self._sample(*one, statistics, troubles) for one in due))
         await self._rollouts(now)
 
     # ---- autoscaling ----
 
-    def _running(self, app_id: str) -> list[Instance]:
-        return [one for one in self._state.instances_of(app_id) if one.condition is Condition.RUNNING]
+    def _running(self, spec_id: str) -> list[Instance]:
+        return [one for one in self._state.instances_of(spec_id) if one.condition is Condition.RUNNING]
 
-    async def _statistics(self, app_ids: Collection[str]) -> tuple[dict[str, Usage], dict[str, str]]:
-        """(usage by executor id, trouble by agent id) of the agents where these apps run."""
+    async def _statistics(self, spec_ids: Collection[str]) -> tuple[dict[str, Usage], dict[str, str]]:
+        """(usage by executor id, trouble by agent id) of the agents where these run."""
         cluster = self._state.cluster
-        agents = {one.agent.agent_id for app_id in app_ids for one in self._running(app_id)}
+        agents = {one.agent.agent_id for spec_id in spec_ids for one in self._running(spec_id)}
         found: dict[str, Usage] = {}
         troubles: dict[str, str] = {}
 
@@ -147,25 +149,26 @@ class Measurer:
 
     async def _sample(
         self,
-        app: App,
+        spec: RunSpec,
         policy: Autoscaling,
         memory: _Memory,
         statistics: dict[str, Usage],
         agent_troubles: dict[str, str],
     ) -> None:
-        running = self._running(app.id)
+        running = self._running(spec.id)
         troubles = [
             agent_troubles[agent]
             for agent in sorted({one.agent.agent_id for one in running})
             if agent in agent_troubles and (policy.cpu is not None or policy.mem is not None)
         ]
-        mine = {one.task.id: statistics[one.task.id] for one in running if one.task.id in statistics}
-        cpu = usage.average(usage.cpu_percent(memory.usages, mine, app.cpus), len(running))
-        mem = usage.average(usage.mem_percent(mine, app.mem), len(running))
+        executors = [one.task.id if isinstance(spec, App) else pods.executor_id(one.id) for one in running]
+        mine = {one: statistics[one] for one in executors if one in statistics}
+        cpu = usage.average(usage.cpu_percent(memory.usages, mine, spec.cpus), len(running))
+        mem = usage.average(usage.mem_percent(mine, spec.mem), len(running))
         memory.usages = mine
         requests = query = None
         if policy.requests is not None:
-            requests = await self._requests(app, policy.requests, running, memory, troubles)
+            requests = await self._requests(spec, policy.requests, running, memory, troubles)
         if policy.query is not None:
             try:
                 query = await self._query(policy.query.prometheus_url, policy.query.query)
@@ -178,17 +181,17 @@ class Measurer:
             query=query,
             troubles=tuple(troubles[:MAX_TROUBLES]),
         )
-        self._tell(events.Sampled(app.id, sample))
+        self._tell(events.Sampled(spec.id, sample))
 
     async def _requests(
-        self, app: App, target: RequestTarget, running: list[Instance], memory: _Memory, troubles: list[str]
+        self, spec: RunSpec, target: RequestTarget, running: list[Instance], memory: _Memory, troubles: list[str]
     ) -> float | None:
         counts: dict[str, Count] = {}
 
         async def ask(one: Instance) -> None:
-            where = endpoint(app, one, target.port_index)
+            where = _where(spec, one, target)
             if where is None:
-                troubles.append(f"{one.id} has no port {target.port_index}")
+                troubles.append(f"{one.id} has no port {target.endpoint or target.port_index}")
                 return
             host = f"[{where[0]}]" if ":" in where[0] else where[0]
             try:
@@ -215,24 +218,31 @@ class Measurer:
     async def _rollouts(self, now: float) -> None:
         under_way: dict[str, Promotion] = {}
         for deployment in list(self._state.deployments.values()):
-            for app_id in deployment.rollouts:
-                spec = self._state.wanted(app_id)
+            for spec_id in deployment.rollouts:
+                spec = self._state.wanted(spec_id)
                 promotion = spec.upgrade_strategy.promotion if spec and spec.upgrade_strategy else None
                 if promotion is not None and promotion.metric is not None:
-                    under_way[app_id] = promotion
-        self._bounds = {app_id: due for app_id, due in self._bounds.items() if app_id in under_way}
-        due = {app_id: one for app_id, one in under_way.items() if now >= self._bounds.get(app_id, 0.0)}
-        await asyncio.gather(*(self._bound(app_id, promotion, now) for app_id, promotion in due.items()))
+                    under_way[spec_id] = promotion
+        self._bounds = {spec_id: due for spec_id, due in self._bounds.items() if spec_id in under_way}
+        due = {spec_id: one for spec_id, one in under_way.items() if now >= self._bounds.get(spec_id, 0.0)}
+        await asyncio.gather(*(self._bound(spec_id, promotion, now) for spec_id, promotion in due.items()))
 
-    async def _bound(self, app_id: str, promotion: Promotion, now: float) -> None:
-        self._bounds[app_id] = now + promotion.interval_seconds
+    async def _bound(self, spec_id: str, promotion: Promotion, now: float) -> None:
+        self._bounds[spec_id] = now + promotion.interval_seconds
         assert promotion.metric is not None
         try:
             value = await self._query(promotion.metric.prometheus_url, promotion.metric.query)
             found = Measurement(now, value)
         except NoValue as error:
             found = Measurement(now, None, str(error))
-        self._tell(events.Measured(app_id, found))
+        self._tell(events.Measured(spec_id, found))
+
+
+def _where(spec: RunSpec, instance: Instance, target: RequestTarget) -> tuple[str, int] | None:
+    if isinstance(spec, App):
+        return endpoint(spec, instance, target.port_index)
+    name = target.endpoint or next((one.name for one in spec.endpoints), None)
+    return pod_endpoint(spec, instance, name) if name is not None else None
 
 
 def _usage(one: _Statistics) -> Usage:

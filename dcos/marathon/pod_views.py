@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from dcos.marathon import views
+from dcos.marathon.core import everywhere
 from dcos.marathon.core.conditions import of_task
+from dcos.marathon.core.queue import QueueEntry
 from dcos.marathon.core.state import State
-from dcos.model.marathon_state import TERMINAL, Condition, EndedInstance, Instance, InstanceTask, iso
+from dcos.model.marathon_state import TERMINAL, Condition, EndedInstance, Goal, Instance, InstanceTask, iso
 from dcos.model.pods import Pod, PodContainer
 from dcos.model.v1.types import TaskState
 from dcos.wire.marathon import pod_json
@@ -35,17 +40,28 @@ _NOT_YET = (TaskState.TASK_STAGING, TaskState.TASK_STARTING)
 _EXIT = re.compile(r"exited with status (\d+)")
 
 
+def shown(state: State, pod: Pod) -> Json:
+    """The definition; one that has an instance on every agent with their number now."""
+    if pod.instances_mode is not None:
+        pod = replace(pod, scaling=replace(pod.scaling, instances=everywhere.shown(state, pod)))
+    return pod_json(pod)
+
+
 def pod_status(state: State, pod: Pod, now: float) -> Json:
     """``pod`` may be on its way out: then everything is TERMINAL."""
+    wanted = everywhere.shown(state, pod) if pod.instances_mode is not None else pod.instances
     instances = [instance_status(state, one) for one in state.instances_of(pod.id)]
+    entry = state.queue.get(pod.id)
+    if entry is not None:
+        instances += [_waiting_status(entry, one) for one in entry.waiting_ids]
     stable = sum(1 for one in instances if one["status"] == "STABLE")
-    status = "STABLE" if stable >= pod.instances else "DEGRADED"
+    status = "STABLE" if stable >= wanted else "DEGRADED"
     if pod.id not in state.pods:
         status = "TERMINAL"
     since = max((one["statusSince"] for one in instances), default=pod.version)
     made: Json = {
         "id": pod.id,
-        "spec": pod_json(pod),
+        "spec": shown(state, pod),
         "status": status,
         "statusSince": since,
         "instances": instances,
@@ -54,7 +70,7 @@ def pod_status(state: State, pod: Pod, now: float) -> Json:
         "lastChanged": since,
     }
     if status == "DEGRADED":
-        made["message"] = f"{stable} of {pod.instances} instances are stable"
+        made["message"] = f"{stable} of {wanted} instances are stable"
     return made
 
 
@@ -108,7 +124,7 @@ def instance_status(state: State, instance: Instance) -> Json:
         "resources": _resources(pod, containers),
         "networks": _networks(pod, instance.tasks),
         "containers": containers,
-        "specReference": f"/v2/pods{instance.app_id}::versions/{instance.version}",
+        "specReference": _reference(instance.app_id, instance.version),
         "localVolumes": views.local_volumes(instance),
         "role": instance.role,
         "lastUpdated": since,
@@ -120,6 +136,29 @@ def instance_status(state: State, instance: Instance) -> Json:
     if instance.agent.zone:
         made["agentZone"] = instance.agent.zone
     return made
+
+
+def _waiting_status(entry: QueueEntry, instance_id: str) -> Json:
+    """Of one that waits for an offer."""
+    since = iso(entry.since)
+    return {
+        "id": instance_id,
+        "status": _STATUS[Condition.SCHEDULED],
+        "statusSince": since,
+        "conditions": [],
+        "resources": _resources(entry.spec if isinstance(entry.spec, Pod) else None, ()),
+        "networks": [],
+        "containers": [],
+        "specReference": _reference(entry.spec.id, entry.spec.version),
+        "localVolumes": [],
+        "role": entry.spec.role or "*",
+        "lastUpdated": since,
+        "lastChanged": since,
+    }
+
+
+def _reference(pod_id: str, version: str | None) -> str:
+    return f"/v2/pods{pod_id}::versions/{version}"
 
 
 def _status(instance: Instance, containers: Iterable[Json]) -> tuple[str, str]:
@@ -210,6 +249,15 @@ def _conditions(spec: PodContainer | None, task: InstanceTask, since: str) -> li
             "lastUpdated": since,
         }
     ]
+
+
+def waiting_json(entry: QueueEntry, instance_id: str) -> Json:
+    """One that waits for an offer, as the answer of a kill tells it."""
+    shown = {"condition": Condition.SCHEDULED.value, "since": iso(entry.since), "goal": Goal.RUNNING.value}
+    made: Json = {"instanceId": instance_id, "state": shown, "runSpecVersion": entry.spec.version}
+    if entry.spec.unreachable_strategy is not None:
+        made["unreachableStrategy"] = msgspec.to_builtins(entry.spec.unreachable_strategy)
+    return made
 
 
 def instance_json(state: State, instance: Instance) -> Json:

@@ -17,6 +17,7 @@ from dcos.marathon.core import events
 from dcos.marathon.core.state import State
 from dcos.model.marathon import MARATHON_CHECKS, App, CheckProtocol, HealthCheck, ReadinessCheck
 from dcos.model.marathon_state import Condition, Instance
+from dcos.model.pods import Pod
 
 SYNC_S = 0.25
 MAX_BODY = 2048
@@ -47,6 +48,18 @@ def endpoint(app: App, instance: Instance, index: int) -> tuple[str, int] | None
     if app.is_host_network or not task.addresses:
         return None
     return task.addresses[0], app.port_mappings[index].container_port
+
+
+def pod_endpoint(pod: Pod, instance: Instance, name: str) -> tuple[str, int] | None:
+    """The same of a pod's endpoint."""
+    for container, task in zip(pod.containers, instance.tasks, strict=False):
+        for one, host_port in zip(container.endpoints, task.host_ports, strict=False):
+            if one.name != name:
+                continue
+            if host_port:
+                return instance.agent.host, host_port
+            return (task.addresses[0], one.container_port) if task.addresses and one.container_port else None
+    return None
 
 
 def targets(state: State) -> dict[tuple[str, int], Target]:

@@ -49,12 +49,14 @@ class Promotion(Extra, frozen=True):
 
 
 class RequestTarget(Extra, frozen=True):
-    """Requests per second and instance, from a counter that the instances themselves serve as Prometheus text."""
+    """Requests per second and instance, from a counter that the instances themselves serve as Prometheus text: an app at its
+    port ``port_index``, a pod at its endpoint of that name (its first one unless given)."""
 
     target: float
     metric: str = explicit("http_requests_total")
     path: str = explicit("/metrics")
     port_index: int = explicit(0)
+    endpoint: str | None = None
 
 
 class QueryTarget(Extra, frozen=True):

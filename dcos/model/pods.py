@@ -33,6 +33,7 @@ from dcos.model.marathon import (
     UpgradeStrategy,
     VersionInfo,
 )
+from dcos.model.marathon_growth import Autoscaling, Rebalance
 from dcos.model.v1.base import explicit
 
 TCP, UDP = "tcp", "udp"
@@ -157,9 +158,12 @@ class PodVolume(Document, frozen=True):
 
 
 class Scaling(Document, frozen=True):
-    kind: Literal["fixed"] = explicit("fixed")
+    """``kind`` ``all`` and ``autoscaling`` are extensions: one instance on every matching agent; a number that is measured."""
+
+    kind: Literal["fixed", "all"] = explicit("fixed")
     instances: int = explicit(1)
     max_instances: int | None = None
+    autoscaling: Autoscaling | None = None
 
 
 class Backoff(Document, frozen=True):
@@ -187,6 +191,8 @@ class Scheduling(Document, frozen=True):
     placement: Placement = explicit(Placement())
     kill_selection: KillSelection = explicit(KillSelection.YOUNGEST_FIRST)
     unreachable_strategy: UnreachableStrategy | Literal["disabled"] | None = None
+    rebalance: Rebalance | None = None
+    """An extension."""
 
 
 class Pod(Document, frozen=True):
@@ -218,6 +224,19 @@ class Pod(Document, frozen=True):
     @property
     def instances(self) -> int:
         return self.scaling.instances
+
+    @property
+    def instances_mode(self) -> Literal["all"] | None:
+        """``all``: one on every matching agent."""
+        return "all" if self.scaling.kind == "all" else None
+
+    @property
+    def autoscaling(self) -> Autoscaling | None:
+        return self.scaling.autoscaling
+
+    @property
+    def rebalance(self) -> Rebalance | None:
+        return self.scheduling.rebalance
 
     @property
     def cpus(self) -> float:

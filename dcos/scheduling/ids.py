@@ -86,6 +86,11 @@ def instance_id(app_id: str, uuid: str) -> str:
     return f"{key(app_id)}.instance-{uuid}"
 
 
+def spec_of_instance(instance: str) -> str:
+    """The app or pod whose instance it names."""
+    return from_key(instance.rpartition(".")[0])
+
+
 def task_id(instance: str, name: str, incarnation: int = 1) -> str:
     return f"{instance}.{name}.{incarnation}"
 

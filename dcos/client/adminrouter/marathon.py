@@ -47,9 +47,10 @@ class Marathon:
         found: Json = self._transport.get(self._app(app_id), query={"embed": ["waits"]} if waits else None)["app"]
         return found
 
-    def autoscaling(self, app_id: str) -> Json:
-        """What its autoscaling decided lately (an extension).   Errors: NotFound."""
-        found: Json = self._transport.get(self._app(app_id, "/autoscaling"))
+    def autoscaling(self, spec_id: str, *, pod: bool = False) -> Json:
+        """What an app's or a ``pod``'s autoscaling decided lately (an extension).   Errors: NotFound."""
+        path = self._pod(spec_id, "::autoscaling") if pod else self._app(spec_id, "/autoscaling")
+        found: Json = self._transport.get(path)
         return found
 
     def has_app(self, app_id: str) -> bool:

@@ -8,57 +8,60 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
+
 from dcos.marathon.core import autoscale, deployments, root
 from dcos.marathon.core.autoscale import Advice, Sample
-from dcos.marathon.core.errors import Refused
+from dcos.marathon.core.errors import Refused, Unknown
 from dcos.marathon.core.state import State, Watched, seconds_of
 from dcos.marathon.core.turn import Turn
 from dcos.model.marathon import App
 from dcos.model.marathon_state import iso
+from dcos.model.run_spec import RunSpec
 
 
-def sampled(turn: Turn, app_id: str, sample: Sample) -> None:
+def sampled(turn: Turn, spec_id: str, sample: Sample) -> None:
     state = turn.state
-    app = state.apps.get(app_id)
-    if app is None or app.autoscaling is None or app.instances == 0:
-        state.autoscaling.pop(app_id, None)
+    spec = state.wanted(spec_id)
+    if spec is None or spec.autoscaling is None or spec.instances == 0:
+        state.autoscaling.pop(spec_id, None)
         return
-    watched = state.autoscaling.setdefault(app_id, Watched(turn.now))
-    scaled_at = _scaled_at(app, watched, turn.now)
+    watched = state.autoscaling.setdefault(spec_id, Watched(turn.now))
+    scaled_at = _scaled_at(spec, watched, turn.now)
     advice = autoscale.decide(
-        app.autoscaling,
-        app.instances,
+        spec.autoscaling,
+        spec.instances,
         sample,
         watched.history,
         scaled_at=scaled_at,
         watched_since=watched.since,
         now=turn.now,
     )
-    if advice.wanted != app.instances:
-        advice = _apply(turn, app, advice)
-        turn.publish("autoscaling_event", appId=app_id, **advice_json(advice))
+    if advice.wanted != spec.instances:
+        advice = _apply(turn, spec, advice)
+        turn.publish("autoscaling_event", appId=spec_id, **advice_json(advice))
     watched.history = autoscale.trimmed(watched.history, advice)
 
 
-def _scaled_at(app: App, watched: Watched, now: float) -> float | None:
+def _scaled_at(spec: RunSpec, watched: Watched, now: float) -> float | None:
     """A version that another leader's clock dates later than now counts from when it was seen first."""
-    if app.version_info is None:
+    if spec.version_info is None:
         return None
-    version = app.version_info.last_scaling_at
+    version = spec.version_info.last_scaling_at
     if watched.scaled[0] != version:
         watched.scaled = (version, min(seconds_of(version), now))
     return watched.scaled[1]
 
 
-def _apply(turn: Turn, app: App, advice: Advice) -> Advice:
-    assert app.autoscaling is not None
-    if app.autoscaling.dry_run:
+def _apply(turn: Turn, spec: RunSpec, advice: Advice) -> Advice:
+    assert spec.autoscaling is not None
+    if spec.autoscaling.dry_run:
         return dataclasses.replace(advice, text=f"{advice.text}; dry run: nothing is changed")
-    lock = turn.state.deployment_of(app.id)
+    lock = turn.state.deployment_of(spec.id)
     if lock is not None:
         return dataclasses.replace(advice, text=f"{advice.text}; waits for deployment {lock.id}")
     made = root.draft(turn)
-    root.scale(made, app, advice.wanted)
+    root.scale(made, spec, advice.wanted)
     try:
         deployments.commit(turn, made, force=False)
     except Refused as refused:
@@ -78,7 +81,10 @@ def advice_json(advice: Advice) -> dict[str, Any]:
     }
 
 
-def shown(state: State, app: App) -> list[dict[str, Any]]:
-    """The history, newest first."""
-    watched = state.autoscaling.get(app.id)
-    return [advice_json(one) for one in reversed(watched.history)] if watched is not None else []
+def answer(state: State, spec: RunSpec) -> dict[str, Any]:
+    """The API's: the policy, and what was decided lately and why, newest first.   Errors: Unknown."""
+    if spec.autoscaling is None:
+        raise Unknown(f"{'App' if isinstance(spec, App) else 'Pod'} '{spec.id}' has no autoscaling")
+    watched = state.autoscaling.get(spec.id)
+    history = [advice_json(one) for one in reversed(watched.history)] if watched is not None else []
+    return {"policy": msgspec.to_builtins(spec.autoscaling), "instances": spec.instances, "history": history}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dcos.marathon.core import kills
-from dcos.model.marathon import App, UpgradeStrategy
+from dcos.model.marathon import UpgradeStrategy
 from dcos.model.marathon_state import TERMINAL, Condition, Goal, Instance
 from dcos.model.run_spec import RunSpec
 
@@ -97,7 +97,7 @@ def limits(spec: RunSpec) -> tuple[int, int]:
     least = math.ceil(spec.instances * strategy.minimum_health_capacity)
     most = math.trunc(spec.instances * (1 + strategy.maximum_over_capacity))
     if least == most:
-        if spec.is_resident or (isinstance(spec, App) and spec.instances_mode == "all"):
+        if spec.is_resident or spec.instances_mode == "all":
             least -= 1  # a new one finds no room beside the old one
         else:
             most += 1

@@ -222,9 +222,9 @@ def _apply(
 
 
 def _end_strays(turn: Turn, spec: RunSpec | None) -> None:
-    """Of an app that has one instance on every agent: those on agents that match no more."""
+    """Of what has one instance on every agent: those on agents that match no more."""
     cluster = turn.state.cluster
-    if isinstance(spec, App) and everywhere.is_everywhere(spec) and cluster is not None:
+    if spec is not None and everywhere.is_everywhere(spec) and cluster is not None:
         key = (cluster.at, spec.version or "")
         if turn.state.swept.get(spec.id) == key:
             return  # nothing else makes an agent match no more

@@ -54,11 +54,13 @@ class RestartApp:
 
 @dataclass(frozen=True, slots=True)
 class PutPod:
-    """The whole pod, as given. ``create``: it must be new."""
+    """The whole pod, as given. ``create``: it must be new. ``keep_number``: where it is autoscaled, it goes on with as many
+    instances as there are."""
 
     pod: Pod
     create: bool = False
     force: bool = False
+    keep_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +170,9 @@ class ClusterSeen:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """An app with autoscaling was measured."""
+    """An app or pod with autoscaling was measured."""
 
-    app_id: str
+    spec_id: str
     sample: Sample
 
 

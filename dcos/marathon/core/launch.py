@@ -9,8 +9,9 @@ from __future__ import annotations
 from dcos.marathon.core import backoff, residents
 from dcos.marathon.core.queue import QueueEntry
 from dcos.marathon.core.turn import Turn
+from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
-from dcos.scheduling import calls
+from dcos.scheduling import calls, ids
 from dcos.scheduling.match import demand_of
 
 LEAST_REVIVE_PAUSE_S = 0.2
@@ -36,13 +37,32 @@ def want(turn: Turn, spec: RunSpec, count: int) -> None:
         turn.state.wants_revive = True
     else:
         more = count + relaunch > entry.total or (queue.is_asleep(spec.id) and not asleep)
-        if more or entry.spec.config_version != spec.config_version:
+        updated = entry.spec.config_version != spec.config_version
+        if more or updated:
             turn.state.wants_revive = True
+        if updated:
+            entry.uuids.clear()
         if entry.spec is not spec:
             entry.spec, entry.demand = spec, demand_of(spec, turn.settings.policy)
         entry.count, entry.relaunch = max(0, count), relaunch
     entry.relaunch_roles = roles
+    if isinstance(spec, Pod):
+        _name(turn, entry)
     queue.put(entry, asleep=asleep)
+
+
+def _name(turn: Turn, entry: QueueEntry) -> None:
+    del entry.uuids[max(0, entry.count) :]
+    entry.uuids += [turn.fresh() for _ in range(entry.count - len(entry.uuids))]
+
+
+def forget_waiting(turn: Turn, instance_id: str) -> None:
+    """Give up a pod's instance that waits for an offer; another one takes its place."""
+    entry = turn.state.queue.get(ids.spec_of_instance(instance_id))
+    uuid = entry.uuid_of(instance_id) if entry is not None else None
+    if entry is not None and uuid is not None:
+        entry.uuids.remove(uuid)
+        _name(turn, entry)
 
 
 def wake(turn: Turn, spec_id: str) -> None:

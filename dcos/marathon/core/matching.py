@@ -140,7 +140,8 @@ def _place_new(turn: Turn, waiting: WaitingOffer, place: Place, row: Row, plan: 
 def _take(turn: Turn, shape: Shape, place: Place, found: Match, plan: Plan) -> Place:
     """Launch an instance of the shape's first entry; the rest of the place."""
     entry = shape.first
-    place = place.without(provision.new(turn, entry.spec, place, found, turn.fresh(), plan))
+    uuid = entry.uuids.pop(0) if entry.uuids else turn.fresh()
+    place = place.without(provision.new(turn, entry.spec, place, found, uuid, plan))
     entry.count -= 1
     entry.used += 1
     entry.last_used_at = turn.now

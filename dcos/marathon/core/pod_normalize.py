@@ -27,7 +27,8 @@ def canonical(pod: Pod, defaults: Defaults, *, base: str = ids.ROOT) -> Pod:
         networks=networks,
         containers=containers,
         role=pod.role or defaults.enforced_role or defaults.role,
-        scheduling=_scheduling(pod.scheduling, resident=pod.is_resident),
+        scaling=replace(pod.scaling, instances=1) if pod.instances_mode == "all" else pod.scaling,
+        scheduling=_scheduling(pod),
         legacy_shared_cgroups=pod.legacy_shared_cgroups or None,
     )
 
@@ -38,9 +39,12 @@ def _with_host_ports(container: PodContainer) -> PodContainer:
     return replace(container, endpoints=endpoints)
 
 
-def _scheduling(given: Scheduling, *, resident: bool) -> Scheduling:
+def _scheduling(pod: Pod) -> Scheduling:
+    given, resident = pod.scheduling, pod.is_resident
     upgrade, unreachable = given.upgrade, given.unreachable_strategy
-    if upgrade is None:
+    if upgrade is None and pod.instances_mode == "all":
+        upgrade = UpgradeStrategy(maximum_over_capacity=0.0)
+    elif upgrade is None:
         kept = UpgradeStrategy(minimum_health_capacity=0.5, maximum_over_capacity=0.0)
         upgrade = kept if resident else UpgradeStrategy()
     if unreachable is None:

@@ -17,7 +17,7 @@ from dcos.marathon.core.common_rules import (
     strategy_faults,
 )
 from dcos.marathon.core.validate import MAX_URI
-from dcos.marathon.core.validate_extras import rollout_faults
+from dcos.marathon.core.validate_extras import extra_faults
 from dcos.model.marathon import CheckCommand, EngineType, EnvSecret, ExecutorResources, LinuxInfo, NetworkMode
 from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodHealthCheck, PodVolume
 from dcos.scheduling import ids
@@ -288,5 +288,4 @@ def _scheduling(pod: Pod, roles: Collection[str]) -> Iterator[Fault]:
             yield f"{where}/constraints({index})", fault
     yield from role_faults(pod, roles, "/acceptedResourceRoles")
     yield from strategy_faults(pod, "/scheduling/upgrade", "/scheduling/unreachableStrategy")
-    if pod.upgrade_strategy is not None:
-        yield from rollout_faults(pod.upgrade_strategy, "/scheduling/upgrade")
+    yield from extra_faults(pod)

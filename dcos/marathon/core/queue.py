@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1.types import Offer
+from dcos.scheduling import ids
 from dcos.scheduling.match import Demand, Reason, Reasons
 
 MAX_REFUSALS = 100
@@ -73,6 +74,8 @@ class QueueEntry:
     count: int
     """New instances."""
     since: float
+    uuids: list[str] = field(default_factory=list)
+    """Of a pod: what the ids of the new instances will be made of, since they are listed while they wait."""
     relaunch: int = 0
     """Instances that are to be launched again on their reservations."""
     relaunch_roles: frozenset[str] = frozenset()
@@ -96,6 +99,14 @@ class QueueEntry:
     @property
     def total(self) -> int:
         return self.count + self.relaunch
+
+    @property
+    def waiting_ids(self) -> list[str]:
+        """Of a pod: the ids of its new instances."""
+        return [ids.instance_id(self.spec.id, one) for one in self.uuids]
+
+    def uuid_of(self, instance_id: str) -> str | None:
+        return next((one for one in self.uuids if ids.instance_id(self.spec.id, one) == instance_id), None)
 
     def tally(self) -> Tally:
         """Everything that was refused since the entry was made."""

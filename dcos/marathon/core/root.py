@@ -177,10 +177,11 @@ def restart_app(made: Draft, app_id: str) -> None:
 
 
 def scale(made: Draft, spec: RunSpec, instances: int, sentenced: tuple[str, ...] = ()) -> None:
-    """Errors: Refused for an app whose number of instances follows the agents."""
-    if isinstance(spec, App) and spec.instances_mode == "all":
+    """Errors: Refused where the number of instances follows the agents."""
+    if spec.instances_mode == "all":
+        kind, how = ("App", "'instances'") if isinstance(spec, App) else ("Pod", "'scaling'")
         raise Refused(
-            f"App '{spec.id}' has one instance on every matching agent: set 'instances' to a number to scale it."
+            f"{kind} '{spec.id}' has one instance on every matching agent: set {how} to a number to scale it."
         )
     made.put(scaled(spec, instances))
     if sentenced:
@@ -190,15 +191,20 @@ def scale(made: Draft, spec: RunSpec, instances: int, sentenced: tuple[str, ...]
 # ---- pods ------------------------------------------------------------------------------------------------------------
 
 
-def create_pod(turn: Turn, made: Draft, pod: Pod) -> None:
+def create_pod(turn: Turn, made: Draft, pod: Pod, *, keep_number: bool = False) -> None:
     if ids.canonical(pod.id) in made.pods:
         raise Conflict(f"A pod with id [{ids.canonical(pod.id)}] already exists.")
-    put_pod(turn, made, pod)
+    put_pod(turn, made, pod, keep_number=keep_number)
 
 
-def put_pod(turn: Turn, made: Draft, pod: Pod) -> None:
-    """Update or create; a pod is always given whole."""
+def put_pod(turn: Turn, made: Draft, pod: Pod, *, keep_number: bool = False) -> None:
+    """Update or create; a pod is always given whole. ``keep_number``: but for the number of an autoscaled one's instances."""
     pod_id = ids.canonical(pod.id)
+    if keep_number and pod.autoscaling is not None:
+        present = made.pods.get(pod_id)
+        pod = replace(
+            pod, scaling=replace(pod.scaling, instances=present.instances if present else pod.autoscaling.min)
+        )
     if pod_id in made.apps or _is_leaving(turn, pod_id, App):
         raise Conflict(f"An app with id [{pod_id}] already exists.")
     enforced = _place(turn, made, pod_id)
@@ -275,24 +281,25 @@ def _scale_group(made: Draft, group_id: str, factor: float) -> None:
 
 
 def _switch_group(made: Draft, live: str, idle: str) -> None:
-    """Blue and green: the apps of ``idle`` get the numbers of those of ``live``, in the order of dependencies; when all are
-    well, those of ``live`` go to 0, dependents first."""
+    """Blue and green: the apps and pods of ``idle`` get the numbers of those of ``live``, in the order of dependencies; when all
+    are well, those of ``live`` go to 0, dependents first."""
     for group_id in (live, idle):
         if group_id not in made.groups:
             raise group_unknown(group_id)
     if idle == live or ids.is_below(idle, live) or ids.is_below(live, idle):
         raise Invalid([("/switchTo", f"must be another group than '{live}', neither in it nor around it")])
-    leaving = [app for app in made.apps.values() if ids.is_below(app.id, live) and app.instances > 0]
-    coming = {app.id.removeprefix(idle): app for app in made.apps.values() if ids.is_below(app.id, idle)}
+    specs = made.specs().values()
+    leaving = [one for one in specs if ids.is_below(one.id, live) and one.instances > 0]
+    coming = {one.id.removeprefix(idle): one for one in specs if ids.is_below(one.id, idle)}
     if not leaving:
         raise Invalid([("/switchTo", f"nothing runs in '{live}': there is nothing to switch from")])
-    missing = [app.id for app in leaving if app.id.removeprefix(live) not in coming]
+    missing = [one.id for one in leaving if one.id.removeprefix(live) not in coming]
     if missing:
         raise Invalid([("/switchTo", f"'{idle}' has no counterpart of {', '.join(sorted(missing))}")])
-    for app in leaving:
-        scale(made, coming[app.id.removeprefix(live)], app.instances)
-        scale(made, app, 0)
-        made.last.add(app.id)
+    for one in leaving:
+        scale(made, coming[one.id.removeprefix(live)], one.instances)
+        scale(made, one, 0)
+        made.last.add(one.id)
 
 
 def _put_members(turn: Turn, made: Draft, group_id: str, members: list[Fields]) -> None:

@@ -111,7 +111,7 @@ class Scheduler:
             case events.ClusterSeen(cluster):
                 self.state.cluster = cluster
                 rebalancing.look(turn)
-                self.state.dirty |= {app.id for app in self.state.watched() if app.instances_mode is not None}
+                self.state.dirty |= {one.id for one in self.state.watched() if one.instances_mode is not None}
             case events.Tick():
                 self._tick(turn)
             case events.ResetDelay(app_id):
@@ -129,8 +129,8 @@ class Scheduler:
                 return deployments.pause(turn, deployment_id, "asked by a client")
             case events.SteerDeployment(deployment_id, action):
                 return deployments.go_on(turn, deployment_id, promote=action == "promote")
-            case events.Sampled(app_id, sample):
-                autoscaling.sampled(turn, app_id, sample)
+            case events.Sampled(spec_id, sample):
+                autoscaling.sampled(turn, spec_id, sample)
             case events.Measured(spec_id, measurement):
                 rollout.note_measurement(turn, spec_id, measurement)
             case events.SetEnforceRole(group_id, enforce):
@@ -172,7 +172,7 @@ class Scheduler:
                 root.restart_app(draft, app_id)
             case events.PutPod(pod, create):
                 put_pod = root.create_pod if create else root.put_pod
-                put_pod(turn, draft, pod)
+                put_pod(turn, draft, pod, keep_number=event.keep_number)
             case events.DeletePod(pod_id):
                 root.delete_pod(draft, pod_id)
             case events.PutGroup(group_id, fields, create):
@@ -226,6 +226,8 @@ class Scheduler:
                 tasks.wipe(turn, instance, "wiped by a client")
             else:
                 tasks.kill(turn, instance, "asked by a client")
+        for instance_id in event.instance_ids:
+            launch.forget_waiting(turn, instance_id)
         return tuple(found)
 
     # ---- the master, checks, time ----

@@ -80,7 +80,7 @@ WAITS_S = 3.0
 
 @dataclass(slots=True)
 class Watched:
-    """An app with autoscaling, as this leader knows it."""
+    """An app or pod with autoscaling, as this leader knows it."""
 
     since: float
     history: tuple[Advice, ...] = ()
@@ -90,8 +90,8 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many more instances of an app each group of agents would take, when there were ``have``; ``key``: as computed for
-    (the cluster as seen at, the app's version)."""
+    """How many more instances each group of agents would take, when there were ``have``; ``key``: as computed for (the
+    cluster as seen at, the version of the app or pod)."""
 
     key: tuple[float, str]
     room: Mapping[str, int]
@@ -179,20 +179,20 @@ class State:
     """Why the running action of an app or pod is not done."""
     autoscaling: dict[str, Watched] = field(default_factory=dict)
     watching: dict[str, None] = field(default_factory=dict)
-    """Apps that follow agents or measurements: on all agents, autoscaled, rebalanced."""
+    """What follows agents or measurements: on all agents, autoscaled, rebalanced."""
     to_tell: list[str] = field(default_factory=list)
     """What waits and was not looked at yet for events about it."""
     moves: dict[str, tuple[Move, ...]] = field(default_factory=dict)
-    """By app those that its rebalancing has under way."""
+    """By app or pod those that its rebalancing has under way."""
     swept: dict[str, tuple[float, str]] = field(default_factory=dict)
     """As ``everywhere``: for what its instances on agents that match no more were ended."""
     rooms: dict[str, Room] = field(default_factory=dict)
-    """By app that is rebalanced."""
+    """By app or pod that is rebalanced."""
     moved_at: dict[str, float] = field(default_factory=dict)
     avoided: dict[tuple[str, str], float] = field(default_factory=dict)
-    """Until when an app's rebalancing leaves a group alone: (app, group)."""
+    """Until when rebalancing leaves a group alone: (app or pod, group)."""
     everywhere: dict[str, tuple[tuple[float, str], frozenset[str]]] = field(default_factory=dict)
-    """Agents that shall have an instance of an app that runs on all, by app: for (the cluster as seen at, its version)."""
+    """Agents that shall have an instance of what runs on all, by its id: for (the cluster as seen at, its version)."""
     measured: dict[str, Measurement] = field(default_factory=dict)
     """By app or pod whose rollout asks for a metric."""
     dirty: set[str] = field(default_factory=set)
@@ -228,8 +228,8 @@ class State:
             if any(one.is_known for one in known):
                 self.health[instance.id] = known
         self.probed = {spec.id for spec in self.specs.values() if is_probed(spec)}
-        for app in self.apps.values():
-            self.watch(app)
+        for spec in self.all_wanted().values():
+            self.watch(spec)
         self.dirty = set(self.apps) | set(self.pods) | set(self.by_spec)
         for deployment in self.deployments.values():
             self.dirty |= deployment.affected
@@ -282,20 +282,20 @@ class State:
         return self.deployments.get(self.locks.get(spec_id, ""))
 
     def wants_cluster(self, now: float) -> bool:
-        """Whether somebody needs ``cluster``: an app that follows agents, or what has waited for a while."""
+        """Whether somebody needs ``cluster``: what follows agents, or has waited for a while."""
         oldest = next(iter(self.queue), None)
         return bool(self.watching) or (oldest is not None and now - self.queue[oldest].since > WAITS_S)
 
     def watch(self, spec: RunSpec) -> None:
         """Keep ``watching``."""
-        if isinstance(spec, App) and (spec.instances_mode or spec.autoscaling or spec.rebalance):
+        if spec.instances_mode or spec.autoscaling or spec.rebalance:
             self.watching[spec.id] = None
         else:
             self.watching.pop(spec.id, None)
 
-    def watched(self) -> list[App]:
-        """The apps of ``watching``."""
-        return [self.apps[one] for one in self.watching if one in self.apps]
+    def watched(self) -> list[RunSpec]:
+        """The apps and pods of ``watching``."""
+        return [spec for one in self.watching if (spec := self.wanted(one)) is not None]
 
     def roles(self, default: str) -> tuple[str, ...]:
         """Those that the framework subscribes with."""

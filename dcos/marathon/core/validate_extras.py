@@ -1,36 +1,54 @@
-"""Rules of what our Marathon has beyond upstream's app: each broken one gives (path, text)."""
+"""Rules of what our Marathon has beyond upstream's apps and pods: each broken one gives (path, text)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dcos.model.marathon import App, UpgradeStrategy
-from dcos.model.marathon_growth import Autoscaling, MetricBound, Promotion, Rebalance, RolloutStep
+from dcos.model.marathon_growth import Autoscaling, MetricBound, Promotion, Rebalance, RequestTarget, RolloutStep
+from dcos.model.run_spec import RunSpec
 
 Fault = tuple[str, str]
 MAX_STEPS = 50
 MAX_INSTANCES = 10_000
 
 
-def extra_faults(app: App) -> Iterator[Fault]:
-    if app.upgrade_strategy is not None:
-        yield from rollout_faults(app.upgrade_strategy, "/upgradeStrategy")
-    if app.autoscaling is not None:
-        yield from _autoscaling(app.autoscaling, app)
-    if app.rebalance is not None:
-        yield from _rebalance(app.rebalance, app)
-    if app.instances_mode == "all":
-        strategy = app.upgrade_strategy
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """Where a document has what apps and pods both can have."""
+
+    kind: str
+    upgrade: str
+    autoscaling: str
+    rebalance: str
+    mode: str
+    """Of ``all``."""
+
+
+_OF_APPS = _Paths("apps", "/upgradeStrategy", "/autoscaling", "/rebalance", "/instances")
+_OF_PODS = _Paths("pods", "/scheduling/upgrade", "/scaling/autoscaling", "/scheduling/rebalance", "/scaling/kind")
+
+
+def extra_faults(spec: RunSpec) -> Iterator[Fault]:
+    paths = _OF_APPS if isinstance(spec, App) else _OF_PODS
+    if spec.upgrade_strategy is not None:
+        yield from _rollout(spec.upgrade_strategy, paths.upgrade)
+    if spec.autoscaling is not None:
+        yield from _autoscaling(spec.autoscaling, spec, paths.autoscaling)
+    if spec.rebalance is not None:
+        yield from _rebalance(spec.rebalance, spec, paths)
+    if spec.instances_mode == "all":
+        strategy = spec.upgrade_strategy
         if strategy is not None and strategy.maximum_over_capacity != 0:
-            yield "/upgradeStrategy/maximumOverCapacity", "must be 0 with instances 'all': each agent holds one"
-        if app.is_resident:
-            yield "/instances", "'all' is not supported for apps with persistent volumes"
+            yield f"{paths.upgrade}/maximumOverCapacity", "must be 0 with instances 'all': each agent holds one"
+        if spec.is_resident:
+            yield paths.mode, f"'all' is not supported for {paths.kind} with persistent volumes"
 
 
-def rollout_faults(strategy: UpgradeStrategy, path: str) -> Iterator[Fault]:
-    """Of the steps and the promotion of an app's or pod's updates."""
+def _rollout(strategy: UpgradeStrategy, path: str) -> Iterator[Fault]:
     if len(strategy.steps) > MAX_STEPS:
         yield f"{path}/steps", f"must not be more than {MAX_STEPS}"
     for index, step in enumerate(strategy.steps):
@@ -86,8 +104,7 @@ def _query(query: str, url: str | None, path: str) -> Iterator[Fault]:
             yield f"{path}/prometheusUrl", "must not contain a user or password: anybody who sees the app would"
 
 
-def _autoscaling(policy: Autoscaling, app: App) -> Iterator[Fault]:
-    path = "/autoscaling"
+def _autoscaling(policy: Autoscaling, spec: RunSpec, path: str) -> Iterator[Fault]:
     if policy.min < 1:
         yield f"{path}/min", f"got {policy.min}, expected 1 or more"
     if policy.max < policy.min:
@@ -100,15 +117,10 @@ def _autoscaling(policy: Autoscaling, app: App) -> Iterator[Fault]:
         value = getattr(policy, name)
         if value is not None:
             yield from _positive(f"{path}/{name}", value)
-    if policy.mem is not None and app.mem <= 0:
+    if policy.mem is not None and spec.mem <= 0:
         yield f"{path}/mem", "needs an app that asks for memory"
     if policy.requests is not None:
-        yield from _positive(f"{path}/requests/target", policy.requests.target)
-        if not policy.requests.path.startswith("/"):
-            yield f"{path}/requests/path", "must start with '/'"
-        ports = len(app.port_definitions or ()) if app.is_host_network else len(app.port_mappings)
-        if not 0 <= policy.requests.port_index < ports:
-            yield f"{path}/requests/portIndex", f"the app has {ports} ports"
+        yield from _requests(policy.requests, spec, f"{path}/requests")
     if policy.query is not None:
         yield from _query(policy.query.query, policy.query.prometheus_url, f"{path}/query")
         yield from _positive(f"{path}/query/target", policy.query.target)
@@ -117,20 +129,36 @@ def _autoscaling(policy: Autoscaling, app: App) -> Iterator[Fault]:
     yield from _not_negative(f"{path}/cooldownSeconds", policy.cooldown_seconds)
     yield from _not_negative(f"{path}/scaleDownSeconds", policy.scale_down_seconds)
     yield from _not_negative(f"{path}/tolerancePercent", policy.tolerance_percent)
-    if app.instances_mode == "all":
+    if spec.instances_mode == "all":
         yield path, "cannot be combined with instances 'all'"
 
 
-def _rebalance(policy: Rebalance, app: App) -> Iterator[Fault]:
-    path = "/rebalance"
+def _requests(target: RequestTarget, spec: RunSpec, path: str) -> Iterator[Fault]:
+    yield from _positive(f"{path}/target", target.target)
+    if not target.path.startswith("/"):
+        yield f"{path}/path", "must start with '/'"
+    if isinstance(spec, App):
+        ports = len(spec.port_definitions or ()) if spec.is_host_network else len(spec.port_mappings)
+        if not 0 <= target.port_index < ports:
+            yield f"{path}/portIndex", f"the app has {ports} ports"
+        if target.endpoint is not None:
+            yield f"{path}/endpoint", "only pods have endpoints: use portIndex"
+    elif not spec.endpoints:
+        yield f"{path}/endpoint", "the pod has no endpoints"
+    elif target.endpoint not in (None, *(one.name for one in spec.endpoints)):
+        yield f"{path}/endpoint", f"the pod has no endpoint '{target.endpoint}'"
+
+
+def _rebalance(policy: Rebalance, spec: RunSpec, paths: _Paths) -> Iterator[Fault]:
+    path = paths.rebalance
     if not policy.by:
         yield f"{path}/by", "must not be empty"
     if policy.max_disruption < 1:
         yield f"{path}/maxDisruption", f"got {policy.max_disruption}, expected 1 or more"
     yield from _not_negative(f"{path}/intervalSeconds", policy.interval_seconds)
-    if app.is_resident:
-        yield path, "is not supported for apps with persistent volumes: they stay where their data is"
-    if app.instances_mode == "all":
+    if spec.is_resident:
+        yield path, f"is not supported for {paths.kind} with persistent volumes: they stay where their data is"
+    if spec.instances_mode == "all":
         yield path, "cannot be combined with instances 'all'"
 
 

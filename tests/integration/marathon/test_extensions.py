@@ -1,4 +1,6 @@
-"""What goes beyond upstream, with a real ZooKeeper, master, agent and Marathon: rollouts, all agents, autoscaling."""
+"""What goes beyond upstream, with a real ZooKeeper, master, agent and Marathon: rollouts, all agents, autoscaling.
+
+Each test leaves what it made to the next one, which may build on it."""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
-MARKERS = M1, M2, M3 = tuple(str(2_000_000 + 10 * os.getpid() + number) for number in range(3))
+MARKERS = M1, M2, M3, M4 = tuple(str(2_000_000 + 10 * os.getpid() + number) for number in range(4))
 BUSY_S = 60
 """A busy task ends by itself by then, whatever happens to the test."""
 
@@ -35,6 +37,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             yield made
             for app in made.ask("GET", "/v2/apps")["apps"]:
                 made.ask("DELETE", f"/v2/apps{app['id']}")
+            for pod in made.ask("GET", "/v2/pods"):
+                made.ask("DELETE", f"/v2/pods{pod['id']}")
             made.eventually("everything stopped", made.quiet)
         finally:
             made.end(MARKERS)
@@ -105,10 +109,44 @@ def test_one_on_every_agent(cluster: Cluster) -> None:
     assert second.child is not None
 
 
+def pod(name: str, command: str, scaling: dict[str, Any]) -> dict[str, Any]:
+    container = {"name": "one", "resources": {"cpus": 0.1, "mem": 16}, "exec": {"command": {"shell": command}}}
+    return {"id": f"/{name}", "containers": [container], "scaling": scaling}
+
+
+def test_a_pod_on_every_agent(cluster: Cluster) -> None:
+    cluster.ask("POST", "/v2/pods", pod("each", f"exec sleep {M4}", {"kind": "all"}))
+    cluster.eventually("on both agents", lambda: len(cluster.pid_of(M4)) == 2)
+    cluster.eventually("deployed", cluster.quiet)
+    status = cluster.ask("GET", "/v2/pods/each::status")
+    assert (status["status"], status["spec"]["scaling"]) == ("STABLE", {"kind": "all", "instances": 2})
+    assert len({one["agentId"] for one in status["instances"]}) == 2
+    cluster.ask("DELETE", "/v2/pods/each")
+    cluster.eventually("gone", lambda: not cluster.pid_of(M4))
+
+
+BUSY = f"""exec timeout {BUSY_S} python3 -c 'import time
+end = time.time() + {BUSY_S}
+while time.time() < end:
+    pass'"""
+GROWS = {"min": 1, "max": 2, "cpu": 50, "intervalSeconds": 2, "cooldownSeconds": 0}
+
+
+def test_a_busy_pod_grows(cluster: Cluster) -> None:
+    cluster.ask("POST", "/v2/pods", pod("busy-pair", BUSY, {"autoscaling": GROWS}))
+    shown = cluster.eventually(
+        "grown",
+        lambda: (found := cluster.ask("GET", "/v2/pods/busy-pair::autoscaling"))["instances"] == 2 and found,
+        BUSY_S,
+    )
+    [applied] = [one for one in shown["history"] if one["applied"]]
+    assert "grows from 1 to 2" in applied["explanation"]
+    cluster.ask("DELETE", "/v2/pods/busy-pair?force=true")
+    cluster.eventually("gone", lambda: cluster.quiet() and not cluster.ask("GET", "/v2/pods"))
+
+
 def test_a_busy_app_grows(cluster: Cluster) -> None:
-    busy = f"import time\nend = time.time() + {BUSY_S}\nwhile time.time() < end:\n    pass"
-    policy = {"min": 1, "max": 2, "cpu": 50, "intervalSeconds": 2, "cooldownSeconds": 0}
-    wanted = app("busy", cmd=f"exec timeout {BUSY_S} python3 -c '{busy}'", autoscaling=policy)
+    wanted = app("busy", cmd=BUSY, autoscaling=GROWS)
     cluster.ask("POST", "/v2/apps", wanted)
     cluster.eventually("one runs", lambda: cluster.tasks("/busy"))
     cluster.eventually("grown", lambda: cluster.ask("GET", "/v2/apps/busy")["app"]["instances"] == 2, BUSY_S)

@@ -102,3 +102,16 @@ async def test_groups_switch_and_autoscaling_tells(dcos: Dcos, marathon: Running
     code, out, _ = await dcos("marathon", "app", "autoscaling", "green/web")
     assert (code, "grows from 1 to 2" in out) == (0, True)
     assert "has no autoscaling" in (await dcos("marathon", "app", "autoscaling", "blue/web"))[2]
+
+
+async def test_autoscaling_of_a_pod_tells(dcos: Dcos, marathon: Running) -> None:
+    container = {"name": "one", "resources": {"cpus": 0.1, "mem": 32}, "exec": {"command": {"shell": "sleep 1"}}}
+    pod = {"id": "/pair", "containers": [container], "scaling": {"autoscaling": {"max": 3, "cpu": 50}}}
+    assert (await dcos("marathon", "pod", "add", stdin=json.dumps(pod)))[0] == 0
+    await marathon.settled()
+    marathon.clock.time += 100
+    await marathon.leader.ask(events.Sampled("/pair", Sample(cpu=100.0)))
+    code, out, _ = await dcos("marathon", "pod", "autoscaling", "pair")
+    assert (code, "grows from 1 to 2" in out) == (0, True)
+    assert json.loads((await dcos("marathon", "pod", "autoscaling", "pair", "--json"))[1])["instances"] == 2
+    assert "does not exist" in (await dcos("marathon", "pod", "autoscaling", "none"))[2]

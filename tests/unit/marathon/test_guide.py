@@ -1,4 +1,4 @@
-"""The examples of the guide are apps that Marathon takes."""
+"""The examples of the guides are apps and pods that Marathon takes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 from dcos.wire import yaml_text
 from tests.unit.marathon.conftest import Running
 
-GUIDE = (Path(__file__).parents[3] / "docs/guides/marathon.md").read_text(encoding="utf-8")
+GUIDES = Path(__file__).parents[3] / "docs/guides"
 EXAMPLES = [
-    (kind, text)
-    for kind, text in re.findall(r"```(json|yaml)\n(.*?)```", GUIDE, re.DOTALL)
+    (where, kind, text)
+    for where, guide in (("apps", "marathon.md"), ("pods", "pods.md"))
+    for kind, text in re.findall(r"```(json|yaml)\n(.*?)```", (GUIDES / guide).read_text(encoding="utf-8"), re.DOTALL)
     if re.search(r'^\s*"?id"?:', text, re.MULTILINE)
 ]
 
@@ -25,8 +26,8 @@ def read(kind: str, text: str) -> dict[str, Any]:
     return value
 
 
-@pytest.mark.parametrize(("kind", "text"), EXAMPLES, ids=[f"{number}" for number in range(len(EXAMPLES))])
-async def test_an_example_is_taken(marathon: Running, kind: str, text: str) -> None:
-    app = read(kind, text)
-    made = await marathon.ask("POST", "/v2/apps", app, 201)
-    assert set(app) <= set(made)
+@pytest.mark.parametrize(("where", "kind", "text"), EXAMPLES, ids=[f"{number}" for number in range(len(EXAMPLES))])
+async def test_an_example_is_taken(marathon: Running, where: str, kind: str, text: str) -> None:
+    wanted = read(kind, text)
+    made = await marathon.ask("POST", f"/v2/{where}", wanted, 201)
+    assert set(wanted) <= set(made)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
+from dcos.cli.commands.marathon.shared import emit_autoscaling, explaining, normal, waiting_ids
 from dcos.cli.commands.marathon.waits import emit_waits
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import cut, emit_json, emit_lines, emit_table, fail
 from dcos.cli.resource import changes, read_object
-from dcos.client.adminrouter.marathon import is_locked
-from dcos.client.adminrouter.transport import NotFound, Refused
+from dcos.client.adminrouter.transport import NotFound
 
 Json = dict[str, Any]
 
@@ -31,15 +30,6 @@ _ACTIONS = {
 @click.group()
 def app() -> None:
     """Add, change and remove apps."""
-
-
-def normal(app_id: str) -> str:
-    """An app id with its leading slash."""
-    return "/" + app_id.strip("/")
-
-
-def _missing(app_id: str) -> NoReturn:
-    fail(f"App '{normal(app_id)}' does not exist")
 
 
 @app.command()
@@ -72,11 +62,7 @@ def list_(context: Context, as_json: bool, quiet: bool) -> None:
         emit_lines(str(one["id"]) for one in apps)
     else:
         deployments = _deployments(context.marathon.deployments())
-        waiting = {
-            str((one.get("app") or {}).get("id"))
-            for one in context.marathon.queue()
-            if (one.get("delay") or {}).get("overdue")
-        }
+        waiting = waiting_ids(context.marathon.queue(), "app")
         emit_table(_HEADER, [_row(one, deployments, waiting) for one in apps], right=("MEM", "CPUS"))
 
 
@@ -128,10 +114,8 @@ def show(context: Context, app_id: str, app_version: str | None) -> None:
 @pass_context
 def explain(context: Context, app_id: str, as_json: bool) -> None:
     """Say why the app APP_ID is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"""
-    try:
+    with explaining("App", app_id):
         found = context.marathon.app(app_id, waits=True).get("waits", [])
-    except NotFound:
-        _missing(app_id)
     emit_waits(normal(app_id), found, as_json=as_json)
 
 
@@ -145,13 +129,7 @@ def autoscaling(context: Context, app_id: str, as_json: bool) -> None:
         found = context.marathon.autoscaling(app_id)
     except NotFound as error:
         fail(error.message)
-    if as_json:
-        emit_json(found)
-        return
-    rows = [
-        (one["at"], one["instances"], one["wanted"], one["applied"], one["explanation"]) for one in found["history"]
-    ]
-    emit_table(("AT", "INSTANCES", "WANTED", "APPLIED", "WHY"), rows)
+    emit_autoscaling(found, as_json=as_json)
 
 
 def _version(context: Context, app_id: str, wanted: str | None) -> str | None:
@@ -173,7 +151,7 @@ def _version(context: Context, app_id: str, wanted: str | None) -> str | None:
 @pass_context
 def remove(context: Context, app_id: str, force: bool) -> None:
     """Remove the app APP_ID."""
-    with _explaining(app_id):
+    with explaining("App", app_id):
         context.marathon.remove_app(app_id, force=force)
 
 
@@ -183,7 +161,7 @@ def remove(context: Context, app_id: str, force: bool) -> None:
 @pass_context
 def restart(context: Context, app_id: str, force: bool) -> None:
     """Replace all tasks of the app APP_ID by new ones."""
-    with _explaining(app_id):
+    with explaining("App", app_id):
         if not context.marathon.app(app_id).get("instances"):
             fail(f"unable to restart '{normal(app_id)}': it has no instances")
         click.echo(f"Created deployment {context.marathon.restart_app(app_id, force=force)}")
@@ -198,7 +176,7 @@ def start(context: Context, app_id: str, instances: int, force: bool) -> None:
     """Start the stopped app APP_ID with so many INSTANCES."""
     if instances <= 0:
         fail(f"the number of instances must be positive: {instances}")
-    with _explaining(app_id):
+    with explaining("App", app_id):
         now = context.marathon.app(app_id).get("instances", 0)
         if now > 0:
             fail(f"Application '{normal(app_id)}' already started: {now} instances")
@@ -211,7 +189,7 @@ def start(context: Context, app_id: str, instances: int, force: bool) -> None:
 @pass_context
 def stop(context: Context, app_id: str, force: bool) -> None:
     """Stop all instances of the app APP_ID; it stays known."""
-    with _explaining(app_id):
+    with explaining("App", app_id):
         if not context.marathon.app(app_id).get("instances"):
             fail(f"Application '{normal(app_id)}' already stopped: 0 instances")
         _scale(context, app_id, 0, force)
@@ -226,7 +204,7 @@ def scale(context: Context, app_id: str, instances: int, force: bool) -> None:
     """Run so many INSTANCES of the app APP_ID. (Not in upstream's dcos.)"""
     if instances < 0:
         fail(f"the number of instances must not be negative: {instances}")
-    with _explaining(app_id):
+    with explaining("App", app_id):
         context.marathon.app(app_id)
         _scale(context, app_id, instances, force)
 
@@ -244,7 +222,7 @@ def kill(context: Context, app_id: str, and_scale: bool, host: str | None) -> No
     """Kill the tasks of the app APP_ID."""
     if and_scale and host:
         fail("--scale and --host exclude each other")
-    with _explaining(app_id):
+    with explaining("App", app_id):
         done = context.marathon.kill_app_tasks(app_id, host=host, scale=and_scale)
     if "deploymentId" in done:
         click.echo(f"Started deployment: {done['deploymentId']}")
@@ -264,7 +242,7 @@ def update(context: Context, app_id: str, properties: tuple[str, ...], force: bo
     """
     example = f"dcos marathon app update {app_id} < change.json"
     change = changes(properties, _TEXTS) if properties else read_object(None, example)
-    with _explaining(app_id):
+    with explaining("App", app_id):
         context.marathon.app(app_id)
         click.echo(f"Created deployment {context.marathon.update_app(app_id, change, force=force)}")
 
@@ -280,18 +258,5 @@ def version() -> None:
 @pass_context
 def version_list(context: Context, app_id: str, max_count: int | None) -> None:
     """List the versions of the app APP_ID, newest first."""
-    with _explaining(app_id):
+    with explaining("App", app_id):
         emit_json(context.marathon.versions(app_id)[:max_count])
-
-
-@contextmanager
-def _explaining(app_id: str) -> Iterator[None]:
-    """Words for an app that is not there and for one held by another deployment."""
-    try:
-        yield
-    except NotFound:
-        _missing(app_id)
-    except Refused as error:
-        if is_locked(error):
-            fail("changes blocked: deployment already in progress for app. Use --force to override it")
-        raise

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from dcos.cli.commands.marathon.app import normal
+from dcos.cli.commands.marathon.shared import emit_autoscaling, explaining, normal, waiting_ids
 from dcos.cli.commands.marathon.waits import emit_waits
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_lines, emit_table, fail
 from dcos.cli.resource import read_object
-from dcos.client.adminrouter.marathon import is_locked
-from dcos.client.adminrouter.transport import NotFound, Refused
+from dcos.client.adminrouter.transport import NotFound
 
 Json = dict[str, Any]
 
@@ -50,11 +47,7 @@ def list_(context: Context, as_json: bool, quiet: bool) -> None:
     elif quiet:
         emit_lines(str(one["id"]) for one in pods)
     else:
-        waiting = {
-            str((one.get("pod") or {}).get("id"))
-            for one in context.marathon.queue()
-            if (one.get("delay") or {}).get("overdue")
-        }
+        waiting = waiting_ids(context.marathon.queue(), "pod")
         emit_table(_HEADER, [_row(one, waiting) for one in pods], right=("INSTANCES",))
 
 
@@ -77,7 +70,7 @@ def _row(status: Json, waiting: set[str]) -> tuple[Any, ...]:
 @pass_context
 def show(context: Context, pod_id: str) -> None:
     """Print the pod POD_ID with its status and instances."""
-    with _explaining(pod_id):
+    with explaining("Pod", pod_id):
         emit_json(context.marathon.pod(pod_id))
 
 
@@ -87,9 +80,22 @@ def show(context: Context, pod_id: str) -> None:
 @pass_context
 def explain(context: Context, pod_id: str, as_json: bool) -> None:
     """Say why the pod POD_ID is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"""
-    with _explaining(pod_id):
+    with explaining("Pod", pod_id):
         found = context.marathon.pod(pod_id, waits=True).get("waits", [])
     emit_waits(normal(pod_id), found, as_json=as_json)
+
+
+@pod.command()
+@click.argument("pod_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def autoscaling(context: Context, pod_id: str, as_json: bool) -> None:
+    """Say what the autoscaling of the pod POD_ID decided lately, and why. (Not in upstream's dcos.)"""
+    try:
+        found = context.marathon.autoscaling(pod_id, pod=True)
+    except NotFound as error:
+        fail(error.message)
+    emit_autoscaling(found, as_json=as_json)
 
 
 @pod.command()
@@ -98,7 +104,7 @@ def explain(context: Context, pod_id: str, as_json: bool) -> None:
 @pass_context
 def remove(context: Context, pod_id: str, force: bool) -> None:
     """Remove the pod POD_ID."""
-    with _explaining(pod_id):
+    with explaining("Pod", pod_id):
         context.marathon.remove_pod(pod_id, force=force)
 
 
@@ -112,7 +118,7 @@ def update(context: Context, pod_id: str, force: bool) -> None:
     Example: dcos marathon pod update shop < pod.json
     """
     wanted = read_object(None, f"dcos marathon pod update {pod_id} < pod.json")
-    with _explaining(pod_id):
+    with explaining("Pod", pod_id):
         context.marathon.pod(pod_id)
         click.echo(f"Created deployment {context.marathon.update_pod(pod_id, wanted, force=force)}")
 
@@ -123,18 +129,5 @@ def update(context: Context, pod_id: str, force: bool) -> None:
 @pass_context
 def kill(context: Context, pod_id: str, instance_ids: tuple[str, ...]) -> None:
     """Kill these instances of the pod POD_ID; others take their place."""
-    with _explaining(pod_id):
+    with explaining("Pod", pod_id):
         context.marathon.kill_pod_instances(pod_id, instance_ids)
-
-
-@contextmanager
-def _explaining(pod_id: str) -> Iterator[None]:
-    """Words for a pod that is not there and for one held by another deployment."""
-    try:
-        yield
-    except NotFound:
-        fail(f"Pod '{normal(pod_id)}' does not exist")
-    except Refused as error:
-        if is_locked(error):
-            fail("changes blocked: deployment already in progress for pod. Use --force to override it")
-        raise

@@ -1,0 +1,47 @@
+"""What ``dcos marathon app`` and ``dcos marathon pod`` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dcos.cli.output import emit_json, emit_table, fail
+from dcos.client.adminrouter.marathon import is_locked
+from dcos.client.adminrouter.transport import NotFound, Refused
+
+Json = dict[str, Any]
+
+
+def normal(spec_id: str) -> str:
+    """An app's or pod's id with its leading slash."""
+    return "/" + spec_id.strip("/")
+
+
+@contextmanager
+def explaining(kind: str, spec_id: str) -> Iterator[None]:
+    """Words for an ``App`` or ``Pod`` that is not there and for one held by another deployment."""
+    try:
+        yield
+    except NotFound:
+        fail(f"{kind} '{normal(spec_id)}' does not exist")
+    except Refused as error:
+        if is_locked(error):
+            fail(f"changes blocked: deployment already in progress for {kind.lower()}. Use --force to override it")
+        raise
+
+
+def waiting_ids(queue: Iterable[Json], kind: str) -> set[str]:
+    """Of ``app`` or ``pod``: those that wait for offers."""
+    return {str((one.get(kind) or {}).get("id")) for one in queue if (one.get("delay") or {}).get("overdue")}
+
+
+def emit_autoscaling(found: Json, *, as_json: bool) -> None:
+    """What autoscaling decided lately."""
+    if as_json:
+        emit_json(found)
+        return
+    rows = [
+        (one["at"], one["instances"], one["wanted"], one["applied"], one["explanation"]) for one in found["history"]
+    ]
+    emit_table(("AT", "INSTANCES", "WANTED", "APPLIED", "WHY"), rows)
