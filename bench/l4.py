@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
-import dataclasses
 import os
 import select
 import signal
@@ -20,45 +19,46 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-import msgspec
-
-from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, DiscoveryPort, Leader, RunningTask
+from dcos.client.cluster import Cluster
+from dcos.model.cluster import ClusterAgent, ClusterFramework, DiscoveryPort, RunningTask
 from dcos.model.v1.types import TaskState
 from dcos.net.balancer import Balancer
 from dcos.net.core.following import Following
 from dcos.net.core.vips import Ranges
 from dcos.runtime.nft import Nft
 from dcos.testing import netns
+from dcos.wire.mesos_state import Everything, StateEvent, TaskChanged, TaskSeen
 
 CLIENT, SERVER, PORT, SINK = "10.77.0.1", "10.77.0.2", 31000, 31001
 BACKENDS = 3
+TIMES = 21
 
 
-def make_state(vips: int) -> ClusterState:
-    """Apps of three tasks with a VIP each; the first app, and the second for throughput, are served by ``SERVER``."""
-    agents = {
-        f"S{n}": ClusterAgent(id=f"S{n}", hostname="", ip=f"10.{n >> 8}.{n & 255}.1", port=5051) for n in range(1000)
-    }
-    agents["here"] = ClusterAgent(id="here", hostname="", ip=SERVER, port=5051)
-    tasks = {}
-    for app in range(vips):
-        for number in range(1 if app < 2 else BACKENDS):
-            labels = (("VIP_0", f"/app-{app}:80"), ("network-scope", "host"))
-            port = (PORT, SINK)[app] if app < 2 else 31000 + app % 1000
-            tasks["F", f"app-{app}.{number}"] = RunningTask(
-                id=f"app-{app}.{number}",
-                framework_id="F",
-                agent_id="here" if app < 2 else f"S{(app * 3 + number) % 1000}",
-                name=f"app-{app}",
-                state=TaskState.TASK_RUNNING,
-                discovery_ports=(DiscoveryPort(number=port, name="web", protocol="tcp", labels=labels),),
-            )
-    frameworks = {"F": ClusterFramework(id="F", name="marathon")}
-    return ClusterState(
-        revision=1, leader=Leader(ip=CLIENT, port=5050), agents=agents, frameworks=frameworks, tasks=tasks
+def make_task(app: int, number: int) -> RunningTask:
+    """Of an app with a VIP; the first app, and the second for throughput, are served by ``SERVER``."""
+    port = (PORT, SINK)[app] if app < 2 else 31000 + app % 1000
+    labels = (("VIP_0", f"/app-{app}:80"), ("network-scope", "host"))
+    return RunningTask(
+        id=f"app-{app}.{number}",
+        framework_id="F",
+        agent_id="here" if app < 2 else f"S{(app * 3 + number) % 1000}",
+        name=f"app-{app}",
+        state=TaskState.TASK_RUNNING,
+        discovery_ports=(DiscoveryPort(number=port, name="web", protocol="tcp", labels=labels),),
     )
+
+
+def make_cluster(vips: int) -> Cluster:
+    """Apps of three tasks on a thousand agents."""
+    agents = [ClusterAgent(id=f"S{n}", hostname="", ip=f"10.{n >> 8}.{n & 255}.1", port=5051) for n in range(1000)]
+    agents.append(ClusterAgent(id="here", hostname="", ip=SERVER, port=5051))
+    tasks = [make_task(app, number) for app in range(vips) for number in range(1 if app < 2 else BACKENDS)]
+    cluster = Cluster()
+    framework = ClusterFramework(id="F", name="marathon")
+    cluster.apply(Everything(agents=tuple(agents), frameworks=(framework,), tasks=tuple(tasks)))
+    return cluster
 
 
 def enter(space: netns.Namespace) -> None:
@@ -115,6 +115,8 @@ def pairs(
     what: str, unit: str, run: Callable[[str, int], tuple[float, float]], port: int, vip: str, count: int
 ) -> None:
     both = [(run(SERVER, port), run(vip, 80)) for _ in range(count)]
+    if not both:
+        return
     rate = statistics.median(by_vip[0] / direct[0] for direct, by_vip in both)
     cpu = statistics.median(by_vip[1] / direct[1] for direct, by_vip in both)
     best = max(direct[0] for direct, _ in both), max(by_vip[0] for _, by_vip in both)
@@ -136,36 +138,51 @@ class Clock:
 
 async def costs(vips: int) -> tuple[str, str]:
     """Loads ``vips`` virtual IPs and changes tasks; the addresses of the first two."""
-    state = make_state(vips)
+    cluster = make_cluster(vips)
     following, balancer = Following(Ranges(), CLIENT), Balancer(Nft(), Ranges(), node_ip=CLIENT, versions=(4,))
     clock = Clock()
 
     def say(what: str) -> None:
         wall, cpu = clock.look()
-        print(f"{what:<44}{cpu * 1e3:>9.1f} ms CPU {wall * 1e3:>9.1f} ms", flush=True)
+        print(f"{what:<52}{cpu * 1e3:>9.1f} ms CPU {wall * 1e3:>9.1f} ms", flush=True)
 
-    made = following.take(state)
+    made = following.take(cluster.state)
     say(f"{vips} VIPs x {BACKENDS}: decide, the first time")
-    await balancer.want(made.services)
+    await balancer.want(made.services, (), made.changed)
     say("   load into the kernel, with routes")
-    for what, changes in (
-        ("a task is being killed", {"state": TaskState.TASK_KILLING}),
-        ("it is another one's turn", {"state": TaskState.TASK_RUNNING}),
-    ):
-        key = ("F", f"app-{vips // 2}.1")
-        tasks = {**state.tasks, key: msgspec.structs.replace(state.tasks[key], **changes)}
-        state = dataclasses.replace(state, revision=state.revision + 1, tasks=tasks)
-        clock.look()
-        made = following.take(state)
-        say(f"{what}: decide")
-        await balancer.want(made.services)
-        say("   one transaction")
+
+    async def median_of(what: str, events: Iterable[StateEvent]) -> None:
+        """From the event to the kernel."""
+        costs = []
+        for event in events:
+            cluster.apply(event)
+            clock.look()
+            made = following.take(cluster.state)
+            decided = clock.look()
+            await balancer.want(made.services, (), made.changed)
+            costs.append((decided[1], *clock.look()))
+        decide, wall, cpu = (statistics.median(column) * 1e3 for column in zip(*costs, strict=True))
+        print(f"{what:<52}{decide:>9.2f} ms CPU to decide, {cpu:.2f} ms CPU ({wall:.2f} ms) in the kernel", flush=True)
+
+    half = make_task(vips // 2, 1)
+
+    def told(state: TaskState) -> TaskChanged:
+        return TaskChanged(
+            framework_id="F", task_id=half.id, state=state, healthy=None, container_ips=(), mapped_ports=(), at=0.0
+        )
+
+    turns = (told(TaskState.TASK_KILLING), told(TaskState.TASK_RUNNING))
+    changed = [turns[turn % 2] for turn in range(TIMES)]
+    await median_of("one backend goes or comes, of 3", changed)
+    await median_of("a new VIP", [TaskSeen(make_task(vips + turn, 0)) for turn in range(TIMES)])
+    clock.look()
     await balancer.repair()
     say("compare with the kernel, nobody touched it")
     await Nft().apply("add table ip somebody_else\n")
     clock.look()
     await balancer.repair()
     say("compare with the kernel, somebody did")
+    made = following.take(cluster.state)
     return tuple(made.addresses.v4[f"app-{number}.marathon"] for number in (0, 1))  # type: ignore[return-value]
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from dcos.client.mesos import MesosError, MesosMaster, MesosRefused, MesosUnreachable, leader_of
 from dcos.model.cluster import (
+    Changed,
     ClusterAgent,
     ClusterFramework,
     ClusterState,
@@ -63,12 +64,16 @@ class Cluster:
         self._leader: Leader | None = None
         self._revision = 0
         self._state: ClusterState | None = ClusterState()
+        self._told = 0
+        """Revision of the newest copy."""
+        self._touched: set[TaskKey] | None = None
+        """Tasks that changed since; None: more than tasks did."""
 
     def apply(self, event: StateEvent, leader: Leader | None = None) -> bool:
         """Take in one event (``leader``: who told it); tells whether anything changed."""
         changed = self._apply(event)
         if leader is not None and leader != self._leader:
-            self._leader = leader
+            self._leader, self._touched = leader, None
             changed = True
         if changed:
             self._revision += 1
@@ -76,6 +81,8 @@ class Cluster:
         return changed
 
     def _apply(self, event: StateEvent) -> bool:
+        if not isinstance(event, Heartbeat | TaskSeen | TaskChanged):
+            self._touched = None
         match event:
             case Heartbeat():
                 return False
@@ -112,6 +119,8 @@ class Cluster:
 
     def _task(self, task: RunningTask) -> bool:
         key = (task.framework_id, task.id)
+        if self._touched is not None:
+            self._touched.add(key)
         if task.state in TERMINAL:
             return self._tasks.pop(key, None) is not None
         changed = self._tasks.get(key) != task
@@ -132,7 +141,9 @@ class Cluster:
                 agents=frozen_map(self._agents),
                 frameworks=frozen_map(self._frameworks),
                 tasks=frozen_map(self._tasks),
+                changed=Changed(self._told, frozenset(self._touched)) if self._touched is not None else None,
             )
+            self._told, self._touched = self._revision, set()
         return self._state
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -106,12 +106,23 @@ def frozen_map(mapping: Mapping[K, V]) -> Mapping[K, V]:
     return MappingProxyType(dict(mapping))
 
 
+class Changed(NamedTuple):
+    """What differs from the state of ``revision``: these tasks and nothing else."""
+
+    revision: int
+    tasks: frozenset[TaskKey]
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """One moment of the cluster. ``revision`` grows with every change seen by this process."""
+    """One moment of the cluster. ``revision`` grows with every change seen by this process.
+
+    ``changed`` spares who has seen the state it counts from a look at everything; None: anything may be otherwise.
+    """
 
     revision: int = 0
     leader: Leader | None = None
     agents: Mapping[str, ClusterAgent] = field(default_factory=lambda: MappingProxyType({}))
     frameworks: Mapping[str, ClusterFramework] = field(default_factory=lambda: MappingProxyType({}))
     tasks: Mapping[TaskKey, RunningTask] = field(default_factory=lambda: MappingProxyType({}))
+    changed: Changed | None = field(default=None, compare=False)

@@ -99,7 +99,7 @@ def vip_entries(vips: Vips) -> list[dict[str, Any]]:
             "protocol": vip.protocol,
             "backend": [{"ip": one.target.ip, "port": one.target.port} for one in backends if one.weight],
         }
-        for vip, backends in vips.backends.items()
+        for vip, backends in sorted(vips.backends.items())
     ]
 
 

@@ -9,19 +9,20 @@ Where several share a place, those whose turn it is not only remember what is wa
 from __future__ import annotations
 
 import asyncio
-import functools
-import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from dcos.net.core import ruleset
 from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Ranges, Service, Target
 from dcos.net.place import USUAL, Place, Turn
+from dcos.net.routed import Routed
 from dcos.runtime import links
 from dcos.runtime.log import get_logger
 from dcos.runtime.nft import Nft, NftError
 
 _LOOK_S = 1.0
+_FEW = 100
+"""Changed VIPs that are not worth a thread."""
 
 
 class Balancer:
@@ -34,7 +35,7 @@ class Balancer:
         self.repairs = 0
         self.failures = 0
         self._nft = nft
-        self._ranges = ranges
+        self._ranges = Routed(ranges)
         self._node_ip = node_ip
         self._versions = versions
         self._place = place
@@ -47,52 +48,75 @@ class Balancer:
         self._hosts: frozenset[str] = frozenset()
         self._routed: set[str] | None = None
         """Destinations that were given routes; None: look at the kernel's."""
-        self._asked: tuple[set[str], frozenset[str]] | None = None
-        self._answer: set[str] = set()
         self._lock = asyncio.Lock()
         self._log = get_logger("l4lb")
 
-    async def want(self, wanted: Mapping[Service, tuple[Target, ...]], hosts: Iterable[str] = ()) -> None:
-        """Make the kernel do ``wanted``. ``hosts``: addresses of real machines, which get no route of ours."""
+    async def want(
+        self,
+        wanted: Mapping[Service, tuple[Target, ...]],
+        hosts: Iterable[str] = (),
+        changed: Collection[Service] | None = None,
+    ) -> None:
+        """Make the kernel do ``wanted``. ``hosts``: addresses of real machines, which get no route of ours.
+
+        ``changed``: what is otherwise than the time before; None: look at everything.
+        """
         async with self._lock:
-            self._wanted = wanted
+            before, self._wanted = self._hosts, wanted
             self._hosts = frozenset(hosts)
             if self._turn is not None and not self._turn.is_mine():
                 return
             try:
-                await self._routes()
+                routed = self._routed or set()
+                if (
+                    changed is None
+                    or before != self._hosts
+                    or not all(self._ranges.covers(one.ip, routed) for one in changed)
+                ):
+                    await self._routes()
                 begin = self._generation if len(self._found) == len(self._versions) else self._nft.generation()
-                await self._apply_all(begin)
+                await self._apply_all(begin, changed)
             except (NftError, links.LinkError) as error:
                 self.failures += 1
                 self._found.clear()
                 self._generation = None
                 self._log.error("apply_failed", error=str(error))
 
-    async def _apply_all(self, begin: int | None) -> None:
+    async def _apply_all(self, begin: int | None, changed: Collection[Service] | None = None) -> None:
         """``begin``: the kernel's count when what is believed of the tables was, or will be, true."""
         before = self._applied
         for version in self._versions:
-            await self._apply(version)
+            await self._apply(version, changed)
         now = self._nft.generation()
         self._generation = now if begin is not None and now == begin + self._applied - before else None
 
-    async def _apply(self, version: int) -> None:
-        assert self._wanted is not None
+    async def _apply(self, version: int, changed: Collection[Service] | None) -> None:
+        wanted = self._wanted
+        assert wanted is not None
         found = self._found.get(version)
         if found is None:
-            found = await self._read(version)
-        wanted = ruleset.of_version(self._wanted, version)
-        if version == 6 and not wanted and not found.sound:
-            self._found[version] = found
-            return  # no table where nobody uses IPv6
-        commands, after = await asyncio.to_thread(ruleset.transaction, wanted, found, version, self._place.table)
+            found, changed = await self._read(version), None
+        few = found.made and changed is not None and len(changed) < _FEW
+
+        def decide() -> tuple[ruleset.Difference | None, str]:
+            if version == 6 and not found.sound:
+                news = wanted if changed is None or not found.made else changed
+                if not any(":" in one.ip for one in news):
+                    found.made = True
+                    return None, ""  # no table where nobody uses IPv6
+            made = ruleset.difference(wanted, found, version, changed)
+            return made, ruleset.commands(made, found, version, self._place.table) if made else ""
+
+        made, commands = decide() if few else await asyncio.to_thread(decide)
         if commands:
             await self._nft.apply(commands)
             self._applied += 1
             self.changes += 1
-            self._log.info("applied", version=version, vips=len(after.vips), targets=len(after.targets))
-        self._found[version] = after
+        if made is not None:
+            found.take(made)
+            if commands:
+                self._log.info("applied", version=version, vips=len(found.vips), targets=len(found.targets))
+        self._found[version] = found
 
     async def _read(self, version: int) -> Table:
         objects = await self._nft.objects(ruleset.FAMILIES[version], self._place.table)
@@ -130,7 +154,7 @@ class Balancer:
 
     async def _routes(self) -> None:
         """Every virtual address needs a route, or this node's own processes could not even send to it."""
-        goal = self._goal({one.ip for one in self._wanted or ()})
+        goal = self._ranges.networks({one.ip for one in self._wanted or ()}, self._hosts)
         if goal == self._routed:
             return
         self._routed = None
@@ -143,18 +167,6 @@ class Balancer:
                 device, add=goal - held, remove=held - goal, source=self._node_ip, protocol=protocol
             )
         self._routed = goal
-
-    def _goal(self, addresses: set[str]) -> set[str]:
-        """Networks that have to have a route for ``addresses``."""
-        asked = (addresses, self._hosts)
-        if asked != self._asked:
-            networks = _networks(self._ranges.min4, self._ranges.max4)
-            if any(":" in one for one in addresses):
-                networks |= _networks(self._ranges.min6, self._ranges.max6)
-            outside = [one for one in addresses - self._hosts if not _within(one, networks)]
-            self._asked = asked
-            self._answer = networks | {f"{one}/{128 if ':' in one else 32}" for one in outside}
-        return self._answer
 
     async def counts(self) -> dict[Service, int]:
         """Connections that each VIP was asked for since it came, by the kernel's count; empty where it cannot be read."""
@@ -183,22 +195,6 @@ class Balancer:
             if self._wanted is not None and (before >= due or self._is_touched()):
                 await self.repair()
                 took, due = loop.time() - before, loop.time() + every_s
-
-
-def _networks(low: str, high: str) -> set[str]:
-    """The range from ``low`` to ``high`` as networks."""
-    first, last = ipaddress.ip_address(low), ipaddress.ip_address(high)
-    return {str(network) for network in ipaddress.summarize_address_range(first, last)}
-
-
-def _within(ip: str, networks: Iterable[str]) -> bool:
-    address = ipaddress.ip_address(ip)
-    return any(address in _parsed(network) for network in networks)
-
-
-@functools.cache
-def _parsed(network: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    return ipaddress.ip_network(network)
 
 
 async def remove(nft: Nft, place: Place) -> None:

@@ -42,6 +42,8 @@ from dcos.store.zookeeper import connect_url
 
 DEVICE = "spartan"
 _BINDALL_EVERY_S = 30.0
+_FEW = 100
+"""Changed tasks that are not worth a thread."""
 
 
 class Net:
@@ -71,6 +73,7 @@ class Net:
         self._given = Addresses({}, {})
         self._silent: frozenset[str] = frozenset()
         self._probes = probes
+        self._probed: frozenset[str] = frozenset()
         self._lock = asyncio.Lock()
         self._complained: set[vips.BadLabel] = set()
 
@@ -86,13 +89,19 @@ class Net:
             await self.take(self.state)
 
     async def _take(self, state: ClusterState) -> None:
-        found, given, wanted = await asyncio.to_thread(self._following.take, self._with_vips(state), self._silent)
-        if self._probes is not None:
-            agents = {one.agent_ip for each in found.backends.values() for one in each}
+        with_vips = self._with_vips(state)
+        if with_vips.changed is not None and len(with_vips.changed.tasks) < _FEW:
+            found, given, wanted, changed, agents = self._following.take(with_vips, self._silent)
+        else:
+            found, given, wanted, changed, agents = await asyncio.to_thread(
+                self._following.take, with_vips, self._silent
+            )
+        if self._probes is not None and agents != self._probed:
+            self._probed = agents
             self._probes.watch(agents - {self.node.ip})
         if self._balance is not None and state.revision:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
-            await self._balance.want(wanted, hosts)
+            await self._balance.want(wanted, hosts, changed)
         zones = await asyncio.to_thread(names.zones, state, given, self.node)
         self.vips, self._given, self.zones = found, given, zones
         self.state, self.state_at = state, self._app.clock.now()

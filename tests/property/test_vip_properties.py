@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcos.model import names
-from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, DiscoveryPort, MappedPort, RunningTask
+from dcos.model.cluster import (
+    Changed,
+    ClusterAgent,
+    ClusterFramework,
+    ClusterState,
+    DiscoveryPort,
+    MappedPort,
+    RunningTask,
+)
 from dcos.model.v1.types import TaskState
 from dcos.net.core import ruleset, vips
+from dcos.net.core.addresses import Assignment
 from dcos.net.core.following import Following
 from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Service, Target
@@ -33,6 +45,22 @@ def test_every_node_gives_every_name_the_same_address(wanted: list[str], size: i
     assert first == vips.assign(reversed(wanted), "11.0.0.0", f"11.0.0.{size}")
     assert len(set(first.values())) == len(first) == min(len(set(wanted)), size)
     assert all(0 <= int(ip.rpartition(".")[2]) < size for ip in first.values())
+
+
+@given(
+    st.lists(st.sets(st.sampled_from("abcdefghijkl"), max_size=8), min_size=1, max_size=6),
+    st.integers(3, 40),
+    st.data(),
+)
+def test_followed_addresses_are_those_of_each_set(series: list[set[str]], size: int, data: st.DataObject) -> None:
+    ranges = ("11.0.0.0", f"11.0.0.{size}")
+    assignment, names_, before = Assignment(*ranges), set[str](), dict[str, str]()
+    for wanted in series:
+        numeric = data.draw(st.sets(st.integers(0, size + 2).map(lambda n: f"11.0.0.{n}"), max_size=2))
+        moved = assignment.take(wanted - names_, names_ - wanted, numeric)
+        assert assignment.given == vips.assign(wanted, *ranges, taken=numeric)
+        assert moved >= {one for one in {*before, *wanted} if before.get(one) != assignment.given.get(one)}
+        names_, before = wanted, dict(assignment.given)
 
 
 @given(NAMES, st.text("xyz", min_size=1, max_size=3))
@@ -76,8 +104,8 @@ def run_commands(commands: str, table: Table) -> Table:
         True,
         {_service(text): int(verdict.removeprefix("goto n")) for text, verdict in sets["vips"].items()},
         {_slot(text): _target(value) for text, value in sets["targets"].items()},
-        frozenset(map(_service, sets["known"])),
-        frozenset(int(name[1:]) for name in classes),
+        set(map(_service, sets["known"])),
+        {int(name[1:]) for name in classes},
     )
 
 
@@ -96,17 +124,44 @@ def _target(text: str) -> Target:
 
 
 @settings(max_examples=200)
-@given(st.lists(WANTED, min_size=1, max_size=5))
-def test_any_series_of_changes_ends_where_it_should(series: list[dict[Service, tuple[Target, ...]]]) -> None:
-    table = Table()
+@given(st.lists(WANTED, min_size=1, max_size=5), st.data())
+def test_any_series_of_changes_ends_where_it_should(
+    series: list[dict[Service, tuple[Target, ...]]], data: st.DataObject
+) -> None:
+    """The difference applied to what the kernel has is what is wanted; told what changed, it is the same difference."""
+    table, before = Table(), dict[Service, tuple[Target, ...]]()
     for wanted in series:
-        commands, after = ruleset.transaction(wanted, table, 4)
-        assert run_commands(commands, table) == after
-        table = after
-        assert table.known == frozenset(wanted)
+        changed = {one for one in {*before, *wanted} if before.get(one) != wanted.get(one)}
+        told = changed if data.draw(st.booleans()) else None
+        difference = ruleset.difference(wanted, table, 4, told)
+        assert difference == ruleset.difference(wanted, table, 4)
+        told_kernel = run_commands(ruleset.commands(difference, table, 4), table)
+        table.take(difference)
+        assert told_kernel == table
+        assert table.known == set(wanted)
         served = {one: {table.targets[one, n] for n in range(count)} for one, count in table.vips.items()}
         assert served == {one: set(found) for one, found in wanted.items() if found}
-        assert ruleset.transaction(wanted, table, 4) == ("", table)
+        assert not ruleset.difference(wanted, table, 4)
+        before = wanted
+
+
+@settings(max_examples=200)
+@given(WANTED, WANTED, st.dictionaries(st.tuples(SERVICES, st.integers(0, 6)), TARGETS, max_size=6))
+def test_a_table_that_others_changed_becomes_what_is_wanted(
+    first: dict[Service, tuple[Target, ...]],
+    wanted: dict[Service, tuple[Target, ...]],
+    strange: dict[tuple[Service, int], Target],
+) -> None:
+    ours = Table()
+    ours.take(ruleset.difference(first, ours, 4))
+    found = Table(True, ours.vips, ours.targets | strange, ours.known, ours.classes)
+    difference = ruleset.difference(wanted, found, 4)
+    told = run_commands(ruleset.commands(difference, found, 4), found)
+    found.take(difference)
+    assert told == found
+    assert found.known == set(wanted)
+    served = {one: {found.targets[one, n] for n in range(count)} for one, count in found.vips.items()}
+    assert served == {one: set(targets) for one, targets in wanted.items() if targets}
 
 
 def task(number: int, vip: str, change: str) -> RunningTask:
@@ -151,7 +206,12 @@ def states(draw: st.DrawFn) -> list[ClusterState]:
             frameworks = {**frameworks, "G": ClusterFramework(id="G", name="other")}
         if draw(st.integers(0, 3)) == 0:
             agents = {key: one for key, one in agents.items() if key != "S1"}
-        series.append(ClusterState(revision=len(series) + 1, agents=agents, frameworks=frameworks, tasks=tasks))
+        state = ClusterState(revision=len(series) + 1, agents=agents, frameworks=frameworks, tasks=tasks)
+        last = series[-1] if series else None
+        if last and (last.agents, last.frameworks) == (agents, frameworks) and draw(st.booleans()):
+            differ = {key for key in {*last.tasks, *tasks} if last.tasks.get(key) is not tasks.get(key)}
+            state = dataclasses.replace(state, changed=Changed(last.revision, frozenset(differ)))
+        series.append(state)
     return series
 
 
@@ -160,14 +220,18 @@ def states(draw: st.DrawFn) -> list[ClusterState]:
 def test_following_gives_what_each_state_gives(series: list[ClusterState], ipv6: bool) -> None:
     ranges, node = vips.Ranges(max4="11.0.0.5"), "10.0.0.2"
     following = Following(ranges, node, ipv6=ipv6)
+    before: Mapping[Service, tuple[Target, ...]] = {}
     for state in series:
         made = following.take(state)
         found = vips.collect(state, ipv6=ipv6)
         given_ = vips.addresses(found, ranges)
-        assert list(made.vips.backends.items()) == list(found.backends.items())
-        assert made.vips.bad == found.bad
+        assert made.vips.backends == found.backends
+        assert set(made.vips.bad) == set(found.bad)
         assert made.addresses == given_
         assert made.services == vips.services(found, given_, node)
+        assert made.changed == {one for one in {*before, *made.services} if before.get(one) != made.services.get(one)}
+        assert made.agents == {one.agent_ip for each in found.backends.values() for one in each}
+        before = made.services
 
 
 @given(LABELS)

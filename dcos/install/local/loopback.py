@@ -25,9 +25,11 @@ def no_virtual_ips(prefix: str) -> str:
     number = prefix.rsplit(".", 1)[1]
     table = f"dcos_probe_{number}"
     trial = {vips.Service("tcp", f"11.{number}.0.1", 80): (vips.Target(f"{prefix}.21", 80),)}
+    made = ruleset.difference(trial, ruleset.Table(), 4)
+    commands = ruleset.commands(made, ruleset.Table(), 4, table)
     route = [f"11.{number}.0.0/16", "dev", "lo", "proto", number]
     try:
-        run(["nft", "-f", "-"], input_text=ruleset.transaction(trial, ruleset.Table(), 4, table)[0], timeout_s=30)
+        run(["nft", "-f", "-"], input_text=commands, timeout_s=30)
         run(["nft", "-f", "-"], input_text=ruleset.removal(4, table), timeout_s=30)
         run(["ip", "route", "add", *route, "src", f"{prefix}.1"], timeout_s=30)
         run(["ip", "route", "del", *route], timeout_s=30)

@@ -1,16 +1,19 @@
 """Virtual IPs from one state of the cluster to the next: what has not changed is not looked at again.
 
 Gives exactly what ``vips.collect``, ``addresses`` and ``services`` give for each state (a property test says so), for less:
-states share the objects that did not change, so a task whose object is the same asks for the same.
+a state tells which tasks changed since the one before; where it does not, states share the objects that did not change, so a
+task whose object is the same asks for the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, RunningTask, TaskKey
 from dcos.net.core import vips
+from dcos.net.core.addresses import Assignment
 from dcos.net.core.vips import Addresses, Backend, BadLabel, Ranges, Service, Target, VipName, Vips
 
 
@@ -21,104 +24,191 @@ class _Asked(NamedTuple):
     agent: ClusterAgent | None
     framework: ClusterFramework | None
     vips: tuple[tuple[VipName, Backend], ...]
-    bad: tuple[BadLabel, ...]
 
 
 class Made(NamedTuple):
     vips: Vips
     addresses: Addresses
-    services: dict[Service, tuple[Target, ...]]
+    services: Mapping[Service, tuple[Target, ...]]
+    changed: frozenset[Service]
+    """Of ``services`` now or the time before: those that differ."""
+    agents: frozenset[str]
+    """Addresses of agents with backends."""
 
 
 class Following:
     """One node's; states come in order."""
 
     def __init__(self, ranges: Ranges, node_ip: str, *, ipv6: bool = True) -> None:
-        self._ranges = ranges
         self._node_ip = node_ip
         self._ipv6 = ipv6
+        self._state: ClusterState | None = None
         self._silent: frozenset[str] = frozenset()
         self._asked: dict[TaskKey, _Asked] = {}
         self._askers: dict[VipName, dict[TaskKey, tuple[Backend, ...]]] = {}
+        self._bad: dict[TaskKey, tuple[BadLabel, ...]] = {}
         self._backends: dict[VipName, tuple[Backend, ...]] = {}
-        self._families: dict[VipName, tuple[bool, bool]] = {}
-        self._addresses = vips.addresses(Vips({}, ()), ranges)
+        self._at: Counter[str] = Counter()
+        """Backends by address of their agent."""
+        self._agents: frozenset[str] = frozenset()
+        self._numeric: dict[str, int] = {}
+        """Numeric virtual addresses and how many VIPs each has."""
+        self._having: dict[str, tuple[Counter[str], Assignment]] = {
+            "v4": (Counter(), Assignment(ranges.min4, ranges.max4)),
+            "v6": (Counter(), Assignment(ranges.min6, ranges.max6)),
+        }
+        """By family: named VIPs of each name with backends of it, and the names' addresses."""
+        self._addresses = Addresses({}, {})
         self._services: dict[VipName, tuple[tuple[Service, tuple[Target, ...]], ...]] = {}
+        self._wanted: dict[Service, tuple[Target, ...]] = {}
 
     def take(self, state: ClusterState, silent: frozenset[str] = frozenset()) -> Made:
         """All of it for ``state``; agents at ``silent`` serve only what nobody else serves."""
-        touched = self._look(state)
+        touched: set[VipName] = set()
+        self._look(state, touched)
         if silent != self._silent:
             moved = silent ^ self._silent
             self._silent = silent
             touched |= {vip for vip, found in self._backends.items() if any(one.agent_ip in moved for one in found)}
-        before = self._addresses
-        if self._gather(touched):
-            self._addresses = vips.addresses(Vips(self._backends, ()), self._ranges)
-            touched |= {vip for vip in self._backends if _differ(vip.host, before, self._addresses)}
-        for vip in touched & self._backends.keys():
-            self._serve(vip)
-        bad = tuple(wrong for key in state.tasks if (one := self._asked.get(key)) and one.bad for wrong in one.bad)
-        wanted = {service: targets for vip in self._backends for service, targets in self._services[vip]}
-        return Made(Vips(dict(self._backends), bad), self._addresses, wanted)
+        moved_names = self._gather(touched)
+        moved_names -= {vip.host for vip in touched}
+        if moved_names:
+            touched |= {vip for vip in self._backends if vip.host in moved_names}
+        changed = self._serve(touched)
+        bad = tuple(wrong for key in sorted(self._bad) for wrong in self._bad[key])
+        return Made(Vips(dict(self._backends), bad), self._addresses, dict(self._wanted), changed, self._agents)
 
-    def _look(self, state: ClusterState) -> set[VipName]:
-        """VIPs that any task asks for otherwise than before."""
-        touched: set[VipName] = set()
-        asked, agents, frameworks = self._asked, state.agents, state.frameworks
-        for key, task in state.tasks.items():
-            agent, framework = agents.get(task.agent_id), frameworks.get(task.framework_id)
-            before = asked.get(key)
-            if before is not None and before[0] is task and before[1] is agent and before[2] is framework:
-                continue
-            found: tuple[tuple[VipName, Backend], ...] = ()
-            bad: tuple[BadLabel, ...] = ()
-            if agent is not None and framework is not None:
-                found, bad = vips.asked_by(task, agent, framework, ipv6=self._ipv6)
-            if before is None or before.vips != found:
-                self._forget(key, touched)
-                for vip, backend in found:
-                    mine = self._askers.setdefault(vip, {})
-                    mine[key] = (*mine.get(key, ()), backend)
-                    touched.add(vip)
-            asked[key] = _Asked(task, agent, framework, found, bad)
-        if len(asked) > len(state.tasks):  # it has all of them
-            for key in [key for key in asked if key not in state.tasks]:
-                self._forget(key, touched)
-        return touched
+    # ---- tasks to VIPs -----------------------------------------------------------------------------------------------
+
+    def _look(self, state: ClusterState, touched: set[VipName]) -> None:
+        """Find VIPs that any task asks for otherwise than before."""
+        before, self._state = self._state, state
+        if state is before:
+            return
+        news = state.changed
+        if before is not None and news is not None and news.revision == before.revision:
+            for key in news.tasks:
+                task = state.tasks.get(key)
+                if task is None:
+                    self._forget(key, touched)
+                else:
+                    self._ask(key, task, state, touched)
+        else:
+            for key, task in state.tasks.items():
+                self._ask(key, task, state, touched)
+            if len(self._asked) > len(state.tasks):  # it has all of them
+                for key in [key for key in self._asked if key not in state.tasks]:
+                    self._forget(key, touched)
+
+    def _ask(self, key: TaskKey, task: RunningTask, state: ClusterState, touched: set[VipName]) -> None:
+        agent, framework = state.agents.get(task.agent_id), state.frameworks.get(task.framework_id)
+        before = self._asked.get(key)
+        if before is not None and before[0] is task and before[1] is agent and before[2] is framework:
+            return
+        found: tuple[tuple[VipName, Backend], ...] = ()
+        bad: tuple[BadLabel, ...] = ()
+        if agent is not None and framework is not None:
+            found, bad = vips.asked_by(task, agent, framework, ipv6=self._ipv6)
+        if before is None or before.vips != found:
+            self._forget(key, touched)
+            for vip, backend in found:
+                mine = self._askers.setdefault(vip, {})
+                mine[key] = (*mine.get(key, ()), backend)
+                touched.add(vip)
+        self._asked[key] = _Asked(task, agent, framework, found)
+        if bad:
+            self._bad[key] = bad
+        elif self._bad:
+            self._bad.pop(key, None)
 
     def _forget(self, key: TaskKey, touched: set[VipName]) -> None:
         before = self._asked.pop(key, None)
+        self._bad.pop(key, None)
         for vip, _ in before.vips if before is not None else ():
             touched.add(vip)
             self._askers[vip].pop(key, None)
 
-    def _gather(self, touched: Iterable[VipName]) -> bool:
-        """Backends of the VIPs that were touched; whether addresses have to be given anew."""
-        renamed = unsorted = False
+    # ---- VIPs to backends and addresses ------------------------------------------------------------------------------
+
+    def _gather(self, touched: Iterable[VipName]) -> set[str]:
+        """Backends of the VIPs that were touched; names that have another address now."""
+        names: set[str] = set()
         for vip in touched:
+            before = self._backends.get(vip, ())
             backends = vips.in_order({one for each in self._askers[vip].values() for one in each})
-            if not backends:
+            if backends:
+                self._backends[vip] = backends
+            else:
                 del self._askers[vip]
-                renamed |= self._families.pop(vip, None) is not None
                 self._backends.pop(vip, None)
-                self._services.pop(vip, None)
+            self._count_agents(before, backends)
+            if vip.named:
+                names |= self._count_families(vip, before, backends)
+            elif bool(before) != bool(backends):
+                self._numeric[vip.host] = self._numeric.get(vip.host, 0) + (1 if backends else -1)
+                if not self._numeric[vip.host]:
+                    del self._numeric[vip.host]
+                names.add(vip.host)
+        return self._give(names) if names else names
+
+    def _count_agents(self, before: Iterable[Backend], after: Iterable[Backend]) -> None:
+        known = len(self._at)
+        came = [one.agent_ip for one in after]
+        self._at.update(came)
+        grown = len(self._at) != known
+        for one in before:
+            self._at[one.agent_ip] -= 1
+            if not self._at[one.agent_ip]:
+                del self._at[one.agent_ip]
+                grown = True
+        if grown:
+            self._agents = frozenset(self._at)
+
+    def _count_families(self, vip: VipName, before: Iterable[Backend], after: Iterable[Backend]) -> set[str]:
+        """The name, if the families that it needs addresses of are others now."""
+        differ: set[str] = set()
+        for family, (counts, _) in self._having.items():
+            colon = family == "v6"
+            was, now = (any((":" in one.target.ip) == colon for one in found) for found in (before, after))
+            if was != now:
+                counts[vip.host] += 1 if now else -1
+                if counts[vip.host] == (1 if now else 0):
+                    differ.add(vip.host)
+        return differ
+
+    def _give(self, names: set[str]) -> set[str]:
+        """Addresses after the need of ``names`` changed; names that have another now."""
+        moved: set[str] = set()
+        for counts, assignment in self._having.values():
+            come = [one for one in names if counts.get(one)]
+            gone = [one for one in names if not counts.get(one)]
+            moved |= assignment.take(come, gone, self._numeric)
+            for one in gone:
+                counts.pop(one, None)
+        (_, v4), (_, v6) = self._having.values()
+        self._addresses = Addresses(dict(v4.given), dict(v6.given))
+        return moved
+
+    # ---- backends to what the kernel should do -----------------------------------------------------------------------
+
+    def _serve(self, touched: Iterable[VipName]) -> frozenset[Service]:
+        before: dict[Service, tuple[Target, ...]] = {}
+        for vip in touched:
+            for service, targets in self._services.pop(vip, ()):
+                before[service] = targets
+                del self._wanted[service]
+        changed = set(before)
+        for vip in touched:
+            backends = self._backends.get(vip)
+            if backends is None:
                 continue
-            families = (
-                any(":" not in one.target.ip for one in backends),
-                any(":" in one.target.ip for one in backends),
-            )
-            unsorted |= vip not in self._backends
-            renamed |= self._families.get(vip) != families
-            self._families[vip], self._backends[vip] = families, backends
-        if unsorted:
-            self._backends = {vip: self._backends[vip] for vip in sorted(self._backends)}
-        return renamed
-
-    def _serve(self, vip: VipName) -> None:
-        v4, v6 = self._addresses.v4.get(vip.host), self._addresses.v6.get(vip.host)
-        self._services[vip] = tuple(vips.services_of(vip, self._backends[vip], v4, v6, self._node_ip, self._silent))
-
-
-def _differ(host: str, one: Addresses, other: Addresses) -> bool:
-    return one.v4.get(host) != other.v4.get(host) or one.v6.get(host) != other.v6.get(host)
+            v4, v6 = self._addresses.v4.get(vip.host), self._addresses.v6.get(vip.host)
+            made = tuple(vips.services_of(vip, backends, v4, v6, self._node_ip, self._silent))
+            self._services[vip] = made
+            for service, targets in made:
+                self._wanted[service] = targets
+                if before.get(service) == targets:
+                    changed.discard(service)
+                else:
+                    changed.add(service)
+        return frozenset(changed)

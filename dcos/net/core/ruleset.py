@@ -17,11 +17,14 @@ Source: nft(8); measurements of ruleset shapes with 10,000 VIPs.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from dcos.net.core.vips import Service, Target
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 TABLE = "dcos_l4lb"
 FAMILIES = {4: "ip", 6: "ip6"}
@@ -67,94 +70,128 @@ _RULES = {
 Slot = tuple[Service, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Table:
-    """One family's table: ``sound`` tells that its base is whole, so that elements can be changed one by one."""
+    """One family's table: ``sound`` tells that its base is whole, so that elements can be changed one by one.
+
+    Its owner changes it in place, by ``take``.
+    """
 
     sound: bool = False
-    vips: Mapping[Service, int] = field(default_factory=dict)
-    targets: Mapping[Slot, Target] = field(default_factory=dict)
-    known: frozenset[Service] = frozenset()
-    classes: frozenset[int] = frozenset()
-    wanted: Mapping[Service, tuple[Target, ...]] | None = field(default=None, compare=False)
-    """What it was made for; None: it was read from the kernel."""
+    vips: dict[Service, int] = field(default_factory=dict)
+    targets: dict[Slot, Target] = field(default_factory=dict)
+    known: set[Service] = field(default_factory=set)
+    classes: set[int] = field(default_factory=set)
+    made: bool = field(default=False, compare=False)
+    """By us and for what was wanted; False: it was read from the kernel, and may hold what nobody wants."""
+
+    def take(self, difference: Difference) -> None:
+        """Become what the kernel's table is once the difference's commands have run."""
+        if difference.anew:
+            self.vips, self.targets, self.known, self.classes = {}, {}, set(), set()
+        _update(self.vips, difference.vips)
+        _update(self.targets, difference.targets)
+        self.known = (self.known - difference.forgotten) if difference.forgotten else self.known
+        self.known |= difference.learned
+        self.classes |= difference.classes
+        self.sound = self.made = True
 
 
-def table_of(wanted: Mapping[Service, tuple[Target, ...]], before: Table) -> Table:
-    """The table for ``wanted``. Targets that stay keep their number, so that little changes, and VIPs that stay cost nothing."""
-    # One that was read is made anew: what others put there, numbers beyond a VIP's count say, is left out.
-    counts, slots = ({}, {}) if before.wanted is None else (dict(before.vips), dict(before.targets))
-    known = before.wanted or {}
-    differing, gone = _differing(wanted, known)
-    for service in (*differing, *gone) if known else ():
-        for number in range(counts.pop(service, 0)):
-            del slots[service, number]
-    for service in differing:
-        targets = wanted[service][:MAX_TARGETS]
-        if not targets:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one transaction changes. ``anew``: the table is made first, and whatever was there is gone."""
+
+    anew: bool
+    vips: Mapping[Service, int | None]
+    """Number of targets; None: none any more."""
+    targets: Mapping[Slot, Target | None]
+    learned: frozenset[Service]
+    forgotten: frozenset[Service]
+    classes: frozenset[int]
+    """New ones."""
+
+    def __bool__(self) -> bool:
+        return bool(self.anew or self.vips or self.targets or self.learned or self.forgotten)
+
+
+def _update(mapping: dict[K, V], changes: Mapping[K, V | None]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            mapping.pop(key, None)
+        else:
+            mapping[key] = value
+
+
+def difference(
+    wanted: Mapping[Service, tuple[Target, ...]],
+    found: Table,
+    version: int,
+    changed: Collection[Service] | None = None,
+) -> Difference:
+    """From ``found`` to the VIPs of one family in ``wanted``. Targets that stay keep their number, so that little changes.
+
+    ``changed``: all that is wanted otherwise than when ``found`` was made; None: everything has to be looked at.
+    """
+    base = found if found.sound else Table()
+    numbers: dict[Service, set[int]] = {}
+    if changed is None or not base.made:
+        changed = {*wanted, *base.known, *base.vips}
+        for service, number in base.targets:
+            numbers.setdefault(service, set()).add(number)
+        changed |= numbers.keys()
+    vips: dict[Service, int | None] = {}
+    targets: dict[Slot, Target | None] = {}
+    learned: set[Service] = set()
+    forgotten: set[Service] = set()
+    for service in changed:
+        if (":" in service.ip) != (version == 6):
             continue
-        counts[service] = len(targets)
-        kept: dict[int, Target] = {}
-        for number in range(min(len(targets), before.vips.get(service, 0))):
-            target = before.targets.get((service, number))
-            if target in targets and target not in kept.values():
-                kept[number] = target
-        rest = iter([target for target in targets if target not in kept.values()])
-        for number in range(len(targets)):
-            slots[service, number] = kept[number] if number in kept else next(rest)
-    names = (before.known - set(gone)).union(differing) if known else frozenset(wanted)
-    classes = before.classes | {counts[one] for one in differing if one in counts}
-    return Table(True, counts, slots, names, classes, wanted)
+        goal, count = wanted.get(service), base.vips.get(service, 0)
+        if goal is None and service in base.known:
+            forgotten.add(service)
+        elif goal is not None and service not in base.known:
+            learned.add(service)
+        slots = _numbered(goal or (), service, count, base)
+        if len(slots) != count:
+            vips[service] = len(slots) or None
+        for number in {*range(max(len(slots), count)), *numbers.get(service, ())}:
+            target = slots[number] if number < len(slots) else None
+            if base.targets.get((service, number)) != target:
+                targets[service, number] = target
+    fresh = {count for count in vips.values() if count} - base.classes
+    return Difference(not found.sound, vips, targets, frozenset(learned), frozenset(forgotten), frozenset(fresh))
 
 
-def _differing(
-    wanted: Mapping[Service, tuple[Target, ...]], known: Mapping[Service, tuple[Target, ...]]
-) -> tuple[list[Service], list[Service]]:
-    """VIPs of ``wanted`` that are otherwise in ``known``, and those that are there only."""
-    return [one for one, targets in wanted.items() if known.get(one) != targets], [
-        one for one in known if one not in wanted
-    ]
+def _numbered(goal: tuple[Target, ...], service: Service, count: int, base: Table) -> list[Target]:
+    """Targets by number."""
+    goal = goal[:MAX_TARGETS]
+    kept: dict[int, Target] = {}
+    for number in range(min(len(goal), count)):
+        target = base.targets.get((service, number))
+        if target in goal and target not in kept.values():
+            kept[number] = target
+    if not kept:
+        return list(goal)
+    rest = iter([target for target in goal if target not in kept.values()])
+    return [kept[number] if number in kept else next(rest) for number in range(len(goal))]
 
 
-def of_version(wanted: Mapping[Service, tuple[Target, ...]], version: int) -> dict[Service, tuple[Target, ...]]:
-    """The VIPs of one family."""
-    return {one: targets for one, targets in wanted.items() if (":" in one.ip) == (version == 6)}
-
-
-def transaction(
-    wanted: Mapping[Service, tuple[Target, ...]], found: Table, version: int, name: str = TABLE
-) -> tuple[str, Table]:
-    """Commands for ``nft -f`` (empty: nothing to do) and the table after them, which is called ``name``."""
+def commands(difference: Difference, found: Table, version: int, name: str = TABLE) -> str:
+    """Input of ``nft -f`` that makes the difference to ``found``; empty: nothing to do. The table is called ``name``."""
     family = FAMILIES[version]
     at = f"{family} {name}"
-    if not found.sound:
-        after = table_of(wanted, Table())
-        return _whole(after, family, name), after
-    after = table_of(wanted, found)
-    services, slots = _candidates(found, after)
-    lines = [_class(at, family, count) for count in sorted(after.classes - found.classes)]
-    gone = [one for one in services if one in found.vips and after.vips.get(one) != found.vips[one]]
-    old = [slot for slot in slots if slot in found.targets and after.targets.get(slot) != found.targets[slot]]
-    lines += _elements("delete", at, "vips", [_service(one) for one in gone])
-    lines += _elements("delete", at, "targets", [_slot(slot) for slot in old])
-    lines += _elements("delete", at, "known", [_service(one) for one in found.known - after.known])
-    lines += _elements("add", at, "known", [_service(one) for one in after.known - found.known])
-    new = [slot for slot in slots if slot in after.targets and found.targets.get(slot) != after.targets[slot]]
-    lines += _elements("add", at, "targets", [f"{_slot(slot)} : {_target(after.targets[slot])}" for slot in new])
-    fresh = [one for one in services if one in after.vips and found.vips.get(one) != after.vips[one]]
-    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{after.vips[one]}" for one in fresh])
-    return "".join(line + "\n" for line in lines), after
-
-
-def _candidates(found: Table, after: Table) -> tuple[Iterable[Service], Iterable[Slot]]:
-    """What may differ between two tables: everything, unless it is known what the first was made for."""
-    if found.wanted is None or after.wanted is None:
-        return dict.fromkeys((*found.vips, *after.vips)), dict.fromkeys((*found.targets, *after.targets))
-    differing, gone = _differing(after.wanted, found.wanted)
-    services = [*differing, *gone]
-    return services, [
-        (one, number) for one in services for number in range(max(found.vips.get(one, 0), after.vips.get(one, 0)))
-    ]
+    old = Table() if difference.anew else found
+    lines = [_class(at, family, count) for count in sorted(difference.classes)]
+    changed = difference.vips.items()
+    lines += _elements("delete", at, "vips", [_service(one) for one, _ in changed if one in old.vips])
+    lines += _elements("delete", at, "targets", [_slot(slot) for slot in difference.targets if slot in old.targets])
+    lines += _elements("delete", at, "known", map(_service, difference.forgotten))
+    lines += _elements("add", at, "known", map(_service, difference.learned))
+    new = [f"{_slot(slot)} : {_target(target)}" for slot, target in difference.targets.items() if target is not None]
+    lines += _elements("add", at, "targets", new)
+    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{count}" for one, count in changed if count])
+    base = _base(family, name) if difference.anew else ""
+    return base + "".join(line + "\n" for line in lines)
 
 
 def removal(version: int, name: str = TABLE) -> str:
@@ -163,25 +200,17 @@ def removal(version: int, name: str = TABLE) -> str:
     return f"add table {at}\ndelete table {at}\n"
 
 
-def _whole(after: Table, family: str, name: str) -> str:
-    ip = family
+def _base(family: str, name: str) -> str:
+    """An empty table in place of whatever is there."""
     at = f"{family} {name}"
-    base = _BASE.format(
+    return f"add table {at}\ndelete table {at}\n" + _BASE.format(
         family=family,
         table=name,
         kind="ipv4_addr" if family == "ip" else "ipv6_addr",
-        match=_MATCH.format(ip=ip),
-        key=f"meta l4proto . {ip} daddr . th dport",
+        match=_MATCH.format(ip=family),
+        key=f"meta l4proto . {family} daddr . th dport",
         ours=f"ct status dnat meta mark & 0xffff0000 == {MARK:#x}",
     )
-    lines = [_class(at, family, count) for count in sorted(after.classes)]
-    lines += _elements("add", at, "known", [_service(one) for one in after.known])
-    lines += _elements(
-        "add", at, "targets", [f"{_slot(slot)} : {_target(target)}" for slot, target in after.targets.items()]
-    )
-    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{count}" for one, count in after.vips.items()])
-    start = f"add table {at}\ndelete table {at}\n"
-    return start + base + "".join(line + "\n" for line in lines)
 
 
 def _class(at: str, family: str, count: int) -> str:
@@ -242,8 +271,8 @@ def read_table(objects: Iterable[Mapping[str, Any]]) -> Table:
                 (_read_service(key["concat"]), key["concat"][3] - MARK): Target(*value["concat"])
                 for key, value in sets["targets"]
             },
-            known=frozenset(_read_service(_bare(key)["concat"]) for key in sets["known"]),
-            classes=frozenset(int(name[1:]) for name in classes),
+            known={_read_service(_bare(key)["concat"]) for key in sets["known"]},
+            classes={int(name[1:]) for name in classes},
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return Table()

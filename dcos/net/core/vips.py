@@ -210,12 +210,17 @@ def assign(wanted: Iterable[str], lowest: str, highest: str, taken: Iterable[str
     free = size - sum(first <= number < first + size for number in used)
     given: dict[str, str] = {}
     for name in sorted(set(wanted))[: max(0, free)]:
-        start = int.from_bytes(hashlib.sha1(name.encode(), usedforsecurity=False).digest(), "big") % size
+        start = first_choice(name, size)
         while first + start in used:
             start = (start + 1) % size
         used.add(first + start)
         given[name] = str(make(first + start))
     return given
+
+
+def first_choice(name: str, size: int) -> int:
+    """Where in a range of ``size`` addresses a name would be."""
+    return int.from_bytes(hashlib.sha1(name.encode(), usedforsecurity=False).digest(), "big") % size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

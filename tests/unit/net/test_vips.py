@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -168,27 +169,38 @@ class TestTransaction:
     web = Service("tcp", "11.0.0.5", 80)
     one, two, three = Target("10.0.0.1", 1), Target("10.0.0.2", 2), Target("10.0.0.3", 3)
 
+    def made(self, wanted: Mapping[Service, tuple[Target, ...]], version: int = 4) -> tuple[Table, str]:
+        """The table for ``wanted`` and what makes it."""
+        table = Table()
+        difference = ruleset.difference(wanted, table, version)
+        commands = ruleset.commands(difference, table, version)
+        table.take(difference)
+        return table, commands
+
     def test_nothing_to_do(self) -> None:
         wanted = {self.web: (self.one, self.two)}
-        _, table = ruleset.transaction(wanted, Table(), 4)
-        assert ruleset.transaction(wanted, table, 4) == ("", table)
+        table, _ = self.made(wanted)
+        difference = ruleset.difference(wanted, table, 4)
+        assert not difference
+        assert ruleset.commands(difference, table, 4) == ""
 
     def test_replacing_one_backend_touches_one_element(self) -> None:
-        _, before = ruleset.transaction({self.web: (self.one, self.two)}, Table(), 4)
-        commands, after = ruleset.transaction({self.web: (self.two, self.three)}, before, 4)
-        assert commands.splitlines() == [
+        table, _ = self.made({self.web: (self.one, self.two)})
+        difference = ruleset.difference({self.web: (self.two, self.three)}, table, 4, [self.web])
+        assert ruleset.commands(difference, table, 4).splitlines() == [
             "delete element ip dcos_l4lb targets { tcp . 11.0.0.5 . 80 . 0xd050000 }",
             "add element ip dcos_l4lb targets { tcp . 11.0.0.5 . 80 . 0xd050000 : 10.0.0.3 . 3 }",
         ]
-        assert set(after.targets.values()) == {self.two, self.three}
+        table.take(difference)
+        assert set(table.targets.values()) == {self.two, self.three}
 
     def test_a_vip_without_targets_is_only_known(self) -> None:
-        _, table = ruleset.transaction({self.web: ()}, Table(), 4)
+        table, _ = self.made({self.web: ()})
         assert (table.vips, table.targets, table.known) == ({}, {}, {self.web})
 
     def test_families_have_their_own_tables(self) -> None:
         wanted = {self.web: (self.one,), Service("tcp", "fd01:c::1", 80): (Target("fd02::1", 1),)}
-        commands, _ = ruleset.transaction(ruleset.of_version(wanted, 6), Table(), 6)
+        _, commands = self.made(wanted, 6)
         assert "add map ip6 dcos_l4lb vips { type inet_proto . ipv6_addr . inet_service : verdict ; }" in commands
         assert "11.0.0.5" not in commands
 
