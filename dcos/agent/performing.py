@@ -258,11 +258,17 @@ class Performer:
             pause_s = min(2 * pause_s, _KILL_AGAIN_MOST_S)
 
     async def _break_off(self, container_id: str) -> None:
+        """What was begun is undone, and only then told to have failed."""
         work = self._containers.pop(container_id, None)
         if work is not None:
             work.cancel()
             await asyncio.wait({work})
-        await self._containerizer.destroy(container_id)
+        pause_s = _KILL_AGAIN_S
+        while not await self._containerizer.destroy(container_id):
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _KILL_AGAIN_MOST_S)
+        await self._ended(container_id, ContainerExit())
+        self.post(LaunchFailed(container_id, "The launch was broken off", self.clock.now()))
 
     async def _leave(self, message: str) -> None:
         while self._cleanups:

@@ -421,16 +421,16 @@ class Containerizer:
 
     # ---- end and recovery --------------------------------------------------------------------------------------------
 
-    async def destroy(self, container_id: str) -> None:
-        """Kill what is left and remove every trace but the sandbox. Nothing there is fine."""
+    async def destroy(self, container_id: str) -> bool:
+        """Kill what is left and remove every trace but the sandbox. Nothing there is fine. False: not all of it is gone."""
         box = self._box(container_id)
         if not box.directory.exists():
-            return
+            return True
         try:
             supervisor, backend = self._supervisor(box), self._backend(box)
         except (OSError, msgspec.DecodeError, ContainerError):
             box.remove()
-            return
+            return True
         try:
             with self.pending.during("launcher", "destroy", container_id):
                 await supervisor.kill(box)
@@ -443,8 +443,9 @@ class Containerizer:
         except ContainerError as error:
             self.destroy_errors += 1
             self._log.warning("destroy_failed", container=container_id, error=str(error))
-            return
+            return False
         await asyncio.to_thread(box.remove)
+        return True
 
     async def remember(self, container_id: str) -> Found:
         """What became of a container while the agent was away; None if it never started."""

@@ -43,8 +43,8 @@ class Containers(Protocol):
 
     async def execute(self, container_id: str, command: CommandInfo, timeout_s: float | None) -> int: ...
 
-    async def destroy(self, container_id: str) -> None:
-        """Kill what is left and remove every trace but the sandbox."""
+    async def destroy(self, container_id: str) -> bool:
+        """Kill what is left and remove every trace but the sandbox. False: not all of it is gone."""
         ...
 
     async def remember(self, container_id: str) -> Found:

@@ -79,7 +79,6 @@ class CustomExecutors(CustomLaunch):
         for run in list(executor.tasks.values()):
             handed_over = run.phase is Phase.RUNNING and run.state is TaskState.TASK_STAGING
             if handed_over and run.task_id not in event.tasks:
-                self._end(framework, executor, run)
                 self._tell_end(framework, executor, run, dropped, event.now)
         if not life.used and all(run.phase is Phase.ENDED for run in executor.tasks.values()):
             # every task was killed before it came

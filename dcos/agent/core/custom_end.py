@@ -26,7 +26,6 @@ from dcos.model.v1.types import (
     KillPolicy,
     TaskState,
     TaskStatusReason,
-    TaskStatusSource,
 )
 
 
@@ -47,7 +46,6 @@ class CustomEnding(Ending):
         silent = executor.silent or framework.terminating
         for run in list(executor.tasks.values()):
             if run.phase is not Phase.ENDED:
-                self._end(framework, executor, run)
                 self._tell_end(framework, executor, run, verdict, now)
         if not silent:
             status = end.wait_status
@@ -55,28 +53,11 @@ class CustomEnding(Ending):
         self._close_if_done(framework, executor)
         self._close_framework_if_done(framework)
 
-    def _tell_end(
-        self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun, verdict: Verdict, now: float
-    ) -> None:
-        """A terminal update in the agent's own words."""
-        self._update(
-            framework,
-            executor,
-            run,
-            verdict.state,
-            now,
-            message=verdict.message,
-            reason=verdict.reason,
-            limited=verdict.limited,
-            source=TaskStatusSource.SOURCE_AGENT,
-        )
-        self._after_end(framework, executor, run, now)
-
     def _close_if_done(self, framework: FrameworkRun, executor: ExecutorRun) -> None:
         if not executor.alive:
             super()._close_if_done(framework, executor)
 
-    def _kill_any(
+    def _kill_begun(
         self,
         framework: FrameworkRun,
         executor: ExecutorRun,
@@ -87,21 +68,25 @@ class CustomEnding(Ending):
     ) -> None:
         life = executor.life
         if life is None:
-            super()._kill_any(framework, executor, run, cause, policy, now)
-            return
-        if run.phase is Phase.PREPARING:
-            killed = Verdict(
-                TaskState.TASK_KILLED,
-                "Killed before delivery to the executor",
-                TaskStatusReason.REASON_TASK_KILLED_DURING_LAUNCH,
-            )
-            for one in list(executor.tasks.values()):
-                if one is run or (run.group and one.group == run.group and one.phase is Phase.PREPARING):
-                    self._end(framework, executor, one)
-                    self._tell_end(framework, executor, one, killed, now)
+            super()._kill_begun(framework, executor, run, cause, policy, now)
         elif life.standing is Standing.RUNNING:
             kill = v1.EventKill(task_id=run.info.task_id, kill_policy=policy)
             self._tell(framework, executor, v1.Event(type=v1.EventType.KILL, kill=kill))
+
+    def _call_off(
+        self,
+        framework: FrameworkRun,
+        executor: ExecutorRun,
+        run: TaskRun,
+        verdict: Verdict,
+        cause: KillCause,
+        now: float,
+    ) -> None:
+        """A task that waits for its executor has no container of its own: it is over at once."""
+        if executor.life is None:
+            super()._call_off(framework, executor, run, verdict, cause, now)
+        else:
+            self._tell_end(framework, executor, run, verdict, now)
 
     def _shut(self, framework: FrameworkRun, executor: ExecutorRun, now: float) -> None:
         """Ask it to end, destroy it after its grace; at once when nothing of it runs yet."""
@@ -113,10 +98,11 @@ class CustomEnding(Ending):
             return
         life.standing = Standing.TERMINATING
         if not life.started:
-            self._out.append(DestroyContainer(executor.run_id))
+            # told when its container is gone
             reason = TaskStatusReason.REASON_EXECUTOR_TERMINATED
-            verdict = Verdict(TaskState.TASK_FAILED, "The executor was shut down before it was started", reason)
-            self._over(framework, executor, Exit(), verdict, now)
+            words = "The executor was shut down before it was started"
+            life.verdict = life.verdict or Verdict(TaskState.TASK_FAILED, words, reason)
+            self._out.append(DestroyContainer(executor.run_id))
             return
         own = executor.info.shutdown_grace_period
         life.deadline = now + (own.nanoseconds / 1e9 if own is not None else self.rules.shutdown_grace_s)

@@ -60,6 +60,10 @@ class Ending(Telling):
             return
         framework, executor, run = found
         killing = run.killing
+        if killing is not None and killing.verdict is not None and run.phase is Phase.PREPARING:
+            # it was called off, and ended before that was done
+            self._tell_end(framework, executor, run, killing.verdict, event.now)
+            return
         verdict = judge(
             event.end,
             killed=killing is not None or run.state is TaskState.TASK_KILLING,
@@ -135,18 +139,27 @@ class Ending(Telling):
             self._on_exited(ContainerExited(event.container_id, Exit(), event.now))
             return
         message = "Agent rebooted" if event.rebooted else "Agent restarted before the task was launched"
+        state = lost_state(framework.info, TaskState.TASK_GONE if event.rebooted else TaskState.TASK_DROPPED)
+        verdict = Verdict(state, message, TaskStatusReason.REASON_AGENT_RESTARTED)
+        self._tell_end(framework, executor, run, verdict, event.now)
+
+    def _tell_end(
+        self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun, verdict: Verdict, now: float
+    ) -> None:
+        """The task is over, in the agent's own words."""
         self._end(framework, executor, run)
         self._update(
             framework,
             executor,
             run,
-            lost_state(framework.info, TaskState.TASK_GONE if event.rebooted else TaskState.TASK_DROPPED),
-            event.now,
-            message=message,
-            reason=TaskStatusReason.REASON_AGENT_RESTARTED,
+            verdict.state,
+            now,
+            message=verdict.message,
+            reason=verdict.reason,
+            limited=verdict.limited,
             source=TaskStatusSource.SOURCE_AGENT,
         )
-        self._after_end(framework, executor, run, event.now)
+        self._after_end(framework, executor, run, now)
 
     def _end(self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun) -> None:
         run.phase = Phase.ENDED
@@ -219,22 +232,42 @@ class Ending(Telling):
         policy: KillPolicy | None,
         now: float,
     ) -> None:
-        if run.phase is Phase.PREPARING:
+        """A task that has not begun never will, and neither will those of its group that have not."""
+        if _has_begun(run):
+            self._kill_begun(framework, executor, run, cause, policy, now)
+            return
+        words = (
+            f"{'A task within the task group was killed' if run.group else 'Killed'} before delivery to the executor"
+        )
+        verdict = Verdict(TaskState.TASK_KILLED, words, TaskStatusReason.REASON_TASK_KILLED_DURING_LAUNCH)
+        for one in list(executor.tasks.values()):
+            if one is run or (run.group and one.group == run.group and not _has_begun(one)):
+                self._call_off(framework, executor, one, verdict, cause, now)
+
+    def _kill_begun(
+        self,
+        framework: FrameworkRun,
+        executor: ExecutorRun,
+        run: TaskRun,
+        cause: KillCause,
+        policy: KillPolicy | None,
+        now: float,
+    ) -> None:
+        self._kill(framework, executor, run, cause, self._grace(run, policy), now)
+
+    def _call_off(
+        self,
+        framework: FrameworkRun,
+        executor: ExecutorRun,
+        run: TaskRun,
+        verdict: Verdict,
+        cause: KillCause,
+        now: float,
+    ) -> None:
+        """Break its launch off. It is told when its container is gone: until then its resources are not free."""
+        if run.killing is None:
+            run.killing = Killing(cause, now, now, forced=True, verdict=verdict)
             self._out.append(DestroyContainer(run.container_id))
-            self._end(framework, executor, run)
-            self._update(
-                framework,
-                executor,
-                run,
-                TaskState.TASK_KILLED,
-                now,
-                message="Killed before its container was started",
-                reason=TaskStatusReason.REASON_TASK_KILLED_DURING_LAUNCH,
-                source=TaskStatusSource.SOURCE_AGENT,
-            )
-            self._after_end(framework, executor, run, now)
-        else:
-            self._kill(framework, executor, run, cause, self._grace(run, policy), now)
 
     def _kill(
         self,
@@ -298,9 +331,9 @@ class Ending(Telling):
         own = executor.info.shutdown_grace_period
         grace = (own.nanoseconds / 1e9 if own is not None else self.rules.shutdown_grace_s) - 2.0
         for run in list(executor.tasks.values()):
-            if run.phase is Phase.PREPARING:
+            if not _has_begun(run):
                 self._kill_any(framework, executor, run, KillCause.SHUTDOWN, None, now)
-            elif run.phase is Phase.RUNNING:
+            elif run.phase is not Phase.ENDED:
                 short = max(0.0, min(grace, self._grace(run, None)))
                 self._kill(framework, executor, run, KillCause.SHUTDOWN, short, now)
 
@@ -311,3 +344,8 @@ class Ending(Telling):
             self._on_framework_shutdown(FrameworkShutdown(framework_id, event.now))
         if not self.frameworks and not any(isinstance(one, Leave) for one in self._out):
             self._out.append(Leave(event.message))
+
+
+def _has_begun(run: TaskRun) -> bool:
+    """Whether it runs or did; one that an agent before this one started has begun even before it is found again."""
+    return run.phase is not Phase.PREPARING or run.state not in (TaskState.TASK_STAGING, TaskState.TASK_STARTING)

@@ -138,6 +138,8 @@ class ContainerStarted:
 
 @dataclass(frozen=True, slots=True)
 class LaunchFailed:
+    """It did not start, or was broken off (``DestroyContainer``); nothing of it is left."""
+
     container_id: str
     message: str
     now: float
@@ -364,7 +366,7 @@ class SignalContainer:
 
 @dataclass(frozen=True, slots=True)
 class DestroyContainer:
-    """Stop preparing it, or kill all of it; its end is still told by an event if it had started."""
+    """Stop preparing it (``LaunchFailed`` tells when it is gone), or kill all of it if it had started (``ContainerExited``)."""
 
     container_id: str
 

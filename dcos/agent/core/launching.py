@@ -23,6 +23,7 @@ from dcos.agent.core.events import (
     TaskAssigned,
 )
 from dcos.agent.core.executors import OVERHEAD, command_executor, limits_of
+from dcos.agent.core.exits import Verdict
 from dcos.agent.core.groups import exited, shares
 from dcos.agent.core.memory import has_image, id_of, in_docker
 from dcos.agent.core.state import (
@@ -46,7 +47,6 @@ from dcos.model.v1.types import (
     TaskInfo,
     TaskState,
     TaskStatusReason,
-    TaskStatusSource,
 )
 
 
@@ -283,7 +283,7 @@ class Launching(Draining):
             self._out.append(DestroyContainer(event.container_id))
             return
         framework, executor, run = found
-        if run.phase is not Phase.PREPARING:
+        if run.phase is not Phase.PREPARING or (run.killing is not None and run.killing.verdict is not None):
             return
         run.phase, run.pid, run.network_infos = Phase.RUNNING, event.pid, event.network_infos
         started = next((one.timestamp for one in run.statuses if one.state is TaskState.TASK_RUNNING), None)
@@ -307,15 +307,6 @@ class Launching(Draining):
         if found is None or found[2].phase is Phase.ENDED:
             return
         framework, executor, run = found
-        self._end(framework, executor, run)
-        self._update(
-            framework,
-            executor,
-            run,
-            TaskState.TASK_FAILED,
-            event.now,
-            message=event.message,
-            reason=event.reason,
-            source=TaskStatusSource.SOURCE_AGENT,
-        )
-        self._after_end(framework, executor, run, event.now)
+        asked = run.killing.verdict if run.killing is not None else None
+        verdict = asked or Verdict(TaskState.TASK_FAILED, event.message, event.reason)
+        self._tell_end(framework, executor, run, verdict, event.now)

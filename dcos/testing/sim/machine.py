@@ -197,13 +197,14 @@ class SimContainers:
         await asyncio.sleep(self._life.rng.uniform(0.0, 0.02))
         return container.exit or Exit()
 
-    async def destroy(self, container_id: str) -> None:
+    async def destroy(self, container_id: str) -> bool:
         await asyncio.sleep(self._life.rng.uniform(0.0, 0.02))
         container = self._machine.boxes.get(container_id)
         if container is not None:
             self._machine.kill(container)
             await asyncio.sleep(self._life.rng.uniform(0.0, 0.02))
         self._machine.boxes.pop(container_id, None)
+        return True
 
     async def kill(self, container_id: str) -> bool:
         await asyncio.sleep(self._life.rng.uniform(0.0, 0.02))

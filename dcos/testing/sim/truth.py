@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from dcos.testing.sim.notes import TaskNote
     from dcos.testing.sim.world import World
 
-ENDING_S = 10.0
-"""How long a container may still be there after its end was told: it is being destroyed."""
 _RUNS = frozenset({TaskState.TASK_STARTING, TaskState.TASK_RUNNING, TaskState.TASK_KILLING})
 _LIVES = _RUNS | {TaskState.TASK_STAGING}
 """What a task that ended can never be again. (UNREACHABLE and UNKNOWN say that the master cannot tell.)"""
@@ -93,7 +91,7 @@ class Truth:
         by_agent = status.source is not TaskStatusSource.SOURCE_MASTER
         sure = by_agent or (state is TaskState.TASK_GONE and framework.habits.checkpoint)
         if run is not None and run.live and state in TERMINAL and sure:
-            self.world.loop.call_later(ENDING_S, self._must_be_over, framework.name, note.id, str(state))
+            trace.violation(framework.name, f"{note.id} was told {state}, yet it runs on {run.machine.name}")
         agent = status.agent_id.value if status.agent_id is not None else ""
         known = self.standings.get(agent, set())
         if state is TaskState.TASK_UNREACHABLE and "UNREACHABLE" not in known:
@@ -106,11 +104,6 @@ class Truth:
             and not known & {"UNREACHABLE", "GONE", "NONE"}
         ):
             trace.violation(framework.name, f"{note.id} told LOST before the registry gave {agent} up")
-
-    def _must_be_over(self, framework: str, task: str, state: str) -> None:
-        run = self.runs[task]
-        if run.live:
-            self.world.trace.violation(framework, f"{task} was told {state}, yet it runs on {run.machine.name}")
 
     def observe(self, session: int, operations: Sequence[Operation]) -> None:
         """A write that the store did."""

@@ -16,6 +16,7 @@ from dcos.agent.core.events import (
     Effect,
     GroupAssigned,
     KillAsked,
+    LaunchFailed,
     Registered,
     SaveTask,
     SaveUpdate,
@@ -28,6 +29,7 @@ from dcos.agent.core.events import (
 )
 from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import Rules
+from dcos.model.resources import EMPTY
 from dcos.model.v1.types import (
     AgentID,
     CommandInfo,
@@ -39,6 +41,7 @@ from dcos.model.v1.types import (
     KillPolicy,
     TaskID,
     TaskInfo,
+    TaskStatusReason,
 )
 from dcos.wire.agent_link import StatusUpdate
 
@@ -121,11 +124,49 @@ def test_killed_while_preparing(core: AgentCore) -> None:
     core.step(TaskAssigned(FRAMEWORK, task("a"), "c1", 0.0))
     effects = core.step(KillAsked("F", "a", 1.0))
     assert DestroyContainer("c1") in effects
-    assert sent(effects) == ["a:KILLED"]
-    late = core.step(ContainerStarted("c1", 7, 2.0))
-    assert late == []
+    assert sent(effects) == []
+    assert core.step(KillAsked("F", "a", 1.5)) == []
+    assert core.step(ContainerStarted("c1", 7, 2.0)) == []
+    assert core.allocated() != EMPTY
+    gone = core.step(LaunchFailed("c1", "broken off", 3.0))
+    assert sent(gone) == ["a:KILLED"]
+    assert core.allocated() == EMPTY
+    status = next(core.runs())[2].statuses[-1]
+    assert (status.reason, status.message) == (
+        TaskStatusReason.REASON_TASK_KILLED_DURING_LAUNCH,
+        "Killed before delivery to the executor",
+    )
     assert acknowledge_all(core, 3.0) == ["a:KILLED"]
     assert core.step(ContainerStarted("c1", 7, 4.0)) == [DestroyContainer("c1")]
+
+
+def test_killed_while_preparing_and_ended_before_that_was_done(core: AgentCore) -> None:
+    core.step(TaskAssigned(FRAMEWORK, task("a"), "c1", 0.0))
+    core.step(KillAsked("F", "a", 1.0))
+    core.step(ContainerStarted("c1", 7, 1.0))
+    assert sent(core.step(ContainerExited("c1", Exit(code=0), 2.0))) == ["a:KILLED"]
+    assert core.step(LaunchFailed("c1", "broken off", 3.0)) == []
+
+
+def test_a_group_is_called_off_whole(core: AgentCore) -> None:
+    executor = ExecutorInfo(executor_id=ExecutorID(value="pod"))
+    core.step(GroupAssigned(FRAMEWORK, executor, (task("a"), task("b"), task("c")), ("e", "c1", "c2", "c3"), 0.0))
+    core.step(ContainerStarted("c3", 1, 1.0))
+    effects = core.step(KillAsked("F", "a", 2.0))
+    assert [one.container_id for one in effects if isinstance(one, DestroyContainer)] == ["c1", "c2"]
+    effects = core.step(LaunchFailed("c1", "broken off", 3.0))
+    assert [one for one in effects if isinstance(one, SignalContainer)] == [SignalContainer("c3", 15)]
+    core.step(LaunchFailed("c2", "broken off", 3.0))
+    core.step(ContainerExited("c3", Exit(signal=15), 4.0))
+    assert acknowledge_all(core, 5.0) == [
+        "a:STARTING",
+        "a:KILLED",
+        "b:STARTING",
+        "b:KILLED",
+        "c:STARTING",
+        "c:RUNNING",
+        "c:KILLED",
+    ]
 
 
 def test_a_group_falls_with_its_first_failure(core: AgentCore) -> None:

@@ -247,7 +247,9 @@ def test_shut_down_before_it_started(core: AgentCore) -> None:
     core.step(TaskAssigned(FRAMEWORK, task("a"), "c", 0.0))
     effects = core.step(ExecutorShutdown("F", "E", 1.0))
     assert DestroyContainer("c") in effects
-    assert sent(effects) == ["a:FAILED EXECUTOR_TERMINATED", "exited -1"]
+    assert sent(effects) == []
+    gone = core.step(LaunchFailed("c", "broken off", 1.5))
+    assert sent(gone) == ["a:FAILED EXECUTOR_TERMINATED", "exited -1"]
     assert core.step(ContainerStarted("c", 7, 2.0)) == [DestroyContainer("c")]
 
 
