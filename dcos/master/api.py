@@ -95,11 +95,13 @@ class Api:
     def not_here(self, request: web.Request) -> web.Response | None:
         """The answer of a master that does not lead (yet)."""
         if self.leads:
-            return None if self.state.recovered_at is not None else text_response(503, "Master has not recovered yet")
+            return (
+                None if self.state.recovered_at is not None else text_response(503, "Master has not finished recovery")
+            )
         if self.leader is None:
             return text_response(503, "No leader elected")
         if self.leader.id == self.state.info.id:
-            return text_response(503, "Master has not recovered yet")
+            return text_response(503, "Master has not finished recovery")
         return web.Response(status=307, headers={"Location": _at(self.leader) + request.path_qs})
 
     def gated(self, handler: Handler, realm: Realm | None = Realm.READWRITE) -> Handler:
@@ -154,7 +156,11 @@ class Api:
         return json_body(request, self.metrics_now())
 
     def metrics_now(self) -> dict[str, float]:
-        return metrics.snapshot(self.writer, per_framework=self.config.publish_per_framework_metrics)
+        return metrics.snapshot(
+            self.writer,
+            ensemble=len(self.config.zk.hosts),
+            per_framework=self.config.publish_per_framework_metrics,
+        )
 
     async def logging_toggle(self, request: web.Request) -> web.Response:
         return text_response(*self.verbosity.toggle(request.query))

@@ -13,6 +13,8 @@ from aiohttp import web
 from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Row, decided, refusal
 from dcos.master.core.events import Operate
+from dcos.model.conversions import resources_of
+from dcos.model.resource_rules import named_problem
 from dcos.model.v1 import master
 from dcos.model.v1.master import Call, CallType
 from dcos.model.v1.types import (
@@ -59,13 +61,28 @@ def operation_of(call: Call) -> tuple[AgentID | None, OfferOperation] | None:
     return None
 
 
+def call_problem(call: Call) -> str | None:
+    """What upstream finds in a call before it looks for the agent."""
+    found = operation_of(call)
+    if found is None:
+        return None
+    agent, operation = found
+    if agent is None:
+        return "Expecting 'agent_id' to be present; only agent default resources are supported right now"
+    if operation.type in _LOOKED_AT:
+        return next((text for one in resources_of(operation) if (text := named_problem(one)) is not None), None)
+    return None
+
+
+_LOOKED_AT = (OfferOperationType.RESERVE, OfferOperationType.UNRESERVE)
+
+
 async def operate(api: Api, call: Call, principal: str | None) -> web.StreamResponse:
     """The caller may."""
     found = operation_of(call)
     assert found is not None
     agent, operation = found
-    if agent is None:
-        return text_response(400, "Missing 'agent_id' field")
+    assert agent is not None
     return await decided(api, lambda now, number: Operate(now, number, agent.value, operation, principal))
 
 

@@ -18,6 +18,7 @@ from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import quota, views
 from dcos.master.core.events import MarkGone, Teardown
+from dcos.master.core.roles import known
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.reads import READS
@@ -38,7 +39,7 @@ _HEARTBEAT = Event(type=EventType.HEARTBEAT)
 
 
 def get_roles(state: State, viewer: Viewer = ALL) -> Json:
-    """What is held counts for every role above its own too; roles above known ones are known."""
+    """What is held counts for every role above its own too."""
     held: dict[str, dict[str, int]] = {}
     members: dict[str, list[Json]] = {}
     for framework in state.frameworks.values():
@@ -47,11 +48,8 @@ def get_roles(state: State, viewer: Viewer = ALL) -> Json:
         for offered in (False, True):
             for role, resources in views.held_by_role(framework, offered=offered).items():
                 quota.count(held, role, resources.filter(_is_scalar))
-    reserved = {role for agent in state.agents.values() for role in agent.total.reserved()}
-    known = {*held, *members, *state.allocator.weights, *state.quotas, *reserved}
-    names = {above for role in known for above in quota.lineage(role)}
     roles: list[Json] = []
-    for role in filter(viewer.role, sorted(names)):
+    for role in filter(viewer.role, known(state)):
         scalars = [
             Resource(name=name, type=ValueType.SCALAR, scalar=ValueScalar(value=amount / 1000))
             for name, amount in held.get(role, {}).items()
@@ -187,7 +185,7 @@ CALLS: dict[CallType, Row] = {
     CallType.GET_HEALTH: reading(lambda _state, _viewer: {"healthy": True}),
     CallType.GET_VERSION: reading(lambda _state, _viewer: {"version_info": VERSION_INFO}),
     CallType.GET_FLAGS: Row(get_flags),
-    CallType.GET_METRICS: Row(get_metrics),
+    CallType.GET_METRICS: Row(get_metrics, "get_metrics"),
     **{kind: big_reading(kind) for kind in READS},
     CallType.GET_ROLES: reading(get_roles),
     CallType.GET_WEIGHTS: reading(get_weights),
@@ -238,6 +236,9 @@ class OperatorApi:
         row = CALLS.get(call.type)
         if row is not None and row.member is not None and getattr(call, row.member) is None:
             return text_response(400, f"Failed to validate master::Call: Expecting '{row.member}' to be present")
+        problem = api_operations.call_problem(call)
+        if problem is not None:
+            return text_response(400, f"Failed to validate master::Call: {problem}")
         codec = answer_codec(request)
         if isinstance(codec, web.Response):
             return codec

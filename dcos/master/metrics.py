@@ -90,7 +90,8 @@ COUNTERS: Final = (
 )
 
 
-def snapshot(writer: Writer, *, per_framework: bool = True) -> dict[str, float]:
+def snapshot(writer: Writer, *, ensemble: int = 1, per_framework: bool = True) -> dict[str, float]:
+    """``ensemble``: how many servers keep the registry."""
     state = writer.state
     out: dict[str, float] = {f"master/{name}": float(state.counters.get(name, 0)) for name in COUNTERS}
     out.update((f"master/{name}", float(value)) for name, value in state.counters.items() if name.startswith("task_"))
@@ -107,6 +108,7 @@ def snapshot(writer: Writer, *, per_framework: bool = True) -> dict[str, float]:
     out["registrar/queued_operations"] = float(registry.waiting) if registry is not None else 0.0
     out["registrar/registry_size_bytes"] = float(registry.size_bytes) if registry is not None else 0.0
     out["registrar/log/recovered"] = float(state.recovered_at is not None)
+    out["registrar/log/ensemble_size"] = float(ensemble)
     return out
 
 

@@ -1,7 +1,8 @@
 """The shell of the master: ZooKeeper session, election, recovery, HTTP.
 
 Exit codes beside the common ones (``dcos.runtime.app``): 3 leadership or the ZooKeeper session was lost (a restart contends
-again), 4 the registry could not be read or written, 5 too many agents did not return after a change of leader.
+again), 4 the registry could not be read or written, 5 too many agents did not return after a change of leader; the common 2
+also where the leader is in another region.
 """
 
 from __future__ import annotations
@@ -147,6 +148,11 @@ async def contend(app: App[Config], store: Store, api: Api) -> None:
     candidate = Candidate(store, path, label=MASTER_LABEL, data=data, epoch_path=epoch_path(path))
     async for standing in candidate.standings():
         api.leader = master_info(standing.leader) if standing.leader is not None else None
+        if api.leader is not None and regions_differ(api.leader, api.state.info):
+            raise Exit(
+                EXIT_SETTINGS,
+                f"the leading master {api.leader.pid} is in another region: all masters of a cluster must be in the same",
+            )
         if not standing.leading:
             app.ready(f"following {api.leader.pid if api.leader is not None else 'nobody yet'}")
             continue
@@ -168,6 +174,16 @@ async def contend(app: App[Config], store: Store, api: Api) -> None:
             "leading", epoch=standing.epoch.number, agents=len(entries), recovery_s=round(api.writer.now() - started, 3)
         )
         app.ready("leading")
+
+
+def regions_differ(one: MasterInfo, other: MasterInfo) -> bool:
+    """Only where both say where they are."""
+    regions = {
+        info.domain.fault_domain.region.name
+        for info in (one, other)
+        if info.domain is not None and info.domain.fault_domain is not None
+    }
+    return len(regions) > 1
 
 
 async def watch_whitelist(path: Path, writer: Writer) -> None:

@@ -28,15 +28,21 @@ def validation_problem(resources: Iterable[Resource]) -> str | None:
     """One by one, in the words that upstream's master has for them."""
     every = tuple(resources)
     for one in every:
-        problem = syntax_problem(one)
+        problem = named_problem(one)
         if problem is not None:
-            return f"Invalid resources: Resource '{one.name}' is invalid: {problem}"
+            return f"Invalid resources: {problem}"
     for what, look in _MEANINGS:
         for one in every:
             problem = look(one)
             if problem is not None:
                 return f"Invalid {what}: {problem}"
     return None
+
+
+def named_problem(one: Resource) -> str | None:
+    """What is wrong with the form of a resource, with its name."""
+    problem = syntax_problem(one)
+    return f"Resource '{one.name}' is invalid: {problem}" if problem is not None else None
 
 
 def mixture_problem(resources: Iterable[Resource]) -> str | None:

@@ -121,7 +121,9 @@ def body_codec(request: web.Request) -> Codec | web.Response:
 
 def answer_codec(request: web.Request) -> Codec | web.Response:
     """What to answer in, or 406 where the client takes neither."""
-    return accepted(request.headers.get("Accept")) or text_response(406, f"Expecting 'Accept' to allow {_EITHER}")
+    return accepted(request.headers.get("Accept")) or text_response(
+        406, f"Expecting 'Accept' to allow '{PROTOBUF.content_type}' or '{JSON.content_type}'"
+    )
 
 
 async def decoded(request: web.Request, codec: Codec, kind: type[M], name: str) -> M | web.Response:

@@ -23,12 +23,12 @@ class Timer:
         self._samples.append((now, took_s * 1000))
 
     def metrics(self, name: str, now: float) -> dict[str, float]:
-        """The bare name is the last value; empty before the first sample."""
+        """The bare name is the last value, absent before the first sample; statistics need two samples, as upstream's."""
         if not self._samples:
             return {}
         out = {name: self._samples[-1][1]}
         recent = sorted(value for at, value in self._samples if at >= now - WINDOW_S)
-        if recent:
+        if len(recent) > 1:
             out |= {f"{name}/count": float(len(recent)), f"{name}/max": recent[-1], f"{name}/min": recent[0]}
             out |= {f"{name}/{short}": _percentile(recent, part) for short, part in _PERCENTILES.items()}
         return out

@@ -21,7 +21,7 @@ from dcos.master.core.operation_validation import feedback_problem, operation_pr
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
 from dcos.master.core.state import State
 from dcos.model.conversions import RESIZING, Conversion, ConversionError, conversion, resources_of, stacked
-from dcos.model.resource_rules import syntax_problem
+from dcos.model.resource_rules import named_problem
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (
@@ -63,7 +63,6 @@ def accept(state: State, framework: FrameworkRecord, call: scheduler.CallAccept,
         given += offer.resources
     left = Left(given)
     for operation in call.operations:
-        framework.counts[f"operations/{operation.type}"] += 1
         _apply(state, framework, agent, role, operation, left, now)
     pool = left.pool + left.resized
     made = pool - given
@@ -138,7 +137,7 @@ def _tell(
     agent: str,
 ) -> None:
     status = tasks.status_of_master(info.task_id.value, to, reason, why, now, agent=agent)
-    tasks.tell_status(state, framework, status)
+    tasks.refuse(state, framework, status)
 
 
 def _apply(
@@ -185,8 +184,8 @@ def _convert(
     change = conversion(operation)
     try:
         pool = change.apply(left.pool)
-    except ConversionError as error:
-        return f"Failed to apply {operation.type} operation on agent {agent.id}: {error}"
+    except ConversionError:
+        return _missing(operation, left.pool, change.consumed, role)
     if operation.type is OfferOperationType.DESTROY:
         more = _copies(change.consumed, left.pool)
         pool -= more
@@ -200,8 +199,14 @@ def _convert(
     left.pool = pool
     state.allocator.convert(framework.id, role, agent.id, change.consumed, change.converted)
     agent.total = agent.total - change.consumed + change.converted
+    framework.counts[f"operations/{operation.type}"] += 1
     operations.begin(state, framework, agent, operation)
     return None
+
+
+def _missing(operation: OfferOperation, have: Resources, wanted: Resources, role: str) -> str:
+    said = f"{have.describe(role)} does not contain {wanted.describe(role)}"
+    return f"Invalid {operation.type} operation: {said}" if operation.type in RESIZING else said
 
 
 def _copies(volumes: Resources, pool: Resources) -> Resources:
@@ -217,9 +222,9 @@ def _named_problem(operation: OfferOperation, framework: FrameworkRecord, role: 
         why = "Reservation updates are not yet implemented for the scheduler API."
         return f"Operation attempted with invalid resources: {why}"
     for one in resources_of(operation):
-        problem = syntax_problem(one)
+        problem = named_problem(one)
         if problem is not None:
-            return f"Operation attempted with invalid resources: Resource '{one.name}' is invalid: {problem}"
+            return f"Operation attempted with invalid resources: {problem}"
         if one.allocation_info is not None and one.allocation_info.role not in (None, role):
             return f"Resource '{one.name}' is allocated to role '{one.allocation_info.role}', the offer to '{role}'"
     return None
@@ -251,6 +256,7 @@ def _launch(
     if problem is not None:
         _tell(state, framework, given, TaskState.TASK_ERROR, reason, problem, now, agent.id)
         return pool
+    framework.counts[f"operations/{operation.type}"] += 1
     first = info.executor is not None and not task_validation.runs(info.executor, framework, agent)
     taken = _enter(state, framework, agent, role, info, info.executor if first else None)
     state.send(
@@ -302,6 +308,7 @@ def _launch_group(
         for info in infos:
             _tell(state, framework, info, TaskState.TASK_ERROR, reason, problem, now, agent.id)
         return pool
+    framework.counts[f"operations/{operation.type}"] += 1
     first = not task_validation.runs(executor, framework, agent)
     for position, info in enumerate(infos):
         taken = _enter(state, framework, agent, role, info, executor if first and position == 0 else None)
@@ -320,9 +327,9 @@ def _given_problem(
     if operation.id is not None:
         return f"The `id` field cannot be set on {operation.type} operations"
     for one in resources + (executor.resources if executor is not None else ()):
-        problem = syntax_problem(one)
+        problem = named_problem(one)
         if problem is not None:
-            return f"Resource '{one.name}' is invalid: {problem}"
+            return problem
         if one.allocation_info is not None and one.allocation_info.role not in (None, role):
             return f"Resource '{one.name}' is allocated to role '{one.allocation_info.role}', the offer to '{role}'"
     return None

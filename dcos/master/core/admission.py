@@ -38,7 +38,7 @@ def register(state: State, link: str, message: agent_link.Register, now: float) 
     old = state.agents.get(state.by_pid.get(message.pid, ""))
     if old is not None:
         state.counters["slave_removals/reason_registered"] += 1
-        loss.remove(state, old, "A new agent registered at the same address", now)
+        loss.remove(state, old, "a new agent registered at the same address", now)
     total = _total(state, link, message)
     if total is None:
         return
@@ -83,7 +83,7 @@ def reregister(state: State, link: str, message: agent_link.Reregister, now: flo
     loss.trusted(state, agent_id)
     same_address = state.agents.get(state.by_pid.get(message.pid, ""))
     if same_address is not None:
-        loss.remove(state, same_address, "Another agent re-registered at the same address", now)
+        loss.remove(state, same_address, "another agent reregistered at the same address", now)
     agent = AgentRecord(
         id=agent_id,
         info=message.agent,

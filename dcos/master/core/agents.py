@@ -11,6 +11,7 @@ from dcos.master.core import admission, inverse_offers, loss, offers, operations
 from dcos.master.core.effects import CloseLink
 from dcos.master.core.records import AgentRecord
 from dcos.master.core.state import Deadline, State
+from dcos.model.durations import text as duration_text
 from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (
@@ -38,7 +39,7 @@ def said(state: State, link: str, message: agent_link.AgentMessage, now: float) 
         case agent_link.Unregister():
             state.counters["messages_unregister_slave"] += 1
             state.counters["slave_removals/reason_unregistered"] += 1
-            loss.remove(state, agent, "Agent unregistered", now)
+            loss.remove(state, agent, "the agent unregistered", now)
         case agent_link.StatusUpdate():
             tasks.updated(state, agent, message)
         case agent_link.ExitedExecutor():
@@ -104,4 +105,5 @@ def link_closed(state: State, link: str, now: float) -> None:
 def not_returned(state: State, agent_id: str, disconnections: int, now: float) -> None:
     agent = state.agents.get(agent_id)
     if agent is not None and not agent.connected and agent.disconnections == disconnections:
-        loss.suspect(state, agent_id, "Agent did not re-register in time", now)
+        limit = duration_text(state.rules.agent_reregister_s)
+        loss.suspect(state, agent_id, f"agent did not reregister within {limit} after disconnecting", now)

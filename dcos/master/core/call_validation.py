@@ -32,9 +32,10 @@ def call_problem(call: Call) -> str | None:
     if call.acknowledge is not None and call.type is CallType.ACKNOWLEDGE:
         return _uuid_problem(call.acknowledge.uuid)
     if call.acknowledge_operation_status is not None and call.type is CallType.ACKNOWLEDGE_OPERATION_STATUS:
-        if call.acknowledge_operation_status.agent_id is None:
+        problem = _uuid_problem(call.acknowledge_operation_status.uuid)
+        if problem is None and call.acknowledge_operation_status.agent_id is None:
             return "Expecting 'agent_id' to be present"
-        return _uuid_problem(call.acknowledge_operation_status.uuid)
+        return problem
     if (
         call.update_framework is not None
         and call.type is CallType.UPDATE_FRAMEWORK
@@ -49,4 +50,4 @@ def _value(framework_id: FrameworkID | None) -> str:
 
 
 def _uuid_problem(uuid: bytes) -> str | None:
-    return None if len(uuid) == UUID_BYTES else f"Not a valid UUID: expected {UUID_BYTES} bytes, got {len(uuid)}"
+    return None if len(uuid) == UUID_BYTES else "Not a valid UUID"

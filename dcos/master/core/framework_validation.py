@@ -17,20 +17,14 @@ from dcos.model.v1.types import FrameworkInfo, FrameworkInfoCapabilityType
 _MAX_TIMEOUT_S = (2**63 - 1) / 1e9
 
 
-def framework_problem(
-    info: FrameworkInfo,
-    suppressed: tuple[str, ...],
-    constraints: OfferConstraints | None,
-    rules: Rules,
-    *,
-    completed: Container[str],
-) -> str | None:
-    multi_role = any(one.type is FrameworkInfoCapabilityType.MULTI_ROLE for one in info.capabilities)
+def framework_problem(info: FrameworkInfo, rules: Rules, *, completed: Container[str]) -> str | None:
+    """Of what it is."""
+    multi_role = _multi_role(info)
     if multi_role and info.role is not None:
         return "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"
     if not multi_role and info.roles:
         return "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"
-    roles = info.roles if multi_role else (info.role or "*",)
+    roles = _roles(info)
     twice = sorted({role for role in roles if roles.count(role) > 1})
     if twice:
         return f"'FrameworkInfo.roles' contains duplicate items: {_set_text(twice)}"
@@ -63,6 +57,14 @@ def framework_problem(
         return "User 'root' is not allowed to run frameworks without --root_submissions set"
     if info.id is not None and info.id.value in completed:
         return "Framework has been removed"
+    return None
+
+
+def wishes_problem(
+    info: FrameworkInfo, suppressed: tuple[str, ...], constraints: OfferConstraints | None, rules: Rules
+) -> str | None:
+    """Of what it wants to be offered."""
+    roles = _roles(info)
     strangers = sorted(set(suppressed) - set(roles))
     if strangers:
         return f"Suppressed roles {_set_text(strangers)} are not contained in the set of roles"
@@ -76,6 +78,14 @@ def framework_problem(
         if problem is not None:
             return f"Offer constraints are not valid: {problem}"
     return None
+
+
+def _multi_role(info: FrameworkInfo) -> bool:
+    return any(one.type is FrameworkInfoCapabilityType.MULTI_ROLE for one in info.capabilities)
+
+
+def _roles(info: FrameworkInfo) -> tuple[str, ...]:
+    return info.roles if _multi_role(info) else (info.role or "*",)
 
 
 def _set_text(words: Iterable[str]) -> str:

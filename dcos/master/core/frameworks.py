@@ -15,7 +15,7 @@ import msgspec
 from dcos.master.core import inverse_offers, offers, operations, tasks, views
 from dcos.master.core.authorization import registration_problem
 from dcos.master.core.effects import Answer, CloseStream, ToScheduler
-from dcos.master.core.framework_validation import framework_problem, principal_problem, update_problem
+from dcos.master.core.framework_validation import framework_problem, principal_problem, update_problem, wishes_problem
 from dcos.master.core.records import FrameworkRecord
 from dcos.master.core.state import Deadline, State
 from dcos.model.v1 import master, scheduler
@@ -29,11 +29,11 @@ _HEARTBEAT = scheduler.Event(type=scheduler.EventType.HEARTBEAT)
 def subscribe(state: State, stream: str, call: scheduler.CallSubscribe, now: float) -> None:
     info = call.framework_info
     known = state.frameworks.get(info.id.value) if info.id is not None and info.id.value else None
-    problem = framework_problem(
-        info, call.suppressed_roles, call.offer_constraints, state.rules, completed=state.completed
+    problem = (
+        framework_problem(info, state.rules, completed=state.completed)
+        or wishes_problem(info, call.suppressed_roles, call.offer_constraints, state.rules)
+        or registration_problem(state.rules.acls, info)
     )
-    if problem is None:
-        problem = registration_problem(state.rules.acls, info)
     if problem is None and known is not None:
         problem = principal_problem(known.info, info)
     if problem is not None:
@@ -91,6 +91,9 @@ def _return(state: State, framework: FrameworkRecord, stream: str, call: schedul
     framework.active = True
     _connect(state, framework, stream)
     _change(state, framework, info, call.suppressed_roles, call.offer_constraints, now)
+    if before != info:
+        state.rest.append(_telling(state, framework.agents(), info))
+    _show(state, framework)
     state.allocator.activate_framework(framework.id)
     inverse_offers.ask_again(state, framework)
     state.note("framework_returned", framework=framework.id, name=info.name)
@@ -115,8 +118,7 @@ def _change(
     constraints: scheduler.OfferConstraints | None,
     now: float,
 ) -> None:
-    """New FrameworkInfo: offers of roles that it left are rescinded, agents that run its tasks are told."""
-    changed = info != framework.info
+    """New FrameworkInfo and wishes: offers of roles that it left are rescinded."""
     framework.info = info
     framework.capabilities = state.capabilities_of(info)
     framework.constraints = constraints
@@ -128,8 +130,10 @@ def _change(
     )
     for task in framework.tasks.values():
         task.ready = None
-    if changed:
-        state.rest.append(_telling(state, framework.agents(), info))
+
+
+def _show(state: State, framework: FrameworkRecord) -> None:
+    """To operators who watch."""
     view = views.framework_view(framework, whole=False)
     state.publish(
         master.Event(
@@ -139,6 +143,7 @@ def _change(
 
 
 def _telling(state: State, agents: set[str], info: FrameworkInfo) -> Iterator[None]:
+    """Agents that run something of it."""
     for agent_id in agents:
         if (agent := state.agents.get(agent_id)) is not None:
             state.send(agent, agent_link.UpdateFramework(framework=info))
@@ -149,18 +154,34 @@ def update(
     state: State, request: int, framework: FrameworkRecord, call: scheduler.CallUpdateFramework, now: float
 ) -> None:
     """UPDATE_FRAMEWORK: all or nothing, answered when done."""
-    problem = framework_problem(
-        call.framework_info, call.suppressed_roles, call.offer_constraints, state.rules, completed=state.completed
-    ) or update_problem(framework.info, call.framework_info)
-    if problem is not None:
-        state.emit(Answer(request, 400, problem))
-        return
-    problem = registration_problem(state.rules.acls, call.framework_info)
+    info = call.framework_info
+    for said, problem in (
+        ("Supplied FrameworkInfo is not valid", framework_problem(info, state.rules, completed=state.completed)),
+        ("FrameworkInfo update is not valid", update_problem(framework.info, info)),
+        (
+            "'UpdateFramework' call is not valid",
+            wishes_problem(info, call.suppressed_roles, call.offer_constraints, state.rules),
+        ),
+    ):
+        if problem is not None:
+            state.emit(Answer(request, 400, f"{said}: {problem}"))
+            return
+    problem = registration_problem(state.rules.acls, info)
     if problem is not None:
         state.emit(Answer(request, 403, problem))
         return
-    _change(state, framework, call.framework_info, call.suppressed_roles, call.offer_constraints, now)
+    before = framework.info
+    _change(state, framework, info, call.suppressed_roles, call.offer_constraints, now)
+    if _ordered(before) != _ordered(info):
+        state.rest.append(_telling(state, framework.agents(), info))
+        _show(state, framework)
     state.emit(Answer(request, 200))
+
+
+def _ordered(info: FrameworkInfo) -> FrameworkInfo:
+    """Alike for two that say the same in another order."""
+    capabilities = tuple(sorted(info.capabilities, key=lambda one: one.type or ""))
+    return msgspec.structs.replace(info, roles=tuple(sorted(info.roles)), capabilities=capabilities)
 
 
 def stream_closed(state: State, stream: str, now: float) -> None:

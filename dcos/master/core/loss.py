@@ -95,7 +95,7 @@ def mark_unreachable(state: State, agent: AgentRecord, now: float, why: str) -> 
             task.id,
             TaskState.TASK_UNREACHABLE if framework.partition_aware else TaskState.TASK_LOST,
             TaskStatusReason.REASON_AGENT_REMOVED,
-            f"Agent {agent.info.hostname} is unreachable: {why}",
+            why,
             now,
             agent=agent.id,
             executor=task.message.executor_id,
@@ -117,7 +117,8 @@ def remove(state: State, agent: AgentRecord, why: str, now: float) -> None:
     """The agent is no more: it said so, or another took its place."""
     state.emit(Write(agent.id, None))
     state.counters["slave_removals"] += 1
-    _end_tasks(state, agent, now, TaskState.TASK_LOST, TaskStatusReason.REASON_AGENT_REMOVED, why)
+    told = f"Agent {agent.info.hostname} removed: {why}"
+    _end_tasks(state, agent, now, TaskState.TASK_LOST, TaskStatusReason.REASON_AGENT_REMOVED, told)
     operations.lost(state, agent, OperationState.OPERATION_UNKNOWN, why)
     state.send(agent, agent_link.Shutdown(message=why))
     _leave(state, agent, now)
@@ -171,7 +172,7 @@ def gone(state: State, agent_id: str, now: float) -> bool:
 
 
 def returned(state: State, agent_id: str) -> None:
-    """An unreachable agent is back: whichever of its tasks it does not bring along are not unreachable any more either."""
+    """An unreachable agent is back, or forgotten: its tasks are not unreachable any more, whether it brings them along or not."""
     for framework, task in _unreachable_tasks(state, agent_id):
         tasks.bring_back(state, framework, task.id)
 

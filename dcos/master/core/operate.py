@@ -16,17 +16,12 @@ from dcos.master.core.operation_validation import operation_problem
 from dcos.master.core.records import AgentRecord
 from dcos.master.core.state import State
 from dcos.model.conversions import Conversion, ConversionError, conversion, resources_of, stacked
-from dcos.model.resource_rules import syntax_problem
+from dcos.model.resource_rules import named_problem
 from dcos.model.resources import Resources
-from dcos.model.v1.types import OfferOperationType, Resource
+from dcos.model.v1.types import OfferOperationType
 
 _PLACELESS = (OfferOperationType.UNRESERVE, OfferOperationType.DESTROY)
 """Refused without a word on which agent."""
-
-
-def _syntax(one: Resource) -> str | None:
-    problem = syntax_problem(one)
-    return f"Resource '{one.name}' is invalid: {problem}" if problem is not None else None
 
 
 def operate(state: State, event: Operate) -> None:
@@ -34,7 +29,7 @@ def operate(state: State, event: Operate) -> None:
     if agent is None:
         state.emit(Answer(event.request, 400, "No agent found with specified ID"))
         return
-    problem = next((text for one in resources_of(event.operation) if (text := _syntax(one)) is not None), None)
+    problem = next((text for one in resources_of(event.operation) if (text := named_problem(one)) is not None), None)
     if problem is not None:
         state.emit(Answer(event.request, 400, problem))
         return

@@ -156,7 +156,7 @@ def _role_problem(one: Resource, role: str, allocated: str | None, framework: Fr
     roles = "{ " + ", ".join(framework.roles) + " }"
     if allocated is None:
         return (
-            f"A reserve operation was attempted on unallocated resource '{text_of(one)}', but frameworks can only "
+            f"A reserve operation was attempted on unallocated resource {text_of(one)}, but frameworks can only "
             "perform reservations on allocated resources"
         )
     if allocated != role:

@@ -27,7 +27,7 @@ def ping(state: State, agent_id: str, generation: int, now: float) -> None:
     else:
         agent.missed += 1
     if agent.missed >= state.rules.max_missed_pings:
-        loss.suspect(state, agent_id, "Agent did not answer pings", now)
+        loss.suspect(state, agent_id, "health check timed out", now)
         if agent_id not in state.agents:
             return
     agent.heard = False

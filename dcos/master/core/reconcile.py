@@ -25,10 +25,10 @@ _RECONCILIATION = TaskStatusReason.REASON_RECONCILIATION
 
 def reconcile(state: State, framework: FrameworkRecord, call: scheduler.CallReconcile, now: float) -> Iterator[None]:
     """Implicit (every known task) when the call names none. One by one."""
-    state.counters["messages_reconcile_tasks"] += 1
     if call.tasks:
         yield from explicit(state, framework, call.tasks, now)
         return
+    state.counters["messages_reconcile_tasks"] += 1
     for task in list(framework.tasks.values()):
         if framework.tasks.get(task.id) is task:
             _tell(state, framework, latest(task, now))
@@ -38,6 +38,7 @@ def reconcile(state: State, framework: FrameworkRecord, call: scheduler.CallReco
 def explicit(
     state: State, framework: FrameworkRecord, tasks: tuple[scheduler.CallReconcileTask, ...], now: float
 ) -> Iterator[None]:
+    state.counters["messages_reconcile_tasks"] += 1
     for asked in tasks:
         status = _answer(state, framework, asked, now)
         if status is not None:
@@ -64,7 +65,9 @@ def latest(task: TaskRecord, now: float) -> TaskStatus:
         timestamp=now,
         healthy=last.healthy if last is not None else None,
         check_status=last.check_status if last is not None else None,
-        container_status=last.container_status if last is not None else None,
+        container_status=next(
+            (one.container_status for one in reversed(message.statuses) if one.container_status is not None), None
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from dcos.master.core import loss
 from dcos.master.core.effects import Abort, Write
 from dcos.master.core.registry import AgentEntry, Standing
 from dcos.master.core.state import Deadline, State
+from dcos.model.durations import text as duration_text
 
 
 def recovered(state: State, entries: tuple[tuple[str, AgentEntry], ...], now: float) -> None:
@@ -50,10 +51,11 @@ def recovery_over(state: State, now: float) -> Iterator[None]:
             )
         )
         return
+    why = f"did not reregister within {duration_text(state.rules.agent_reregister_s)} after master failover"
     for agent_id in list(state.recovered):
         yield
         if agent_id in state.recovered:
-            loss.suspect(state, agent_id, "Agent did not re-register after the master failed over", now)
+            loss.suspect(state, agent_id, why, now)
 
 
 def collect_registry(state: State, now: float) -> None:
@@ -64,5 +66,6 @@ def collect_registry(state: State, now: float) -> None:
         for position, agent_id in enumerate(by_age):
             if position < surplus or now - home[agent_id].since > state.rules.registry_max_age_s:
                 del home[agent_id]
+                loss.returned(state, agent_id)
                 state.emit(Write(agent_id, None))
     state.schedule(now + state.rules.registry_gc_s, Deadline.REGISTRY)

@@ -165,9 +165,7 @@ def group_problem(
 
 
 def _grouped_problem(task: TaskInfo) -> str | None:
-    """What only tasks of a group must keep to."""
-    if task.command is None:
-        return "A task of a task group must have a command"
+    """What only tasks of a group must keep to. Whether it needs a command is its executor's business."""
     container, check = task.container, task.health_check
     if container is not None:
         apart = bool(container.network_infos)

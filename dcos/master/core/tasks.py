@@ -33,6 +33,8 @@ from dcos.model.v1.types import (
 )
 from dcos.wire import agent_link
 
+_OUT = TERMINAL | {TaskState.TASK_UNREACHABLE}
+"""The states in which a task holds nothing."""
 _PROBED = (
     TaskStatusReason.REASON_TASK_CHECK_STATUS_UPDATED,
     TaskStatusReason.REASON_TASK_HEALTH_CHECK_STATUS_UPDATED,
@@ -67,21 +69,31 @@ def status_of_master(
 
 
 def tell_status(state: State, framework: FrameworkRecord, status: TaskStatus) -> None:
-    """Send an update to the scheduler and count it."""
-    _count(state, status)
-    if status.state in TERMINAL and status.source is TaskStatusSource.SOURCE_MASTER:
-        framework.counts[f"ended/{status.state}"] += 1
+    """Send an update to the scheduler."""
     state.tell(framework, scheduler.Event(type=scheduler.EventType.UPDATE, update=scheduler.EventUpdate(status=status)))
 
 
-def _count(state: State, status: TaskStatus) -> None:
-    name = status.state.lower()
-    source = (status.source or "source_unknown").lower()
-    reason = f"/{status.reason.lower().replace('agent', 'slave')}" if status.reason is not None else ""
-    if reason:
-        state.counters[f"{name}/{source}{reason}"] += 1
-    if status.state in TERMINAL and status.source is TaskStatusSource.SOURCE_MASTER:
-        state.counters["tasks_" + name.removeprefix("task_")] += 1
+def refuse(state: State, framework: FrameworkRecord, status: TaskStatus) -> None:
+    """A task that is not even launched: told and counted, but not among the framework's tasks, which it never was."""
+    _count_end(state, status.state, status)
+    tell_status(state, framework, status)
+
+
+def _count(state: State, framework: FrameworkRecord, before: TaskState, after: TaskState, status: TaskStatus) -> None:
+    """``status`` took a task from one state to another."""
+    if before is not after and before not in TERMINAL and after in TERMINAL:
+        framework.counts[f"ended/{after}"] += 1
+    if before not in _OUT and after in _OUT:
+        _count_end(state, after, status)
+
+
+def _count_end(state: State, to: TaskState, status: TaskStatus) -> None:
+    if to in TERMINAL:
+        state.counters["tasks_" + to.removeprefix("TASK_").lower()] += 1
+    if status.reason is not None:
+        source = (status.source or "source_unknown").lower()
+        reason = status.reason.lower().replace("agent", "slave")
+        state.counters[f"{to.lower()}/{source}/{reason}"] += 1
 
 
 # ---- entering and leaving --------------------------------------------------------------------------------------------
@@ -241,9 +253,7 @@ def record(state: State, framework: FrameworkRecord, task: TaskRecord, status: T
             framework_id=FrameworkID(value=framework.id), status=kept, state=task.message.state
         )
         state.publish(master.Event(type=master.EventType.TASK_UPDATED, task_updated=updated))
-    if latest in TERMINAL and not was_terminal and status.source is not TaskStatusSource.SOURCE_MASTER:
-        state.counters["tasks_" + latest.removeprefix("TASK_").lower()] += 1
-        framework.counts[f"ended/{latest}"] += 1
+    _count(state, framework, before.state, task.message.state, status)
 
 
 def end(
@@ -266,6 +276,7 @@ def found_ended(state: State, framework: FrameworkRecord, agent: AgentRecord, ta
     """The agent came back and knows that it ended; the update is still to come."""
     before = task.message.state
     task.message = msgspec.structs.replace(task.message, state=to)
+    _count(state, framework, before, to, TaskStatus(task_id=task.message.task_id, state=to))
     task.ready = None
     if framework.tasks.get(task.id) is task:
         state.census.changed(task, before)
@@ -273,7 +284,10 @@ def found_ended(state: State, framework: FrameworkRecord, agent: AgentRecord, ta
 
 
 def updated(state: State, agent: AgentRecord, update: agent_link.StatusUpdate) -> None:
-    """An agent reports; forwarded to the scheduler as it is."""
+    """An agent reports; forwarded to the scheduler as it is.
+
+    What nobody is there to hear was not forwarded: the agent sends it again.
+    """
     state.counters["messages_status_update"] += 1
     framework = state.frameworks.get(update.framework_id.value)
     if framework is None:
@@ -284,15 +298,16 @@ def updated(state: State, agent: AgentRecord, update: agent_link.StatusUpdate) -
         status = msgspec.structs.replace(status, agent_id=AgentID(value=agent.id))
     tell_status(state, framework, status)
     task = agent.tasks.get((framework.id, status.task_id.value))
+    heard = framework.connected
+    state.counters["valid_status_updates" if heard and task is not None else "invalid_status_updates"] += 1
     if task is None:
-        state.counters["invalid_status_updates"] += 1
         return
-    state.counters["valid_status_updates"] += 1
     latest = TaskState(update.latest_state) if update.latest_state in TaskState.__members__ else status.state
     record(state, framework, task, status, latest)
-    task.message = msgspec.structs.replace(
-        task.message, status_update_state=status.state, status_update_uuid=status.uuid
-    )
+    if heard:
+        task.message = msgspec.structs.replace(
+            task.message, status_update_state=status.state, status_update_uuid=status.uuid
+        )
     if task.is_terminal:
         release(state, framework, agent, task)
         if status.uuid is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dcos.master.core import quota, views
+from dcos.master.core.roles import known
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.v0.parts import Json
@@ -12,9 +13,7 @@ Amounts = dict[str, dict[str, int]]
 
 
 def roles(state: State, viewer: Viewer = ALL) -> Json:
-    """Roles with frameworks, allocations, reservations, a weight or a quota, and those above them; what is held counts for
-    every role above its own too.
-    """
+    """Those known; what is held counts for every role above its own too."""
     used: Amounts = {}
     offered: Amounts = {}
     reserved: Amounts = {}
@@ -29,11 +28,9 @@ def roles(state: State, viewer: Viewer = ALL) -> Json:
     for machine in state.agents.values():
         for role, one in machine.total.reserved().items():
             quota.count(reserved, role, one)
-    names = {*state.allocator.roles(), *state.allocator.weights, *state.quotas, *members}
-    names = {above for role in names for above in quota.lineage(role)} | set(used) | set(offered) | set(reserved)
     consumed = quota.consumption(state)
     out = []
-    for role in filter(viewer.role, sorted(names)):
+    for role in filter(viewer.role, known(state)):
         held = dict(used.get(role, {}))
         quota.add(held, offered.get(role, {}))
         out.append(

@@ -284,3 +284,17 @@ def _post(master: MasterProcess, body: object) -> int:
     )
     with urllib.request.urlopen(request, timeout=5) as answer:
         return int(answer.status)
+
+
+async def test_a_master_in_another_region_does_not_stay(start: Start, zk: str) -> None:
+    def placed(region: str) -> str:
+        return json.dumps({"fault_domain": {"region": {"name": region}, "zone": {"name": "z"}}})
+
+    leader = start(f"--domain={placed('here')}")
+    await leader.until_leading()
+    near, far, nowhere = start(f"--domain={placed('here')}"), start(f"--domain={placed('there')}"), start()
+    await until(lambda: far.process.poll() is not None, 30)
+    assert far.process.returncode == 2
+    assert "is in another region" in far.log.read_text()
+    for follower in (near, nowhere):
+        await until(lambda follower=follower: follower.status("/state")[0] == 307, 30)  # type: ignore[misc]

@@ -183,7 +183,8 @@ async def test_too_many_operators_end_the_oldest(served: Served) -> None:
     ],
 )
 async def test_operator_reads(served: Served, call: str) -> None:
-    status, text = await served.post("/api/v1", {"type": call})
+    body = {"type": call} | ({"get_metrics": {}} if call == "GET_METRICS" else {})
+    status, text = await served.post("/api/v1", body)
     assert status == 200
     assert set(json.loads(text)) == {"type", call.lower()}
 

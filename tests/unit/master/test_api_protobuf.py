@@ -52,7 +52,8 @@ async def post(served: Served, path: str, body: bytes, headers: dict[str, str]) 
 
 
 async def ask(served: Served, kind: master.CallType) -> master.Response:
-    raw = mesos_proto.encode(master.Call(type=kind))
+    wanted = {"get_metrics": master.CallGetMetrics()} if kind is master.CallType.GET_METRICS else {}
+    raw = mesos_proto.encode(master.Call(type=kind, **wanted))
     status, content_type, body = await post(served, "/master/api/v1", raw, PROTOBUF)
     assert (status, content_type) == (200, TYPE)
     return mesos_proto.decode(body, master.Response)
@@ -88,7 +89,7 @@ async def test_bad_bodies(
 async def test_neither_encoding_accepted(served: Served, kind: scheduler.Call | master.Call) -> None:
     path = "/api/v1/scheduler" if isinstance(kind, scheduler.Call) else "/api/v1"
     status, _, text = await post(served, path, mesos_proto.encode(kind), PROTOBUF | {"Accept": "text/html"})
-    assert (status, text) == (406, b"Expecting 'Accept' to allow application/json or application/x-protobuf")
+    assert (status, text) == (406, b"Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ async def test_operator_reads_are_those_of_json(served: Served, kind: master.Cal
         while not served.api.state.agents:
             await asyncio.sleep(0.01)
         binary = await ask(served, kind)
-        _, text = await served.post("/api/v1", {"type": kind})
+        _, text = await served.post("/api/v1", {"type": kind, kind.lower(): {}})
     if kind is not master.CallType.GET_METRICS:
         assert binary == mesos_json.decode(text.encode(), master.Response)
     assert binary.type is not None

@@ -35,7 +35,7 @@ def test_every_change_has_its_member() -> None:
     for kind, row in CALLS.items():
         member = kind.lower()
         has = member in Call.__struct_fields__
-        assert row.member == (member if has and kind is not CallType.GET_METRICS else None), kind
+        assert row.member == (member if has else None), kind
 
 
 CPUS = {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1}}
@@ -73,6 +73,19 @@ def test_every_change_can_be_refused() -> None:
         ({"type": "NOPE"}, 400, "Failed to validate master::Call: Expecting 'type' to be present"),
         ({"type": "UNKNOWN"}, 501, None),
         ({"type": "DRAIN_AGENT"}, 400, "Failed to validate master::Call: Expecting 'drain_agent' to be present"),
+        ({"type": "GET_METRICS"}, 400, "Failed to validate master::Call: Expecting 'get_metrics' to be present"),
+        (
+            {"type": "SHRINK_VOLUME", "shrink_volume": {"volume": CPUS, "subtract": {"value": 1}}},
+            400,
+            "Failed to validate master::Call: Expecting 'agent_id' to be present; only agent default resources are "
+            "supported right now",
+        ),
+        (
+            {"type": "UNRESERVE_RESOURCES", "unreserve_resources": {**AGENT, "resources": [{**CPUS, "type": "SET"}]}},
+            400,
+            "Failed to validate master::Call: Resource 'cpus' is invalid: Invalid set resource: exactly the member "
+            "of its type must be set",
+        ),
         ({"type": "READ_FILE", "read_file": {"path": "/x", "offset": 0}}, 404, ""),
         ({"type": "SET_LOGGING_LEVEL", "set_logging_level": {"level": 0, "duration": {"nanoseconds": 1}}}, 200, ""),
     ],
