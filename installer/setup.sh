@@ -19,7 +19,7 @@ declare -A boot=(
 )
 declare -A check=(
     [runc]=runc [skopeo]=skopeo [umoci]=umoci [conntrack]=conntrack [dig]=dnsutils [jq]=jq [gcc]=gcc
-    [ping]=iputils-ping
+    [ping]=iputils-ping [prometheus]=prometheus
     [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry
 )
 

@@ -32,12 +32,12 @@ MARKERS = M1, M2, M3 = tuple(str(1_000_000 + 10 * os.getpid() + number) for numb
 class Cluster(MesosCluster):
     marathon_ports: dict[str, int] = field(default_factory=dict)
 
-    def start_marathon(self, name: str = "marathon") -> Process:
+    def start_marathon(self, name: str = "marathon", *flags: str) -> Process:
         port = self.marathon_ports.setdefault(name, free_port())
         return self.add(
             name, "dcos.marathon", f"--master={self.zookeeper.url}/mesos", f"--zk={self.zookeeper.url}/marathon",
             "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={port}", "--mesos_user=",
-            "--zk_session_timeout=4000", "--min_revive_offers_interval=500",
+            "--zk_session_timeout=4000", "--min_revive_offers_interval=500", *flags,
         )  # fmt: skip
 
     def ask(self, method: str, path: str, body: Any = None, *, marathon: str = "marathon") -> Any:
