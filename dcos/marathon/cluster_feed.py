@@ -7,7 +7,7 @@ A look asks for all agents and the roles' quota; the larger the cluster, the lon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -97,14 +97,18 @@ def agents_of(raw: bytes) -> dict[str, Agent]:
     return {agent.ref.agent_id: agent for agent in agents}
 
 
+Look = Callable[[float], Awaitable[Cluster]]
+"""The cluster as it is, dated as given.   Errors: MesosError, WireError."""
+
+
 class ClusterFeed:
     """``tell`` takes what was seen."""
 
     def __init__(
-        self, state: State, master: MesosMaster, tell: Callable[[events.Event], None], now: Callable[[], float]
+        self, state: State, look: Look, tell: Callable[[events.Event], None], now: Callable[[], float]
     ) -> None:
         self._state = state
-        self._master = master
+        self._look = look
         self._tell = tell
         self._now = now
         self._log = get_logger("marathon_cluster")
@@ -117,7 +121,7 @@ class ClusterFeed:
                 continue
             count = 0
             try:
-                seen = await look(self._master, self._now())
+                seen = await self._look(self._now())
             except (MesosError, WireError) as error:
                 if not self._failing:
                     self._log.warning("cluster_not_seen", error=str(error))

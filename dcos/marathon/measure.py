@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 import msgspec
@@ -54,28 +54,30 @@ class _Memory:
     counts: dict[str, Count] = field(default_factory=dict)
 
 
+class Sources(Protocol):
+    """Where values come from."""
+
+    async def get(self, url: str, *, auth: bool = True) -> bytes:
+        """What an agent or an instance serves.   Errors: NoValue."""
+        ...
+
+    async def query(self, url: str | None, text: str) -> float:
+        """The first value of a Prometheus query; ``url`` None: at the one that Marathon is set up with.   Errors: NoValue."""
+        ...
+
+
 class Measurer:
-    """``tell`` takes what was found. ``auth``: what agents want, (principal, secret)."""
+    """``tell`` takes what was found."""
 
     def __init__(
-        self,
-        state: State,
-        tell: Callable[[events.Event], None],
-        now: Callable[[], float],
-        session: aiohttp.ClientSession,
-        *,
-        prometheus_url: str | None = None,
-        credential: tuple[str, str] | None = None,
+        self, state: State, tell: Callable[[events.Event], None], now: Callable[[], float], sources: Sources
     ) -> None:
         self._state = state
         self._tell = tell
         self._now = now
-        self._session = session
-        self._prometheus = prometheus_url
-        self._auth = aiohttp.BasicAuth(*credential) if credential else None
+        self._sources = sources
         self._memories: dict[str, _Memory] = {}
         self._bounds: dict[str, float] = {}
-        self._turns = asyncio.Semaphore(PARALLEL)
 
     async def run(self) -> None:
         while True:
@@ -118,7 +120,7 @@ class Measurer:
                 troubles[agent_id] = f"the master did not yet tell of agent {agent_id}"
                 return
             try:
-                raw = await self._get(f"http://{agent.address}/monitor/statistics")
+                raw = await self._sources.get(f"http://{agent.address}/monitor/statistics")
                 for one in msgspec.json.decode(raw, type=list[_Executor]):
                     if one.statistics is not None:
                         found[one.executor_id] = _usage(one.statistics)
@@ -127,25 +129,6 @@ class Measurer:
 
         await asyncio.gather(*(ask(one) for one in sorted(agents)))
         return found, troubles
-
-    async def _get(self, url: str, *, auth: bool = True) -> bytes:
-        """Errors: NoValue."""
-        try:
-            async with (
-                self._turns,
-                self._session.get(
-                    url,
-                    auth=self._auth if auth else None,
-                    timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-                    allow_redirects=False,
-                ) as response,
-            ):
-                raw = await response.content.read(prometheus.MAX_BYTES)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise NoValue(str(error) or type(error).__name__) from error
-        if response.status != 200:
-            raise NoValue(f"status {response.status}")
-        return raw
 
     async def _sample(
         self,
@@ -171,7 +154,7 @@ class Measurer:
             requests = await self._requests(spec, policy.requests, running, memory, troubles)
         if policy.query is not None:
             try:
-                query = await self._query(policy.query.prometheus_url, policy.query.query)
+                query = await self._sources.query(policy.query.prometheus_url, policy.query.query)
             except NoValue as error:
                 troubles.append(str(error))
         sample = Sample(
@@ -195,7 +178,7 @@ class Measurer:
                 return
             host = f"[{where[0]}]" if ":" in where[0] else where[0]
             try:
-                raw = await self._get(f"http://{host}:{where[1]}{target.path}", auth=False)
+                raw = await self._sources.get(f"http://{host}:{where[1]}{target.path}", auth=False)
                 value = prometheus.counter(raw.decode(errors="replace"), target.metric)
                 counts[one.task.id] = Count(self._now(), value)
             except NoValue as error:
@@ -205,13 +188,6 @@ class Measurer:
         rates = [usage.rate(memory.counts.get(task_id), count) for task_id, count in counts.items()]
         memory.counts = counts
         return usage.total([one for one in rates if one is not None], len(running))
-
-    async def _query(self, url: str | None, text: str) -> float:
-        """Errors: NoValue."""
-        where = url or self._prometheus
-        if where is None:
-            raise NoValue("no Prometheus is known: set prometheusUrl or --prometheus_url")
-        return await prometheus.query(self._session, where, text, timeout_s=TIMEOUT_S)
 
     # ---- rollouts ----
 
@@ -231,7 +207,7 @@ class Measurer:
         self._bounds[spec_id] = now + promotion.interval_seconds
         assert promotion.metric is not None
         try:
-            value = await self._query(promotion.metric.prometheus_url, promotion.metric.query)
+            value = await self._sources.query(promotion.metric.prometheus_url, promotion.metric.query)
             found = Measurement(now, value)
         except NoValue as error:
             found = Measurement(now, None, str(error))
@@ -243,6 +219,46 @@ def _where(spec: RunSpec, instance: Instance, target: RequestTarget) -> tuple[st
         return endpoint(spec, instance, target.port_index)
     name = target.endpoint or next((one.name for one in spec.endpoints), None)
     return pod_endpoint(spec, instance, name) if name is not None else None
+
+
+class HttpSources:
+    """``credential``: what agents want, (principal, secret)."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        prometheus_url: str | None = None,
+        credential: tuple[str, str] | None = None,
+    ) -> None:
+        self._session = session
+        self._prometheus = prometheus_url
+        self._auth = aiohttp.BasicAuth(*credential) if credential else None
+        self._turns = asyncio.Semaphore(PARALLEL)
+
+    async def get(self, url: str, *, auth: bool = True) -> bytes:
+        try:
+            async with (
+                self._turns,
+                self._session.get(
+                    url,
+                    auth=self._auth if auth else None,
+                    timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+                    allow_redirects=False,
+                ) as response,
+            ):
+                raw = await response.content.read(prometheus.MAX_BYTES)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoValue(str(error) or type(error).__name__) from error
+        if response.status != 200:
+            raise NoValue(f"status {response.status}")
+        return raw
+
+    async def query(self, url: str | None, text: str) -> float:
+        where = url or self._prometheus
+        if where is None:
+            raise NoValue("no Prometheus is known: set prometheusUrl or --prometheus_url")
+        return await prometheus.query(self._session, where, text, timeout_s=TIMEOUT_S)
 
 
 def _usage(one: _Statistics) -> Usage:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import aiohttp
@@ -90,13 +92,24 @@ def targets(state: State) -> dict[tuple[str, int], Target]:
     return made
 
 
+Ask = Callable[[Target], Awaitable[events.Event | None]]
+"""One look; None: it says nothing.   Errors: OSError, TimeoutError, ValueError, aiohttp.ClientError, all of them a failure."""
+
+
 class Prober:
     """``report`` takes what was found."""
 
-    def __init__(self, state: State, report: Callable[[events.Event], None], rng: random.Random) -> None:
+    def __init__(
+        self,
+        state: State,
+        report: Callable[[events.Event], None],
+        rng: random.Random,
+        asking: Callable[[], AbstractAsyncContextManager[Ask]],
+    ) -> None:
         self._state = state
         self._report = report
         self._rng = rng
+        self._asking = asking
         self._running: dict[tuple[str, int], tuple[Target, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
 
@@ -105,18 +118,17 @@ class Prober:
         self._changed.set()
 
     async def run(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0, force_close=True, ttl_dns_cache=5)
         try:
-            async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
+            async with self._asking() as ask, asyncio.TaskGroup() as group:
                 while True:
                     await self._changed.wait()
                     self._changed.clear()
-                    self._sync(session, group)
+                    self._sync(ask, group)
                     await asyncio.sleep(SYNC_S)
         finally:
             self._running.clear()
 
-    def _sync(self, session: aiohttp.ClientSession, group: asyncio.TaskGroup) -> None:
+    def _sync(self, ask: Ask, group: asyncio.TaskGroup) -> None:
         wanted = targets(self._state)
         for key, (target, task) in list(self._running.items()):
             if wanted.get(key) != target:
@@ -124,52 +136,63 @@ class Prober:
                 del self._running[key]
         for key, target in wanted.items():
             if key not in self._running:
-                self._running[key] = (target, group.create_task(self._probe(session, target)))
+                self._running[key] = (target, group.create_task(self._probe(ask, target)))
 
-    async def _probe(self, session: aiohttp.ClientSession, target: Target) -> None:
+    async def _probe(self, ask: Ask, target: Target) -> None:
         await asyncio.sleep(self._rng.uniform(0.0, min(1.0, target.interval_s)))
         while True:
             try:
                 async with asyncio.timeout(target.timeout_s):
-                    found = await self._once(session, target)
+                    found = await ask(target)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 found = _failed(target, str(error)[:MAX_CAUSE] or type(error).__name__)
             if found is not None:
                 self._report(found)
             await asyncio.sleep(target.interval_s)
 
-    async def _once(self, session: aiohttp.ClientSession, target: Target) -> events.Event | None:
-        check = target.check
-        if check.protocol == CheckProtocol.TCP:
-            _, writer = await asyncio.open_connection(target.host, target.port)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-            return events.Probed(target.instance_id, target.index, True)
-        scheme = "https" if check.protocol == CheckProtocol.HTTPS else "http"
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        path = check.path or "/"
-        url = f"{scheme}://{host}:{target.port}{path if path.startswith('/') else '/' + path}"
-        async with session.get(url, ssl=False, allow_redirects=False) as response:
-            if isinstance(check, HealthCheck):
-                if response.status < 200 and check.ignore_http1xx:
-                    return None
-                alive = 200 <= response.status < 400
-                cause = None if alive else f"{response.status} {response.reason}"
-                return events.Probed(target.instance_id, target.index, alive, cause)
-            body = await response.content.read(MAX_BODY) if check.preserve_last_response else b""
-            shown: dict[str, object] = {}
-            if check.preserve_last_response:
-                shown = {
-                    "status": response.status,
-                    "contentType": response.content_type,
-                    "body": body.decode(errors="replace"),
-                }
-            ready = response.status in check.http_status_codes_for_ready
-            return events.ReadinessProbed(target.instance_id, ready, check.name, shown)
-
 
 def _failed(target: Target, cause: str) -> events.Event:
     if isinstance(target.check, HealthCheck):
         return events.Probed(target.instance_id, target.index, False, cause)
     return events.ReadinessProbed(target.instance_id, False, target.check.name)
+
+
+# ---- over the real network -------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def over_http() -> AsyncIterator[Ask]:
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, ttl_dns_cache=5)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield functools.partial(_ask, session)
+
+
+async def _ask(session: aiohttp.ClientSession, target: Target) -> events.Event | None:
+    check = target.check
+    if check.protocol == CheckProtocol.TCP:
+        _, writer = await asyncio.open_connection(target.host, target.port)
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return events.Probed(target.instance_id, target.index, True)
+    scheme = "https" if check.protocol == CheckProtocol.HTTPS else "http"
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    path = check.path or "/"
+    url = f"{scheme}://{host}:{target.port}{path if path.startswith('/') else '/' + path}"
+    async with session.get(url, ssl=False, allow_redirects=False) as response:
+        if isinstance(check, HealthCheck):
+            if response.status < 200 and check.ignore_http1xx:
+                return None
+            alive = 200 <= response.status < 400
+            cause = None if alive else f"{response.status} {response.reason}"
+            return events.Probed(target.instance_id, target.index, alive, cause)
+        body = await response.content.read(MAX_BODY) if check.preserve_last_response else b""
+        shown: dict[str, object] = {}
+        if check.preserve_last_response:
+            shown = {
+                "status": response.status,
+                "contentType": response.content_type,
+                "body": body.decode(errors="replace"),
+            }
+        ready = response.status in check.http_status_codes_for_ready
+        return events.ReadinessProbed(target.instance_id, ready, check.name, shown)

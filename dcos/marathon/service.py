@@ -8,9 +8,8 @@ from typing import Final
 
 import msgspec
 
-from dcos.client.mesos import MesosMaster
 from dcos.client.scheduler import SchedulerClient
-from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, masters, stand, subscriber
+from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
 from dcos.marathon import api, api_apps, api_groups, api_pods, api_system, api_tasks, backup
 from dcos.marathon.api import Service
 from dcos.marathon.cluster_feed import IDLE_S, ClusterFeed
@@ -25,6 +24,7 @@ from dcos.marathon.measure import Measurer
 from dcos.marathon.metrics import Metrics
 from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
+from dcos.marathon.senses import RealSenses, Senses
 from dcos.marathon.stream import Bus
 from dcos.model.v1.scheduler import Call, CallType, CallUpdateFramework
 from dcos.model.v1.types import (
@@ -118,6 +118,7 @@ class Marathon:
         *,
         subscribe: Callable[[FrameworkInfo], SchedulerClient],
         ids: Iterator[str],
+        senses: Senses,
     ) -> None:
         self._app = app
         self._store = store
@@ -126,6 +127,7 @@ class Marathon:
         self._base = base
         self._subscribe = subscribe
         self._ids = ids
+        self._senses = senses
 
     async def stand(self) -> None:
         """Contend for leadership for ever.   Errors: Exit."""
@@ -144,7 +146,7 @@ class Marathon:
                 core = Scheduler(state, core_settings(app.config), self._ids)
                 changed = asyncio.Event()
                 leader = Leader(core, repository, self._service.bus, self._service.metrics, app.clock, changed.set)
-                prober = Prober(state, leader.tell, app.rng)
+                prober = Prober(state, leader.tell, app.rng, self._senses.asking)
                 app.log.info(
                     "state_loaded",
                     apps=len(state.apps),
@@ -188,21 +190,13 @@ class Marathon:
             await asyncio.sleep(IDLE_S)
             if leader.state.wants_cluster(leader.now()):
                 break
-        config = self._app.config
-        async with MesosMaster(masters(config.master, self._app), credential=self._credential()) as master:
-            await ClusterFeed(leader.state, master, leader.tell, leader.now).run()
+        async with self._senses.looking() as look:
+            await ClusterFeed(leader.state, look, leader.tell, leader.now).run()
 
     async def _measure(self, leader: Leader) -> None:
         """Measure for autoscaling and rollouts."""
-        url = self._app.config.prometheus_url
-        async with session(timeout_s=None) as http:
-            state, tell, now = leader.state, leader.tell, leader.now
-            await Measurer(state, tell, now, http, prometheus_url=url, credential=self._credential()).run()
-
-    def _credential(self) -> tuple[str, str] | None:
-        config = self._app.config
-        principal, secret = config.mesos_authentication_principal, config.mesos_secret
-        return (principal, secret) if principal and secret else None
+        async with self._senses.measuring() as sources:
+            await Measurer(leader.state, leader.tell, leader.now, sources).run()
 
     async def _keep_roles(self, leader: Leader, client: SchedulerClient) -> None:
         """Subscribe with every role that an app has."""
@@ -270,7 +264,9 @@ async def run(app: App[Config]) -> None:
                 principal, secret = config.mesos_authentication_principal, config.mesos_secret
                 return subscriber(app, config.master, framework, principal, secret)
 
-            marathon = Marathon(app, store, service, candidate, base, subscribe=subscribe, ids=fresh_ids())
+            marathon = Marathon(
+                app, store, service, candidate, base, subscribe=subscribe, ids=fresh_ids(), senses=RealSenses(app)
+            )
             await marathon.stand()
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from dcos.marathon.core import deploy
 from dcos.model.resources import Resources
 from dcos.store.base import SessionLost
-from dcos.testing.sim import faults
+from dcos.testing.sim import apps, clients, faults
 from dcos.testing.sim.ensemble import SimEnsemble
 from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
 from dcos.testing.sim.network import Answer, End, Network, Refused
@@ -236,6 +237,29 @@ def test_an_upgrade_that_kills_too_many_is_seen(tmp_path: Path, monkeypatch: pyt
     suffering(monkeypatch, faults.change_apps, marathon=True)
     monkeypatch.setattr("dcos.marathon.core.deploy.limits", lambda spec: (0, spec.instances + 1))
     assert told(tmp_path, "healthy instances of at least", 30)
+
+
+@pytest.mark.parametrize(
+    ("broken", "with_", "words"),
+    [
+        ("rollout.share", lambda *_: None, "its step allows"),
+        ("deploy.hold", lambda spec, crew, *_: deploy.restart(spec, crew), "is paused"),
+        ("deployments._explain", lambda *_: "", "does not say why it waits"),
+        ("everywhere.effective", lambda _, __, spec: spec, "/everywhere has"),
+        ("autoscaling.sampled", lambda *_: None, "/scaled has"),
+        ("tasks.probed", lambda *_: None, "is not healthy"),
+        ("residents.reservations.release", lambda *_: [], "which is no more"),
+        ("residents.reservations.has_volumes", lambda *_: False, "/keep/"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_what_marathon_does_wrong_is_seen(
+    broken: str, with_: Any, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suffering(monkeypatch, faults.change_apps, faults.crash_agent, marathon=True)
+    monkeypatch.setattr(clients, "SPECIAL", len(apps.SPECIAL))
+    monkeypatch.setattr(f"dcos.marathon.core.{broken}", with_)
+    assert told(tmp_path, words, 40)
 
 
 def test_a_run_that_is_lost_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,8 @@ from dcos.runtime.app import App, Exit
 from dcos.testing.sim.launcher import WholeContainers
 from dcos.testing.sim.machine import Machine, SimCheckpoints, SimContainers
 from dcos.testing.sim.network import Answer, End, Handler, Refused
-from dcos.testing.sim.process import Life, Process
+from dcos.testing.sim.process import Life, Place, Process
+from dcos.testing.sim.senses import TASKS
 from dcos.wire import mesos_json
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class AgentProcess(Process):
         super().__init__(world, f"agent{number}", f"10.0.{1 + number // 200}.{number % 200 + 1}")
         self.machine = machine
         machine.host = self.host
+        if world.scale.marathon:
+            listener = Life(Place(world, f"{machine.name}/{TASKS}", self.host), 1)
+            world.network.listen(f"{self.host}:{TASKS}", listener, machine.answer)
         self.attributes: tuple[str, ...] = ()
         """Names of what it was given beside its resources; a restart may add some."""
         self.nested: list[ContainerID] = []

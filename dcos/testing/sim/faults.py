@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dcos.agent.core.exits import Exit
 from dcos.model.resources import Resources
 from dcos.testing.sim import orders
+from dcos.testing.sim.machine import Container, ports_of
 from dcos.testing.sim.process import Process
 
 if TYPE_CHECKING:
@@ -276,6 +277,19 @@ def change_machine(world: World) -> None:
         one.crash(world.rng.uniform(0.1, 5.0))
 
 
+def sicken(world: World) -> None:
+    """Something that serves on a port answers no more that it is well, for a time or for good."""
+    serving = [one for agent in world.agents for one in agent.machine.live if ports_of(one.plan)]
+    if serving:
+        chosen = world.rng.choice(serving)
+        chosen.ill = True
+        world.loop.call_later(world.rng.choice((5.0, 20.0, 1e6)), _well, chosen)
+
+
+def _well(container: Container) -> None:
+    container.ill = False
+
+
 def change_apps(world: World) -> None:
     """Somebody wants something else of Marathon."""
     world.clients.change()
@@ -337,15 +351,24 @@ TABLE: dict[Fault, int] = {
     nest_container: 6,
     kill_nested: 3,
     change_machine: 2,
-    change_apps: 10,
+    change_apps: 14,
+    sicken: 4,
     crash_marathon: 4,
     change_jobs: 10,
     crash_metronome: 4,
 }
 """How often, compared with each other."""
+OF_MARATHON = (change_apps, sicken, crash_marathon)
+OF_METRONOME = (change_jobs, crash_metronome)
 
 
-def chosen(rng: random.Random) -> dict[Fault, int]:
-    """All of the table, or in every other seed a few of it: rare meetings of two faults need others to keep away."""
-    few = {fault: weight for fault, weight in TABLE.items() if rng.random() < 0.25}
-    return few if len(few) > 2 and rng.random() < 0.5 else TABLE
+def chosen(rng: random.Random, *, marathon: bool, metronome: bool) -> dict[Fault, int]:
+    """All of the table that can happen, or in every other seed a few of it: rare meetings of two faults need others to keep
+    away."""
+    idle = (*(OF_MARATHON if not marathon else ()), *(OF_METRONOME if not metronome else ()))
+    table = {fault: weight for fault, weight in TABLE.items() if fault not in idle} or TABLE
+    few = {fault: weight for fault, weight in table.items() if rng.random() < 0.25}
+    made = few if len(few) > 2 and rng.random() < 0.5 else table
+    # people are busy wherever there are any
+    busy = {change_apps: 30} if marathon else {}
+    return {**made, **{fault: weight for fault, weight in busy.items() if fault in TABLE}}

@@ -23,6 +23,7 @@ from dcos.agent.volumes import Volumes
 from dcos.model.resources import Resources
 from dcos.model.v1.types import CommandInfo, Resource
 from dcos.testing.sim.engine import Made
+from dcos.testing.sim.network import Answer, End, Refused
 from dcos.testing.sim.process import Life
 from dcos.testing.sim.program import Program
 
@@ -46,6 +47,8 @@ class Container:
     """Of a container that is a task's."""
     program: Program | None = None
     """Of a custom executor's: it has tasks of its own."""
+    ill: bool = False
+    """It answers that it is not well."""
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +113,18 @@ class Machine:
     def docker_back(self) -> None:
         self.docker_away = False
 
+    def heal(self) -> None:
+        for container in self.live:
+            container.ill = False
+
+    async def answer(self, end: End, path: str, _: object) -> None:
+        """How what listens on a port is."""
+        port = int(path.removeprefix("/"))
+        found = next((one for one in self.live if port in ports_of(one.plan)), None)
+        if found is None:
+            raise Refused(502, "nobody listens")
+        await end.write(Answer(503 if found.ill else 200))
+
     def begin(self, plan: Plan, *, checkpoint: bool) -> Container:
         self._pids += 1
         if plan.executor:
@@ -167,6 +182,12 @@ class Machine:
     @property
     def live(self) -> list[Container]:
         return [one for one in self.boxes.values() if one is not None and one.ended is None]
+
+
+def ports_of(plan: Plan) -> set[int]:
+    """Those that a container was given."""
+    ranges = [one for resource in plan.resources if resource.ranges for one in resource.ranges.range]
+    return {port for one in ranges for port in range(one.begin, one.end + 1)}
 
 
 class SimContainers:

@@ -11,6 +11,7 @@ from dcos.master.config import Config
 from dcos.master.core.call_validation import call_problem
 from dcos.master.core.events import SchedulerCall
 from dcos.master.core.state import State
+from dcos.master.reads import Fragments, get_agents
 from dcos.master.service import contend, make_info
 from dcos.master.streams import Stream
 from dcos.master.writer import EXIT_LEADERSHIP, Writer
@@ -90,6 +91,9 @@ class MasterProcess(Process):
                 await self._call(api, end, *body)
             elif path == "/operator":
                 await self._operate(api, end, body)
+            elif path == "/agents":
+                listed = b"".join(get_agents(api.state, Fragments(JSON)).slices()).decode()
+                await end.write(Answer(200, f'{{"type":"GET_AGENTS","get_agents":{listed}}}'))
 
         return handle
 

@@ -10,7 +10,7 @@ from dcos.testing.sim import orders
 from dcos.testing.sim.master import PORT, MasterProcess
 from dcos.testing.sim.network import Refused
 from dcos.testing.sim.orders import Order
-from dcos.testing.sim.process import EPOCH, Life, Process
+from dcos.testing.sim.process import EPOCH, Life, Place
 from dcos.testing.sim.promises import Promises
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Operator:
     def __init__(self, world: World) -> None:
         self._world = world
         self.promises = Promises()
-        self._life = Life(Process(world, "operator", "10.3.0.1"), 1)
+        self._life = Life(Place(world, "operator", "10.3.0.1"), 1)
 
     def now(self) -> float:
         """Unix seconds."""

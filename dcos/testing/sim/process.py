@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dcos.model.layout import Layout
@@ -45,10 +47,22 @@ class Mortal(Protocol):
     def died(self, *, silent: bool) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a life is one of, and where: a process, or what is never started anew."""
+
+    world: World
+    name: str
+    host: str
+
+    def crash(self, down_s: float) -> None:
+        raise AssertionError(f"{self.name} writes to no disk")
+
+
 class Life:
     """One run of a process, from start to death."""
 
-    def __init__(self, process: Process, number: int) -> None:
+    def __init__(self, process: Place | Process, number: int) -> None:
         self.process = process
         self.host = process.host
         self.name = process.name
@@ -94,7 +108,7 @@ class Life:
             raise Dead
 
 
-class Process:
+class Process(ABC):
     """Started again some time after each death, as systemd does."""
 
     kind = "process"
@@ -109,8 +123,9 @@ class Process:
         self._lives = 0
         self._restart: asyncio.TimerHandle | None = None
 
+    @abstractmethod
     async def run(self, life: Life, app: App[Any]) -> None:
-        raise NotImplementedError
+        """Until it is cancelled, or ends itself by an Exit."""
 
     @property
     def running(self) -> bool:
@@ -186,7 +201,7 @@ class Process:
     def config(self) -> Any:
         return None
 
-    def ended(self, reason: Exit) -> None:
+    def ended(self, reason: Exit) -> None:  # noqa: B027 (most have nothing to judge)
         """It ended itself."""
 
 

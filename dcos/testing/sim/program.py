@@ -26,7 +26,7 @@ from dcos.model.v1.types import (
     TaskStatusSource,
 )
 from dcos.testing.sim.network import Refused
-from dcos.testing.sim.process import EPOCH, Life, Process
+from dcos.testing.sim.process import EPOCH, Life, Place
 from dcos.wire import mesos_json
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Program:
         self._container = container
         self._checkpoint = checkpoint
         self._ids = (FrameworkID(value=plan.framework_id), ExecutorID(value=plan.executor_id))
-        self._life = Life(Process(world, f"{machine.name}/{plan.executor_id.rpartition('.')[2]}", machine.host), 1)
+        self._life = Life(Place(world, f"{machine.name}/{plan.executor_id.rpartition('.')[2]}", machine.host), 1)
         self._tasks: dict[str, Task] = {}
         self._launched: dict[str, TaskInfo] = {}
         """Tasks of which no update is acknowledged."""

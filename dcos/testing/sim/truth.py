@@ -13,9 +13,10 @@ from dcos.model.task_states import TERMINAL
 from dcos.model.v1.types import Resource, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource
 from dcos.store.base import Create, Operation, Set
 from dcos.testing.sim import shares
+from dcos.testing.sim.apps import WISH
 from dcos.testing.sim.launches import OVERHEAD
-from dcos.testing.sim.marathon import WISH
 from dcos.testing.sim.reservations import by_label
+from dcos.testing.sim.residents import Residents
 
 if TYPE_CHECKING:
     from dcos.testing.sim.agent import AgentProcess
@@ -37,6 +38,7 @@ class Truth:
         self.wishes: dict[str, Resources] = {}
         self.runs: dict[str, Run] = {}
         """By task id, which is unique in the world."""
+        self.residents = Residents(world)
         self.standings: dict[str, set[str]] = {}
         """What the registry ever said of an agent."""
         self._registered: dict[str, dict[str, str]] = {}
@@ -57,6 +59,7 @@ class Truth:
             )
         self.runs[run.task] = run
         self.world.jobs.started(run)
+        self.residents.started(run)
         self.started(run.machine, run.task)
 
     def started(self, machine: Machine, name: str) -> None:

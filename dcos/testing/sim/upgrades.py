@@ -49,10 +49,18 @@ class Upgrades:
             before = set(core.state.instances)
             outcome = settle(core, now)
             judge(core.state, before, outcome, by_people=False)
+            self._explained(core.state)
             return outcome
 
         with mock.patch.object(Scheduler, "handle", handled), mock.patch.object(Scheduler, "settle", settled):
             yield
+
+    def _explained(self, state: State) -> None:
+        """A deployment always says why it waits."""
+        for deployment in state.deployments.values():
+            actions = deployment.steps[deployment.current].actions
+            if not any(state.waits.get(one.app_id) for one in actions):
+                self._trace.violation("marathon", f"deployment {deployment.id} does not say why it waits")
 
     def _judge(self, state: State, before: set[str], outcome: Outcome[Any], *, by_people: bool) -> None:
         owners = {task.id: one for one in state.instances.values() for task in one.tasks}
@@ -63,7 +71,7 @@ class Upgrades:
                 continue
             self._killed.add(kill.task_id.value)
             victim = owners.get(kill.task_id.value)
-            if victim is not None and victim.condition is Condition.RUNNING:
+            if victim is not None and state.is_healthy(victim):
                 hit.add(victim.app_id)
         self._seen.update(one.app_id for one in state.instances.values() if one.condition is Condition.RUNNING)
         made = {one.app_id for name, one in state.instances.items() if name not in before}
@@ -71,17 +79,35 @@ class Upgrades:
             app = state.apps.get(app_id)
             if app is None:
                 continue
-            least, most = _limits(app)
-            mine = [one for one in state.instances.values() if one.app_id == app_id]
-            healthy = sum(1 for one in mine if one.condition is Condition.RUNNING and one.task.id not in self._killed)
-            if app_id in hit and not by_people and healthy < least:
-                self._trace.violation("marathon", f"{app_id} keeps {healthy} healthy instances of at least {least}")
-            there = sum(1 for one in mine if not one.is_terminal and not one.is_unreachable)
-            if app_id in made and there > most:
-                self._trace.violation("marathon", f"{app_id} has {there} instances, {most} are the most")
+            self._numbers(state, app, hit=app_id in hit and not by_people, made=app_id in made)
             early = [one for one in _together(state, app) if _wanted(state, one) and one not in self._seen]
             if app_id in made and early:
                 self._trace.violation("marathon", f"{app_id} is launched before {' '.join(early)} ever ran")
+
+    def _numbers(self, state: State, app: App, *, hit: bool, made: bool) -> None:
+        """``hit``: a healthy one was killed; ``made``: one was launched."""
+        mine = state.instances_of(app.id)
+        there = [one for one in mine if not one.is_terminal and not one.is_unreachable]
+        least, most = _limits(app)
+        if app.instances_mode == "all":
+            # as many as there are agents, which the judge does not know at this moment
+            least, most = 0, len({one.agent.agent_id for one in there})
+        healthy = sum(1 for one in mine if state.is_healthy(one) and one.task.id not in self._killed)
+        if hit and healthy < least:
+            self._trace.violation("marathon", f"{app.id} keeps {healthy} healthy instances of at least {least}")
+        if made and len(there) > most:
+            self._trace.violation("marathon", f"{app.id} has {len(there)} instances, {most} are the most")
+        deployment = state.deployment_of(app.id)
+        if deployment is None:
+            return
+        if hit and deployment.held is not None and app.instances_mode is None:
+            self._trace.violation("marathon", f"an instance of {app.id} is killed while {deployment.id} is paused")
+        rollout, steps = deployment.rollouts.get(app.id), (app.upgrade_strategy or UpgradeStrategy()).steps
+        if made and rollout is not None and rollout.index < len(steps):
+            new = sum(1 for one in there if one.config_version == app.config_version)
+            share = math.ceil(app.instances * (steps[rollout.index].percent or 0.0) / 100)
+            if new > share:
+                self._trace.violation("marathon", f"{app.id} has {new} new instances, its step allows {share}")
 
 
 def _together(state: State, app: App) -> list[str]:
@@ -100,4 +126,6 @@ def _limits(app: App) -> tuple[int, int]:
     strategy = app.upgrade_strategy or UpgradeStrategy()
     least = math.ceil(app.instances * strategy.minimum_health_capacity)
     most = math.trunc(app.instances * (1 + strategy.maximum_over_capacity))
-    return least, most + 1 if least == most else most
+    if least == most:
+        return (least - 1, most) if app.is_resident else (least, most + 1)
+    return least, most

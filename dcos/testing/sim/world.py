@@ -13,15 +13,17 @@ from pathlib import Path
 
 from dcos.store.base import Store
 from dcos.store.detect import address_of, follow_sessions, watch_leading_master
-from dcos.testing.sim import faults, shares
+from dcos.testing.sim import apps, faults, shares
 from dcos.testing.sim.agent import AgentProcess
+from dcos.testing.sim.clients import Clients
 from dcos.testing.sim.ensemble import SimEnsemble, SimSession
 from dcos.testing.sim.framework import FrameworkProcess
+from dcos.testing.sim.jobs import Jobs
 from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
 from dcos.testing.sim.machine import Machine
-from dcos.testing.sim.marathon import Clients, MarathonProcess
+from dcos.testing.sim.marathon import MarathonProcess
 from dcos.testing.sim.master import MasterProcess
-from dcos.testing.sim.metronome import Jobs, MetronomeProcess
+from dcos.testing.sim.metronome import MetronomeProcess
 from dcos.testing.sim.network import Network
 from dcos.testing.sim.notes import Habits
 from dcos.testing.sim.operator import Operator
@@ -143,9 +145,9 @@ class World:
         self.hosts = [one.host for one in self.processes] + [one.hosts[1] for one in self.frameworks]
 
     def _agent(self, number: int, folder: Path) -> AgentProcess:
-        total = self.rng.choice(
-            ("cpus:2;mem:512;disk:64", "cpus:4;mem:1024;disk:100", "cpus:8;mem:4096;disk:16;ports:[31000-31009]")
-        )
+        total = self.rng.choice(_SIZES)
+        if self.scale.marathon and "ports" not in total:
+            total = f"{total};{apps.PORTS}"
         rng = random.Random(self.rng.getrandbits(64))
         name = f"agent{number}"
         machine = Machine(name, folder / name, total, rng, self.truth, self.loop)
@@ -165,7 +167,7 @@ class World:
             programs=rng.random() < 0.4,
             hushes=rng.random() < 0.4,
             ponders=rng.random() < 0.3,
-            reserves=aware and rng.random() < 0.4,
+            reserves=aware and rng.random() < 0.4 and not self.scale.marathon,
             checkpoint=rng.random() < 0.85,
             failover_s=rng.choice((1e6, 1e6, 1e6, 30.0)),
             mean_s=rng.choice((5.0, 40.0, 200.0)) if not self.scale.marathon else 10.0,
@@ -262,8 +264,9 @@ class World:
         for process in self.processes:
             self.loop.call_later(self.rng.uniform(0.0, 5.0), process.start)
         await asyncio.sleep(10.0)
+        self.clients.begin()
         until = self.loop.time() + self.scale.storm_s
-        table = faults.chosen(self.rng)
+        table = faults.chosen(self.rng, marathon=bool(self.marathons), metronome=bool(self.metronomes))
         choices, weights = list(table), list(table.values())
         self.trace("world", "may suffer", *(one.__name__ for one in choices))
         while self.loop.time() < until and not self.trace.violations:
@@ -296,6 +299,7 @@ class World:
             framework.lay_ghosts()
         for agent in self.agents:
             agent.machine.docker_away = False
+            agent.machine.heal()
         for process in self.processes:
             if process.life is not None:
                 process.life.countdown = None

@@ -23,7 +23,7 @@ from dcos.marathon.core.state import CoreSettings
 from dcos.marathon.leader import Leader
 from dcos.marathon.metrics import Metrics
 from dcos.marathon.persist import Repository
-from dcos.marathon.probes import Prober
+from dcos.marathon.probes import Prober, over_http
 from dcos.marathon.service import core_settings
 from dcos.marathon.stream import Bus
 from dcos.store.election import Candidate
@@ -105,7 +105,7 @@ class House:
         state = await repository.load(standing.epoch)
         core = Scheduler(state, replace(core_settings(config), min_revive_interval_s=0.0), fresh_ids())
         bus = Bus(self.clock.now, 100)
-        prober = Prober(state, lambda event: leader.tell(event), random.Random(1))
+        prober = Prober(state, lambda event: leader.tell(event), random.Random(1), over_http)
         metrics = Metrics(self.clock.monotonic)
         metrics.leads(state)
         leader = Leader(core, repository, bus, metrics, self.clock, prober.changed)

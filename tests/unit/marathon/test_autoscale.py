@@ -17,7 +17,7 @@ from dcos.marathon.core import events, usage
 from dcos.marathon.core.agents import Agent, Cluster
 from dcos.marathon.core.autoscale import Advice, Sample, decide
 from dcos.marathon.core.usage import Count, Usage
-from dcos.marathon.measure import Measurer
+from dcos.marathon.measure import HttpSources, Measurer
 from dcos.model.marathon_growth import Autoscaling, QueryTarget
 from dcos.model.marathon_state import AgentRef
 from tests.unit.marathon.conftest import House, Running
@@ -176,7 +176,9 @@ async def test_measuring_agents_instances_and_prometheus(house: House) -> None:
         await marathon.settled()
         told: list[events.Event] = []
         url = str(server.make_url("")).rstrip("/")
-        measurer = Measurer(marathon.leader.state, told.append, marathon.leader.now, session, prometheus_url=url)
+        measurer = Measurer(
+            marathon.leader.state, told.append, marathon.leader.now, HttpSources(session, prometheus_url=url)
+        )
         await measurer.look()
         [first] = told
         assert isinstance(first, events.Sampled)
@@ -228,7 +230,7 @@ async def test_requests_and_the_metrics_of_rollouts(house: House) -> None:
             await marathon.ask("POST", "/v2/apps", wanted, 201)
             await marathon.settled()
             told: list[events.Event] = []
-            measurer = Measurer(marathon.leader.state, told.append, marathon.leader.now, session)
+            measurer = Measurer(marathon.leader.state, told.append, marathon.leader.now, HttpSources(session))
             await measurer.look()
             marathon.clock.time += 10
             answers["requests"] = 300.0

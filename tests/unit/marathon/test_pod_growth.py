@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from dcos.marathon.core import events, usage
 from dcos.marathon.core.agents import Agent, Cluster
 from dcos.marathon.core.autoscale import Sample
-from dcos.marathon.measure import Measurer
+from dcos.marathon.measure import HttpSources, Measurer
 from dcos.marathon.probes import pod_endpoint
 from dcos.model.marathon_state import AgentRef, Condition
 from dcos.model.pods import Pod
@@ -135,7 +135,7 @@ async def test_measuring_reads_the_executor_and_the_named_endpoint(house: House)
             agent = Agent(AgentRef("127.0.0.1", "S1"), address=f"127.0.0.1:{server.port}")
             await marathon.leader.ask(events.ClusterSeen(Cluster(0.0, {"S1": agent})))
             told: list[events.Event] = []
-            measurer = Measurer(marathon.leader.state, told.append, marathon.leader.now, session)
+            measurer = Measurer(marathon.leader.state, told.append, marathon.leader.now, HttpSources(session))
             for _ in range(2):
                 await measurer.look()
                 marathon.clock.time += 10
