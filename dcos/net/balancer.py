@@ -16,7 +16,8 @@ from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Ranges, Service, Target
 from dcos.net.place import USUAL, Place, Turn
 from dcos.net.routed import Routed
-from dcos.runtime import links
+from dcos.runtime import conntrack, links
+from dcos.runtime.conntrack import Turned
 from dcos.runtime.log import get_logger
 from dcos.runtime.nft import Nft, NftError
 
@@ -56,10 +57,12 @@ class Balancer:
         wanted: Mapping[Service, tuple[Target, ...]],
         hosts: Iterable[str] = (),
         changed: Collection[Service] | None = None,
+        lost: Collection[tuple[Service, Target]] = (),
     ) -> None:
         """Make the kernel do ``wanted``. ``hosts``: addresses of real machines, which get no route of ours.
 
-        ``changed``: what is otherwise than the time before; None: look at everything.
+        ``changed``: what is otherwise than the time before; None: look at everything. ``lost``: targets that nobody
+        answers at any more, whose datagrams and opening connections are to go elsewhere.
         """
         async with self._lock:
             before, self._wanted = self._hosts, wanted
@@ -76,11 +79,23 @@ class Balancer:
                     await self._routes()
                 begin = self._generation if len(self._found) == len(self._versions) else self._nft.generation()
                 await self._apply_all(begin, changed)
-            except (NftError, links.LinkError) as error:
+                if lost:
+                    await self._forget(lost)
+            except (NftError, OSError, links.LinkError) as error:
                 self.failures += 1
                 self._found.clear()
                 self._generation = None
                 self._log.error("apply_failed", error=str(error))
+
+    async def _forget(self, lost: Collection[tuple[Service, Target]]) -> None:
+        turned = [Turned(*service, *target) for service, target in lost]
+        try:
+            count = await asyncio.to_thread(conntrack.forget, turned)
+        except OSError as error:
+            self._log.warning("not_forgotten", error=str(error))
+            return
+        if count:
+            self._log.info("forgotten", connections=count, targets=len(turned))
 
     async def _apply_all(self, begin: int | None, changed: Collection[Service] | None = None) -> None:
         """``begin``: the kernel's count when what is believed of the tables was, or will be, true."""
@@ -142,7 +157,7 @@ class Balancer:
                             self.repairs += 1
                             self._log.warning("repaired", version=version)
                 await self._apply_all(begin)
-            except (NftError, links.LinkError) as error:
+            except (NftError, OSError, links.LinkError) as error:
                 self.failures += 1
                 self._found.clear()
                 self._generation = None
@@ -155,6 +170,8 @@ class Balancer:
     async def _routes(self) -> None:
         """Every virtual address needs a route, or this node's own processes could not even send to it."""
         goal = self._ranges.networks({one.ip for one in self._wanted or ()}, self._hosts)
+        if not self._place.shared and any(":" in one for one in goal) and links.enable_forwarding(6):
+            self._log.info("forwarding_enabled", version=6)
         if goal == self._routed:
             return
         self._routed = None

@@ -91,17 +91,16 @@ class Net:
     async def _take(self, state: ClusterState) -> None:
         with_vips = self._with_vips(state)
         if with_vips.changed is not None and len(with_vips.changed.tasks) < _FEW:
-            found, given, wanted, changed, agents = self._following.take(with_vips, self._silent)
+            made = self._following.take(with_vips, self._silent)
         else:
-            found, given, wanted, changed, agents = await asyncio.to_thread(
-                self._following.take, with_vips, self._silent
-            )
-        if self._probes is not None and agents != self._probed:
-            self._probed = agents
-            self._probes.watch(agents - {self.node.ip})
+            made = await asyncio.to_thread(self._following.take, with_vips, self._silent)
+        found, given = made.vips, made.addresses
+        if self._probes is not None and made.agents != self._probed:
+            self._probed = made.agents
+            self._probes.watch(made.agents - {self.node.ip})
         if self._balance is not None and state.revision:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
-            await self._balance.want(wanted, hosts, changed)
+            await self._balance.want(made.services, hosts, made.changed, made.lost)
         zones = await asyncio.to_thread(names.zones, state, given, self.node)
         self.vips, self._given, self.zones = found, given, zones
         self.state, self.state_at = state, self._app.clock.now()

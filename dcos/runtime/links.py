@@ -80,11 +80,20 @@ async def change_routes(
     )
 
 
-def enable_forwarding() -> bool:
-    """Let this node route IPv4 (containers reach virtual IPs through it); tells whether it was off."""
-    switch = Path("/proc/sys/net/ipv4/ip_forward")
+def enable_forwarding(version: int = 4) -> bool:
+    """Let this node route IPv4 or IPv6 (containers reach virtual IPs through it); tells whether it was off.
+
+    A node that routes IPv6 no longer listens to router advertisements unless told to: devices that do go on doing so.
+    Errors: OSError.
+    """
+    settings = Path("/proc/sys/net")
+    switch = settings / ("ipv4/ip_forward" if version == 4 else "ipv6/conf/all/forwarding")
     if switch.read_text().strip() == "1":
         return False
+    if version == 6:
+        for listens in settings.glob("ipv6/conf/*/accept_ra"):
+            if listens.read_text().strip() == "1":
+                listens.write_text("2\n")
     switch.write_text("1\n")
     return True
 

@@ -34,6 +34,8 @@ class Made(NamedTuple):
     """Of ``services`` now or the time before: those that differ."""
     agents: frozenset[str]
     """Addresses of agents with backends."""
+    lost: frozenset[tuple[Service, Target]]
+    """Targets that served until now and are gone or silent; not those that only take no new connections."""
 
 
 class Following:
@@ -61,6 +63,7 @@ class Following:
         self._addresses = Addresses({}, {})
         self._services: dict[VipName, tuple[tuple[Service, tuple[Target, ...]], ...]] = {}
         self._wanted: dict[Service, tuple[Target, ...]] = {}
+        self._finishing: dict[VipName, frozenset[tuple[Service, Target]]] = {}
 
     def take(self, state: ClusterState, silent: frozenset[str] = frozenset()) -> Made:
         """All of it for ``state``; agents at ``silent`` serve only what nobody else serves."""
@@ -74,9 +77,9 @@ class Following:
         moved_names -= {vip.host for vip in touched}
         if moved_names:
             touched |= {vip for vip in self._backends if vip.host in moved_names}
-        changed = self._serve(touched)
+        changed, lost = self._serve(touched)
         bad = tuple(wrong for key in sorted(self._bad) for wrong in self._bad[key])
-        return Made(Vips(dict(self._backends), bad), self._addresses, dict(self._wanted), changed, self._agents)
+        return Made(Vips(dict(self._backends), bad), self._addresses, dict(self._wanted), changed, self._agents, lost)
 
     # ---- tasks to VIPs -----------------------------------------------------------------------------------------------
 
@@ -191,24 +194,32 @@ class Following:
 
     # ---- backends to what the kernel should do -----------------------------------------------------------------------
 
-    def _serve(self, touched: Iterable[VipName]) -> frozenset[Service]:
+    def _serve(self, touched: Iterable[VipName]) -> tuple[frozenset[Service], frozenset[tuple[Service, Target]]]:
+        """What is served otherwise than before, and whom it has lost."""
         before: dict[Service, tuple[Target, ...]] = {}
+        lost: set[tuple[Service, Target]] = set()
         for vip in touched:
+            lost |= self._finishing.pop(vip, frozenset())
             for service, targets in self._services.pop(vip, ()):
                 before[service] = targets
+                lost.update((service, one) for one in targets)
                 del self._wanted[service]
         changed = set(before)
         for vip in touched:
             backends = self._backends.get(vip)
             if backends is None:
                 continue
-            v4, v6 = self._addresses.v4.get(vip.host), self._addresses.v6.get(vip.host)
-            made = tuple(vips.services_of(vip, backends, v4, v6, self._node_ip, self._silent))
-            self._services[vip] = made
+            where = (vip, backends, self._addresses.v4.get(vip.host), self._addresses.v6.get(vip.host))
+            made = self._services[vip] = tuple(vips.services_of(*where, self._node_ip, self._silent))
+            finishing = frozenset(vips.finishing(*where, self._node_ip, self._silent))
+            if finishing:
+                self._finishing[vip] = finishing
+                lost -= finishing
             for service, targets in made:
                 self._wanted[service] = targets
+                lost.difference_update((service, one) for one in targets)
                 if before.get(service) == targets:
                     changed.discard(service)
                 else:
                     changed.add(service)
-        return frozenset(changed)
+        return frozenset(changed), frozenset(lost)

@@ -281,14 +281,39 @@ def services_of(
     silent: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[Service, tuple[Target, ...]]]:
     """The same for one VIP; ``v4``, ``v6``: its addresses if it is a named one; ``silent``: agents as good as unreachable."""
+    for service, mine in _of_families(vip, backends, v4, v6):
+        usable = [one for one in mine if one.reachable and one.agent_ip not in silent]
+        if not any(one.weight for one in usable):
+            usable = [one for one in mine if one.reachable] or mine
+        yield service, tuple(sorted({seen_from(node_ip, one) for one in usable if one.weight}))
+
+
+def finishing(
+    vip: VipName,
+    backends: tuple[Backend, ...],
+    v4: str | None,
+    v6: str | None,
+    node_ip: str,
+    silent: frozenset[str] = frozenset(),
+) -> Iterator[tuple[Service, Target]]:
+    """Where no new connections go, but old ones live on: unhealthy tasks and those being killed."""
+    for service, mine in _of_families(vip, backends, v4, v6):
+        for one in mine:
+            if not one.weight and one.reachable and one.agent_ip not in silent:
+                yield service, seen_from(node_ip, one)
+
+
+def _of_families(
+    vip: VipName, backends: tuple[Backend, ...], v4: str | None, v6: str | None
+) -> Iterator[tuple[Service, list[Backend]]]:
     if not vip.named:
         v4, v6 = (None, vip.host) if ":" in vip.host else (vip.host, None)
     for ip, colon in ((v4, False), (v6, True)):
         mine = [one for one in backends if (":" in one.target.ip) == colon]
-        if ip is None or not mine:
-            continue
-        usable = [one for one in mine if one.reachable and one.agent_ip not in silent]
-        if not any(one.weight for one in usable):
-            usable = [one for one in mine if one.reachable] or mine
-        targets = {one.inside if one.inside and one.agent_ip == node_ip else one.target for one in usable if one.weight}
-        yield Service(vip.protocol, ip, vip.port), tuple(sorted(targets))
+        if ip is not None and mine:
+            yield Service(vip.protocol, ip, vip.port), mine
+
+
+def seen_from(node_ip: str, one: Backend) -> Target:
+    """The address to use on the node at ``node_ip``."""
+    return one.inside if one.inside and one.agent_ip == node_ip else one.target
