@@ -41,8 +41,12 @@ def lint() -> bool:
     return all(results) and not stale
 
 
+BOTH_CORES = ("-n", "2", "--dist", "loadfile")
+"""Tests of one file stay together: they share what is dear to start."""
+
+
 def fast_tests() -> bool:
-    return step("tests", module("pytest", "-q", "-n", "2", "tests/unit", "tests/property"))
+    return step("tests", module("pytest", "-q", *BOTH_CORES, "tests/unit", "tests/property"))
 
 
 SEEDS = "0-499"
@@ -60,7 +64,7 @@ def simulation() -> bool:
 
 
 def integration() -> bool:
-    return step("integration", module("pytest", "-q", "tests/integration"))
+    return step("integration", module("pytest", "-q", *BOTH_CORES, "tests/integration"))
 
 
 def e2e() -> bool:

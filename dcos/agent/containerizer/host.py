@@ -92,7 +92,7 @@ class HostBackend:
             return False
         look = processes.look()
         begun = len(look.children.get(pid, ())) > 1
-        processes.signal_all(look.tree(pid) - ({pid} if begun else set()), number)
+        processes.signal_all((one for one in look.tree(pid) if one != pid or not begun), number)
         return True
 
     async def judged(self, box: Box, end: Exit) -> Exit:
@@ -214,5 +214,5 @@ def kill_guest(pid: int, inner_pid: Path | None, number: int) -> None:
     members = processes.tree(pid)
     if inner_pid is not None:
         with contextlib.suppress(OSError, ValueError):
-            members |= processes.tree(int(inner_pid.read_text()))
+            members += processes.tree(int(inner_pid.read_text()))
     processes.signal_all(members, number)

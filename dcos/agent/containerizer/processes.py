@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,19 +49,19 @@ class Look:
     members: Mapping[int, list[int]]
     """By session, and by process group where that is another."""
 
-    def tree(self, root: int) -> set[int]:
-        """Processes in ``root``'s session or process group, and all descendants of those.
+    def tree(self, root: int) -> list[int]:
+        """Processes in the session or process group of ``root``, and all their descendants: ``root`` first, each before its own.
 
         ``root`` itself leads its session, so that a number used again by somebody else is not taken for it.
         """
-        open_ = list(self.members.get(root, ()))
-        found = set(open_)
-        while open_:
-            for child in self.children.get(open_.pop(), ()):
-                if child not in found:
-                    found.add(child)
-                    open_.append(child)
-        return found
+        found: dict[int, None] = {}
+        for member in sorted(self.members.get(root, ()), key=lambda pid: (pid != root, pid)):
+            open_ = [member]
+            while open_:
+                if (pid := open_.pop()) not in found:
+                    found[pid] = None
+                    open_ += self.children.get(pid, ())
+        return list(found)
 
 
 def look() -> Look:
@@ -78,7 +78,7 @@ def look() -> Look:
     return Look(children, members)
 
 
-def tree(root: int) -> set[int]:
+def tree(root: int) -> list[int]:
     """``Look.tree`` of now."""
     return look().tree(root)
 
@@ -107,7 +107,8 @@ class Looks:
         return found
 
 
-def signal_all(pids: set[int], number: int) -> None:
+def signal_all(pids: Iterable[int], number: int) -> None:
+    """In this order: a shell that is signalled after its child may end first, with the child's end as its own exit status."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)

@@ -144,10 +144,10 @@ async def test_nested_containers_end_with_their_task(
 ) -> None:
     await master.run(make_task("t1"))
     root = await root_of(master, "t1")
-    body = {"container_id": container_id(f"{root}.n1"), "command": {"value": "echo $$ >pid; sleep 1000"}}
+    body = {"container_id": container_id(f"{root}.n1"), "command": {"value": "echo $$ >pid; exec sleep 1000"}}
     assert await containers.call("LAUNCH_NESTED_CONTAINER", body) == (200, "")
     assert (await containers.call("LAUNCH_NESTED_CONTAINER", body))[0] == 202
-    below = {"container_id": container_id(f"{root}.n1.m1"), "command": {"value": "echo $$ >pid; sleep 1000"}}
+    below = {"container_id": container_id(f"{root}.n1.m1"), "command": {"value": "echo $$ >pid; exec sleep 1000"}}
     assert (await containers.call("LAUNCH_CONTAINER", below))[0] == 200
     sandbox = running.sandbox("t1") / "containers/n1"
     files = [sandbox / "pid", sandbox / "containers/m1/pid"]

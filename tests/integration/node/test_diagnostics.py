@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -136,6 +137,13 @@ async def hung(ip: str, port: int) -> AsyncIterator[None]:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: the sockets below it have room for 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="dcos-diagnostics-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
 def zk(tmp_path: Path) -> Iterator[ZooKeeperEnsemble]:
     with ensemble(tmp_path) as running:
         yield running
@@ -177,7 +185,7 @@ class Asked:
             await asyncio.sleep(0.1)
 
 
-async def test_a_cluster_with_dead_nodes(tmp_path: Path, zk: ZooKeeperEnsemble) -> None:
+async def test_a_cluster_with_dead_nodes(folder: Path, zk: ZooKeeperEnsemble) -> None:
     port, agent_port, mesos_port = free_port(), free_port(), free_port()
     flags = (
         f"--port={port}",
@@ -187,9 +195,9 @@ async def test_a_cluster_with_dead_nodes(tmp_path: Path, zk: ZooKeeperEnsemble) 
         "--pull_timeout=1secs",
         "--forget_after=3secs",
     )
-    first = Node(tmp_path, "127.0.42.1", NodeRole.MASTER, *flags)
-    second = Node(tmp_path, "127.0.42.2", NodeRole.MASTER, *flags)
-    agent = Node(tmp_path, "127.0.42.3", NodeRole.AGENT)
+    first = Node(folder, "127.0.42.1", NodeRole.MASTER, *flags)
+    second = Node(folder, "127.0.42.2", NodeRole.MASTER, *flags)
+    agent = Node(folder, "127.0.42.3", NodeRole.AGENT)
     mesos = Mesos()
     mesos.add(agent.ip, "S1")
     mesos.add("127.0.42.4", "S2", public=True)  # powered off
@@ -265,8 +273,8 @@ async def test_a_cluster_with_dead_nodes(tmp_path: Path, zk: ZooKeeperEnsemble) 
     assert not agent.socket.exists()
 
 
-async def test_an_agent_tells_of_itself_only(tmp_path: Path) -> None:
-    agent = Node(tmp_path, "127.0.42.3", NodeRole.PUBLIC_AGENT)
+async def test_an_agent_tells_of_itself_only(folder: Path) -> None:
+    agent = Node(folder, "127.0.42.3", NodeRole.PUBLIC_AGENT)
     work = agent.root / "var/lib/mesos/slave/meta/slaves"
     work.mkdir(parents=True)
     (work / "latest").symlink_to("S7")
