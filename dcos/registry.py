@@ -118,6 +118,7 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",
     "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
     "MESOS_RECONFIGURATION_POLICY": "additive",
+    "MESOS_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/mesos-agent-service-account.json",
 }
 """What private and public agents have in common."""
 
@@ -250,7 +251,7 @@ SERVICES: tuple[Service, ...] = (
             "MARATHON_DEFAULT_ACCEPTED_RESOURCE_ROLES": "*",
             "MARATHON_MESOS_USER": "root",
             "MARATHON_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_marathon",
-            "MARATHON_ENABLE_FEATURES": "vips,task_killing,gpu_resources",
+            "MARATHON_ENABLE_FEATURES": "vips,task_killing,gpu_resources,secrets",
             "MARATHON_DEFAULT_NETWORK_NAME": "{dcos_overlay_network_default_name}",
             "MARATHON_MESOS_BRIDGE_NAME": "{dcos_ucr_default_bridge_network_name}",
             "MARATHON_MAX_INSTANCES_PER_OFFER": "100",
@@ -272,7 +273,7 @@ SERVICES: tuple[Service, ...] = (
             "METRONOME_ZK": "zk://{zk_servers}/metronome",
             "METRONOME_MESOS_USER": "root",
             "METRONOME_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_metronome",
-            "METRONOME_FEATURES_ENABLE": "gpu_resources",
+            "METRONOME_FEATURES_ENABLE": "gpu_resources,secrets",
             "METRONOME_TASK_LAUNCH_TIMEOUT": "600000",
             "METRONOME_TASK_LAUNCH_CONFIRM_TIMEOUT": "600000",
         },
@@ -363,6 +364,23 @@ SERVICES: tuple[Service, ...] = (
             "BOUNCER_ZK_CREDENTIALS_FILE": "{etc}/bouncer-zookeeper-credentials",
         },
         start_timeout_s=600,
+    ),
+    Service(
+        name="dcos-secrets",
+        title="DC/OS Secrets",
+        summary="Keeps secrets sealed and gives them to those who may read them",
+        on=MASTERS,
+        command=("dcos-secrets",),
+        user="dcos_secrets",
+        ports=(Port(name="http", number=1337, bind="loopback"),),
+        routes=(Route(prefix="/secrets/v1", to="http"),),
+        health="/secrets/v1/ping",
+        env_file="secrets",
+        environment={
+            "SECRETS_ZK": "zk://{zk_servers}/dcos-secrets",
+            "SECRETS_ZK_CREDENTIALS_FILE": "{etc}/secrets-zookeeper-credentials",
+            "SECRETS_KEY_FILE": "{etc}/secrets-key",
+        },
     ),
     Service(
         name="dcos-cosmos",

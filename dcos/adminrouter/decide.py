@@ -30,11 +30,11 @@ from dcos.adminrouter.core import services
 from dcos.adminrouter.core.services import AskDns, Found, LeaderOf, StateError
 from dcos.adminrouter.core.site import DECISION_S
 from dcos.adminrouter.core.targets import Decision, Refusal, Target, headers, said_answer
-from dcos.adminrouter.core.tokens import token_in
-from dcos.adminrouter.keys import Keys
 from dcos.adminrouter.knowledge import FetchError, Knowledge
+from dcos.client.token_keys import Keys
 from dcos.runtime import http, log
 from dcos.runtime.clock import Clock
+from dcos.wire.authorization import token_in
 from dcos.wire.jwt import TokenError
 
 _log = log.get_logger("dcos-adminrouter")

@@ -17,9 +17,9 @@ from dcos.adminrouter import nginx, prepare
 from dcos.adminrouter.config import Config
 from dcos.adminrouter.core.site import Site, render
 from dcos.adminrouter.decide import Decider, View
-from dcos.adminrouter.keys import Keys
 from dcos.adminrouter.knowledge import Knowledge
 from dcos.adminrouter.sources import USER_AGENT, Sources
+from dcos.client.token_keys import Keys
 from dcos.runtime import app as runtime
 from dcos.runtime import http, process
 from dcos.runtime.app import App, Exit

@@ -247,6 +247,19 @@ class Config(WithoutEffect):
         parse=read_one,
         raw=True,
     )
+    service_account_credential: Path | None = setting(
+        None,
+        "File of the service account by which this agent reads secrets for its tasks: JSON with uid, private_key and "
+        "login_endpoint. Without the file, tasks with secrets of the store fail.",
+    )
+    secrets_url: str | None = setting(
+        None,
+        "Front door of the secret store, https://host[:port]; leader.mesos is the leading master's machine. Default: that of "
+        "the service account's login_endpoint.",
+    )
+    secrets_ca: Path | None = setting(
+        None, "Certificates of the authorities that vouch for the front door; without them, it is not verified."
+    )
     http_credentials: CredentialsFile | None = setting(
         None,
         "File of principals and secrets of callers, JSON or text: /path or file:///path.",

@@ -18,11 +18,11 @@ ALWAYS = {
     "filesystem/linux": "Images and volumes, as root.",
     "docker/runtime": "What images say of their command, user and environment.",
     "docker/volume": "Volumes of Docker's volume plugins.",
-    "environment_secret": "Variables that are secrets given by value.",
+    "environment_secret": "Variables that are secrets, by value or from the secret store.",
     "network/cni": "Networks of --network_cni_config_dir.",
     "volume/host_path": "Volumes that are paths of the machine.",
     "volume/sandbox_path": "Volumes that are folders of a sandbox.",
-    "volume/secret": "Volumes that are secrets given by value.",
+    "volume/secret": "Volumes that are secrets, by value or from the secret store.",
 }
 BY_NAME = {
     "disk/du": "What sandboxes take; over quota only with --enforce_container_disk_quota.",

@@ -46,6 +46,7 @@ from dcos.agent.port_usage import PortUsage
 from dcos.agent.recovery import EXIT_CHECKPOINTS
 from dcos.agent.resources import agent_attributes, agent_resources, memory_bytes
 from dcos.agent.sandbox import WorkDir
+from dcos.agent.secrets import Secrets
 from dcos.agent.views import Views
 from dcos.agent.volume_gids import VolumeGids
 from dcos.model.acls import EVERYTHING
@@ -146,6 +147,7 @@ async def run(app: App[Config]) -> None:
         agent_environment=environment,
         gids=gids,
         sources=VolumeSources(config.host_path_volume_force_creation, config.docker_volume_chown),
+        secrets=secret_store(app, lambda: daemon.link.leader if daemon.link is not None else None),
         rules=rules,
         networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or "")),
         log=app.log,
@@ -273,6 +275,18 @@ async def run(app: App[Config]) -> None:
             await daemon.executors_back(config.executor_reregistration_timeout)
             tasks.create_task(link.run(), name="link")
             tasks.create_task(_follow(follow, link), name="detect")
+
+
+def secret_store(app: App[Config], leader: Callable[[], str | None]) -> Secrets | None:
+    """By the agent's service account, if it has one."""
+    config = app.config
+    path = config.service_account_credential
+    if path is None:
+        return None
+    if not path.exists():
+        app.log.warning("no_service_account", path=str(path), why="tasks with secrets of the store will fail")
+        return None
+    return Secrets(account=path, url=config.secrets_url, ca=config.secrets_ca, leader=leader, clock=app.clock)
 
 
 async def _follow(leaders: AsyncIterator[str | None], link: AgentLink) -> None:

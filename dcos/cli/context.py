@@ -18,6 +18,7 @@ from dcos.client.adminrouter.health import Health
 from dcos.client.adminrouter.marathon import Marathon
 from dcos.client.adminrouter.mesos import Mesos
 from dcos.client.adminrouter.metronome import Metronome
+from dcos.client.adminrouter.security import Security
 from dcos.client.adminrouter.transport import Transport
 
 VERSION: Final = version("dcos")
@@ -100,6 +101,10 @@ class Context:
         if not url:
             return Metronome(self.transport)
         return Metronome(self._elsewhere(str(url)), path=urlsplit(str(url)).path.rstrip("/"))
+
+    @cached_property
+    def security(self) -> Security:
+        return Security(self.transport)
 
     @cached_property
     def cosmos(self) -> Cosmos:

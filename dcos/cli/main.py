@@ -27,6 +27,7 @@ COMMANDS = {
     "marathon": Entry(f"{_HERE}.marathon:marathon", "Run apps"),
     "node": Entry(f"{_HERE}.node:node", "Look at the nodes"),
     "package": Entry(f"{_HERE}.package:package", "Find and install packages"),
+    "security": Entry(f"{_HERE}.security:security", "Manage accounts, groups, permissions and secrets"),
     "service": Entry(f"{_HERE}.service:service", "Look at services"),
     "status": Entry(f"{_HERE}.status:status", "Show nodes, components, services and problems at a glance"),
     "task": Entry(f"{_HERE}.task:task", "Look at tasks"),

@@ -25,6 +25,11 @@ class Config:
         "JSON file with the first account: uid, description, and password_hash (argon2id or sha512-crypt) or public_key. "
         "It is made once; when it was deleted since, it stays so. Default: bouncer-bootstrap-user.json in the etc folder.",
     )
+    service_accounts_file: Path | None = setting(
+        None,
+        "JSON file with the accounts of the cluster's own services: uid, public_key, description, permissions. Made once for "
+        "each content of the file. Default: bouncer-service-accounts.json in the etc folder.",
+    )
     ui_config_file: Path | None = setting(
         None, "JSON that GET /acs/api/v1/uiconfig builds upon. Default: ui-config.json in the etc folder."
     )

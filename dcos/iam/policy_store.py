@@ -26,11 +26,12 @@ from dcos.iam.core.policy import (
     Group,
     Policy,
     forgotten,
+    granted,
     refuse_superusers,
     with_member,
     without_member,
 )
-from dcos.model.permissions import FULL, SUPERUSER
+from dcos.model.permissions import FULL, SUPERUSER, Permission
 from dcos.store.base import BadVersion, Create, Delete, NodeExists, NoNode, Operation, Set, Store
 
 GROUPS = "/groups"
@@ -196,6 +197,14 @@ class PolicyStore:
     async def make_superuser(self, uid: str) -> None:
         if uid not in self.group(SUPERUSERS).members:
             await self.change_group(SUPERUSERS, lambda group: with_member(group, uid))
+
+    async def ensure(self, uid: str, wanted: Permission) -> None:
+        """Grant it unless it is; makes the access list."""
+        if wanted.rid not in self.policy.acls:
+            with contextlib.suppress(IamError):
+                await self.add(Acl(rid=wanted.rid))
+        if wanted.action not in self.acl(wanted.rid).users.get(uid, ()):
+            await self.change_acl(wanted.rid, lambda acl: granted(acl, "users", uid, wanted.action))
 
     def _set(self, value: T) -> Set:
         path, data = _encoded(value)

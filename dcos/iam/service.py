@@ -7,7 +7,6 @@ memory (so Admin Router can always check tokens) and everything else answers 503
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from dcos.iam import bootstrap, persist
 from dcos.iam.api import Identity, application
@@ -20,7 +19,7 @@ from dcos.runtime import app as runtime
 from dcos.runtime import http
 from dcos.runtime.app import App, Exit
 from dcos.store.base import Disconnected, SessionLost, Store, StoreError
-from dcos.store.url import ZkUrl
+from dcos.store.url import ZkUrl, credentials_in
 from dcos.store.zookeeper import connect
 from dcos.wire import jwt
 
@@ -33,8 +32,10 @@ async def run(app: App[Config]) -> None:
     config, layout = app.config, app.layout
     try:
         url = ZkUrl.parse(config.zk)
-        credentials = _credentials(config.zk_credentials_file) or url.credentials
+        file = config.zk_credentials_file
+        credentials = credentials_in(file) if file is not None else url.credentials
         first = bootstrap.read(config.bootstrap_user_file or layout.etc / "bouncer-bootstrap-user.json")
+        accounts = bootstrap.read_accounts(config.service_accounts_file or layout.etc / "bouncer-service-accounts.json")
     except (ValueError, OSError, bootstrap.BootstrapError) as error:
         raise Exit(_EXIT_BAD_INPUT, str(error)) from error
     passwords = Passwords()
@@ -62,6 +63,8 @@ async def run(app: App[Config]) -> None:
                         app.log.info("first_user_made", uid=first[0].uid)
                     policy = PolicyStore(store)
                     await policy.prepare(await _first_superuser(store, first))
+                    if accounts is not None and await bootstrap.make_service_accounts(store, policy, accounts):
+                        app.log.info("service_accounts_made", count=len(accounts.rows))
                     identity.session, identity.policy = store, policy
                     app.ready(f"serving on {config.ip}:{config.port}")
                     await policy.follow()
@@ -92,16 +95,6 @@ async def _prepared(app: App[Config], identity: Identity, store: Store) -> None:
         kept = await persist.offer_signing_key(store, made)
         app.log.info("signing_key_made" if kept == made else "signing_key_read")
     identity.key = jwt.load_private_pem(kept)
-
-
-def _credentials(path: Path | None) -> tuple[str, str] | None:
-    """Errors: ValueError (without what is in the file), OSError."""
-    if path is None:
-        return None
-    user, colon, password = path.read_text(encoding="utf-8").strip().partition(":")
-    if not (user and colon and password):
-        raise ValueError(f"{path}: must contain user:password")
-    return user, password
 
 
 def main() -> int:

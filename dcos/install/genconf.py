@@ -3,13 +3,15 @@
     serve/dcos_install.sh                                       carries the checksums of all that follows
     serve/bootstrap/<id>.bootstrap.tar.xz, .sha256, bootstrap.latest
     serve/packages/dcos-config/dcos-config--setup_<id>.tar.xz   arguments and scripts, for every node
-    serve/packages/dcos-secrets/dcos-secrets--setup_<id>.tar.xz only masters fetch it: serve it on a network you trust
+    serve/packages/dcos-secrets/dcos-secrets--setup_<id>.tar.xz for masters: serve on a network you trust
+    serve/packages/dcos-secrets/dcos-secrets-agent--setup_<id>.tar.xz  for agents
     serve/cluster-package-list, serve/os-packages.<role>
 Beside them ``genconf/secrets.json`` (0600) keeps what was made at random, so that a second run makes the same archives.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -19,7 +21,7 @@ import secrets
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,9 @@ from dcos.install import assets, bundle
 from dcos.install.prereqs import ROLES, packages
 from dcos.install.settings import resolve
 from dcos.install.tree import Release, Secrets
+from dcos.registry import NodeRole
 from dcos.runtime.files import write_if_changed
+from dcos.wire import jwt
 
 MASKED = "**HIDDEN**"
 
@@ -96,15 +100,20 @@ def masked(user: Mapping[str, Any], secret: frozenset[str]) -> str:
 
 
 def kept_secrets(path: Path) -> dict[str, str]:
-    """The cluster's random values, made at the first run."""
-    if path.exists():
-        known: dict[str, str] = json.loads(path.read_text())
-        return known
-    made = {"zookeeper_user": "dcos_bouncer", "zookeeper_password": secrets.token_urlsafe(32)}
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        json.dump(made, handle)
-    return made
+    """The cluster's random values, each made at the first run that needs it."""
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if "zookeeper_password" not in known:
+        known |= {"zookeeper_user": "dcos_bouncer", "zookeeper_password": secrets.token_urlsafe(32)}
+    if "secrets_key" not in known:
+        known |= {
+            "secrets_zookeeper_password": secrets.token_urlsafe(32),
+            "secrets_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+        }
+    if "agent_private_key" not in known:
+        key = jwt.generate_key()
+        known |= {"agent_private_key": jwt.private_pem(key), "agent_public_key": jwt.public_pem(key.public_key())}
+    write_if_changed(path, json.dumps(known), mode=0o600)
+    return known
 
 
 def configure(config: Path, out: Path, *, version: str, bundle_id: str) -> Served:
@@ -153,11 +162,14 @@ def generate(
     bundle_name = f"bootstrap/{built.id}.bootstrap.tar.xz"
     config_name = f"packages/dcos-config/{release.config_package}.tar.xz"
     secrets_name = f"packages/dcos-secrets/dcos-secrets--setup_{config_id}.tar.xz"
+    agents_name = f"packages/dcos-secrets/dcos-secrets-agent--setup_{config_id}.tar.xz"
     _place(built.path, serve / bundle_name)
     config_raw = archive(served.files)
-    secrets_raw = archive({"secrets.json": (json.dumps(served.private), 0o600)})
+    secrets_raw = archive({"secrets.json": (_known_to(NodeRole.MASTER, served), 0o600)})
+    agents_raw = archive({"secrets.json": (_known_to(NodeRole.AGENT, served), 0o600)})
     write_if_changed(serve / config_name, config_raw)
     write_if_changed(serve / secrets_name, secrets_raw, mode=0o600)
+    write_if_changed(serve / agents_name, agents_raw, mode=0o600)
     write_if_changed(serve / f"bootstrap/{built.id}.sha256", f"{built.sha256}  {Path(bundle_name).name}\n")
     write_if_changed(serve / "bootstrap/bootstrap.latest", f"{built.id}\n")
     write_if_changed(serve / "cluster-package-list", json.dumps([release.package, release.config_package]) + "\n")
@@ -171,6 +183,8 @@ def generate(
         "config_sha256": hashlib.sha256(config_raw).hexdigest(),
         "secrets": secrets_name,
         "secrets_sha256": hashlib.sha256(secrets_raw).hexdigest(),
+        "agent_secrets": agents_name,
+        "agent_secrets_sha256": hashlib.sha256(agents_raw).hexdigest(),
         "version": built.version,
         **{f"packages_{role}": " ".join(packages(frozenset({role}))) for role in ROLES},
     }
@@ -187,6 +201,12 @@ def generate(
             if keep not in path.name and path.name != "bootstrap.latest":
                 path.unlink()
     return served
+
+
+def _known_to(role: NodeRole, served: Served) -> str:
+    """The secrets of nodes of ``role``, as their archive has them."""
+    known = asdict(served.secrets.of(role))
+    return json.dumps({name: value for name, value in known.items() if value})
 
 
 def _place(source: Path, target: Path) -> None:

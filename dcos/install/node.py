@@ -2,7 +2,7 @@
 
     python3 -I -m dcos.install.node --staging DIR [--preflight-only] [--disable-preflight] [--no-start] ROLE
 
-``DIR`` lies below ``/opt/mesosphere`` and holds ``tree/packages/<package>`` and ``config/`` (and on masters ``secrets/``).
+``DIR`` lies below ``/opt/mesosphere`` and holds ``tree/packages/<package>`` and ``config/`` and ``secrets/``, a role's own.
 Exit codes: 0 installed, or was installed already; 1 preflight failed or the installation was taken back; 2 wrong call.
 """
 
@@ -28,7 +28,7 @@ def read_input(role: NodeRole, package: Path, config: Path, secrets: Path | None
     """All an installation depends on, from the unpacked archives."""
     release: dict[str, Any] = json.loads((config / "release.json").read_text())
     kept: dict[str, str] = {}
-    if role is NodeRole.MASTER and secrets is not None and (secrets / "secrets.json").exists():
+    if secrets is not None and (secrets / "secrets.json").exists():
         kept = json.loads((secrets / "secrets.json").read_text())
     units = package / "share/dcos/units"
     return Input(
@@ -38,7 +38,7 @@ def read_input(role: NodeRole, package: Path, config: Path, secrets: Path | None
         user_config=(config / "user.config.yaml").read_text(),
         templates={path.name: path.read_text() for path in units.iterdir()},
         scripts=tuple(sorted(path.name for path in (package / "bin").iterdir())),
-        secrets=Secrets(**kept),
+        secrets=Secrets(**kept).of(role),
     )
 
 

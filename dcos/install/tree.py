@@ -1,14 +1,14 @@
 """Everything an installation puts on a node, as data: files, links, folders, users. Pure: ``apply.py`` makes it real.
 
 Generated files are a package of their own, ``dcos-config--setup_<id>``, linked from ``/opt/mesosphere/etc`` as upstream does.
-What only masters may know is in ``Secrets`` and never reaches another role.
+What only some nodes may know is in ``Secrets``; ``Secrets.of`` keeps it from the others.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dcos.install import envfile, networks, units
@@ -17,6 +17,11 @@ from dcos.registry import NodeRole, Service, services_on
 
 BOUNCER_CREDENTIALS = "bouncer-zookeeper-credentials"
 BOOTSTRAP_USER = "bouncer-bootstrap-user.json"
+BOOTSTRAP_ACCOUNTS = "bouncer-service-accounts.json"
+SECRETS_CREDENTIALS = "secrets-zookeeper-credentials"
+SECRETS_KEY = "secrets-key"
+AGENT_CREDENTIAL = "mesos-agent-service-account.json"
+AGENT_ACCOUNT = "dcos_mesos_agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,25 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Known to masters only."""
+    """What nobody but the named may know. A master is never told an agent's key, an agent nothing but that."""
 
     superuser_username: str = ""
     superuser_password_hash: str = ""
     zookeeper_user: str = ""
     zookeeper_password: str = ""
+    secrets_zookeeper_password: str = ""
+    """Of the user ``dcos_secrets``."""
+    secrets_key: str = ""
+    """Seals secrets: 32 bytes in base64."""
+    agent_public_key: str = ""
+    """Of the service account by which agents read secrets."""
+    agent_private_key: str = ""
+
+    def of(self, role: NodeRole) -> Secrets:
+        """Those that nodes of ``role`` may know."""
+        if role is NodeRole.MASTER:
+            return replace(self, agent_private_key="")
+        return Secrets(agent_private_key=self.agent_private_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +168,11 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
         ("master_count", given.arguments["num_masters"] + "\n", 0o644, "root"),
         ("dns_search_config", envfile.render({"SEARCH": given.arguments["dns_search"]}), 0o644, "root"),
     ]
+    secrets = given.secrets.of(given.role)
     if given.role is NodeRole.MASTER:
-        files += _master_secrets(given.secrets)
+        files += _master_secrets(secrets)
     else:
+        files += _agent_secrets(secrets)
         files += [
             (name, _json(network), 0o644, "root") for name, network in networks.of_agents(given.arguments).items()
         ]
@@ -168,7 +188,31 @@ def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
     if secrets.zookeeper_user:
         text = f"{secrets.zookeeper_user}:{secrets.zookeeper_password}\n"
         files.append((BOUNCER_CREDENTIALS, text, 0o600, owner))
+    if secrets.agent_public_key:
+        account = {
+            "uid": AGENT_ACCOUNT,
+            "description": "Agents, which read secrets for their tasks",
+            "public_key": secrets.agent_public_key,
+            "permissions": [{"rid": "dcos:secrets:default", "action": "read"}],
+        }
+        files.append((BOOTSTRAP_ACCOUNTS, _json([account]), 0o600, owner))
+    if secrets.secrets_key:
+        text = f"dcos_secrets:{secrets.secrets_zookeeper_password}\n"
+        files.append((SECRETS_CREDENTIALS, text, 0o600, "dcos_secrets"))
+        files.append((SECRETS_KEY, f"{secrets.secrets_key}\n", 0o600, "dcos_secrets"))
     return files
+
+
+def _agent_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
+    if not secrets.agent_private_key:
+        return []
+    credential = {
+        "scheme": "RS256",
+        "uid": AGENT_ACCOUNT,
+        "private_key": secrets.agent_private_key,
+        "login_endpoint": "https://leader.mesos/acs/api/v1/auth/login",
+    }
+    return [(AGENT_CREDENTIAL, _json(credential), 0o600, "root")]
 
 
 def version_info(release: Release, arguments: Mapping[str, str]) -> dict[str, str]:

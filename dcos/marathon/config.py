@@ -19,7 +19,7 @@ from dcos.runtime.settings import (
 )
 
 FEATURES = frozenset({"vips", "task_killing", "gpu_resources", "external_volumes", "secrets", "maintenance_mode"})
-SUPPORTED_FEATURES = frozenset({"vips", "task_killing", "gpu_resources", "external_volumes"})
+SUPPORTED_FEATURES = frozenset({"vips", "task_killing", "gpu_resources", "external_volumes", "secrets"})
 
 
 def _readable(text: str) -> Path:

@@ -9,7 +9,7 @@ from dcos import registry
 from dcos.runtime.settings import REQUIRED, features, milliseconds, one_of, port, setting, whole_seconds
 
 FEATURES = frozenset({"secrets", "gpu_resources"})
-SUPPORTED_FEATURES = frozenset({"gpu_resources"})
+SUPPORTED_FEATURES = frozenset({"secrets", "gpu_resources"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,8 @@ def covering(rid: str) -> Iterator[str]:
         if rid[place] == ":":
             yield rid[:place]
         elif rid[place] == "/":
-            # the root of paths is ":/", and "/a/" means the same as "/a"
+            # the root of paths is ":/", and "/a/" and "/a/*" mean the same as "/a"
             yield rid[: place + 1]
+            yield rid[: place + 1] + "*"
             if rid[place - 1] != ":":
                 yield rid[:place]

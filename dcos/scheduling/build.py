@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dcos.model import marathon as nouns
 from dcos.model.marathon import MARATHON_CHECKS, App, CheckProtocol, EngineType, EnvSecret, NetworkMode
 from dcos.model.resources import Resources
+from dcos.model.secret_paths import SPACE_LABEL
 from dcos.model.v1 import types as v1
 from dcos.scheduling import environment, external, ids
 from dcos.scheduling.match import Match, Place
@@ -47,7 +48,7 @@ def task_info(
         health_check=health_check(app, match.host_ports),
         check=check_info(app, match.host_ports),
         kill_policy=kill_policy(app.task_kill_grace_period_seconds),
-        labels=labels_info(app.labels) or v1.Labels(),
+        labels=labels_info(spaced(app.labels, app.id, app.secrets)) or v1.Labels(),
         discovery=v1.DiscoveryInfo(
             visibility=v1.DiscoveryInfoVisibility.FRAMEWORK,
             name=name,
@@ -111,6 +112,11 @@ def environment_info(
         else:
             made.append(v1.EnvironmentVariable(name=name, value=given))
     return v1.Environment(variables=tuple(made))
+
+
+def spaced(labels: Mapping[str, str], path: str, secrets: Mapping[str, nouns.SecretSource]) -> dict[str, str]:
+    """``labels`` with the path by which the agent knows what the task may read; who has secrets cannot choose another."""
+    return {**labels, SPACE_LABEL: path} if secrets else dict(labels)
 
 
 def secret_reference(source: str) -> v1.Secret:

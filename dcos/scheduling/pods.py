@@ -157,7 +157,7 @@ def _task(
         health_check=_health_check(container, ports),
         check=_check_info(container.check, ports),
         kill_policy=build.kill_policy(lifecycle.kill_grace_period_seconds if lifecycle is not None else None),
-        labels=build.labels_info(container.labels),
+        labels=build.labels_info(build.spaced(container.labels, pod.id, pod.secrets)),
         discovery=v1.DiscoveryInfo(
             visibility=v1.DiscoveryInfoVisibility.FRAMEWORK,
             name=ids.discovery_name(pod.id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dcos.store.base import check_path
 
@@ -58,3 +59,11 @@ def parse_hosts(text: str) -> tuple[str, ...]:
             raise ValueError(f"{server!r}: port must be 1 to 65535")
         hosts.append(f"{host}:{int(port)}")
     return tuple(hosts)
+
+
+def credentials_in(path: Path) -> tuple[str, str]:
+    """Of a file with ``user:password``.   Errors: ValueError (without what is in the file), OSError."""
+    user, colon, password = path.read_text(encoding="utf-8").strip().partition(":")
+    if not (user and colon and password):
+        raise ValueError(f"{path}: must contain user:password")
+    return user, password

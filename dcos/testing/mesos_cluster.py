@@ -29,13 +29,16 @@ class Process:
     module: str
     flags: list[str]
     log: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    """Beside this process's own."""
     child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         code = f"import sys; from {self.module}.service import main; sys.exit(main())"
         with self.log.open("ab") as out:
             words = [sys.executable, "-c", code, *self.flags]
-            self.child = subprocess.Popen(words, stdout=out, stderr=out, start_new_session=True)
+            environ = {**os.environ, **self.environ}
+            self.child = subprocess.Popen(words, env=environ, stdout=out, stderr=out, start_new_session=True)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         if self.child is not None and self.child.poll() is None:
@@ -53,8 +56,8 @@ class MesosCluster:
     agent_port: int = field(default_factory=free_port)
     processes: dict[str, Process] = field(default_factory=dict)
 
-    def add(self, name: str, module: str, *flags: str) -> Process:
-        self.processes[name] = made = Process(module, list(flags), self.folder / f"{name}.log")
+    def add(self, name: str, module: str, *flags: str, environ: dict[str, str] | None = None) -> Process:
+        self.processes[name] = made = Process(module, list(flags), self.folder / f"{name}.log", environ or {})
         made.start()
         return made
 

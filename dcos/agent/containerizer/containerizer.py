@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.agent.containerizer import sandbox_path, shared_ipc, terminal
+from dcos.agent.containerizer import sandbox_path, secret_references, shared_ipc, terminal
 from dcos.agent.containerizer.base import (
     Backend,
     ContainerError,
@@ -80,6 +80,7 @@ class Containerizer:
         rules: PrivilegeRules,
         gids: VolumeGids | None = None,
         sources: VolumeSources | None = None,
+        secrets: secret_references.Store | None = None,
         log: Logger,
     ) -> None:
         self._work = work
@@ -90,6 +91,7 @@ class Containerizer:
         self._networks = networks
         self.gids = gids
         self._sources = sources or VolumeSources()
+        self._secrets = secrets
         self._launchers = launchers
         self._launcher = launcher
         self._backends: dict[str, Backend] = {host.name: host}
@@ -130,6 +132,8 @@ class Containerizer:
         docker = in_docker(plan.container)
         if docker and plan.nested:
             raise LaunchError("a task of a group cannot be a docker container")
+        with self.pending.during("environment_secret", "resolve", plan.container_id):
+            plan = await secret_references.filled(plan, self._secrets)
         image = plan.container.mesos.image if plan.container is not None and plan.container.mesos is not None else None
         image_environment: dict[str, str] = {}
         if image is not None:

@@ -22,7 +22,7 @@ from dcos.agent.core.events import (
 from dcos.agent.core.executor_life import Life, Standing
 from dcos.agent.core.exits import Exit, Verdict
 from dcos.agent.core.groups import exited, limits_of_all
-from dcos.agent.core.memory import id_of
+from dcos.agent.core.memory import id_of, space_of
 from dcos.agent.core.operation_events import LinkVolumes
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase
 from dcos.agent.core.states import lost_state
@@ -143,6 +143,7 @@ class CustomLaunch(CustomEnding):
             user=user or None,
             container=info.container,
             executor=True,
+            space=space_of(info.labels),
             resources=info.resources + tuple(one for run in executor.tasks.values() for one in run.info.resources),
         )
 

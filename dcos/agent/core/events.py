@@ -333,6 +333,8 @@ class Plan:
     """The run whose control group it shares; empty: it has one of its own."""
     group_ipc: bool = False
     """It is started in the IPC and with the /dev/shm of its group."""
+    space: str = ""
+    """The path that says which secrets it may read, as its scheduler told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from dcos.agent.core.events import (
 from dcos.agent.core.executors import OVERHEAD, command_executor, limits_of
 from dcos.agent.core.exits import Verdict
 from dcos.agent.core.groups import exited, shares
-from dcos.agent.core.memory import has_image, id_of, in_docker
+from dcos.agent.core.memory import has_image, id_of, in_docker, space_of
 from dcos.agent.core.state import (
     ExecutorKind,
     ExecutorRun,
@@ -222,6 +222,7 @@ class Launching(Draining):
                     executor_user=framework.info.user if nested else None,
                     executor_container=executor.info.container if nested else None,
                     group=executor.run_id if shares(executor, run.info) else "",
+                    space=space_of(run.info.labels),
                 )
             )
         )

@@ -24,10 +24,12 @@ from dcos.agent.core.state import (
 from dcos.agent.core.updates import UpdateStream
 from dcos.model.acls import EVERYTHING, Acls
 from dcos.model.resources import EMPTY, Resources
+from dcos.model.secret_paths import SPACE_LABEL
 from dcos.model.v1.types import (
     ContainerInfo,
     ContainerInfoType,
     FrameworkInfo,
+    Labels,
     TaskInfo,
 )
 from dcos.wire.agent_link import AgentFramework
@@ -180,6 +182,11 @@ def in_docker(container: ContainerInfo | None) -> bool:
 def has_image(container: ContainerInfo | None) -> bool:
     """Whether an image is asked for, of the mesos containerizer."""
     return container is not None and container.mesos is not None and container.mesos.image is not None
+
+
+def space_of(labels: Labels | None) -> str:
+    """The path by which secrets are told apart; empty: none was said."""
+    return next((one.value or "" for one in labels.labels if one.key == SPACE_LABEL), "") if labels is not None else ""
 
 
 def id_of(framework: FrameworkInfo) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 JSON: Final = "application/json"
+BYTES: Final = "application/octet-stream"
 _MAX_REDIRECTS: Final = 5
 
 
@@ -184,8 +185,8 @@ class Transport:
         sent = {"User-Agent": self._user_agent, "Accept": JSON}
         raw = None
         if body is not None:
-            raw = json.dumps(body).encode()
-            sent["Content-Type"] = JSON
+            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent["Content-Type"] = BYTES if isinstance(body, bytes) else JSON
         if self.token and authenticated:
             sent["Authorization"] = f"token={self.token}"
         sent |= headers or {}

@@ -39,6 +39,11 @@ from dcos.registry import NodeRole
 
 SHIFT = 10000
 
+_AGENT: Mapping[str, str] = {
+    "MESOS_LAUNCHER": "posix",
+    "MESOS_RUNTIME_DIR": "{root}/var/run/mesos",
+    "MESOS_SECRETS_URL": "https://leader.mesos:10443",
+}
 # Variables that differ from production, over the node's own values: {ip}, {root}, {number}.
 CHANGES: Mapping[str, Mapping[str, str]] = {
     "dcos-marathon": {"MARATHON_HTTP_ADDRESS": "{ip}", "MARATHON_HOSTNAME": "{ip}"},
@@ -48,8 +53,9 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "COSMOS_IP": "{ip}",
         "COSMOS_ADMIN_ROUTER_URI": "http://{ip}:10080",
     },
-    "dcos-mesos-slave": {"MESOS_LAUNCHER": "posix", "MESOS_RUNTIME_DIR": "{root}/var/run/mesos"},
-    "dcos-mesos-slave-public": {"MESOS_LAUNCHER": "posix", "MESOS_RUNTIME_DIR": "{root}/var/run/mesos"},
+    "dcos-mesos-slave": _AGENT,
+    "dcos-mesos-slave-public": _AGENT,
+    "dcos-secrets": {"SECRETS_IP": "{ip}", "SECRETS_BOUNCER": "http://{ip}:8101"},
     "dcos-net": {
         "DCOS_NET_MANAGE_NETWORK": "false",
         "DCOS_NET_DNS_BIND": "{ip}:10053",
@@ -61,7 +67,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "ADMINROUTER_HTTP_PORT": "10080",
         "ADMINROUTER_HTTPS_PORT": "10443",
         "ADMINROUTER_WORKERS": "1",
-        "ADMINROUTER_UPSTREAMS": "dcos-bouncer={ip}:8101,dcos-cosmos={ip}:7070,dcos-net={ip}:62080",
+        "ADMINROUTER_UPSTREAMS": "dcos-bouncer={ip}:8101,dcos-secrets={ip}:1337,dcos-cosmos={ip}:7070,dcos-net={ip}:62080",
     },
     "dcos-adminrouter-agent": {"ADMINROUTER_IP": "{ip}", "ADMINROUTER_WORKERS": "1"},
 }

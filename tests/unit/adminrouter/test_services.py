@@ -10,7 +10,7 @@ import pytest
 from dcos.adminrouter.core import services, targets
 from dcos.adminrouter.core.services import Apps, AppTarget, AskDns, Cluster, Found, Framework, LeaderOf
 from dcos.adminrouter.core.targets import Refusal, Target
-from dcos.adminrouter.core.tokens import token_in
+from dcos.wire.authorization import token_in
 
 
 def _app(name: object = "web", **changes: Any) -> dict[str, Any]:

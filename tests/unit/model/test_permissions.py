@@ -17,6 +17,7 @@ _APP = "dcos:service:marathon:marathon:services:/dev/db"
         pytest.param("dcos:mes", "dcos:mesos", False, id="part of a word"),
         pytest.param("dcos:service:marathon:marathon:services:/dev", _APP, True, id="group"),
         pytest.param("dcos:service:marathon:marathon:services:/dev/", _APP, True, id="group with slash"),
+        pytest.param("dcos:service:marathon:marathon:services:/dev/*", _APP, True, id="group with star"),
         pytest.param("dcos:service:marathon:marathon:services:/de", _APP, False, id="part of a group"),
         pytest.param("dcos:service:marathon:marathon:services:/", _APP, True, id="root"),
         pytest.param("dcos:service:marathon:marathon:services", _APP, True, id="all"),

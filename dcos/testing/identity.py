@@ -1,0 +1,112 @@
+"""A front door with identity and secrets before a ``MesosCluster``: bouncer, secret store and Admin Router as processes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import argon2
+
+from dcos.testing import zookeeper
+from dcos.testing.cluster import Answer, http
+from dcos.testing.mesos_cluster import MesosCluster
+from dcos.testing.ports import free_port
+from dcos.wire import jwt
+
+ADMIN, PASSWORD = "admin", "open sesame"
+AGENT_ACCOUNT = "dcos_mesos_agent"
+
+
+def why_not() -> str | None:
+    """Why such a cluster cannot run here."""
+    if shutil.which("nginx") is None:
+        return "no nginx on PATH (nginx-light)"
+    return zookeeper.why_not()
+
+
+@dataclass
+class GuardedCluster(MesosCluster):
+    """``folder`` has to be passable for nginx's user."""
+
+    ports: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    agent_key: Any = field(default_factory=jwt.generate_key)
+
+    def port(self, name: str) -> int:
+        return self.ports.setdefault(name, free_port())
+
+    @property
+    def etc(self) -> Path:
+        return self.folder / "opt/mesosphere/etc"
+
+    def start_identity(self, *router_flags: str) -> None:
+        """Bouncer with a first superuser and the agents' account, the secret store, and the front door before all."""
+        metadata = self.folder / "opt/mesosphere/active/dcos-metadata/etc"
+        for made in (self.etc, metadata, self.folder / "var/lib/dcos"):
+            made.mkdir(parents=True, exist_ok=True)
+        (self.etc / "dcos-version.json").write_text('{"version": "3.0.0"}')
+        (self.folder / "var/lib/dcos/cluster-id").write_text("the-id\n")
+        hashed = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+        account = {
+            "uid": AGENT_ACCOUNT,
+            "public_key": jwt.public_pem(self.agent_key.public_key()),
+            "permissions": [{"rid": "dcos:secrets:default", "action": "read"}],
+        }
+        credential = {
+            "scheme": "RS256",
+            "uid": AGENT_ACCOUNT,
+            "private_key": jwt.private_pem(self.agent_key),
+            "login_endpoint": f"https://leader.mesos:{self.port('router-tls')}/acs/api/v1/auth/login",
+        }
+        self._private("bouncer-bootstrap-user.json", json.dumps({"uid": ADMIN, "password_hash": hashed}))
+        self._private("bouncer-service-accounts.json", json.dumps([account]))
+        self._private("agent-account.json", json.dumps(credential))
+        self._private("bouncer-zookeeper", "dcos_bouncer:one\n")
+        self._private("secrets-zookeeper", "dcos_secrets:two\n")
+        self._private("secrets-key", base64.b64encode(os.urandom(32)).decode() + "\n")
+        environ = {"DCOS_ROOT": str(self.folder)}
+        zk = self.zookeeper.url
+        self.add(
+            "bouncer", "dcos.iam", f"--zk={zk}/dcos/iam", f"--port={self.port('bouncer')}",
+            f"--zk_credentials_file={self.etc / 'bouncer-zookeeper'}", environ=environ,
+        )  # fmt: skip
+        self.add(
+            "secrets", "dcos.secrets", f"--zk={zk}/dcos-secrets", f"--port={self.port('secrets')}",
+            f"--zk_credentials_file={self.etc / 'secrets-zookeeper'}", f"--key_file={self.etc / 'secrets-key'}",
+            f"--bouncer=http://127.0.0.1:{self.port('bouncer')}", environ=environ,
+        )  # fmt: skip
+        names = ("bouncer", "secrets", "marathon", "metronome")
+        upstreams = ",".join(f"dcos-{name}=127.0.0.1:{self.port(name)}" for name in names)
+        self.add(
+            "router", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={zk}/mesos",
+            f"--http_port={self.port('router')}", f"--https_port={self.port('router-tls')}",
+            f"--upstreams={upstreams}", "--cache_first_poll_delay=0.2", "--events_poll_period=1", "--access_log=off",
+            *router_flags, environ=environ,
+        )  # fmt: skip
+        self.eventually("login", lambda: self.log_in(ADMIN, PASSWORD))
+
+    def agent_flags(self) -> tuple[str, ...]:
+        """With which an agent reads secrets."""
+        return (f"--service_account_credential={self.etc / 'agent-account.json'}",)
+
+    def _private(self, name: str, text: str) -> None:
+        (self.etc / name).write_text(text)
+        (self.etc / name).chmod(0o600)
+
+    def log_in(self, uid: str, password: str) -> str:
+        """A token, kept for ``through``.   Errors: OSError."""
+        reply = self.through("POST", "/acs/api/v1/auth/login", {"uid": uid, "password": password}, uid=None)
+        if reply.status != 200:
+            raise OSError(f"login: {reply.status} {reply.text}")
+        self.tokens[uid] = str(reply.json()["token"])
+        return self.tokens[uid]
+
+    def through(self, method: str, path: str, body: Any = None, *, uid: str | None = ADMIN) -> Answer:
+        """One request at the front door, as somebody who logged in."""
+        token = self.tokens[uid] if uid is not None else None
+        return http(f"http://127.0.0.1:{self.port('router')}{path}", token=token, method=method, body=body)
