@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import msgspec
@@ -68,6 +68,8 @@ class Cluster:
         """Revision of the newest copy."""
         self._touched: set[TaskKey] | None = None
         """Tasks that changed since; None: more than tasks did."""
+        self._frozen: tuple[Mapping[str, ClusterAgent], Mapping[str, ClusterFramework]] | None = None
+        """Copies of agents and frameworks, as long as they are true."""
 
     def apply(self, event: StateEvent, leader: Leader | None = None) -> bool:
         """Take in one event (``leader``: who told it); tells whether anything changed."""
@@ -82,7 +84,7 @@ class Cluster:
 
     def _apply(self, event: StateEvent) -> bool:
         if not isinstance(event, Heartbeat | TaskSeen | TaskChanged):
-            self._touched = None
+            self._touched = self._frozen = None
         match event:
             case Heartbeat():
                 return False
@@ -135,11 +137,13 @@ class Cluster:
     @property
     def state(self) -> ClusterState:
         if self._state is None:
+            if self._frozen is None:
+                self._frozen = frozen_map(self._agents), frozen_map(self._frameworks)
             self._state = ClusterState(
                 revision=self._revision,
                 leader=self._leader,
-                agents=frozen_map(self._agents),
-                frameworks=frozen_map(self._frameworks),
+                agents=self._frozen[0],
+                frameworks=self._frozen[1],
                 tasks=frozen_map(self._tasks),
                 changed=Changed(self._told, frozenset(self._touched)) if self._touched is not None else None,
             )

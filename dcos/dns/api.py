@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from dcos.dns.core.zone import TaskRecords
+from dcos.dns.core.zone import TaskRecords, without_wildcards
 from dcos.model.cluster import ClusterState, TaskKey
 from dcos.model.zone import Srv, Zone
 from dcos.runtime import http
@@ -43,6 +43,9 @@ def application(view: View) -> web.Application:
     async def hosts(request: web.Request) -> web.Response:
         return http.json_response(host_entries(view.zone, request.match_info["host"]))
 
+    async def ports(_: web.Request) -> web.Response:
+        return web.Response(status=501, text="To be implemented...")
+
     async def services(request: web.Request) -> web.Response:
         return http.json_response(service_entries(view.zone, request.match_info["service"]))
 
@@ -56,20 +59,22 @@ def application(view: View) -> web.Application:
     app.router.add_get("/v1/version", version)
     app.router.add_get("/v1/config", config)
     app.router.add_get("/v1/hosts/{host}", hosts)
+    app.router.add_get("/v1/hosts/{host}/ports", ports)
     app.router.add_get("/v1/services/{service}", services)
-    app.router.add_get("/v1/enumerate", enumerate_all)
-    app.router.add_get("/v1/axfr", axfr)
+    if view.settings["EnumerationOn"]:
+        app.router.add_get("/v1/enumerate", enumerate_all)
+        app.router.add_get("/v1/axfr", axfr)
     return app
 
 
 def host_entries(zone: Zone, host: str) -> list[dict[str, str]]:
-    name = host.rstrip(".").lower()
+    name = without_wildcards(host.rstrip(".").lower())
     ips = (*zone.a.get(name, ()), *zone.aaaa.get(name, ()))
     return [{"host": name + ".", "ip": ip} for ip in ips] or [{"host": "", "ip": ""}]
 
 
 def service_entries(zone: Zone, service: str) -> list[dict[str, str]]:
-    name = service.rstrip(".").lower()
+    name = without_wildcards(service.rstrip(".").lower())
     found = [
         {"service": name + ".", "host": srv.target + ".", "ip": ip, "port": str(srv.port)}
         for srv in zone.srv.get(name, ())

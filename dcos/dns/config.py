@@ -14,12 +14,27 @@ from typing import Any
 
 from dcos.dns.core.zone import IP_SOURCES
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
+from dcos.runtime.dns import Server, parse_server
+from dcos.runtime.settings import boolean as parse_bool
 from dcos.runtime.settings import comma_list, one_of, setting
 from dcos.runtime.settings import port as parse_port
+from dcos.wire.dns import name_bytes
+from dcos.wire.errors import WireError
 
 PREFIX = "MESOS_DNS_"
 IGNORED_KEYS = frozenset(
-    {"dnson", "recurseon", "zkdetectiontimeout", "statetimeoutseconds", "settruncatebit", "soaserial"}
+    {
+        "zkdetectiontimeout",  # without a leader the last names stay: that is better than to end
+        "statetimeoutseconds",  # the event stream tells of its own life
+        "soaserial",
+        "cacertfile",
+        "certfile",
+        "keyfile",
+        "iamconfigfile",
+        "email",  # of the first versions: SOARname
+        "mname",  # and SOAMname
+        "file",
+    }
 )
 """Keys of upstream's file that change nothing here."""
 
@@ -55,9 +70,43 @@ def _sources(text: str) -> tuple[str, ...]:
 
 def _domain(text: str) -> str:
     name = text.strip(".").lower()
+    try:
+        name_bytes(name)
+    except WireError:
+        name = ""
     if not name:
         raise ValueError("must be a domain name")
     return name
+
+
+def _servers(text: str) -> tuple[Server, ...]:
+    """``address[:port],...``"""
+    try:
+        return tuple(parse_server(part) for part in comma_list(text))
+    except OSError:
+        raise ValueError("must be a list of address or address:port") from None
+
+
+def _zone_servers(text: str) -> tuple[tuple[str, tuple[Server, ...]], ...]:
+    """The zone that is longest first."""
+    values = json.loads(text)
+    if not isinstance(values, dict) or not all(isinstance(found, list) and found for found in values.values()):
+        raise ValueError("must be a JSON map of zone to a list of servers")
+    zones = [(_domain(zone), _servers(",".join(map(str, found)))) for zone, found in values.items()]
+    return tuple(sorted(zones, key=lambda one: -len(one[0])))
+
+
+def _no_https(text: str) -> bool:
+    if parse_bool(text):
+        raise ValueError("masters are asked by HTTP")
+    return False
+
+
+def _weight(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 65536:
+        raise ValueError("must be from 0 to 65535")
+    return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +131,14 @@ class Config:
         None, "Program that prints this node's address.", environ="MESOS_IP_DISCOVERY_COMMAND"
     )
     listener: str = setting("", "Address to answer on; empty: this node's address; 0.0.0.0: all.")
+    httplistener: str = setting("", "Address of the HTTP API; empty: the listener's.")
+    dnson: bool = setting(True, "Answer DNS questions.")
     port: int = setting(61053, "DNS port, UDP and TCP.", parse=parse_port, flags=("dns_port",))
     httpon: bool = setting(True, "Serve the HTTP API.")
     httpport: int = setting(8123, "Port of the HTTP API.", parse=parse_port, flags=("http_port",))
+    enumerationon: bool = setting(True, "Serve /v1/enumerate and /v1/axfr.")
     domain: str = setting("mesos", "Domain of all names.", parse=_domain)
+    healthaware: bool = setting(True, "Name tasks known to be unhealthy only where there are no others of that name.")
     ttl: int = setting(60, "Time to live of records, seconds.")
     refreshseconds: int = setting(
         30, "How often a master without an event stream is asked, seconds; with one, changes come at once."
@@ -93,8 +146,25 @@ class Config:
     ipsources: tuple[str, ...] = setting(
         ("host", "netinfo"), "Where a task's address comes from: the first that knows one.", parse=_sources
     )
-    externalon: bool = setting(False, "Forward names of other domains to resolvers; else they are refused.")
-    resolvers: tuple[str, ...] = setting((), "Servers for names of other domains, address[:port],...")
+    externalon: bool | None = setting(
+        None,
+        "Forward names of other domains to resolvers; else they are refused.",
+        parse=lambda text: parse_bool(text),
+        shown="true where there are resolvers",
+    )
+    resolvers: tuple[Server, ...] = setting(
+        (), "Servers for names of other domains, address[:port],...", parse=_servers
+    )
+    zoneresolvers: tuple[tuple[str, tuple[Server, ...]], ...] = setting(
+        (), "Zones with servers of their own, as a JSON map of zone to a list of address[:port].", parse=_zone_servers
+    )
+    recurseon: bool = setting(True, "Say that recursion is available in answers of the domain.")
+    settruncatebit: bool = setting(True, "Say so where an answer did not fit into a packet.")
+    srvrecorddefaultweight: int = setting(1, "Weight of SRV records.", parse=_weight)
+    enforcerfc952: bool = setting(False, "Labels of at most 24 characters that begin with a letter.")
+    mesoshttpson: bool = setting(
+        False, "Accepted for compatibility if false: masters are asked by HTTP.", parse=_no_https
+    )
     timeout: int = setting(5, "Seconds to wait for a resolver.")
     soamname: str = setting("ns1.mesos", "SOA: this server's name.", parse=_domain)
     soarname: str = setting("root.ns1.mesos", "SOA: the mailbox.", parse=lambda text: _domain(text.replace("@", ".")))
@@ -135,7 +205,7 @@ def _text(key: str, value: Any) -> str:
             return "true" if value else "false"
         case str() | int() | float():
             return str(value)
-        case dict() if key.lower() == "mesoscredentials":
+        case dict() if key.lower() in ("mesoscredentials", "zoneresolvers"):
             return json.dumps(value)
         case list() if all(isinstance(part, str) for part in value):
             return ",".join(value)
@@ -156,23 +226,37 @@ def file_of(argv: list[str], environ: Mapping[str, str], default: Path) -> Path 
     return default if default.exists() else None
 
 
+def forwards(config: Config) -> bool:
+    """Are names of other domains forwarded?"""
+    return bool(config.resolvers or config.zoneresolvers) if config.externalon is None else config.externalon
+
+
 def shown(config: Config) -> dict[str, Any]:
     """The settings under upstream's names, as its ``/v1/config`` gives them."""
     return {
         "Zk": config.zk,
         "Masters": [f"{host}:{number}" for host, number in config.masters],
+        "MesosAuthentication": config.mesosauthentication,
+        "MesosHTTPSOn": config.mesoshttpson,
         "RefreshSeconds": config.refreshseconds,
         "TTL": config.ttl,
         "Domain": config.domain,
         "Port": config.port,
-        "Resolvers": list(config.resolvers),
+        "Resolvers": list(map(str, config.resolvers)),
+        "ZoneResolvers": {zone: list(map(str, servers)) for zone, servers in config.zoneresolvers},
         "Timeout": config.timeout,
         "Listener": config.listener,
+        "HTTPListener": config.httplistener,
         "HttpPort": config.httpport,
         "HttpOn": config.httpon,
-        "DnsOn": True,
-        "ExternalOn": config.externalon,
-        "RecurseOn": True,
+        "DnsOn": config.dnson,
+        "ExternalOn": forwards(config),
+        "RecurseOn": config.recurseon,
+        "EnumerationOn": config.enumerationon,
+        "EnforceRFC952": config.enforcerfc952,
+        "SetTruncateBit": config.settruncatebit,
+        "SRVRecordDefaultWeight": config.srvrecorddefaultweight,
+        "HealthAware": config.healthaware,
         "IPSources": list(config.ipsources),
         "SOAMname": config.soamname + ".",
         "SOARname": config.soarname + ".",

@@ -126,3 +126,13 @@ class ClusterState:
     frameworks: Mapping[str, ClusterFramework] = field(default_factory=lambda: MappingProxyType({}))
     tasks: Mapping[TaskKey, RunningTask] = field(default_factory=lambda: MappingProxyType({}))
     changed: Changed | None = field(default=None, compare=False)
+
+    def changed_tasks(self, before: ClusterState) -> list[TaskKey]:
+        """The tasks that are not as in ``before``, gone ones included, and perhaps some that are."""
+        if self is before:
+            return []
+        if self.changed is not None and self.changed.revision == before.revision:
+            return list(self.changed.tasks)
+        known, tasks = before.tasks, self.tasks
+        changed = [key for key, task in tasks.items() if known.get(key) is not task]
+        return changed + [key for key in known if key not in tasks]

@@ -10,30 +10,38 @@ import functools
 import hashlib
 
 MAX_LABEL = 63
+MAX_LABEL_RFC952 = 24
 INDEX_LABEL = "MARATHON_APP_INSTANCE_INDEX"
 """Environment variable and label by which a task of Marathon says which of its app's instances it is."""
 _ZBASE32 = "ybndrfg8ejkmcpqxot1uwisza345h769"
+_NOT_FIRST = "-0123456789"
 _KEPT = "abcdefghijklmnopqrstuvwxyz0123456789"
 _MAPPED = {**{c: c for c in _KEPT}, **{c.upper(): c for c in _KEPT}, "-": "-", "_": "-", ".": "-"}
 
 
 @functools.lru_cache(maxsize=65536)
-def label(name: str) -> str:
-    """One DNS label made of ``name``; may be empty.
+def label(name: str, *, rfc952: bool = False) -> str:
+    """One DNS label made of ``name``; may be empty. ``rfc952``: at most 24 characters, the first one a letter.
 
-    A cut at 63 that would end in dashes skips them and goes on with what follows, as Mesos-DNS does.
+    A cut that would end in dashes skips them and goes on with what follows, as Mesos-DNS does.
     """
-    text = "".join(_MAPPED.get(char, "") for char in name).lstrip("-")
-    head = text[:MAX_LABEL].rstrip("-")
-    if len(text) > MAX_LABEL > len(head):
-        head += text[MAX_LABEL:].lstrip("-")[: MAX_LABEL - len(head)]
+    text = "".join(_MAPPED.get(char, "") for char in name).lstrip(_NOT_FIRST if rfc952 else "-")
+    longest = MAX_LABEL_RFC952 if rfc952 else MAX_LABEL
+    head = text[:longest].rstrip("-")
+    if len(text) > longest > len(head):
+        head += text[longest:].lstrip("-")[: longest - len(head)]
     return head.rstrip("-")
 
 
 @functools.lru_cache(maxsize=65536)
-def domain(name: str) -> str:
+def domain(name: str, *, rfc952: bool = False) -> str:
     """A name of one or more labels: each part between dots made a label, empty ones left out."""
-    return ".".join(part for part in map(label, name.split(".")) if part)
+    return ".".join(found for part in name.split(".") if (found := label(part, rfc952=rfc952)))
+
+
+def service(label: str) -> str:
+    """The label of a service record, with its ``_``: of 63 characters the last is cut, or nobody could ask for it."""
+    return "_" + label[: MAX_LABEL - 1].rstrip("-")
 
 
 def zbase32(data: bytes) -> str:

@@ -115,6 +115,9 @@ class Config:
     forward_zones: tuple[tuple[str, tuple[Server, ...]], ...] = setting(
         (), "Zones with servers of their own, as a JSON map.", parse=forward_zones
     )
+    dns_health_aware: bool = setting(
+        True, "Name tasks known to be unhealthy only where there are no others of that name."
+    )
     mesos_dns_port: int = setting(61053, "Where the masters' Mesos-DNS answers.", parse=parse_port)
     upstream_timeout: float = setting(5.0, "Seconds to wait for a server.")
     rest_bind: str = setting("127.0.0.1", "Address of the REST API.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dnslib
@@ -24,19 +24,19 @@ _label: Any = DNSLabel
 class Forwarder:
     """Answers questions. ``groups``: servers by ``Forward.group``."""
 
-    def __init__(self, groups: Mapping[str, Sequence[Server]], *, timeout_s: float) -> None:
+    def __init__(self, router: Router, groups: Mapping[str, Sequence[Server]], *, timeout_s: float) -> None:
         self.counts: Counter[str] = Counter()
         """Questions by what became of them: ``own``, a group's name, ``failed``, ``malformed``."""
         self._groups = dict(groups)
         self._timeout_s = timeout_s
-        self._router = Router({})
-        self._ready = dns.ReadyAnswers(self._router.ours)
-
-    def swap(self, router: Router) -> None:
         self._router = router
-        self._ready.swap(router.ours)
+        self._ready = dns.ReadyAnswers(router.ours)
 
-    def answer(self, data: bytes, peer: str, tcp: bool) -> sockets.Answer:
+    def forget(self, touched: Iterable[str]) -> None:
+        """The records of these names of our own have changed."""
+        self._ready.forget(touched)
+
+    def answer(self, data: bytes, tcp: bool) -> sockets.Answer:
         reply = self._ready.answer(data, udp=not tcp)
         if reply is not None:
             self.counts["own"] += 1

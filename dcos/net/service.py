@@ -19,7 +19,7 @@ from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
 from dcos.net.core.following import Following
-from dcos.net.core.names import Node
+from dcos.net.core.names import Names, Node
 from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
 from dcos.net.overlay import Overlay
@@ -27,7 +27,7 @@ from dcos.net.place import place_of
 from dcos.net.probes import Probes
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
-from dcos.runtime import http, links, log
+from dcos.runtime import heap, http, links, log
 from dcos.runtime.addresses import local_addresses
 from dcos.runtime.app import App, Exit
 from dcos.runtime.credentials import pair_of
@@ -44,6 +44,8 @@ DEVICE = "spartan"
 _BINDALL_EVERY_S = 30.0
 _FEW = 100
 """Changed tasks that are not worth a thread."""
+_SLICE_S = 0.002
+"""Seconds of work on names between two looks at the sockets."""
 
 
 class Net:
@@ -54,6 +56,7 @@ class Net:
         app: App[Config],
         node: Node,
         ranges: Ranges,
+        names_: Names,
         forwarder: Forwarder,
         balance: Balancer | None,
         overlay_: Overlay | None = None,
@@ -64,7 +67,7 @@ class Net:
         self.state = ClusterState()
         self.state_at = app.clock.now()
         self.vips = Vips({}, ())
-        self.zones: tuple[Zone, ...] = ()
+        self._names = names_
         self._app = app
         self._forwarder = forwarder
         self._balance = balance
@@ -101,14 +104,28 @@ class Net:
         if self._balance is not None and state.revision:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
             await self._balance.want(made.services, hosts, made.changed, made.lost)
-        zones = await asyncio.to_thread(names.zones, state, given, self.node)
-        self.vips, self._given, self.zones = found, given, zones
+        await self._name(state, given)
+        self.vips, self._given = found, given
         self.state, self.state_at = state, self._app.clock.now()
-        self._forwarder.swap(names.router(zones, [apex for apex, _ in self._app.config.forward_zones]))
         for bad in found.bad:
             if bad not in self._complained:
                 self._app.log.warning("bad_vip_label", task=bad.task_id, label=bad.label, rule=bad.rule)
         self._complained = set(found.bad)
+
+    async def _name(self, state: ClusterState, given: Addresses) -> None:
+        """Others get their turn every few milliseconds, however much has changed."""
+        clock = self._app.clock
+        until = clock.monotonic() + _SLICE_S
+        for _ in self._names.steps(state, given):
+            if clock.monotonic() >= until:
+                self._forwarder.forget(self._names.touched())
+                await asyncio.sleep(0)
+                until = clock.monotonic() + _SLICE_S
+        self._forwarder.forget(self._names.touched())
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        return self._names.zones
 
     def _with_vips(self, state: ClusterState) -> ClusterState:
         return state if self._app.config.enable_lb else ClusterState()
@@ -286,14 +303,17 @@ async def run(app: App[Config]) -> None:
     node = Node(ip=ip, public_ips=config.public_ips, masters=masters)
     if config.manage_network:
         await _prepare_network(app)
-    forwarder = Forwarder(_groups(config, masters), timeout_s=config.upstream_timeout)
+    own = Names(node, health_aware=config.dns_health_aware)
+    router = names.router(own.zones, [apex for apex, _ in config.forward_zones])
+    forwarder = Forwarder(router, _groups(config, masters), timeout_s=config.upstream_timeout)
+    heap.freeze_survivors()
     ranges = Ranges(
         min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
     )
     balance = _balancer(app, ip, ranges)
     tunnels = _overlay(config, ip, masters)
     probes = _probes(app) if balance is not None and not config.loopback_cluster else None
-    net = Net(app, node, ranges, forwarder, balance, tunnels, probes)
+    net = Net(app, node, ranges, own, forwarder, balance, tunnels, probes)
     await net.take(ClusterState())
     detect = (
         follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng)

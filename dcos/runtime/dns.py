@@ -1,7 +1,7 @@
 """DNS over sockets: serving (UDP and TCP on one address) and asking other servers.
 
-A handler gets the packet, the sender's address and whether it came by TCP. It returns the answer, None for silence, or a
-coroutine that gives either later (a forwarded question).
+A handler gets the packet and whether it came by TCP. It returns the answer, None for silence, or a coroutine that gives either
+later (a forwarded question).
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dcos.runtime.datagrams import Batch
 from dcos.runtime.log import get_logger
 from dcos.wire import dns
 
 Answer = bytes | Coroutine[Any, Any, bytes | None] | None
-Handler = Callable[[bytes, str, bool], Answer]
+Handler = Callable[[bytes, bool], Answer]
 
 _log = get_logger("dns")
 
 _BATCH = 64
-"""Packets read before other work gets its turn."""
+"""Packets read by one system call."""
+_BATCHES = 2
+"""Batches before other work gets its turn."""
+_LARGEST_QUESTION = 4096
 _MAX_WAITING = 4096
 """Questions under way at once; more get SERVFAIL."""
 _MAX_CLIENTS = 512
@@ -78,11 +82,11 @@ class _Waiting:
         self._handler = handler
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def ask(self, data: bytes, peer: str, tcp: bool) -> Answer:
+    def ask(self, data: bytes, tcp: bool) -> Answer:
         try:
-            answer = self._handler(data, peer, tcp)
+            answer = self._handler(data, tcp)
         except Exception:
-            _log.exception("answer_failed", peer=peer)
+            _log.exception("answer_failed")
             return dns.failure(data, dns.SERVFAIL)
         if answer is not None and not isinstance(answer, bytes) and len(self._tasks) >= _MAX_WAITING:
             answer.close()
@@ -120,6 +124,7 @@ class _UdpReader:
         self._socket = sock
         self._waiting = waiting
         self._wildcard = wildcard
+        self._batch = Batch(sock, _BATCH, _LARGEST_QUESTION, dns.MAX_UDP)
         if wildcard:
             sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
@@ -127,20 +132,31 @@ class _UdpReader:
         if self._wildcard:
             self._readable_wildcard()
             return
-        receive, ask = self._socket.recvfrom, self._waiting.ask
-        for _ in range(_BATCH):
+        for _ in range(_BATCHES):
             try:
-                data, peer = receive(4096)
-            except (BlockingIOError, InterruptedError):
-                return
+                packets = self._batch.receive()
             except OSError as error:
                 _log.warning("receive_failed", error=str(error))
                 return
-            answer = ask(data, peer[0], False)
+            self._answer(packets)
+            if len(packets) < _BATCH:
+                return
+
+    def _answer(self, packets: list[bytes]) -> None:
+        """Answers that are ready leave together; those that come later by themselves."""
+        batch, ask = self._batch, self._waiting.ask
+        first = n = 0
+        for n, data in enumerate(packets):
+            answer = ask(data, False)
             if isinstance(answer, bytes):
-                self._send(peer, answer)
-            elif answer is not None:
-                self._waiting.later(data, answer, functools.partial(self._send, peer))
+                batch.answer(n, answer)
+                continue
+            batch.send(first, n)
+            first = n + 1
+            if answer is not None:
+                self._waiting.later(data, answer, functools.partial(self._send, batch.sender(n)))
+        if packets:
+            batch.send(first, n + 1)
 
     def _send(self, peer: Any, reply: bytes) -> None:
         with contextlib.suppress(OSError):  # a full queue or a vanished client: as if lost on the way
@@ -148,7 +164,7 @@ class _UdpReader:
 
     def _readable_wildcard(self) -> None:
         """Bound to every address: answers leave from the address that was asked."""
-        for _ in range(_BATCH):
+        for _ in range(_BATCHES * _BATCH):
             try:
                 data, around, _, peer = self._socket.recvmsg(4096, 64)
             except (BlockingIOError, InterruptedError):
@@ -163,7 +179,7 @@ class _UdpReader:
                 with contextlib.suppress(OSError):
                     self._socket.sendmsg([reply], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, peer)
 
-            answer = self._waiting.ask(data, peer[0], False)
+            answer = self._waiting.ask(data, False)
             if isinstance(answer, bytes):
                 send(answer)
             elif answer is not None:
@@ -191,12 +207,11 @@ class _TcpClients:
             writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = str((writer.get_extra_info("peername") or ("",))[0])
         while True:
             async with asyncio.timeout(_TCP_IDLE_S):
                 size = int.from_bytes(await reader.readexactly(2), "big")
                 data = await reader.readexactly(size)
-            answer = self._waiting.ask(data, peer, True)
+            answer = self._waiting.ask(data, True)
             reply = answer if isinstance(answer, bytes) else None
             if answer is not None and reply is None:
                 got: list[bytes] = []

@@ -1,8 +1,8 @@
 """DNS packets: queries read, answers built from zones and kept ready.
 
-Theory: an answer depends on the question, the sender's EDNS and the zones, and zones are swapped whole. So a packet is built at
-the first such question and kept until the next swap, without its first two bytes (the id); the hot path is one dictionary look
-up with everything after the id as the key. Names with several addresses keep one packet a rotation.
+Theory: an answer depends on the question, the sender's EDNS and the records of a few names. So a packet is built at the first
+such question and kept, without its first two bytes (the id), until one of these names is touched; the hot path is one dictionary
+look-up with everything after the id as the key. Names with several addresses keep one packet a rotation.
 
 Source: RFC 1035, 2308 (negative answers carry the SOA), 2782 (SRV targets uncompressed), 6891 (EDNS0), 8020.
 """
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import itertools
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from dcos.model.zone import Soa, Srv, Zone
 from dcos.wire.errors import WireError
@@ -103,7 +104,7 @@ def _read_name(data: bytes, at: int) -> tuple[str, int]:
             break
         if length > 63:
             raise WireError("question.name", "compressed or bad label")
-        parts.append(data[at + 1 : at + 1 + length])
+        parts.append(data[at + 1 : at + 1 + length].replace(b".", b"\\."))  # a dot within a label separates nothing
         at += 1 + length
         if at - start > 254:
             raise WireError("question.name", "longer than 255 bytes")
@@ -177,88 +178,102 @@ def build(query: Query, find: FindZone, *, udp: bool, turn: int = 0) -> bytes | 
     zone, name = found
     limit = min(query.udp_size, MAX_UDP) if udp else MAX_TCP
     if query.edns_version > 0:
-        return _packet(query, BADVERS, [], [], [], limit)
+        return _packet(query, BADVERS, (), [], zone, limit)
     if query.flags & _OPCODE:
-        return _packet(query, NOTIMP, [], [], [], limit)
+        return _packet(query, NOTIMP, (), [], zone, limit)
     if query.qclass not in (IN, ANY):
-        return _packet(query, REFUSED, [], [], [], limit)
-    records, extra = _answer_records(zone, name, query.qtype, turn)
-    if records:
-        return _packet(query, NOERROR, records, [], extra, limit)
+        return _packet(query, REFUSED, (), [], zone, limit)
+    records = _answer_records(zone, name, query.qtype, turn)
+    first = next(records, None)
+    if first is not None:
+        return _packet(query, NOERROR, itertools.chain((first,), records), [], zone, limit)
     negative = _rr(name_bytes(zone.apex), SOA, min(zone.apex_ttl, zone.soa.minimum), _soa(zone.soa))
-    return _packet(query, NOERROR if zone.exists(name) else NXDOMAIN, [], [negative], [], limit)
+    return _packet(query, NOERROR if zone.exists(name) else NXDOMAIN, (), [negative], zone, limit)
 
 
 def turns(zone: Zone, name: str, qtype: int) -> int:
-    """In how many orders the answer is worth being given."""
+    """In how many orders the answer is worth being given; 0: there is none."""
     count = 0
     for wanted, table in ((A, zone.a), (AAAA, zone.aaaa), (SRV, zone.srv)):
         if qtype in (wanted, ANY):
             count = max(count, len(table.get(name, ())))
-    return max(1, min(count, _MAX_ROTATIONS))
+    return min(count, _MAX_ROTATIONS)
 
 
-def _answer_records(zone: Zone, name: str, qtype: int, turn: int) -> tuple[list[bytes], list[tuple[int, int, bytes]]]:
-    """Answer records, and for SRV the addresses of their targets as (index of the answer, type, data)."""
-    records: list[bytes] = []
-    extra: list[tuple[int, int, bytes]] = []
+class _Answer(NamedTuple):
+    """One answer record, and the host whose addresses belong beside it."""
+
+    raw: bytes
+    target: str = ""
+
+
+def _answer_records(zone: Zone, name: str, qtype: int, turn: int) -> Iterator[_Answer]:
+    """Made one by one: of a long list only what fits is."""
     if qtype in (A, ANY):
-        records += [_rr(_OWNER, A, zone.ttl, _ip(ip)) for ip in _rotated(zone.a.get(name, ()), turn)]
+        for ip in _rotated(zone.a.get(name, ()), turn):
+            yield _Answer(_rr(_OWNER, A, zone.ttl, _ip(ip)))
     if qtype in (AAAA, ANY):
-        records += [_rr(_OWNER, AAAA, zone.ttl, _ip(ip)) for ip in _rotated(zone.aaaa.get(name, ()), turn)]
+        for ip in _rotated(zone.aaaa.get(name, ()), turn):
+            yield _Answer(_rr(_OWNER, AAAA, zone.ttl, _ip(ip)))
     if qtype in (SRV, ANY):
         for srv in _rotated(zone.srv.get(name, ()), turn):
-            for rtype, table in ((A, zone.a), (AAAA, zone.aaaa)):
-                extra += [(len(records), rtype, _rr(b"", rtype, zone.ttl, _ip(ip))) for ip in table.get(srv.target, ())]
-            records.append(_rr(_OWNER, SRV, zone.ttl, _srv(srv)))
+            yield _Answer(_rr(_OWNER, SRV, zone.ttl, _srv(srv, zone.srv_weight)), srv.target)
     if name == zone.apex:
         if qtype in (SOA, ANY):
-            records.append(_rr(_OWNER, SOA, zone.apex_ttl, _soa(zone.soa)))
+            yield _Answer(_rr(_OWNER, SOA, zone.apex_ttl, _soa(zone.soa)))
         if qtype in (NS, ANY):
-            records.append(_rr(_OWNER, NS, zone.apex_ttl, name_bytes(zone.soa.mname)))
-    return records, extra
+            yield _Answer(_rr(_OWNER, NS, zone.apex_ttl, name_bytes(zone.soa.mname)))
+
+
+def _additional(zone: Zone, targets: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Addresses of the hosts that SRV records name; ``targets``: each with how its name is written in the packet."""
+    for target, owner in targets:
+        for rtype, table in ((A, zone.a), (AAAA, zone.aaaa)):
+            for ip in table.get(target, ()):
+                yield _rr(owner, rtype, zone.ttl, _ip(ip))
 
 
 def _rotated(items: Sequence[_I], turn: int) -> Sequence[_I]:
     at = turn % len(items) if items else 0
-    return (*items[at:], *items[:at])
+    return (*items[at:], *items[:at]) if at else items
 
 
 def _packet(
     query: Query,
     rcode: int,
-    records: list[bytes],
+    records: Iterable[_Answer],
     authority: list[bytes],
-    extra: list[tuple[int, int, bytes]],
+    zone: Zone,
     limit: int,
 ) -> bytes:
     """Put together what fits: additional records are left out first, then answers, the latter with TC."""
     opt = b"\0" + _FIXED.pack(OPT, MAX_UDP, rcode >> 4 << 24, 0) if query.edns else b""
-    room = limit - 12 - len(query.question) - len(opt)
-    kept: list[bytes] = []
-    starts: list[int] = []
     at = 12 + len(query.question)
-    for record in records:
-        if len(record) > room:
+    end = limit - len(opt)
+    kept: list[bytes] = []
+    targets: dict[str, bytes] = {}
+    truncated = False
+    for raw, target in records:
+        if at + len(raw) > end:
+            truncated = zone.truncate_bit
+            targets = {}
             break
-        starts.append(at)
-        kept.append(record)
-        room -= len(record)
-        at += len(record)
-    truncated = len(kept) < len(records)
-    below = [record for record in authority if len(record) <= room]
-    room -= sum(map(len, below))
-    added: list[bytes] = []
-    if not truncated:
-        for index, _, rest in extra:
+        if target and target not in targets:
             # the target's name lies in the SRV record: pointer (2), type, class, ttl, length (10), three numbers (6)
-            where = starts[index] + 18
-            owner = struct.pack("!H", 0xC000 | where) if where < 0x4000 else records[index][18:]
-            if len(owner) + len(rest) > room:
-                break
-            added.append(owner + rest)
-            room -= len(owner) + len(rest)
-    flags = _QR | _AA | _RA | query.flags & (_OPCODE | _RD) | (_TC if truncated else 0) | rcode & 0x0F
+            targets[target] = struct.pack("!H", 0xC000 | at + 18) if at + 18 < 0x4000 else raw[18:]
+        kept.append(raw)
+        at += len(raw)
+    below = [record for record in authority if at + len(record) <= end]
+    at += sum(map(len, below))
+    added: list[bytes] = []
+    for record in _additional(zone, targets.items()):
+        if at + len(record) > end:
+            break
+        added.append(record)
+        at += len(record)
+    flags = _QR | _AA | query.flags & (_OPCODE | _RD) | (_TC if truncated else 0) | rcode & 0x0F
+    if zone.recursion_bit:
+        flags |= _RA
     head = _HEADER.pack(query.id, flags, 1, len(kept), len(below), len(added) + (1 if opt else 0))
     return b"".join((head, query.question, *kept, *below, *added, opt))
 
@@ -272,8 +287,8 @@ def _ip(text: str) -> bytes:
     return ipaddress.ip_address(text).packed
 
 
-def _srv(srv: Srv) -> bytes:
-    return struct.pack("!HHH", 0, 0, srv.port) + name_bytes(srv.target)
+def _srv(srv: Srv, weight: int) -> bytes:
+    return struct.pack("!HHH", 0, weight, srv.port) + name_bytes(srv.target)
 
 
 def _soa(soa: Soa) -> bytes:
@@ -282,24 +297,42 @@ def _soa(soa: Soa) -> bytes:
 
 
 class ReadyAnswers:
-    """Answers for some zones, each built once. ``swap`` after the zones behind ``find`` have changed."""
+    """Answers for some zones, each built once and kept until ``forget`` names what it was made of (or ``swap``)."""
 
     def __init__(self, find: FindZone) -> None:
         self._find = find
-        self._udp: dict[bytes, list[bytes]] = {}
+        self._kept: dict[bytes, list[bytes]] = {}
+        """Answers that hold records, one a rotation, by their question without id."""
+        self._made_of: dict[str, set[bytes]] = {}
+        """Which of them hold records of a name."""
+        self._passing: dict[bytes, bytes] = {}
+        """Answers that any change may change: that there is nothing, or what the zone's apex says."""
         self._turn = 0
 
     def swap(self, find: FindZone) -> None:
+        """Everything may have changed."""
         self._find = find
-        self._udp = {}
+        self._kept, self._made_of, self._passing = {}, {}, {}
+
+    def forget(self, names: Iterable[str]) -> None:
+        """The records of these names have changed (names as ``find`` gives them), and the apex of their zone."""
+        self._passing = {}
+        made_of, kept = self._made_of, self._kept
+        for name in names:
+            for key in made_of.pop(name, ()):
+                kept.pop(key, None)
 
     def answer(self, data: bytes, *, udp: bool = True) -> bytes | None:
         """The answer to a query; None: no zone of ours (or no query at all)."""
         if udp:
-            ready = self._udp.get(data[2:])
+            key = data[2:]
+            ready = self._kept.get(key)
             if ready is not None:
-                self._turn += 1
-                return data[:2] + ready[self._turn % len(ready)]
+                self._turn = turn = self._turn + 1
+                return data[:2] + ready[turn % len(ready)]
+            passing = self._passing.get(key)
+            if passing is not None:
+                return data[:2] + passing
         return self._build(data, udp=udp)
 
     def _build(self, data: bytes, *, udp: bool) -> bytes | None:
@@ -310,12 +343,29 @@ class ReadyAnswers:
         found = self._find(query.name)
         if found is None:
             return None
+        zone, name = found
         self._turn += 1
         if not (udp and query.plain):
             return build(query, lambda _: found, udp=udp, turn=self._turn)
-        count = turns(*found, query.qtype)
+        lower = query.question[:-4].lower() + query.question[-4:]
+        if lower != query.question:  # resolvers that try many spellings must not fill the memory
+            end = 12 + len(lower)
+            reply = self.answer(data[:12] + lower + data[end:])
+            return None if reply is None else reply[:12] + query.question + reply[end:]
+        count = turns(zone, name, query.qtype)
+        if not count or name == zone.apex:
+            reply = build(query, lambda _: found, udp=True, turn=self._turn)
+            if reply is not None:
+                self._make_room()
+                self._passing[data[2:]] = reply[2:]
+            return reply
         packets = [build(query, lambda _: found, udp=True, turn=turn) for turn in range(count)]
-        if len(self._udp) >= MAX_PACKETS:
-            self._udp = {}
-        self._udp[data[2:]] = ready = [packet[2:] for packet in packets if packet is not None]
+        self._make_room()
+        self._kept[data[2:]] = ready = [packet[2:] for packet in packets if packet is not None]
+        for part in {name, *(srv.target for srv in zone.srv.get(name, ()) if query.qtype in (SRV, ANY))}:
+            self._made_of.setdefault(part, set()).add(data[2:])
         return data[:2] + ready[self._turn % len(ready)]
+
+    def _make_room(self) -> None:
+        if len(self._kept) + len(self._passing) >= MAX_PACKETS:
+            self._kept, self._made_of, self._passing = {}, {}, {}

@@ -5,13 +5,13 @@ Source: 5.2 and 5.3 of the cluster facts; dcos-net's router and its DNS listener
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dcos.model import names
-from dcos.model.cluster import ClusterState, RunningTask
-from dcos.model.zone import Soa, Zone, ZoneBuilder
+from dcos.model.cluster import ClusterState, RunningTask, TaskKey
+from dcos.model.zone import Given, Soa, Zone, ZoneBuilder
 from dcos.net.core.vips import Addresses, is_address
 
 DIRECTORY = "thisdcos.directory"
@@ -31,9 +31,54 @@ class Node:
     masters: tuple[str, ...] = ()
 
 
-def zones(state: ClusterState, given: Addresses, node: Node) -> tuple[Zone, ...]:
-    """Every zone of our own."""
-    return (_spartan(), _zk(node.masters), _localhost(), _directory(state, given, node))
+class Names:
+    """The zones of our own, followed from one state of the cluster to the next: only what changed is made again."""
+
+    def __init__(self, node: Node, *, health_aware: bool = True) -> None:
+        self._node = node
+        self._health_aware = health_aware
+        self._state = ClusterState()
+        self._given = Addresses({}, {})
+        self._directory = Zone(apex=DIRECTORY, soa=_SOA, ttl=TTL, apex_ttl=APEX_TTL)
+        self._directory.put("node", _node(node))
+        self.zones = (_spartan(), _zk(node.masters), _localhost(), self._directory)
+
+    def take(self, state: ClusterState, given: Addresses) -> set[str]:
+        """All ``steps`` at once; names that were touched."""
+        for _ in self.steps(state, given):
+            pass
+        return self.touched()
+
+    def touched(self) -> set[str]:
+        """Names whose records may have changed since the last call."""
+        return self._directory.touched()
+
+    def steps(self, state: ClusterState, given: Addresses) -> Iterator[None]:
+        """Change the zones to those of ``state`` and the addresses ``given`` to virtual IPs, one source a step."""
+        before, self._state = self._state, state
+        zone = self._directory
+        zone.put("leader", _leader(state))
+        earlier, self._given = self._given, given
+        if earlier is not given:
+            for name in {**earlier.v4, **earlier.v6, **given.v4, **given.v6}:
+                ips = (given.v4.get(name), given.v6.get(name))
+                if ips != (earlier.v4.get(name), earlier.v6.get(name)):
+                    zone.put(("vip", name), _vip(name, *ips))
+                    yield
+        moved = (before.agents, before.frameworks) != (state.agents, state.frameworks)
+        gone = (key for key in before.tasks if key not in state.tasks)
+        for key in (*state.tasks, *gone) if moved else state.changed_tasks(before):
+            zone.put(key, self._task(state, key))
+            yield
+
+    def _task(self, state: ClusterState, key: TaskKey) -> Given:
+        task = state.tasks.get(key)
+        if task is None or not task.running:
+            return Given()
+        agent, framework = state.agents.get(task.agent_id), state.frameworks.get(task.framework_id)
+        if agent is None or framework is None or not is_address(agent.ip):
+            return Given()
+        return _task(task, framework.name, agent.ip, held=self._health_aware and task.healthy is False)
 
 
 def _spartan() -> Zone:
@@ -57,25 +102,30 @@ def _localhost() -> Zone:
     return zone.zone("localhost", _SOA, ttl=TTL, apex_ttl=APEX_TTL)
 
 
-def _directory(state: ClusterState, given: Addresses, node: Node) -> Zone:
+def _node(node: Node) -> Given:
     zone = ZoneBuilder()
     zone.address(f"thisnode.{DIRECTORY}", node.ip)
     zone.addresses(f"public.thisnode.{DIRECTORY}", node.public_ips)
     zone.address(f"ns.l4lb.{DIRECTORY}", FORWARDERS[0])
+    zone.addresses(f"master.dcos.{DIRECTORY}", node.masters)
+    return zone.given()
+
+
+def _leader(state: ClusterState) -> Given:
+    zone = ZoneBuilder()
     if state.leader is not None and is_address(state.leader.ip):
         zone.address(f"leader.dcos.{DIRECTORY}", state.leader.ip)
-    zone.addresses(f"master.dcos.{DIRECTORY}", node.masters)
-    for table in (given.v4, given.v6):
-        for name, ip in table.items():
-            zone.address(f"{name}.l4lb.{DIRECTORY}", ip)
-    for task in state.tasks.values():
-        agent, framework = state.agents.get(task.agent_id), state.frameworks.get(task.framework_id)
-        if task.running and agent is not None and framework is not None and is_address(agent.ip):
-            _task(zone, task, framework.name, agent.ip)
-    return zone.zone(DIRECTORY, _SOA, ttl=TTL, apex_ttl=APEX_TTL)
+    return zone.given()
 
 
-def _task(zone: ZoneBuilder, task: RunningTask, framework: str, agent_ip: str) -> None:
+def _vip(name: str, v4: str | None, v6: str | None) -> Given:
+    zone = ZoneBuilder()
+    zone.addresses(f"{name}.l4lb.{DIRECTORY}", (ip for ip in (v4, v6) if ip))
+    return zone.given()
+
+
+def _task(task: RunningTask, framework: str, agent_ip: str, *, held: bool) -> Given:
+    zone = ZoneBuilder()
     container_ips = tuple(ip for ip in task.container_ips if is_address(ip))
     auto = (agent_ip,) if task.mapped_ports or not container_ips else container_ips
     label = names.label(task.service_name)
@@ -85,6 +135,7 @@ def _task(zone: ZoneBuilder, task: RunningTask, framework: str, agent_ip: str) -
             zone.address(f"{label}.{below}.agentip.dcos.{DIRECTORY}", agent_ip)
             zone.addresses(f"{label}.{below}.containerip.dcos.{DIRECTORY}", container_ips)
             zone.addresses(f"{label}.{below}.autoip.dcos.{DIRECTORY}", auto)
+    return zone.given(held=held)
 
 
 # ---- where a question goes -------------------------------------------------------------------------------------------

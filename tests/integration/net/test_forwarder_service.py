@@ -44,7 +44,7 @@ async def short(port: int, name: str, rtype: str = "A", *options: str) -> list[s
 async def upstream(ip: str, *, silent: bool = False, rcode: int = 0) -> AsyncIterator[int]:
     """A DNS server that gives ``ip`` for every name."""
 
-    def answer(data: bytes, peer: str, tcp: bool) -> bytes | None:
+    def answer(data: bytes, tcp: bool) -> bytes | None:
         if silent:
             return None
         reply = dnslib.DNSRecord.parse(data).reply()
@@ -151,7 +151,7 @@ async def test_names_and_vips_follow_the_master(tmp_path: Path) -> None:
 
 
 async def test_resolv_conf_asks_who_answers() -> None:
-    def answer(data: bytes, peer: str, tcp: bool) -> bytes | None:
+    def answer(data: bytes, tcp: bool) -> bytes | None:
         return dns.failure(data, dns.NOERROR)
 
     async with sockets.serve(answer, HOST, free_port()) as (_, port):

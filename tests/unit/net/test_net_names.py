@@ -42,7 +42,9 @@ def make_router(*tasks: RunningTask, framework: str = "marathon", zones: tuple[s
         frameworks={"F": ClusterFramework(id="F", name=framework)},
         tasks={("F", task.id): task for task in tasks},
     )
-    return names.router(names.zones(state, GIVEN, NODE), zones)
+    own = names.Names(NODE)
+    own.take(state, GIVEN)
+    return names.router(own.zones, zones)
 
 
 def addresses(router: names.Router, name: str) -> list[str]:
