@@ -6,12 +6,14 @@ Source: Mesos resource validation (docs/reservation.md, docs/persistent-volume.m
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 from dcos.model import values
 from dcos.model.identifiers import id_problem, role_problem
 from dcos.model.resources import DYNAMIC, UNRESERVED, reservations_of
-from dcos.model.v1.types import Resource, ValueType
+from dcos.model.v1.types import Labels, Resource, ResourceDiskInfoSourceType, ValueType
 
 
 def resources_problem(resources: Iterable[Resource]) -> str | None:
@@ -45,6 +47,17 @@ def named_problem(one: Resource) -> str | None:
     return f"Resource '{one.name}' is invalid: {problem}" if problem is not None else None
 
 
+def input_problem(value: float) -> str | None:
+    """Of an amount in a quota or an offer filter."""
+    if math.isinf(value):
+        return "Infinite values not supported"
+    if math.isnan(value):
+        return "NaN not supported"
+    if 0 < abs(value) < sys.float_info.min:
+        return "Subnormal values not supported"
+    return "Negative values not supported" if value < 0 else None
+
+
 def mixture_problem(resources: Iterable[Resource]) -> str | None:
     kinds: dict[str, bool] = {}
     for one in resources:
@@ -75,21 +88,21 @@ def syntax_problem(one: Resource) -> str | None:
     """What holds for every resource, wherever it stands."""
     if not one.name:
         return "Empty resource name"
-    return _value_problem(one) or _reservation_problem(one) or _place_problem(one)
+    return _value_problem(one) or _disk_source_problem(one) or _reservation_problem(one) or _shared_problem(one)
 
 
 def _value_problem(one: Resource) -> str | None:
     members = {ValueType.SCALAR: one.scalar, ValueType.RANGES: one.ranges, ValueType.SET: one.set}
     if one.type not in members:
-        return f"Unsupported type {one.type}"
+        return "Unsupported resource type"
     if members[one.type] is None or sum(member is not None for member in members.values()) != 1:
-        return f"Invalid {one.type.lower()} resource: exactly the member of its type must be set"
+        return f"Invalid {one.type.lower()} resource"
     if one.scalar is not None:
         value = one.scalar.value
-        if not math.isfinite(value) or value < 0:
-            return "Invalid scalar resource: value < 0 or not finite"
-        if value != 0 and values.thousandths(value) == 0:
-            return f"Value '{value}' is too small to be represented with 3 decimal digits"
+        if not math.isfinite(value):
+            return "Invalid scalar resource: value is not finite"
+        if value != 0 and values.thousandths(value) <= 0:
+            return "Invalid scalar resource: value <= 0"
     if one.ranges is not None:
         last = -1
         for pair in sorted(one.ranges.range, key=lambda pair: pair.begin):
@@ -103,37 +116,96 @@ def _value_problem(one: Resource) -> str | None:
     return None
 
 
+def _disk_source_problem(one: Resource) -> str | None:
+    if one.disk is None:
+        return None
+    if one.name != "disk":
+        return f"DiskInfo should not be set for {one.name} resource"
+    source, kinds = one.disk.source, ResourceDiskInfoSourceType
+    if source is None or source.type in (kinds.PATH, kinds.MOUNT):
+        return None
+    if source.type in (kinds.BLOCK, kinds.RAW):
+        for what, member in (("Mount", source.mount), ("Path", source.path)):
+            if member is not None:
+                return f"{what} should not be set for {source.type} disk source"
+        return None
+    return "Unsupported 'DiskInfo.Source.Type'"
+
+
 def _reservation_problem(one: Resource) -> str | None:
-    if one.reservations and (one.reservation is not None or one.role not in (None, UNRESERVED)):
-        return "'Resource.role' and 'Resource.reservation' must not be set with 'Resource.reservations'"
-    if one.reservation is not None and one.role in (None, UNRESERVED):
-        return "Role '*' cannot be dynamically reserved"
-    stack = reservations_of(one)
-    for position, entry in enumerate(stack):
-        if entry.type is None:
-            return "'Resource.ReservationInfo.type' must be set"
-        if entry.role is None:
-            return "'Resource.ReservationInfo.role' must be set"
+    return _stack_problem(one) or _both_forms_problem(one) if one.reservations else _legacy_problem(one)
+
+
+def _legacy_problem(one: Resource) -> str | None:
+    """Of ``role`` and ``reservation`` alone."""
+    role = one.role if one.role is not None else UNRESERVED
+    problem = role_problem(role)
+    if problem is not None or one.reservation is None:
+        return problem
+    for name in ("type", "role"):
+        if getattr(one.reservation, name) is not None:
+            return f"'Resource.ReservationInfo.{name}' must not be set for the 'Resource.reservation' field"
+    return 'Invalid reservation: role "*" cannot be dynamically reserved' if role == UNRESERVED else None
+
+
+def _stack_problem(one: Resource) -> str | None:
+    for entry in one.reservations:
+        for name in ("type", "role"):
+            if getattr(entry, name) is None:
+                return f"Invalid reservation: 'Resource.ReservationInfo.{name}' field must be set."
+        assert entry.role is not None
         problem = role_problem(entry.role)
         if problem is not None:
             return problem
         if entry.role == UNRESERVED:
-            return "Role '*' cannot be reserved"
-        if position:
-            below = stack[position - 1].role
-            if entry.type is not DYNAMIC:
-                return "A refined reservation cannot be static"
-            if not entry.role.startswith(f"{below}/"):
-                return f"Role '{entry.role}' does not refine role '{below}'"
+            return 'Invalid reservation: role "*" cannot be reserved'
+    for below, entry in pairwise(one.reservations):
+        if entry.type is not DYNAMIC:
+            return "Invalid refined reservation: A refined reservation cannot be STATIC"
+        if not (entry.role or "").startswith(f"{below.role}/"):
+            return f"Invalid refined reservation: role '{entry.role}' is not a refinement of '{below.role}'"
     return None
 
 
-def _place_problem(one: Resource) -> str | None:
-    if one.disk is not None and one.name != "disk":
-        return f"DiskInfo should not be set for {one.name} resource"
-    if one.shared is not None and (one.disk is None or one.disk.persistence is None):
-        return "Only persistent volumes can be shared"
+def _both_forms_problem(one: Resource) -> str | None:
+    """Endpoints show a single reservation in both forms: what they show may be said again, if it is consistent."""
+    said = "Invalid resource format:"
+    old = one.reservation
+    if len(one.reservations) > 1:
+        for name, member in (("role", one.role), ("reservation", old)):
+            if member is not None:
+                return (
+                    f"{said} 'Resource.{name}' must not be set if there is more than one reservation in "
+                    "'Resource.reservations'"
+                )
+        return None
+    (entry,) = one.reservations
+    if one.role is not None and one.role != entry.role:
+        return (
+            f"{said} 'Resource.role' field with '{one.role}' does not match the role '{entry.role}' in "
+            "'Resource.reservations'"
+        )
+    single = "if the single reservation in 'Resource.reservations' is"
+    if entry.type is not DYNAMIC:
+        return f"{said} 'Resource.reservation' must not be set {single} STATIC" if old is not None else None
+    if (one.role is None) != (old is None):
+        return f"{said} 'Resource.role' and 'Resource.reservation' must either be both set or both not set {single} DYNAMIC"
+    if old is not None and (old.principal or "") != (entry.principal or ""):
+        return (
+            f"{said} 'Resource.reservation.principal' field with '{old.principal or ''}' does not match the principal "
+            f"'{entry.principal or ''}' in 'Resource.reservations'"
+        )
+    if old is not None and (old.labels or Labels()) != (entry.labels or Labels()):
+        return f"{said} 'Resource.reservation.labels' field does not match the labels in 'Resource.reservations'"
     return None
+
+
+def _shared_problem(one: Resource) -> str | None:
+    if one.shared is None:
+        return None
+    if one.name != "disk":
+        return f"Resource {one.name} cannot be shared"
+    return "Only persistent volumes can be shared" if one.disk is None or one.disk.persistence is None else None
 
 
 def _gpus_problem(one: Resource) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable
 from dcos.master.core.constraints import constraints_problem
 from dcos.master.core.state import Rules
 from dcos.model.identifiers import id_problem, role_problem
+from dcos.model.resource_rules import input_problem
 from dcos.model.v1.scheduler import OfferConstraints
 from dcos.model.v1.types import FrameworkInfo, FrameworkInfoCapabilityType
 
@@ -41,12 +42,14 @@ def framework_problem(info: FrameworkInfo, rules: Rules, *, completed: Container
         problem = id_problem(info.id.value)
         if problem is not None:
             return problem
-    for role, filters in info.offer_filters.items():
+    for filters in info.offer_filters.values():
         for one in filters.min_allocatable_resources.quantities if filters.min_allocatable_resources else ():
             if not one.quantities:
-                return f"Invalid offer filters for role '{role}': resource quantities must not be empty"
-            if any(not math.isfinite(scalar.value) or scalar.value < 0 for scalar in one.quantities.values()):
-                return f"Invalid offer filters for role '{role}': quantities must be finite and not negative"
+                return "Resource quantities must contain at least one quantity"
+            for name, scalar in one.quantities.items():
+                problem = input_problem(scalar.value)
+                if problem is not None:
+                    return f"Invalid resource quantity for '{name}': {problem}"
     if not math.isfinite(info.failover_timeout) or abs(info.failover_timeout) > _MAX_TIMEOUT_S:
         return f"The framework failover_timeout ({info.failover_timeout:g}) is invalid"
     if rules.roles is not None:

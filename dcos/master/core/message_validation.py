@@ -62,8 +62,6 @@ def _secret_problem(secret: Secret) -> str | None:
             return "Secret of type VALUE must have the 'value' field set"
         if secret.reference is not None:
             return "Secret of type VALUE must not have the 'reference' field set"
-    elif (secret.reference is None) == (secret.value is None):
-        return "exactly one of 'reference' and 'value' must be set"
     return None
 
 

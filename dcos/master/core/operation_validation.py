@@ -297,7 +297,8 @@ def _shrink(call: OfferOperationShrinkVolume, agent: AgentRecord) -> str | None:
     less = call.subtract.value
     if not less > 0 or less == float("inf") or values.thousandths(less) <= 0:
         return "Value of 'ShrinkVolume.subtract' must be greater than zero"
-    if values.thousandths(less) >= split(call.volume)[0].size:
+    size = call.volume.scalar.value if call.volume.scalar is not None else 0.0
+    if values.thousandths(less) >= values.thousandths(size):
         return "Value of 'ShrinkVolume.subtract' must be smaller than the size of 'ShrinkVolume.volume'"
     if call.volume.provider_id is not None:
         return "Shrinking a volume from a resource provider is not supported"

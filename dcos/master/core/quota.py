@@ -22,7 +22,7 @@ from dcos.master.core.registry import Shelf
 from dcos.master.core.state import Deadline, State
 from dcos.model import values
 from dcos.model.identifiers import role_problem
-from dcos.model.resource_rules import resources_problem
+from dcos.model.resource_rules import input_problem, resources_problem
 from dcos.model.resources import Resources, reservations_of
 from dcos.model.v1 import master, quota
 from dcos.model.v1.types import Resource, ValueScalar, ValueType
@@ -132,7 +132,7 @@ def config_problem(config: quota.QuotaConfig) -> str | None:
             return f"Invalid 'QuotaConfig.{what}': {problem}"
     for what, given in (("guarantee", config.guarantees), ("limit", config.limits)):
         for name, scalar in given.items():
-            problem = _scalar_problem(scalar.value)
+            problem = input_problem(scalar.value)
             if problem is not None:
                 return f"Invalid {what} configuration {{'{name}': {_shown(scalar.value)}}}: {problem}"
     wanted = quota_of(config)
@@ -153,18 +153,6 @@ def _too_large(given: Mapping[str, ValueScalar]) -> str | None:
         elif scalar.value > _TRILLION:
             too_much = f"values greater than 1 trillion ({_TRILLION}) are not supported"
             return f"{{'{name}': {_shown(scalar.value)}}} is invalid: {too_much}"
-    return None
-
-
-def _scalar_problem(value: float) -> str | None:
-    if math.isinf(value):
-        return "Infinite values not supported"
-    if math.isnan(value):
-        return "NaN not supported"
-    if value < 0:
-        return "Negative values not supported"
-    if 0 < value < 2.2250738585072014e-308:
-        return "Subnormal values not supported"
     return None
 
 

@@ -82,7 +82,7 @@ VOLUME = {
         ("gpus:0.5", "unsigned integer"),
         ("cpus(a//b):1", "two adjacent slashes"),
         ("[{]", "not a JSON array"),
-        ([disk(-1)], "value < 0"),
+        ([disk(-1)], "value <= 0"),
         ([disk(1, revocable={})], "revocable"),
         ([disk(1, **DYNAMIC)], "dynamically reserved"),
         ([disk(1, **VOLUME)], "Persistent volumes cannot be specified"),

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from dcos.master.core import effects
+from dcos.model.attributes import parse as parse_attributes
 from dcos.model.resources import Resources
-from dcos.model.v1 import scheduler
+from dcos.model.v1 import master, scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import AgentID, TaskID, TaskState
 from dcos.wire import agent_link
@@ -136,3 +137,56 @@ def test_nobody_takes_over_a_framework_that_only_its_agents_know() -> None:
     again, _ = second.subscribe(changed)
     assert again == framework
     assert second.state.frameworks[framework].info.user == "root", "a user never changes"
+
+
+def test_changed_attributes_void_what_was_refused() -> None:
+    stage = Stage()
+    framework, stream = stage.subscribe()
+    agent, link = stage.agent()
+    stage.decline(framework, stage.offers(stream), refuse_s=1000)
+    info = stage.state.agents[agent].info
+    for attributes, offers in (((), 0), (parse_attributes("rack:2"), 1)):
+        stage.cut(link)
+        stage.clear()
+        link = stage.back(msgspec.structs.replace(info, attributes=attributes), pid=stage.state.agents[agent].pid)
+        stage.wait(2)
+        assert len(stage.offers(stream)) == offers
+
+
+def test_a_task_that_ended_while_its_agent_was_away_is_counted_once() -> None:
+    stage = Stage()
+    framework, _ = stage.subscribe(framework_info(failover_timeout=100.0))
+    agent, link = stage.agent()
+    stage.run_task(framework)
+    record = stage.state.frameworks[framework].tasks["t"]
+    stage.cut(link)
+    ended = msgspec.structs.replace(record.message, state=TaskState.TASK_FINISHED)
+    brought = agent_link.AgentFramework(info=stage.state.frameworks[framework].info, tasks=(ended,))
+    stage.back(stage.state.agents[agent].info, (brought,), pid=stage.state.agents[agent].pid)
+    assert not stage.state.frameworks[framework].used, "its resources are free at once"
+    assert record.message.state is TaskState.TASK_FINISHED
+    stage.update(framework, "t", TaskState.TASK_FINISHED)
+    assert stage.state.counters["tasks_finished"] == 1
+    assert stage.state.frameworks[framework].counts["ended/TASK_FINISHED"] == 1
+    assert stage.state.frameworks[framework].tasks == {}
+
+
+def test_an_agent_that_is_away_is_reactivated_when_it_returns() -> None:
+    stage = Stage()
+    agent, _ = stage.agent()
+    call = master.CallDeactivateAgent(agent_id=AgentID(value=agent))
+    assert stage.operate(master.CallType.DEACTIVATE_AGENT, deactivate_agent=call).status == 200
+    successor = stage.successor()
+    back = master.CallReactivateAgent(agent_id=AgentID(value=agent))
+    answer = successor.operate(master.CallType.REACTIVATE_AGENT, reactivate_agent=back)
+    assert (answer.status, answer.text) == (409, "Agent removed while processing the call")
+    assert not successor.registry[agent].deactivated
+
+
+def test_an_agent_that_cannot_drain_is_not_asked_to() -> None:
+    stage = Stage()
+    agent, _ = stage.agent()
+    stage.state.agents[agent].capabilities = frozenset()
+    call = master.CallDrainAgent(agent_id=AgentID(value=agent))
+    answer = stage.operate(master.CallType.DRAIN_AGENT, drain_agent=call)
+    assert (answer.status, answer.text) == (400, f"Agent {agent} is not capable of draining")

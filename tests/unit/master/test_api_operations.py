@@ -65,7 +65,9 @@ async def test_v1_calls(served: Master) -> None:
     assert full[60]["reservations"] == [{"type": "DYNAMIC", "role": "r"}]
     roles = (await served.get("/roles")).json["roles"]
     assert [one["reserved"] for one in roles if one["name"] == "r"] == [{"disk": 100}]
-    for kind, member in (("DESTROY_VOLUMES", {"volumes": [VOLUME]}), ("UNRESERVE_RESOURCES", {"resources": [DISK]})):
+    # What endpoints show has a reservation in both forms, and may be said again as it is.
+    whole = {**full[40], "scalar": {"value": 100}}
+    for kind, member in (("DESTROY_VOLUMES", {"volumes": [full[60]]}), ("UNRESERVE_RESOURCES", {"resources": [whole]})):
         assert (await served.call(kind, None, agent_id=agent_id, **member)).status == 202
     await settled(served)
     assert (await totals(served))["reserved_resources"] == {}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -47,6 +48,43 @@ def test_credentials_are_not_shown() -> None:
 def test_bad_values_are_named(word: str) -> None:
     with pytest.raises(SettingsError, match=word.partition("=")[0]):
         load(Config, [ZK, word], {}, prefix=PREFIX)
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("--max_agent_ping_timeouts=0", "must be at least 1"),
+        ("--agent_ping_timeout=16mins", "must be between 1secs and 15mins"),
+        ("--agent_removal_rate_limit=1", "must look like 1/10mins"),
+        ("--agent_removal_rate_limit=0/10mins", "must look like 1/10mins"),
+        ("--recovery_agent_removal_limit=50", "must be a percentage"),
+        ("--recovery_agent_removal_limit=101%", "must be a percentage"),
+        ("--domain={}", "must define `fault_domain`"),
+        ("--whitelist=relative", "must be a file"),
+        ("--role_sorter=fair", "--role_sorter"),
+        ("--offer_constraints_re2_max_mem=x", "--offer_constraints_re2_max_mem"),
+    ],
+)
+def test_why_values_are_bad(word: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(why)):
+        load(Config, [ZK, word], {}, prefix=PREFIX)
+
+
+def test_values_that_look_unusual() -> None:
+    domain = '{"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}}'
+    words = [
+        f"--domain={domain}",
+        "--whitelist=file:///etc/hosts",
+        "--agent_removal_rate_limit=3/1mins",
+        "--weights=a=2,b=0.5",
+    ]
+    config = load(Config, [ZK, *words], {}, prefix=PREFIX)
+    assert config.rules().removal_interval_s == 20.0
+    assert config.whitelist == Path("/etc/hosts")
+    assert load(Config, [ZK, "--whitelist=*"], {}, prefix=PREFIX).whitelist is None
+    shown = config.flags()
+    assert (shown["agent_removal_rate_limit"], shown["weights"]) == ("3/1mins", "a=2,b=0.5")
+    assert json.loads(shown["domain"]) == json.loads(domain)
 
 
 def test_zookeeper_is_required() -> None:

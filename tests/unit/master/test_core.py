@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from dcos.master.core import effects
@@ -19,10 +20,15 @@ from dcos.model.v1.types import (
     ExecutorInfo,
     ExecutorInfoType,
     FrameworkID,
+    FrameworkInfo,
     FrameworkInfoCapabilityType,
+    OfferFilters,
+    OfferFiltersMinAllocatableResources,
+    OfferFiltersResourceQuantities,
     Task,
     TaskID,
     TaskState,
+    ValueScalar,
 )
 from dcos.wire import agent_link
 from tests.unit.master.stage import Stage, framework_info, launch, launch_group, task
@@ -71,6 +77,12 @@ def test_old_frameworks_see_the_old_form() -> None:
     assert {(one.role, one.allocation_info) for one in offer.resources} == {("*", None)}
 
 
+def filtered(quantities: dict[str, ValueScalar]) -> FrameworkInfo:
+    wanted = OfferFiltersMinAllocatableResources(quantities=(OfferFiltersResourceQuantities(quantities=quantities),))
+    filters = OfferFilters(min_allocatable_resources=wanted)
+    return msgspec.structs.replace(framework_info("f"), offer_filters={"r": filters})
+
+
 @pytest.mark.parametrize(
     ("info", "rules", "text"),
     [
@@ -84,8 +96,29 @@ def test_old_frameworks_see_the_old_form() -> None:
         (framework_info("f"), Rules(root_submissions=False), "User 'root' is not allowed"),
         (framework_info("f", framework_id="a/b"), Rules(), "contains invalid characters"),
         (framework_info("f", failover_timeout=1e300), Rules(), "The framework failover_timeout (1e+300) is invalid"),
+        (
+            msgspec.structs.replace(framework_info("f"), role="r"),
+            Rules(),
+            "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable",
+        ),
+        (
+            msgspec.structs.replace(framework_info("f", capabilities=LEGACY), roles=("r",)),
+            Rules(),
+            "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable",
+        ),
+        (
+            framework_info("f", "-x", capabilities=LEGACY),
+            Rules(),
+            "'FrameworkInfo.role' is not a valid role: Role component '-x' is invalid because it begins with a dash",
+        ),
+        (filtered({}), Rules(), "Resource quantities must contain at least one quantity"),
+        (
+            filtered({"cpus": ValueScalar(value=-1)}),
+            Rules(),
+            "Invalid resource quantity for 'cpus': Negative values not supported",
+        ),
     ],
-    ids=["role syntax", "duplicates", "whitelist", "root", "id", "timeout"],
+    ids=range(11),
 )
 def test_a_bad_framework_gets_an_error_and_the_end(info: object, rules: Rules, text: str) -> None:
     stage = Stage(rules)

@@ -323,6 +323,11 @@ def test_reconciliation_of_operations_says_where_it_looked(play: Play) -> None:
 
 @pytest.mark.parametrize(("operation", "why"), REFUSED, ids=[why for _, why in REFUSED])
 def test_refused(play: Play, operation: OfferOperation, why: str) -> None:
+    check_refused(play, operation, why)
+
+
+def check_refused(play: Play, operation: OfferOperation, why: str) -> None:
+    """OPERATION_ERROR with these words; nothing changes, and later operations of the call go on."""
     play.begin()
     named = msgspec.structs.replace(operation, id=OperationID(value="o"))
     play.take(named, launch(task("t", play.agent_id)), refuse_s=0)

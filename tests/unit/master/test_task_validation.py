@@ -77,7 +77,38 @@ LAUNCHED: list[tuple[Json, str]] = [
         {"check": {"type": "TCP", "tcp": {"port": 1}, "delay_seconds": -1}},
         "Task uses invalid check: Expecting 'delay_seconds' to be non-negative",
     ),
+    ({"check": {"type": "UNKNOWN"}}, "Task uses invalid check: 'UNKNOWN' is not a valid check type"),
+    ({"check": {"type": "COMMAND"}}, "Task uses invalid check: Expecting 'command' to be set for COMMAND check"),
+    ({"check": {"type": "HTTP"}}, "Task uses invalid check: Expecting 'http' to be set for HTTP check"),
+    (
+        {"check": {"type": "COMMAND", "command": {"command": variable()}}},
+        "Check's `CommandInfo` is invalid: Environment variable 'V' of type 'VALUE' must have a value set",
+    ),
     ({"health_check": {}}, "Task uses invalid health check: HealthCheck must specify 'type'"),
+    (
+        {"health_check": {"type": "UNKNOWN"}},
+        "Task uses invalid health check: 'UNKNOWN' is not a valid health check type",
+    ),
+    (
+        {"health_check": {"type": "COMMAND"}},
+        "Task uses invalid health check: Expecting 'command' to be set for COMMAND health check",
+    ),
+    (
+        {"health_check": {"type": "COMMAND", "command": variable()}},
+        "Health check's `CommandInfo` is invalid: Environment variable 'V' of type 'VALUE' must have a value set",
+    ),
+    (
+        {"health_check": {"type": "HTTP"}},
+        "Task uses invalid health check: Expecting 'http' to be set for HTTP health check",
+    ),
+    (
+        {"health_check": {"http": {"port": 1, "path": "x"}}},
+        "Task uses invalid health check: The path 'x' of HTTP health check must start with '/'",
+    ),
+    (
+        {"health_check": {"type": "TCP"}},
+        "Task uses invalid health check: Expecting 'tcp' to be set for TCP health check",
+    ),
     (
         {"health_check": {"type": "COMMAND", "command": {"shell": False}}},
         "Task uses invalid health check: Command health check must contain 'executable path'",
@@ -91,8 +122,12 @@ LAUNCHED: list[tuple[Json, str]] = [
         "Task uses invalid health check: Expecting 'grace_period_seconds' to be non-negative",
     ),
     ({"resources": []}, "Task uses no resources"),
+    (
+        {"resources": [{**scalars()[0], "allocation_info": {"role": "other"}}]},
+        "Resource 'cpus' is allocated to role 'other', the offer to 'r'",
+    ),
     ({"resources": scalars(cpus=-1.0)}, "Resource 'cpus' is invalid: Invalid scalar resource"),
-    ({"resources": scalars(cpus=0.0001)}, "too small to be represented"),
+    ({"resources": scalars(cpus=0.0001)}, "Invalid scalar resource: value <= 0"),
     ({"resources": [ports(5, 1)]}, "Resource 'ports' is invalid: Invalid ranges resource: begin > end"),
     (
         {"resources": scalars(gpus=0.5)},
@@ -109,6 +144,35 @@ LAUNCHED: list[tuple[Json, str]] = [
     (
         {"command": variable(type="VALUE")},
         "Task's `CommandInfo` is invalid: Environment variable 'V' of type 'VALUE' must have a value set",
+    ),
+    (
+        {"command": variable(type="VALUE", value="x", secret={"type": "VALUE"})},
+        "Environment variable 'V' of type 'VALUE' must not have a secret set",
+    ),
+    ({"command": variable(type="SECRET")}, "Environment variable 'V' of type 'SECRET' must have a secret set"),
+    (
+        {"command": variable(type="SECRET", value="x", secret={"type": "VALUE"})},
+        "Environment variable 'V' of type 'SECRET' must not have a value set",
+    ),
+    (
+        {"command": variable(type="SECRET", secret={"type": "REFERENCE"})},
+        "an invalid secret: Secret of type REFERENCE must have the 'reference' field set",
+    ),
+    (
+        {
+            "command": variable(
+                type="SECRET", secret={"type": "REFERENCE", "reference": {"name": "n"}, "value": {"data": "AA=="}}
+            )
+        },
+        "an invalid secret: Secret 'n' of type REFERENCE must not have the 'value' field set",
+    ),
+    (
+        {
+            "command": variable(
+                type="SECRET", secret={"type": "VALUE", "reference": {"name": "n"}, "value": {"data": "AQ=="}}
+            )
+        },
+        "an invalid secret: Secret of type VALUE must not have the 'reference' field set",
     ),
     (
         {"command": variable(type="SECRET", secret={"type": "VALUE"})},
@@ -140,6 +204,20 @@ LAUNCHED: list[tuple[Json, str]] = [
             }
         },
         "'source.csi_volume.static_provisioning' is not set for CSI volume",
+    ),
+    *(
+        (
+            {"container": {"type": "MESOS", "volumes": [{"mode": "RW", "container_path": "p", "source": source}]}},
+            f"Task's `ContainerInfo` is invalid: Invalid volume: {why}",
+        )
+        for source, why in (
+            ({"type": "UNKNOWN"}, "'source.type' is unknown"),
+            ({"type": "DOCKER_VOLUME"}, "'source.docker_volume' is not set for DOCKER_VOLUME volume"),
+            ({"type": "HOST_PATH"}, "'source.host_path' is not set for HOST_PATH volume"),
+            ({"type": "SANDBOX_PATH"}, "'source.sandbox_path' is not set for SANDBOX_PATH volume"),
+            ({"type": "SECRET"}, "'source.secret' is not set for SECRET volume"),
+            ({"type": "CSI_VOLUME"}, "'source.csi_volume' is not set for CSI volume"),
+        )
     ),
     ({"container": {"type": "DOCKER"}}, "DockerInfo 'docker' is not set for DOCKER typed ContainerInfo"),
     (
