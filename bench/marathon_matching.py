@@ -90,7 +90,7 @@ Body = dict[str, Any]
 
 
 def app(number: int, **more: Any) -> Body:
-    return {"id": f"/g{number % 100}/a{number}", "cmd": "x", "cpus": 0.1, "mem": 32, **more}
+    return {"id": f"/g{number % 100}/a{number}", "cmd": "run", "cpus": 0.1, "mem": 32, **more}
 
 
 SCENES: dict[str, tuple[str, Callable[[int], Body]]] = {

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dcos.model.marathon_state import AgentRef
 from dcos.model.v1.types import Attribute, ValueType
 
-OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS")
+OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "MAX_PER", "UNLIKE", "IS")
 _IS_VALUE = re.compile(r"^[a-zA-Z0-9_/.-]*$")
 _NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
 
@@ -26,9 +26,9 @@ def constraint_fault(constraint: Sequence[str]) -> str | None:
     field, operator, *rest = constraint
     value = rest[0] if rest else None
     if not field:
-        return "Missing field name"
+        return "Missing field and operator"
     if operator not in OPERATORS:
-        return f"Each constraint must have one of the following operators: {', '.join(OPERATORS)}"
+        return f"Constraint operator must be one of the following {', '.join(OPERATORS[:-1])} or {OPERATORS[-1]}"
     if operator == "UNIQUE" and value:
         return "Value specified but not used"
     if operator == "GROUP_BY" and value is not None and not (value.isdigit() and int(value) > 0):
@@ -40,8 +40,8 @@ def constraint_fault(constraint: Sequence[str]) -> str | None:
             return "A regular expression value must be provided"
         try:
             re.compile(value)
-        except re.error as error:
-            return f"'{value}' is not a valid regular expression: {error}"
+        except re.error:
+            return f"'{value}' is not a valid regular expression"
     if operator == "IS" and (value is None or not _IS_VALUE.fullmatch(value)):
         return "Value must be text or a number of the characters a-zA-Z0-9_/.-"
     return None

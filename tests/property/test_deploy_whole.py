@@ -243,7 +243,7 @@ fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     },
 )
 puts = st.builds(
-    lambda app_id, body, force: events.PutApps(((app_id, {"cmd": "x", "cpus": 0.1, **body}),), force=force),
+    lambda app_id, body, force: events.PutApps(((app_id, {"cmd": "run", "cpus": 0.1, **body}),), force=force),
     app_ids,
     fields,
     st.booleans(),

@@ -33,7 +33,7 @@ class Agents(World):
         """Their zones."""
         self.names = itertools.count(1)
         super().__init__()
-        self.tell(events.CreateApp({"id": "/a", "cmd": "x", "cpus": 0.1, "mem": 32, "backoffSeconds": 0, **app}))
+        self.tell(events.CreateApp({"id": "/a", "cmd": "run", "cpus": 0.1, "mem": 32, "backoffSeconds": 0, **app}))
 
     def join(self, zone: str) -> None:
         self.agents[f"S{next(self.names)}"] = zone

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from dcos.marathon.core.common_rules import (
+    NETWORK_NAME_TEXT,
     Fault,
     Rules,
     feature_fault,
     least,
     limit_faults,
     network_faults,
+    network_name_faults,
     persistent_faults,
+    pull_faults,
     role_faults,
+    secret_faults,
+    secret_source_faults,
     strategy_faults,
 )
 from dcos.marathon.core.validate import MAX_URI
 from dcos.marathon.core.validate_extras import extra_faults
-from dcos.model.marathon import CheckCommand, EngineType, EnvSecret, ExecutorResources, LinuxInfo, NetworkMode
+from dcos.model.marathon import CheckCommand, EngineType, ExecutorResources, LinuxInfo, NetworkMode
 from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodHealthCheck, PodVolume
 from dcos.scheduling import ids
 from dcos.scheduling.constraints import constraint_fault
 
 NAME_TEXT = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAME = re.compile(NAME_TEXT)
-NETWORK_NAME_TEXT = (
-    "networkNames must be a single item list when hostPort is specified and more than 1 container network is defined"
-)
 IPC_MODES = ("PRIVATE", "SHARE_PARENT")
 MAX_NAME = 63
 MAX_PATH = 1024
@@ -43,8 +45,8 @@ def _all(pod: Pod, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
         yield "/id", text
     if pod.user == "":
         yield "/user", "must not be empty"
-    yield from _environment("/environment", pod.environment, pod)
-    yield from _secrets(pod, rules)
+    yield from secret_faults(pod.environment, pod.secrets, rules, "/environment")
+    yield from secret_source_faults(pod.secrets, rules)
     yield from network_faults(pod.networks, EngineType.MESOS)
     if not pod.containers:
         yield "/containers", "must not be empty"
@@ -95,22 +97,6 @@ def _name(path: str, name: str) -> Iterator[Fault]:
         yield path, f"must fully match regular expression '{NAME_TEXT}'"
 
 
-def _environment(path: str, given: Mapping[str, str | EnvSecret], pod: Pod) -> Iterator[Fault]:
-    for name, value in given.items():
-        if not name:
-            yield path, "must not contain an empty name"
-        if isinstance(value, EnvSecret) and value.secret not in pod.secrets:
-            yield f"{path}/{name}", f"references undefined secret '{value.secret}'"
-
-
-def _secrets(pod: Pod, rules: Rules) -> Iterator[Fault]:
-    if pod.secrets and "secrets" not in rules.features:
-        yield "/secrets", feature_fault("secrets")
-    for name, source in pod.secrets.items():
-        if not source.source:
-            yield f"/secrets({name})/source", "must not be empty"
-
-
 # ---- containers ------------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +105,7 @@ def _container(path: str, container: PodContainer, pod: Pod, rules: Rules) -> It
     yield from _resources(path, container, pod, rules)
     for index, endpoint in enumerate(container.endpoints):
         yield from _endpoint(f"{path}/endpoints({index})", endpoint, pod)
-    yield from _environment(f"{path}/environment", container.environment, pod)
+    yield from secret_faults(container.environment, pod.secrets, rules, f"{path}/environment")
     if container.user == "":
         yield f"{path}/user", "must not be empty"
     if container.exec is not None:
@@ -130,9 +116,7 @@ def _container(path: str, container: PodContainer, pod: Pod, rules: Rules) -> It
         yield path, "must have an exec, an image or both"
     if container.image is not None:
         yield from _between(f"{path}/image/id", len(container.image.id), 1, MAX_PATH)
-        config = container.image.pull_config
-        if config is not None and config.secret not in pod.secrets:
-            yield f"{path}/image/pullConfig", "pullConfig.secret must refer to an existing secret"
+        yield from pull_faults(container.image.pull_config, pod.secrets, rules, f"{path}/image/pullConfig")
     if container.health_check is not None:
         yield from _health_check(f"{path}/healthCheck", container.health_check, container)
     if container.check is not None:
@@ -213,9 +197,7 @@ def _endpoint(path: str, endpoint: Endpoint, pod: Pod) -> Iterator[Fault]:
         yield from _name(f"{path}/protocol", protocol)
     if not _unique(endpoint.protocol):
         yield f"{path}/protocol", "Duplicate protocols within the same endpoint are not allowed"
-    for name in endpoint.network_names:
-        if name not in names:
-            yield f"{path}/networkNames", f"network '{name}' is not one of the pod's networks"
+    yield from network_name_faults(f"{path}/networkNames", endpoint.network_names, names)
     if len(names) > 1 and endpoint.host_port is not None and len(endpoint.network_names) != 1:
         yield path, NETWORK_NAME_TEXT
 

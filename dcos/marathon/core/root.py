@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dcos.marathon.core import changes, external_rules, normalize, pod_normalize, pod_validate, validate
+from dcos.marathon.core import changes, external_rules, normalize, old_rules, pod_normalize, pod_validate, validate
 from dcos.marathon.core.errors import BadRequest, Conflict, Invalid, Refused, app_unknown, group_unknown, pod_unknown
 from dcos.marathon.core.plan import Cycle, depths
 from dcos.marathon.core.state import State
@@ -87,6 +87,7 @@ def create_app(turn: Turn, made: Draft, fields: Fields, *, base: str = ids.ROOT)
     app_id = ids.canonical(str(fields["id"]), base)
     if app_id in made.apps:
         raise Conflict(f"An app with id [{app_id}] already exists.")
+    _check_old(fields)
     return _put(turn, made, app_id, msgspec.convert(dict(fields), App))
 
 
@@ -95,6 +96,7 @@ def put_app(turn: Turn, made: Draft, app_id: str, fields: Fields, *, partial: bo
     present = made.apps.get(app_id)
     if present is None and must_exist:
         raise app_unknown(app_id)
+    _check_old(fields)
     if present is None or not partial:
         merged: dict[str, Any] = {**fields, "id": app_id}
     else:
@@ -102,6 +104,13 @@ def put_app(turn: Turn, made: Draft, app_id: str, fields: Fields, *, partial: bo
     merged.pop("version", None)
     merged.pop("versionInfo", None)
     return _put(turn, made, app_id, msgspec.convert(merged, App))
+
+
+def _check_old(fields: Fields) -> None:
+    """Errors: Invalid."""
+    faults = list(old_rules.old_faults(fields))
+    if faults:
+        raise Invalid(faults)
 
 
 def roll_back_app(turn: Turn, made: Draft, app_id: str, stored: App) -> str:

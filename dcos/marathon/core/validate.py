@@ -7,15 +7,22 @@ from collections.abc import Collection, Iterator
 
 from dcos.marathon.core import external_rules
 from dcos.marathon.core.common_rules import (
+    NETWORK_NAME_TEXT,
+    SECRETS,
     Fault,
     feature_fault,
     least,
     limit_faults,
     most,
     network_faults,
+    network_name_faults,
     persistent_faults,
+    pull_faults,
     role_faults,
+    secret_faults,
+    secret_source_faults,
     strategy_faults,
+    zero_fault,
 )
 from dcos.marathon.core.common_rules import Rules as Rules
 from dcos.marathon.core.normalize import SINGLE_INSTANCE
@@ -25,7 +32,6 @@ from dcos.model.marathon import (
     App,
     CheckProtocol,
     EngineType,
-    EnvSecret,
     HealthCheck,
     IpProtocol,
     NetworkMode,
@@ -37,6 +43,7 @@ from dcos.scheduling.constraints import constraint_fault
 _EXECUTOR = re.compile(r"^(//cmd)|(/?[^/]+(/[^/]+)*)|$")
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 MAX_URI = 1024
+DOTS = (".", "..")
 
 
 def app_faults(app: App, rules: Rules, *, roles: Collection[str]) -> list[Fault]:
@@ -57,7 +64,9 @@ def _all(app: App, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
     yield from _strategies(app)
     yield from _checks(app)
     yield from extra_faults(app)
-    yield from _secrets(app, rules)
+    yield from secret_faults(app.env, app.secrets, rules, "/env")
+    yield from secret_source_faults(app.secrets, rules)
+    yield from _migration(app)
     for index, one in enumerate(app.fetch):
         if not one.uri:
             yield f"/fetch({index})/uri", "must not be empty"
@@ -70,8 +79,6 @@ def _all(app: App, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
             yield f"/dependencies({index})", text
         if dependency == app.id:
             yield f"/dependencies({index})", "an app cannot depend on itself"
-    if any(not name for name in app.env):
-        yield "/env", "must not contain an empty name"
 
 
 def _command(app: App) -> Iterator[Fault]:
@@ -80,8 +87,8 @@ def _command(app: App) -> Iterator[Fault]:
     )
     if (app.cmd is not None and app.args) or (app.cmd is None and not app.args and not has_image):
         yield "/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."
-    if app.cmd is not None and len(app.cmd) < 1:
-        yield "/cmd", "must not be empty"
+    if app.cmd is not None and len(app.cmd) <= 1:
+        yield "/", "must not be an empty string"  # one character is as bad, upstream says so too
     if not _EXECUTOR.fullmatch(app.executor):
         yield "/executor", f"must fully match regular expression '{_EXECUTOR.pattern}'"
 
@@ -93,10 +100,10 @@ def _resources(app: App, rules: Rules) -> Iterator[Fault]:
     yield from least("/disk", app.disk, 0)
     yield from least("/gpus", app.gpus, 0)
     if app.gpus > 0:
-        if "gpu_resources" not in rules.features:
-            yield "/gpus", feature_fault("gpu_resources")
         if app.container is not None and app.container.type is EngineType.DOCKER:
-            yield "/gpus", "GPU resources only work with the Mesos containerizer"
+            yield "/", "GPU resources only work with the Mesos containerizer"
+        if "gpu_resources" not in rules.features:
+            yield "/", feature_fault("gpu_resources")
     if app.resource_limits is not None:
         yield from limit_faults("/resourceLimits", app.resource_limits, cpus=app.cpus, mem=app.mem)
     yield from least("/backoffSeconds", app.backoff_seconds, 0)
@@ -118,13 +125,15 @@ def _container(app: App, rules: Rules) -> Iterator[Fault]:
             yield "/container/docker/image", "must not be empty"
         if docker.credential is not None:
             yield "/container/docker/credential", "must be empty"
-        if docker.pull_config is not None:
-            if container.type is EngineType.DOCKER:
-                yield "/container/docker/pullConfig", "is not supported with Docker containerizer"
-            elif docker.pull_config.secret not in app.secrets:
-                yield "/container/docker/pullConfig", "pullConfig.secret must refer to an existing secret"
+        if docker.pull_config is not None and container.type is EngineType.DOCKER:
+            yield "/container/docker/pullConfig", "pullConfig is not supported with Docker containerizer"
+        else:
+            yield from pull_faults(docker.pull_config, app.secrets, rules, "/container/docker/pullConfig")
         if container.type is EngineType.MESOS and docker.parameters:
             yield "/container/docker/parameters", "must be empty"
+    names = [one.external.name for one in container.volumes if one.external is not None and one.external.name]
+    if len(set(names)) != len(names):
+        yield "/container/volumes", "Volume names must be unique"
     for index, volume in enumerate(container.volumes):
         yield from _volume(volume, f"/container/volumes({index})", app, rules)
     yield from external_rules.app_faults(app)
@@ -141,22 +150,27 @@ def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault
         yield f"{path}/mode", "undefined"
     if volume.persistent is not None:
         yield from persistent_faults(volume.persistent, f"{path}/persistent")
-        if "/" in volume.container_path or volume.container_path in (".", ".."):
-            yield f"{path}/containerPath", "must be a single path segment within the sandbox"
+        if volume.container_path in DOTS:
+            yield f"{path}/containerPath", f"can not be one of ({','.join(DOTS)})"
+        if "/" in volume.container_path:
+            yield f"{path}/containerPath", 'value must not contain "/"'
         if volume.mode is not None and volume.mode != "RW":
-            yield f"{path}/mode", "must be RW"
+            yield f"{path}/mode", "does not equal RW"
     if volume.external is not None:
         if "external_volumes" not in rules.features:
             yield f"{path}/external", feature_fault("external_volumes")
         yield from external_rules.external_faults(app, volume, path)
-    if volume.secret is not None and volume.secret not in app.secrets:
-        yield f"{path}/secret", "secret must refer to an existing secret"
+    if volume.secret is not None:
+        if SECRETS not in rules.features:
+            yield path, feature_fault(SECRETS)
+        if volume.secret not in app.secrets:
+            yield path, "volume.secret must refer to an existing secret"
 
 
 def _ports(app: App) -> Iterator[Fault]:
     if app.is_host_network:
         if app.port_mappings:
-            yield "/container/portMappings", "must be empty"
+            yield "/", "portMappings are not allowed with host-networking"
         definitions = app.port_definitions or ()
         yield from _names([one.name for one in definitions], "/portDefinitions", "Port names must be unique.")
         numbers = [one.port for one in definitions if one.port]
@@ -173,11 +187,9 @@ def _ports(app: App) -> Iterator[Fault]:
         yield from _port(f"{path}/containerPort", mapping.container_port)
         yield from _port(f"{path}/hostPort", mapping.host_port or 0)
         yield from _port(f"{path}/servicePort", mapping.service_port)
-        for name in mapping.network_names:
-            if name not in containers:
-                yield f"{path}/networkNames", f"network '{name}' is not one of the app's networks"
+        yield from network_name_faults(f"{path}/networkNames", mapping.network_names, containers)
         if len(containers) > 1 and mapping.host_port is not None and len(mapping.network_names) != 1:
-            yield path, "must declare exactly one networkNames when hostPort is used with several container networks"
+            yield path, NETWORK_NAME_TEXT
 
 
 def _names(names: list[str | None], path: str, text: str) -> Iterator[Fault]:
@@ -209,38 +221,40 @@ def _strategies(app: App) -> Iterator[Fault]:
     strategy = app.upgrade_strategy
     if app.labels.get(SINGLE_INSTANCE) == "true":
         if app.instances > 1:
-            yield "/instances", f"must be at most 1 with the label {SINGLE_INSTANCE}"
-        if strategy is not None and (strategy.minimum_health_capacity != 0 or strategy.maximum_over_capacity != 0):
-            yield "/upgradeStrategy", f"must be 0 and 0 with the label {SINGLE_INSTANCE}"
+            yield "/", "Single instance app may only have one instance"
+        if strategy is not None:
+            yield from zero_fault("/upgradeStrategy/minimumHealthCapacity", strategy.minimum_health_capacity)
+            yield from zero_fault("/upgradeStrategy/maximumOverCapacity", strategy.maximum_over_capacity)
 
 
 def _checks(app: App) -> Iterator[Fault]:
     count = len(app.port_definitions or ()) if app.is_host_network else len(app.port_mappings)
     agent_checks = [one for one in app.health_checks if one.protocol not in MARATHON_CHECKS]
     if len(agent_checks) > 1:
-        yield "/healthChecks", "can only contain one health check that is run by the agent"
+        yield "/", "AppDefinition can contain at most one Mesos health check"
+    docker = app.container is not None and app.container.type is EngineType.DOCKER
     for index, check in enumerate(app.health_checks):
-        yield from _health_check(check, f"/healthChecks({index})", count)
+        yield from _health_check(check, f"/healthChecks({index})", count, docker=docker)
     names = [one.name for one in (app.port_definitions or ())] + [one.name for one in app.port_mappings]
     if len(app.readiness_checks) > 1:
-        yield "/readinessChecks", "may not have more than 1 readiness check"
+        yield "/readinessChecks/size", f"got {len(app.readiness_checks)}, expected 1 or less"
     for index, ready in enumerate(app.readiness_checks):
         path = f"/readinessChecks({index})"
         if ready.port_name not in names:
-            yield f"{path}/portName", f"'{ready.port_name}' is not the name of a port"
+            yield f"{path}/portName", f"No port definition reference for portName {ready.port_name}"
         if ready.timeout_seconds >= ready.interval_seconds:
-            yield f"{path}/timeoutSeconds", "must be less than intervalSeconds"
+            yield f"{path}/timeoutSeconds", f"got {ready.timeout_seconds}, expected less than {ready.interval_seconds}"
         if not ready.http_status_codes_for_ready:
             yield f"{path}/httpStatusCodesForReady", "must not be empty"
     if app.check is not None:
         kinds = [kind for kind in (app.check.http, app.check.tcp, app.check.exec) if kind is not None]
         if len(kinds) != 1:
             yield "/check", "must have exactly one of http, tcp and exec"
-        if app.container is not None and app.container.type is EngineType.DOCKER:
+        if docker:
             yield "/check", "is not supported with the Docker container engine"
 
 
-def _health_check(check: HealthCheck, path: str, ports: int) -> Iterator[Fault]:
+def _health_check(check: HealthCheck, path: str, ports: int, *, docker: bool) -> Iterator[Fault]:
     if check.protocol is CheckProtocol.COMMAND:
         if check.command is None or not check.command.value:
             yield f"{path}/command", "not defined"
@@ -258,8 +272,9 @@ def _health_check(check: HealthCheck, path: str, ports: int) -> Iterator[Fault]:
             )
         if check.path is not None and not check.path.startswith("/"):
             yield f"{path}/path", "must start with '/'"
-    if check.ip_protocol is IpProtocol.IPv6 and check.protocol in MARATHON_CHECKS:
-        yield f"{path}/ipProtocol", "IPv6 can only be used with MESOS health checks"
+    by_agent = check.protocol not in (*MARATHON_CHECKS, CheckProtocol.COMMAND)
+    if check.ip_protocol is IpProtocol.IPv6 and not (by_agent and docker):
+        yield path, "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks"
     yield from least(f"{path}/gracePeriodSeconds", check.grace_period_seconds, 0)
     yield from least(f"{path}/intervalSeconds", check.interval_seconds, 1)
     yield from least(f"{path}/timeoutSeconds", check.timeout_seconds, 1)
@@ -267,14 +282,12 @@ def _health_check(check: HealthCheck, path: str, ports: int) -> Iterator[Fault]:
     yield from least(f"{path}/delaySeconds", check.delay_seconds, 0)
 
 
-def _secrets(app: App, rules: Rules) -> Iterator[Fault]:
-    used = [(name, value.secret) for name, value in app.env.items() if isinstance(value, EnvSecret)]
-    if (used or app.secrets) and "secrets" not in rules.features:
-        yield "/secrets", feature_fault("secrets")
-        return
-    for name, secret in used:
-        if secret not in app.secrets:
-            yield f"/env/{name}", f"references undefined secret '{secret}'"
-    for name, source in app.secrets.items():
-        if not source.source:
-            yield f"/secrets({name})/source", "must not be empty"
+def _migration(app: App) -> Iterator[Fault]:
+    """Labels that the packages' migration of data reads, together or not at all."""
+    version = app.labels.get("DCOS_MIGRATION_API_VERSION")
+    others = ("DCOS_PACKAGE_FRAMEWORK_NAME", "DCOS_MIGRATION_API_PATH")
+    if version and (version != "v1" or not all(app.labels.get(name) for name in others)):
+        yield (
+            "/",
+            "DCOS_PACKAGE_FRAMEWORK_NAME and DCOS_MIGRATION_API_PATH must be defined when using DCOS_MIGRATION_API_VERSION",
+        )

@@ -9,6 +9,7 @@ import pytest
 
 from dcos.marathon import selector
 from dcos.marathon.core import normalize, validate
+from dcos.marathon.core.old_rules import old_faults
 from dcos.marathon.core.validate import Rules
 from dcos.model.marathon import App
 from dcos.scheduling import ids
@@ -21,52 +22,180 @@ def canonical(**fields: Any) -> App:
     return normalize.canonical(wire.read({**BASE, **fields}, App), normalize.Defaults())
 
 
-FAULTS: list[tuple[str, dict[str, Any], str]] = [
-    ("id", {"id": "/A"}, "/id"),
-    ("reserved word", {"id": "/a/restart"}, "/id"),
-    ("cmd and args", {"args": ["x"]}, "/"),
-    ("instances", {"instances": -1}, "/instances"),
-    ("cpus", {"cpus": 0}, "/cpus"),
-    ("factor", {"backoffFactor": 0.5}, "/backoffFactor"),
-    ("constraint", {"constraints": [["hostname", "NEAR"]]}, "/constraints(0)"),
-    ("accepted roles", {"acceptedResourceRoles": ["other"]}, "/acceptedResourceRoles"),
-    ("no accepted roles", {"acceptedResourceRoles": []}, "/acceptedResourceRoles"),
-    ("role", {"role": "other"}, "/role"),
-    ("docker without image", {"container": {"type": "DOCKER"}}, "/container/docker"),
-    ("volume of two kinds", {"container": {"type": "MESOS", "volumes": [
-        {"containerPath": "a", "mode": "RW", "hostPath": "/x", "secret": "s"}]}}, "/container/volumes(0)"),
-    ("two networks", {"networks": [{"mode": "host"}, {"mode": "container/bridge"}]}, "/networks"),
-    ("network without name", {"networks": [{"mode": "container"}]}, "/networks(0)"),
-    ("port names", {"portDefinitions": [{"name": "x"}, {"name": "x"}]}, "/portDefinitions"),
-    ("ports", {"portDefinitions": [{"port": 80}, {"port": 80}]}, "/portDefinitions"),
-    ("port", {"portDefinitions": [{"port": 70000}]}, "/portDefinitions(0)/port"),
-    ("check index", {"healthChecks": [{"portIndex": 3}]}, "/healthChecks(0)"),
-    ("check command", {"healthChecks": [{"protocol": "COMMAND"}]}, "/healthChecks(0)/command"),
-    ("two agent checks", {"healthChecks": [{"protocol": "MESOS_TCP"}, {"protocol": "MESOS_HTTP"}]}, "/healthChecks"),
-    ("readiness port", {"readinessChecks": [{"portName": "no"}]}, "/readinessChecks(0)/portName"),
-    ("unreachable", {"unreachableStrategy": {"inactiveAfterSeconds": 9, "expungeAfterSeconds": 1}}, "/unreachableStrategy"),
-    ("single", {"labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "instances": 2}, "/instances"),
-    ("secrets", {"env": {"A": {"secret": "s"}}, "secrets": {"s": {"source": "x"}}}, "/secrets"),
-    ("uri", {"fetch": [{"uri": "x" * 1025}]}, "/fetch(0)/uri"),
-    ("volumes in role *", {"container": {"type": "MESOS", "volumes": [
-        {"containerPath": "a", "mode": "RW", "persistent": {"size": 1}}]}}, "/role"),
-    ("a root volume's path", {"container": {"type": "MESOS", "volumes": [
-        {"containerPath": "a", "mode": "RW", "persistent": {"size": 1, "constraints": [["path", "LIKE", "x"]]}}]}},
-        "/container/volumes(0)/persistent/constraints"),
-    ("maxSize", {"container": {"type": "MESOS", "volumes": [
-        {"containerPath": "a", "mode": "RW", "persistent": {"size": 5, "type": "mount", "maxSize": 5}}]}},
-        "/container/volumes(0)/persistent/maxSize"),
-    ("kind of volume", {"container": {"type": "MESOS", "volumes": [
-        {"containerPath": "a", "mode": "RW", "persistent": {"size": 5, "type": "tape"}}]}},
-        "/container/volumes(0)/persistent/type"),
-    ("limits", {"resourceLimits": {"mem": 1}}, "/resourceLimits/mem"),
+def mesos(*volumes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A container with these volumes."""
+    return {
+        "container": {
+            "type": "MESOS",
+            "volumes": [{"containerPath": "a", "mode": "RW", **one} for one in volumes],
+            **more,
+        }
+    }
+
+
+def image(**docker: Any) -> dict[str, Any]:
+    return {"container": {"type": "MESOS", "docker": {"image": "x", **docker}}}
+
+
+def kept(**persistent: Any) -> dict[str, Any]:
+    return mesos({"persistent": {"size": 5, **persistent}})
+
+
+VOLUME, INFO = "/container/volumes(0)", "/container/volumes(0)/persistent"
+NO_SECRETS = "Feature secrets is not enabled. Enable with --enable_features secrets)"
+CONTAINER_NETWORKS = [{"mode": "container", "name": "x"}, {"mode": "container", "name": "y"}]
+MIGRATION = (
+    "DCOS_PACKAGE_FRAMEWORK_NAME and DCOS_MIGRATION_API_PATH must be defined when using DCOS_MIGRATION_API_VERSION"
+)
+FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("id", {"id": "/A"}, "/id", "must fully match regular expression"),
+    ("reserved word", {"id": "/a/restart"}, "/id", "must not end with any of these reserved keywords"),
+    ("cmd and args", {"args": ["x"]}, "/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."),
+    ("one letter", {"cmd": "x"}, "/", "must not be an empty string"),
+    ("instances", {"instances": -1}, "/instances", "got -1, expected 0 or more"),
+    ("cpus", {"cpus": 0}, "/cpus", "got 0, expected 0.001 or more"),
+    ("factor", {"backoffFactor": 0.5}, "/backoffFactor", "got 0.5, expected 1 or more"),
+    ("fields of a constraint", {"constraints": [["hostname"]]}, "/constraints(0)",
+     "Each constraint must have either 2 or 3 fields"),
+    ("operator", {"constraints": [["hostname", "NEAR"]]}, "/constraints(0)",
+     "Constraint operator must be one of the following UNIQUE"),
+    ("unused value", {"constraints": [["hostname", "UNIQUE", "x"]]}, "/constraints(0)",
+     "Value specified but not used"),
+    ("groups", {"constraints": [["hostname", "GROUP_BY", "x"]]}, "/constraints(0)",
+     "Value was specified but is not a number"),
+    ("most", {"constraints": [["hostname", "MAX_PER", "x"]]}, "/constraints(0)",
+     "Value was not specified or is not a number"),
+    ("no expression", {"constraints": [["hostname", "LIKE"]]}, "/constraints(0)",
+     "A regular expression value must be provided"),
+    ("expression", {"constraints": [["hostname", "LIKE", "["]]}, "/constraints(0)",
+     "'[' is not a valid regular expression"),
+    ("accepted roles", {"acceptedResourceRoles": ["other"]}, "/acceptedResourceRoles",
+     "acceptedResourceRoles can only contain *"),
+    ("no accepted roles", {"acceptedResourceRoles": []}, "/acceptedResourceRoles", "must not be empty"),
+    ("role", {"role": "other"}, "/role", "got other, expected one of: [*]"),
+    ("docker without image", {"container": {"type": "DOCKER"}}, "/container/docker", "not defined"),
+    ("empty image", image(image=""), "/container/docker/image", "must not be empty"),
+    ("pull config without feature", image(pullConfig={"secret": "s"}), "/container/docker/pullConfig", NO_SECRETS),
+    ("pull config without secret", image(pullConfig={"secret": "s"}), "/container/docker/pullConfig",
+     "pullConfig.secret must refer to an existing secret"),
+    ("pull config of docker", {"container": {"type": "DOCKER", "docker": {"image": "x", "pullConfig": {"secret": "s"}}}},
+     "/container/docker/pullConfig", "pullConfig is not supported with Docker containerizer"),
+    ("volume of two kinds", mesos({"hostPath": "/x", "secret": "s"}), VOLUME,
+     "must define exactly one of hostPath, persistent, external or secret"),
+    ("names of volumes", mesos(*2 * [{"external": {"name": "v", "provider": "dvdi"}}]), "/container/volumes",
+     "Volume names must be unique"),
+    ("file of a secret without feature", mesos({"secret": "s"}), VOLUME, NO_SECRETS),
+    ("file of no secret", mesos({"secret": "s"}), VOLUME, "volume.secret must refer to an existing secret"),
+    ("two networks", {"networks": [{"mode": "host"}, {"mode": "container/bridge"}]}, "/networks",
+     "May specify a single host network, single bridge network, or else 1-to-n container networks"),
+    ("same network", {"networks": [CONTAINER_NETWORKS[0]] * 2}, "/networks", "Duplicate networks are not allowed"),
+    ("named host network", {"networks": [{"mode": "host", "name": "x"}]},
+     "/networks", "Host networks may not have names or labels"),
+    ("named bridge", {"networks": [{"mode": "container/bridge", "name": "x"}]},
+     "/networks", "Bridge networks may not have names"),
+    ("network without name", {"networks": [{"mode": "container"}]}, "/networks",
+     "Network name must be specified when container network is selected."),
+    ("docker in two networks", {"container": {"type": "DOCKER", "docker": {"image": "x"}}, "networks": CONTAINER_NETWORKS}, "/",
+     "may only specify a single container network when using the Docker container engine"),
+    ("mapping in no network", {**mesos(portMappings=[{"networkNames": ["z"]}]), "networks": CONTAINER_NETWORKS},
+     "/container/portMappings(0)/networkNames(0)", "is not one of (x,y)"),
+    ("mapping in any network", {**mesos(portMappings=[{"hostPort": 0}]), "networks": CONTAINER_NETWORKS},
+     "/container/portMappings(0)",
+     "networkNames must be a single item list when hostPort is specified and more than 1 container network is defined"),
+    ("mapping of the host", mesos(portMappings=[{"hostPort": 0}]), "/", "portMappings are not allowed with host-networking"),
+    ("port names", {"portDefinitions": [{"name": "x"}, {"name": "x"}]}, "/portDefinitions", "Port names must be unique."),
+    ("ports", {"portDefinitions": [{"port": 80}, {"port": 80}]}, "/portDefinitions", "Ports must be unique."),
+    ("port", {"portDefinitions": [{"port": 70000}]}, "/portDefinitions(0)/port", "got 70000, expected 65535 or less"),
+    ("check index", {"healthChecks": [{"portIndex": 3}]}, "/healthChecks(0)",
+     "Health check port indices must address an element of the ports array or container port mappings."),
+    ("check command", {"healthChecks": [{"protocol": "COMMAND"}]}, "/healthChecks(0)/command", "not defined"),
+    ("check by IPv6", {"healthChecks": [{"ipProtocol": "IPv6"}]}, "/healthChecks(0)",
+     "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks"),
+    ("two agent checks", {"healthChecks": [{"protocol": "MESOS_TCP"}, {"protocol": "MESOS_HTTP"}]}, "/",
+     "AppDefinition can contain at most one Mesos health check"),
+    ("readiness port", {"readinessChecks": [{"portName": "no"}]}, "/readinessChecks(0)/portName",
+     "No port definition reference for portName no"),
+    ("readiness time", {"readinessChecks": [{"portName": "default", "timeoutSeconds": 30}]}, "/readinessChecks(0)/timeoutSeconds",
+     "got 30, expected less than 30"),
+    ("two readiness checks", {"readinessChecks": [{"portName": "default"}] * 2}, "/readinessChecks/size",
+     "got 2, expected 1 or less"),
+    ("unreachable", {"unreachableStrategy": {"inactiveAfterSeconds": 9, "expungeAfterSeconds": 1}}, "/unreachableStrategy",
+     "inactiveAfterSeconds must be less than or equal to expungeAfterSeconds"),
+    ("single", {"labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "instances": 2}, "/",
+     "Single instance app may only have one instance"),
+    ("single's update", {"labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "upgradeStrategy": {"minimumHealthCapacity": 0.5}},
+     "/upgradeStrategy/minimumHealthCapacity", "got 0.5, expected 0.0"),
+    ("migration", {"labels": {"DCOS_MIGRATION_API_VERSION": "v1"}}, "/", MIGRATION),
+    ("gpus", {"gpus": 1}, "/", "Feature gpu_resources is not enabled. Enable with --enable_features gpu_resources)"),
+    ("gpus of docker", {"gpus": 1, "container": {"type": "DOCKER", "docker": {"image": "x"}}}, "/",
+     "GPU resources only work with the Mesos containerizer"),
+    ("secrets", {"secrets": {"s": {"source": "x"}}}, "/secrets", NO_SECRETS),
+    ("source of a secret", {"secrets": {"s": {"source": ""}}}, "/secrets/s/source", "must not be empty"),
+    ("variables of secrets", {"env": {"A": {"secret": "s"}}}, "/env",
+     "use of secret-references in the environment requires the secrets feature to be enabled"),
+    ("variable of no secret", {"env": {"A": {"secret": "s"}}}, "/env/A/secret", "references an undefined secret"),
+    ("variable without name", {"env": {"": "x"}}, "/env/keys(0)", "must not be empty"),
+    ("variable with a long name", {"env": {"A" * 255: "x"}}, "/env/keys(0)", "variable name must be 254 chars or less"),
+    ("uri", {"fetch": [{"uri": "x" * 1025}]}, "/fetch(0)/uri", "must not be longer than 1024 characters"),
+    ("volumes in role *", kept(), "/role", "Resident apps cannot have the role *"),
+    ("strategy of volumes", {**kept(), "upgradeStrategy": {"maximumOverCapacity": 1}}, "/upgradeStrategy/maximumOverCapacity",
+     "got 1.0, expected 0.0"),
+    ("unreachable with volumes", {**kept(), "unreachableStrategy": {}}, "/",
+     "unreachableStrategy must be disabled for resident tasks"),
+    ("size", kept(size=0), f"{INFO}/size", "got 0, expected more than 0"),
+    ("path", mesos({"containerPath": "a/b", "persistent": {"size": 1}}), f"{VOLUME}/containerPath", 'value must not contain "/"'),
+    ("dots", mesos({"containerPath": "..", "persistent": {"size": 1}}), f"{VOLUME}/containerPath", "can not be one of (.,..)"),
+    ("a root volume's path", kept(constraints=[["path", "LIKE", "x"]]), INFO, "Constraints on root volumes are not supported"),
+    ("maxSize of root", kept(maxSize=9), INFO, "Only mount volumes can have maxSize"),
+    ("maxSize", kept(type="mount", maxSize=5), INFO, "Max size must be larger than size"),
+    ("disk by name", kept(type="path", constraints=[["name", "LIKE", "x"]]), f"{INFO}/constraints(0)",
+     "Unsupported constraint name,LIKE,x"),
+    ("disk by operator", kept(type="path", constraints=[["path", "IS", "x"]]), f"{INFO}/constraints(0)",
+     "Operator must be one of LIKE, UNLIKE"),
+    ("disk by no operator", kept(type="path", constraints=[["path", "NEAR", "x"]]), f"{INFO}/constraints(0)",
+     "unknown constraint operator NEAR"),
+    ("disk by expression", kept(type="path", constraints=[["path", "LIKE", "["]]), f"{INFO}/constraints(0)",
+     "Invalid regular expression"),
+    ("kind of volume", kept(type="tape"), f"{INFO}/type", "error.unknown.enum.literal"),
+    ("limits", {"resourceLimits": {"mem": 1}}, "/resourceLimits/mem", "must be greater than or equal to the requested 128"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fields", "path"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
-def test_broken_rules(fields: dict[str, Any], path: str) -> None:
+@pytest.mark.parametrize(("fields", "path", "text"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
+def test_broken_rules(fields: dict[str, Any], path: str, text: str) -> None:
     faults = validate.app_faults(canonical(**fields), Rules(), roles={"*"})
-    assert path in [fault for fault, _ in faults], faults
+    assert any(where == path and what.startswith(text) for where, what in faults), faults
+
+
+BRIDGE = {"mode": "container/bridge"}
+OLD_FAULTS: list[tuple[dict[str, Any], str, str]] = [
+    ({"uris": ["http://x"], "fetch": [{"uri": "http://y"}]}, "/uris", "may not be set in conjunction with fetch"),
+    ({"ports": [80, 0, 0, 80]}, "/", "ports must be unique"),
+    ({"ipAddress": {}, "ports": [80]}, "/", "cannot specify both an IP address and port"),
+    ({"ports": [80], "portDefinitions": [{"port": 81}]}, "/", "cannot specify both ports and port definitions"),
+    ({"ipAddress": {}, "networks": [{"name": "x"}]}, "/", "must not specify both networks and ipAddress"),
+    ({"container": {"docker": {"image": "x", "network": "HOST"}}, "networks": [BRIDGE]}, "/",
+     "must not specify both container.docker.network and networks"),
+    ({"container": {"docker": {"image": "x"}}, "ipAddress": {"discovery": {"ports": []}}}, "/ipAddress",
+     "ipAddress/discovery is not allowed for Docker containers"),
+    ({"networks": [BRIDGE], "portDefinitions": [{}]}, "/", "portDefinitions are only allowed with host-networking"),
+    (image(network="HOST"), "/container/docker/network", "must be empty"),
+    (image(portMappings=[{}]), "/container/docker/portMappings", "must be empty"),
+    (image(parameters=[{"key": "a", "value": "b"}]), "/container/docker/parameters", "must be empty"),
+    (image(credential={"principal": "p"}), "/container/docker/credential", "must be empty"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "path", "text"), OLD_FAULTS, ids=[row[2] for row in OLD_FAULTS])
+def test_old_spellings_must_not_contradict_new_ones(fields: dict[str, Any], path: str, text: str) -> None:
+    assert (path, text) in list(old_faults(wire.fit({**BASE, **fields}, App)))
+
+
+def test_old_spellings_that_agree_break_none() -> None:
+    fields = {"ports": [80, 0], "portDefinitions": [{"port": 80}, {"port": 0}]}
+    assert list(old_faults({**BASE, **fields})) == []
+    docker = {"image": "x", "network": "BRIDGE", "portMappings": [{"containerPort": 80}]}
+    assert list(old_faults({**BASE, "ports": [0], "container": {"type": "DOCKER", "docker": docker}})) == []
 
 
 def test_a_plain_app_breaks_none() -> None:

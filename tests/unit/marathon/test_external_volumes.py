@@ -26,7 +26,7 @@ def app_of(given: dict[str, Any], *, mode: str = "RW", docker: bool = False, **f
     }
     if docker:
         container["docker"] = {"image": "x"}
-    body = {"id": "/a", "cmd": "x", "container": container, **fields}
+    body = {"id": "/a", "cmd": "run", "container": container, **fields}
     return normalize.canonical(wire.read(body, App), normalize.Defaults())
 
 

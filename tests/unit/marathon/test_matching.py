@@ -29,7 +29,7 @@ ROOMY = "cpus:2;mem:1024;disk:1000;ports:[31000-31009]"
 
 
 def app_of(app_id: str = "/a", **fields: Any) -> App:
-    return canonical(wire.read({"id": app_id, "cmd": "x", "cpus": 0.1, "mem": 32, **fields}, App), Defaults())
+    return canonical(wire.read({"id": app_id, "cmd": "run", "cpus": 0.1, "mem": 32, **fields}, App), Defaults())
 
 
 def offer(number: int = 1, resources: str = ROOMY, *, role: str = "*", **more: Any) -> v1.Offer:
@@ -179,7 +179,9 @@ class Core:
         self.calls += [one.call for one in outcome.effects if isinstance(one, effects.Send)]
 
     def want(self, app_id: str, **fields: Any) -> None:
-        self.tell(events.PutApps(((app_id, {"id": app_id, "cmd": "x", "cpus": 0.1, "mem": 32, **fields}),), force=True))
+        self.tell(
+            events.PutApps(((app_id, {"id": app_id, "cmd": "run", "cpus": 0.1, "mem": 32, **fields}),), force=True)
+        )
 
     def launched(self) -> list[str]:
         operations = [one for call in self.calls if call.accept for one in call.accept.operations]

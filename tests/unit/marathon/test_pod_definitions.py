@@ -142,7 +142,7 @@ BROKEN: list[tuple[str, dict[str, Any], str, str]] = [
         "/volumes(0)",
         "must define at most one of host, persistent and secret",
     ),
-    ("secret", {"environment": {"A": {"secret": "s"}}}, "/environment/A", "references undefined secret 's'"),
+    ("secret", {"environment": {"A": {"secret": "s"}}}, "/environment/A/secret", "references an undefined secret"),
     (
         "feature",
         {"secrets": SECRETS},
@@ -160,7 +160,7 @@ BROKEN: list[tuple[str, dict[str, Any], str, str]] = [
         "constraint",
         {"scheduling": {"placement": {"constraints": [{"fieldName": "@zone", "operator": "NEAR"}]}}},
         "/scheduling/placement/constraints(0)",
-        "Each constraint must have one of the following operators: UNIQUE, CLUSTER, GROUP_BY, LIKE, UNLIKE, MAX_PER, IS",
+        "Constraint operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS",
     ),
     (
         "accepted",
@@ -220,7 +220,7 @@ BROKEN: list[tuple[str, dict[str, Any], str, str]] = [
         "networks",
         {"networks": [{"mode": "host"}, {"mode": "host"}]},
         "/networks",
-        "must be one host network, or one bridge network, or any number of container networks",
+        "May specify a single host network, single bridge network, or else 1-to-n container networks",
     ),
     (
         "grace",

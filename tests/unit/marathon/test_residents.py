@@ -13,7 +13,7 @@ from tests.unit.marathon.conftest import House, Running
 
 APP: dict[str, Any] = {
     "id": "/shop/db",
-    "cmd": "x",
+    "cmd": "run",
     "cpus": 0.5,
     "mem": 64,
     "disk": 10,
@@ -82,7 +82,7 @@ async def test_failures_restarts_and_updates_keep_agent_and_volume(marathon: Run
     await marathon.until("again", lambda: marathon.running() == 1)
     await marathon.ask("POST", "/v2/apps/shop/db/restart", {}, 200)
     await marathon.settled()
-    await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "y"}, 200)
+    await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "run 2"}, 200)
     await marathon.settled()
     [now] = (await marathon.ask("GET", "/v2/apps/shop/db"))["app"]["tasks"]
     assert now["id"] == task["id"].removesuffix("1") + "4"
@@ -90,7 +90,7 @@ async def test_failures_restarts_and_updates_keep_agent_and_volume(marathon: Run
     assert now["slaveId"] == task["slaveId"]
     [running] = marathon.mesos.running()
     assert running.info.command is not None
-    assert running.info.command.value == "y"
+    assert running.info.command.value == "run 2"
     assert not reserved(marathon)
 
 
@@ -245,21 +245,21 @@ async def test_a_canary_and_its_end_keep_every_volume(marathon: Running) -> None
     def commands() -> list[str]:
         return sorted(str(one.info.command.value) for one in marathon.mesos.running() if one.info.command)
 
-    made = await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "y"}, 200)
-    await marathon.until("canary", lambda: commands() == ["x", "x", "y"])
-    old = next(key for key, one in marathon.mesos.tasks.items() if one.info.command and one.info.command.value == "x")
+    made = await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "run 2"}, 200)
+    await marathon.until("canary", lambda: commands() == ["run", "run", "run 2"])
+    old = next(key for key, one in marathon.mesos.tasks.items() if one.info.command and one.info.command.value == "run")
     marathon.mesos.update(old, t.TaskState.TASK_FAILED)
     await marathon.tick(1)
-    await marathon.until("the old one again", lambda: commands() == ["x", "x", "y"])
+    await marathon.until("the old one again", lambda: commands() == ["run", "run", "run 2"])
     await marathon.ask("PUT", f"/v2/deployments/{made['deploymentId']}", {"action": "abort"}, 200)
     await marathon.settled()
-    assert commands() == ["x", "x", "x"]
-    made = await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "y"}, 200)
-    await marathon.until("canary", lambda: commands() == ["x", "x", "y"])
+    assert commands() == ["run", "run", "run"]
+    made = await marathon.ask("PUT", "/v2/apps/shop/db", {"cmd": "run 2"}, 200)
+    await marathon.until("canary", lambda: commands() == ["run", "run", "run 2"])
     await marathon.tick(1)
     await marathon.ask("PUT", f"/v2/deployments/{made['deploymentId']}", {"action": "continue"}, 200)
     await marathon.settled()
-    assert commands() == ["y", "y", "y"]
+    assert commands() == ["run 2", "run 2", "run 2"]
     assert volumes(marathon) == before
 
 

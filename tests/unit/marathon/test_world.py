@@ -24,7 +24,7 @@ from dcos.store.journal import SchemaTooNew, decode, encode
 from tests.unit.marathon.conftest import House, Running
 
 GOLDEN = Path(__file__).parents[2] / "golden/marathon"
-APP: dict[str, Any] = {"id": "/shop/web", "cmd": "x", "cpus": 0.1, "mem": 32}
+APP: dict[str, Any] = {"id": "/shop/web", "cmd": "run", "cpus": 0.1, "mem": 32}
 
 
 async def test_what_is_stored_is_what_is_known(house: House) -> None:
