@@ -157,7 +157,7 @@ async def _body(request: web.Request) -> Any:
             return yaml_text.decode(await request.read())
         except yaml_text.NotYaml as error:
             raise BadRequest(f"Invalid YAML: {error}") from error
-    if request.content_type != http.JSON:
+    if request.content_type not in (http.JSON, "text/json"):
         raise BadRequest("Expecting text/json or application/json body", 415)
     try:
         return msgspec.json.decode(await request.read())

@@ -80,7 +80,7 @@ def _with_is(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run_faults(run: Run) -> Iterator[Fault]:
     if run.cmd is None and run.docker is None and run.ucr is None:
-        yield "/run", "Cmd, docker image or ucr image must be specified"
+        yield "/run", "Cmd, Docker or UCR image must be specified"
     if run.docker is not None and run.ucr is not None:
         yield "/run", "Either Docker or UCR should be provided, but not both"
     if run.docker is not None and run.gpus:
@@ -111,24 +111,35 @@ def _secret_faults(run: Run) -> Iterator[Fault]:
     used = {value.secret for value in run.env.values() if isinstance(value, EnvSecret)}
     used |= {volume.secret for volume in run.volumes if volume.secret is not None}
     defined = set(run.secrets)
-    if used - defined:
-        yield "/run/secrets", f"The secrets {', '.join(sorted(used - defined))} are used but not defined"
-    if defined - used:
-        yield "/run/secrets", f"The secrets {', '.join(sorted(defined - used))} are defined but not used"
+    text = ""
+    for what, names, helps in (
+        ("referenced, but undefined", used - defined, "add them to"),
+        ("defined, but not referenced", defined - used, "remove them from"),
+    ):
+        if names:
+            text += f"The following secrets are {what}: {', '.join(sorted(names))}. Please {helps} the secrets field."
+    if text:
+        yield "/run", text
     if run.docker is not None and any(volume.secret is not None for volume in run.volumes):
-        yield "/run/volumes", "Secret volumes are not supported with Docker"
+        yield "/run/volumes", "File based secrets are only supported by UCR"
 
 
 def _network_faults(run: Run) -> Iterator[Fault]:
     modes = {network.mode for network in run.networks}
     if len(modes) > 1:
-        yield "/run/networks", "All networks must have the same mode"
+        yield (
+            "/run/networks",
+            "You may not mix host, container, or container/bridge networking. Only define one kind of network.",
+        )
     if modes - {NetworkMode.HOST} and run.docker is None and run.ucr is None:
-        yield "/run/networks", "Networks other than host need a container"
+        yield "/run/networks", "Only containers may join container or bridge networks"
     if modes & {NetworkMode.HOST, NetworkMode.BRIDGE} and len(run.networks) > 1:
-        yield "/run/networks", "Host and bridge mode allow one network"
-    if run.docker is not None and len(run.networks) > 1:
-        yield "/run/networks", "Docker allows one network"
+        yield "/run/networks", "Only one host or container/bridge network modes are allowed"
+    if run.docker is not None and modes == {NetworkMode.CONTAINER} and len(run.networks) > 1:
+        yield "/run/networks", "Docker does not allow specification of multiple networks"
+    names = [network.name for network in run.networks if network.name is not None]
+    if len(set(names)) != len(names):
+        yield "/run/networks", "network names must be unique"
     for index, network in enumerate(run.networks):
         if network.mode is NetworkMode.CONTAINER and not network.name:
             yield f"/run/networks/{index}/name", "must be given in container mode"

@@ -10,6 +10,7 @@ from dcos.model.v1.types import TaskState
 from tests.unit.metronome.conftest import House, Running
 
 RUN = {"cpus": 0.1, "mem": 32, "disk": 0, "cmd": "sleep 1"}
+UCR = {**RUN, "ucr": {"image": {"id": "a"}}}
 JOB = {"id": "prod.report", "run": RUN}
 
 
@@ -66,37 +67,52 @@ async def test_what_is_read_back_can_be_sent_again(metronome: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "path"),
+    ("change", "path", "text"),
     [
-        ({"id": "Bad"}, "/id"),
-        ({"extra": 1}, "/"),
-        ({"run": {"cmd": "x"}}, "/run"),
-        ({"run": {**RUN, "mem": 31}}, "/run/mem"),
-        ({"run": {**RUN, "cpus": 0}}, "/run/cpus"),
-        ({"run": {**RUN, "cpus": "1"}}, "/run/cpus"),
-        ({"run": {**RUN, "surprise": 1}}, "/run"),
-        ({"run": {"cpus": 1, "mem": 32, "disk": 0}}, "/run"),
-        ({"run": {**RUN, "docker": {"image": "a"}, "ucr": {"image": {"id": "a"}}}}, "/run"),
-        ({"run": {**RUN, "docker": {"image": "a"}, "gpus": 1}}, "/run/gpus"),
-        ({"run": {**RUN, "networks": [{"mode": "container", "name": "n"}]}}, "/run/networks"),
-        ({"run": {**RUN, "docker": {"image": "a"}, "networks": [{"mode": "container"}]}}, "/run/networks/0/name"),
-        ({"run": {**RUN, "env": {"A": {"secret": "s"}}}}, "/run/secrets"),
-        ({"run": {**RUN, "secrets": {"s": {"source": "x"}}}}, "/run/secrets"),
-        ({"run": {**RUN, "volumes": [{"containerPath": "a", "hostPath": "b"}]}}, "/run/volumes/0"),
+        ({"id": "Bad"}, "/id", "does not match"),
+        ({"extra": 1}, "/", "Additional properties are not allowed"),
+        ({"run": {"cmd": "x"}}, "/run", "'cpus' is a required property"),
+        ({"run": {**RUN, "mem": 31}}, "/run/mem", "less than the minimum"),
+        ({"run": {**RUN, "cpus": 0}}, "/run/cpus", "less than the minimum"),
+        ({"run": {**RUN, "cpus": "1"}}, "/run/cpus", "not of type"),
+        ({"run": {**RUN, "surprise": 1}}, "/run", "Additional properties are not allowed"),
+        ({"run": {"cpus": 1, "mem": 32, "disk": 0}}, "/run", "Cmd, Docker or UCR image must be specified"),
+        ({"run": {**RUN, "docker": {"image": "a"}, "ucr": {"image": {"id": "a"}}}}, "/run",
+         "Either Docker or UCR should be provided, but not both"),
+        ({"run": {**RUN, "docker": {"image": "a"}, "gpus": 1}}, "/run/gpus", "GPUs are not supported with Docker"),
+        ({"run": {**RUN, "networks": [{"mode": "container", "name": "n"}]}}, "/run/networks",
+         "Only containers may join container or bridge networks"),
+        ({"run": {**UCR, "networks": [{"mode": "host"}, {"mode": "container/bridge"}]}}, "/run/networks",
+         "You may not mix host, container, or container/bridge networking. Only define one kind of network."),
+        ({"run": {**UCR, "networks": [{"mode": "host"}, {"mode": "host"}]}}, "/run/networks",
+         "Only one host or container/bridge network modes are allowed"),
+        ({"run": {**UCR, "networks": [{"mode": "container", "name": "n"}] * 2}}, "/run/networks", "network names must be unique"),
+        ({"run": {**RUN, "docker": {"image": "a"}, "networks": [{"mode": "container", "name": one} for one in "ab"]}},
+         "/run/networks", "Docker does not allow specification of multiple networks"),
+        ({"run": {**RUN, "docker": {"image": "a"}, "networks": [{"mode": "container"}]}}, "/run/networks/0/name",
+         "must be given"),
+        ({"run": {**RUN, "env": {"A": {"secret": "s"}}}}, "/run",
+         "The following secrets are referenced, but undefined: s. Please add them to the secrets field."),
+        ({"run": {**RUN, "secrets": {"s": {"source": "x"}}}}, "/run",
+         "The following secrets are defined, but not referenced: s. Please remove them from the secrets field."),
+        ({"run": {**RUN, "docker": {"image": "a"}, "volumes": [{"containerPath": "a", "secret": "s"}]}}, "/run/volumes",
+         "File based secrets are only supported by UCR"),
+        ({"run": {**RUN, "volumes": [{"containerPath": "a", "hostPath": "b"}]}}, "/run/volumes/0", "is not valid"),
         ({"run": {**RUN, "placement": {"constraints": [{"attribute": "a", "operator": "MAX_PER", "value": "1"}]}}},
-         "/run/placement/constraints/0/operator"),
+         "/run/placement/constraints/0/operator", "is not one of"),
         ({"run": {**RUN, "placement": {"constraints": [{"attribute": "a", "operator": "LIKE", "value": "("}]}}},
-         "/run/placement/constraints/0"),
-        ({"schedules": [{"id": "a", "cron": "x"}]}, "/schedules/0/cron"),
-        ({"schedules": [{"id": "a", "cron": "* * * * *", "timezone": "Moon/Crater"}]}, "/schedules/0/timezone"),
-        ({"schedules": [{"id": "a", "cron": "* * * * *"}, {"id": "b", "cron": "* * * * *"}]}, "/schedules"),
-        ({"schedules": [{"id": "a", "cron": "* * * * *"}], "dependencies": [{"id": "b"}]}, "/dependencies"),
+         "/run/placement/constraints/0", "'(' is not a valid regular expression"),
+        ({"schedules": [{"id": "a", "cron": "x"}]}, "/schedules/0/cron", ""),
+        ({"schedules": [{"id": "a", "cron": "* * * * *", "timezone": "Moon/Crater"}]}, "/schedules/0/timezone", "Moon/Crater"),
+        ({"schedules": [{"id": "a", "cron": "* * * * *"}, {"id": "b", "cron": "* * * * *"}]}, "/schedules", "too long"),
+        ({"schedules": [{"id": "a", "cron": "* * * * *"}], "dependencies": [{"id": "b"}]}, "/dependencies", "not both"),
     ],
 )  # fmt: skip
-async def test_bad_jobs(metronome: Running, change: dict[str, Any], path: str) -> None:
+async def test_bad_jobs(metronome: Running, change: dict[str, Any], path: str, text: str) -> None:
     answer = await metronome.ask("POST", "/v1/jobs", {**JOB, **change}, 422)
     assert answer["message"] == "Object is not valid"
-    assert path in [one["path"] for one in answer["details"]], answer
+    texts = [said for one in answer["details"] if one["path"] == path for said in one["errors"]]
+    assert any(text in one for one in texts), answer
     assert await metronome.ask("GET", "/v1/jobs") == []
 
 
