@@ -8,7 +8,7 @@ once stops nobody.
 from __future__ import annotations
 
 import asyncio
-import uuid
+import itertools
 from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
@@ -33,6 +33,7 @@ _MOST_UNREAD: Final = 256 * 1024
 """Bytes of records that may wait to be taken in before no more is read from an agent."""
 _MOST_AHEAD: Final = 64
 """Events in the writer's inbox beyond which agents wait, so that schedulers and operators need not wait behind them all."""
+_numbers = itertools.count(1)
 _log = get_logger("agents")
 
 
@@ -95,7 +96,7 @@ class DirectLink(asyncio.Protocol):
 
     def __init__(self, reception: Reception, transport: asyncio.Transport, problem: Problem) -> None:
         """``problem``: why a message may not be taken; it ends the link."""
-        self.id = str(uuid.uuid4())
+        self.id = f"link-{next(_numbers)}"
         self.problem = problem
         self.refused = False
         self._reception = reception

@@ -34,8 +34,9 @@ EXIT_REMOVALS = 5
 """More agents would have to be given up after a change of leader than ``--recovery_agent_removal_limit`` allows."""
 
 
-SLICE_S = 0.01
-"""For so long at most events are taken before others run."""
+SLICE_S = 0.005
+"""For so long at most events are taken before others run; who asks something waits for about three turns of the loop, each of
+which may have a slice of every kind of long work in it."""
 
 
 class Writer:

@@ -16,7 +16,8 @@ from collections.abc import AsyncIterator, Callable
 from dcos.runtime import log
 
 _log = log.get_logger("http")
-_AT_ONCE = 192
+_AT_ONCE = 64
+"""Each costs about 0.2 ms until its first words are read, and others wait meanwhile."""
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel's own limit is this by default."""
 _PAUSE_S = 1.0
