@@ -23,6 +23,7 @@ from dcos.master.snapshots import Snapshots
 from dcos.master.streams import Stream
 from dcos.master.v0 import agents as v0_agents
 from dcos.master.v0 import state as v0_state
+from dcos.master.v0.summary import Roll, summary
 from dcos.master.writer import Writer
 from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler
@@ -187,9 +188,10 @@ async def scenes(agents: int, tasks: int) -> None:
     async with bench.phase("each scheduler reconciles all of its tasks"):
         for number in range(FRAMEWORKS):
             bench.call(number, CallType.RECONCILE, reconcile=scheduler.CallReconcile())
+    roll = Roll()
     asked: dict[str, Awaitable[object]] = {
         "/state": bench.kept.body("s", lambda: v0_state.whole(state, {}, None), kept.state_making),
-        "/state-summary": bench.kept.body("u", lambda: v0_state.summary(state, None), kept.summary_making),
+        "/state-summary": bench.kept.body("u", lambda: summary(state, None, roll), roll.making, as_it_is=True),
         "/slaves": bench.kept.body("a", lambda: v0_agents.slaves(state, {}), kept.full_agents_making),
         "v1 GET_STATE, JSON": bench.given(JSON),
         "v1 GET_STATE, protobuf": bench.given(PROTOBUF),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from dcos.master.endpoints import PAGES
 from dcos.master.kept import Kept
 from dcos.master.snapshots import Snapshots
 from dcos.master.v0 import agents, frameworks, roles, state, tasks
+from dcos.master.v0.summary import Roll, summary
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
 from dcos.model.acls import EVERYTHING, Action
@@ -78,6 +80,8 @@ class Api:
         self.access = access(config)
         self.verbosity = Verbosity()
         self.kept = Kept(writer)
+        self._roll = Roll()
+        """For all who may see all."""
         self.snapshots = Snapshots(writer)
         self.files = Files(self._attached)
         self.help = Help((*PAGES, *(MEMORY_PAGES if config.memory_profiling else ())))
@@ -180,15 +184,14 @@ class Api:
 
     async def state_(self, request: web.Request) -> web.StreamResponse:
         viewer = self.viewer(request)
+        texts = agents.texts_for(viewer)
         flags = self.flags if viewer.flags() else None
 
         def made() -> Spliced:
-            return state.whole(self.state, flags, self.config.cluster, viewer, self._logs())
+            return state.whole(self.state, flags, self.config.cluster, texts, self._logs())
 
-        name = "state" if flags is not None else "state without flags"
-        return await spliced_body(
-            request, made() if viewer.limited else await self.kept.body(name, made, kept.state_making)
-        )
+        name = None if viewer.limited else "state"
+        return await spliced_body(request, await self.kept.body(name, made, partial(kept.state_making, texts=texts)))
 
     def _logs(self) -> Mapping[str, str]:
         named = {"log_dir": self.config.log_dir, "external_log_file": self.config.external_log_file}
@@ -196,23 +199,26 @@ class Api:
 
     async def summary(self, request: web.Request) -> web.StreamResponse:
         viewer = self.viewer(request)
+        roll = Roll(agents.AgentTexts(viewer)) if viewer.limited else self._roll
 
         def made() -> Spliced:
-            return state.summary(self.state, self.config.cluster, viewer)
+            return summary(self.state, self.config.cluster, roll)
 
-        return await spliced_body(
-            request, made() if viewer.limited else await self.kept.body("summary", made, kept.summary_making)
-        )
+        name = None if viewer.limited else "summary"
+        return await spliced_body(request, await self.kept.body(name, made, roll.making, as_it_is=True))
 
     async def slaves(self, request: web.Request) -> web.StreamResponse:
         viewer, query = self.viewer(request), request.query
+        texts = agents.texts_for(viewer)
 
         def made() -> Spliced:
-            return agents.slaves(self.state, query, viewer)
+            return agents.slaves(self.state, query, texts)
 
-        if viewer.limited or "slave_id" in query:
+        if "slave_id" in query:
             return await spliced_body(request, made())
-        return await spliced_body(request, await self.kept.body("slaves", made, kept.full_agents_making))
+        name = None if viewer.limited else "slaves"
+        making = partial(kept.full_agents_making, texts=texts)
+        return await spliced_body(request, await self.kept.body(name, made, making))
 
     async def frameworks(self, request: web.Request) -> web.StreamResponse:
         viewer, query = self.viewer(request), request.query
@@ -220,11 +226,8 @@ class Api:
         def made() -> Spliced:
             return frameworks.frameworks(self.state, query, viewer)
 
-        if viewer.limited or "framework_id" in query:
-            await kept.in_slices(kept.frameworks_making(self.state))
-            await self.writer.settled()
-            return await spliced_body(request, made())
-        return await spliced_body(request, await self.kept.body("frameworks", made, kept.frameworks_making))
+        name = None if viewer.limited or "framework_id" in query else "frameworks"
+        return await spliced_body(request, await self.kept.body(name, made, kept.frameworks_making))
 
     async def roles(self, request: web.Request) -> web.Response:
         return json_body(request, roles.roles(self.state, self.viewer(request)))

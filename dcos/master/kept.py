@@ -6,26 +6,29 @@ The fragments of big ones are made ready in slices before, so that nobody waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import filterfalse
+from operator import attrgetter
+from typing import TypeVar
 
 from dcos.master.core.state import State
-from dcos.master.v0.agents import agent_full_ready, agent_ready
+from dcos.master.v0.agents import SHARED, AgentTexts
 from dcos.master.v0.frameworks import executor, offer
-from dcos.master.v0.state import numbers_ready
-from dcos.master.v0.tasks import task as task_ready
+from dcos.master.v0.tasks import task
 from dcos.master.writer import SLICE_S, Writer
 from dcos.wire.spliced import Spliced
 
+T = TypeVar("T")
 _MOST = 16 * 1024 * 1024
 """Bytes: bigger ones are not worth their memory."""
-_AT_ONCE = 64
-"""Fragments between two looks at the clock."""
+_TOGETHER = 32
+"""Objects between two looks at the clock."""
 _FEW = 3
 """Changes after which so little can be outdated that it is made at once."""
 
 
 class Kept:
-    """By name; only of what everybody may see."""
+    """By name."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -33,20 +36,35 @@ class Kept:
         """The revision at which each was made last."""
         self._bodies: dict[str, Spliced] = {}
 
-    async def body(self, name: str, make: Callable[[], Spliced], making: Callable[[State], Iterator[bytes]]) -> Spliced:
-        """What ``make`` returns now, or returned when nothing has changed since. ``making``: its fragments."""
-        if (kept := self._fresh(name)) is not None:
+    async def body(
+        self,
+        name: str | None,
+        make: Callable[[], Spliced],
+        making: Callable[[State], Iterator[object]],
+        *,
+        as_it_is: bool = False,
+    ) -> Spliced:
+        """What ``make`` returns now, or returned when nothing has changed since.
+
+        ``name`` None: it is one asker's alone and not kept. ``making``: its fragments. ``as_it_is``: it is kept in the
+        fragments that it has, which are few and kept anyway.
+        """
+        if name is not None and (kept := self._fresh(name)) is not None:
             return kept
-        made = self._made.get(name)
+        made = self._made.get(name) if name is not None else None
         if made is None or self._writer.revision - made > _FEW:
             await in_slices(making(self._writer.state))
             await self._writer.settled()
-            if (kept := self._fresh(name)) is not None:
+            if name is not None and (kept := self._fresh(name)) is not None:
                 return kept
         body = make()
+        if name is None:
+            return body
         self._made[name] = self._writer.revision
         self._bodies.pop(name, None)
-        if body.size <= _MOST:
+        if as_it_is:
+            self._bodies[name] = body
+        elif body.size <= _MOST:
             body = self._bodies[name] = Spliced(body.joined())
         return body
 
@@ -54,7 +72,7 @@ class Kept:
         return self._bodies.get(name) if self._made.get(name) == self._writer.revision else None
 
 
-async def in_slices(making: Iterator[object], at_once: int = _AT_ONCE) -> None:
+async def in_slices(making: Iterator[object], at_once: int = 1) -> None:
     """All of it, letting others run now and then. ``at_once``: steps between two looks at the clock."""
     loop = asyncio.get_running_loop()
     over = loop.time() + SLICE_S
@@ -64,32 +82,37 @@ async def in_slices(making: Iterator[object], at_once: int = _AT_ONCE) -> None:
             over = loop.time() + SLICE_S
 
 
-# What is away while these run, and what comes meanwhile, is made when the answer is put together.
+# Each step of these makes what of some objects is not ready, and tells how much that was. What is away while they run, and
+# what comes meanwhile, is made when the answer is put together.
+
+_ready = attrgetter("ready")
 
 
-def agents_making(state: State) -> Iterator[bytes]:
-    yield from map(agent_ready, list(state.agents.values()))
+def _made(given: Iterable[T], fresh: Callable[[T], object], make: Callable[[T], bytes]) -> Iterator[int]:
+    everything = list(given)
+    for start in range(0, len(everything), _TOGETHER):
+        wanted = list(filterfalse(fresh, everything[start : start + _TOGETHER]))
+        for one in wanted:
+            make(one)
+        yield len(wanted)
 
 
-def full_agents_making(state: State) -> Iterator[bytes]:
-    yield from map(agent_full_ready, list(state.agents.values()))
+def agents_making(state: State, texts: AgentTexts = SHARED) -> Iterator[int]:
+    return _made(state.agents.values(), texts.knows_short, texts.short)
 
 
-def frameworks_making(state: State) -> Iterator[bytes]:
+def full_agents_making(state: State, texts: AgentTexts = SHARED) -> Iterator[int]:
+    return _made(state.agents.values(), texts.knows_full, texts.full)
+
+
+def frameworks_making(state: State) -> Iterator[int]:
     for framework in (*state.frameworks.values(), *state.completed.values()):
-        yield from map(offer, list(framework.offers.values()))
-        yield from map(executor, list(framework.executors.values()))
-        for task in (*framework.tasks.values(), *framework.unreachable.values(), *framework.completed):
-            if task.ready is None:
-                yield task_ready(task)
+        yield from _made(framework.offers.values(), _ready, offer)
+        yield from _made(framework.executors.values(), _ready, executor)
+        for tasks in (framework.tasks.values(), framework.unreachable.values(), framework.completed):
+            yield from _made(tasks, _ready, task)
 
 
-def state_making(state: State) -> Iterator[bytes]:
-    yield from agents_making(state)
+def state_making(state: State, texts: AgentTexts = SHARED) -> Iterator[int]:
+    yield from agents_making(state, texts)
     yield from frameworks_making(state)
-
-
-def summary_making(state: State) -> Iterator[bytes]:
-    for agent in list(state.agents.values()):
-        yield agent_ready(agent)
-        yield numbers_ready(state.census.on(agent.id))

@@ -27,8 +27,6 @@ from dcos.master.core.records import (
 )
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer, agent_seen
-from dcos.master.v0.agents import agent_key
-from dcos.model.acls import Action
 from dcos.model.conversions import resources_of
 from dcos.model.v1 import master
 from dcos.model.v1.master import CallType
@@ -51,7 +49,7 @@ class Fragments:
         """How many had to be made."""
         self._slot = "as_json" if codec is JSON else "as_protobuf"
         self._get: Callable[[Any], tuple[Any, bytes] | None] = attrgetter(self._slot)
-        self._agents: dict[str, tuple[tuple[object, ...], bytes]] | None = {} if viewer.limited else None
+        self._agents: dict[str, tuple[int, bytes]] | None = {} if viewer.limited else None
         self._recovered: dict[str, tuple[AgentInfo, bytes]] = {}
 
     def _encode(self, body: Any, kind: type[msgspec.Struct]) -> bytes:
@@ -98,11 +96,10 @@ class Fragments:
         return kept[1]
 
     def agent(self, record: AgentRecord) -> bytes:
-        key = agent_key(record)
         kept = self._get(record) if self._agents is None else self._agents.get(record.id)
-        if kept is None or not all(map(is_, kept[0], key)):
+        if kept is None or kept[0] != record.stamp:
             view = agent_seen(views.agent_view(record), self.viewer)
-            kept = key, self._encode(view, master.ResponseGetAgentsAgent)
+            kept = record.stamp, self._encode(view, master.ResponseGetAgentsAgent)
             if self._agents is None:
                 setattr(record, self._slot, kept)
             else:
@@ -127,13 +124,9 @@ def _frameworks(state: State, made: Fragments) -> list[FrameworkRecord]:
 
 def _tasks_of(made: Fragments, frameworks: Iterable[FrameworkRecord], kind: str) -> Iterator[TaskRecord]:
     """``kind``: tasks, unreachable or completed."""
-    hidden = made.viewer.acls.decides(Action.VIEW_TASK)
     for one in frameworks:
         group = getattr(one, kind)
-        records: Iterable[TaskRecord] = group if kind == "completed" else group.values()
-        if hidden:
-            records = [task for task in records if made.viewer.task(task.message, one.info)]
-        yield from records
+        yield from made.viewer.tasks(group if kind == "completed" else group.values(), one.info)
 
 
 def get_tasks(state: State, made: Fragments) -> Spliced:
@@ -148,8 +141,7 @@ def get_executors(state: State, made: Fragments) -> Spliced:
         made.executor(executor)
         for framework in state.frameworks.values()
         if made.viewer.framework(framework.info)
-        for executor in framework.executors.values()
-        if made.viewer.executor(executor.info, framework.info)
+        for executor in made.viewer.executors(framework.executors.values(), framework.info)
     ]
     return made.codec.compose(master.ResponseGetExecutors, {"executors": Run(shown)})
 

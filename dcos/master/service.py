@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from dcos.master.ahead import make_ahead
 from dcos.master.api import Api
 from dcos.master.api_admin import AdminApi
 from dcos.master.api_agents import AgentsApi
@@ -131,6 +132,7 @@ async def run(app: App[Config]) -> None:
         async with listening(api, host=ip, port=config.port) as (_, reception):
             app.spawn(writer.run(), name="writer")
             app.spawn(reception.run(), name="agents")
+            app.spawn(make_ahead(writer), name="ahead")
             if config.whitelist is not None:
                 app.spawn(watch_whitelist(config.whitelist, writer), name="whitelist")
             app.log.info("listening", ip=ip, port=config.port, id=info.id)

@@ -101,6 +101,11 @@ class Writer:
         """Events in the inbox."""
         return len(self._inbox)
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to do at once."""
+        return bool(self._inbox or self.state.rest or to_allocate(self.state))
+
     def request(self) -> tuple[int, asyncio.Future[effects.Answer]]:
         """A number for an event, and what its answer will come in."""
         number = next(self._requests)
@@ -165,7 +170,7 @@ class Writer:
         self._first_put = self._clock.monotonic() if self._inbox else None
 
     async def _next(self) -> None:
-        if self._inbox or self.state.rest or to_allocate(self.state):
+        if self.busy:
             return
         self._wake.clear()
         deadline = self.state.next_deadline

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 _AT_ONCE: Final = 256
-"""Fragments in one slice."""
+"""Fragments in one slice, at most."""
+_SLICE_BYTES: Final = 256 * 1024
+"""About so many bytes in one slice, where fragments are not longer than that."""
 
 
 class Spliced:
     __slots__ = ("__weakref__", "_added", "_parts", "size")
 
     def __init__(self, *texts: bytes) -> None:
-        self._parts: list[tuple[bytes, Sequence[bytes]]] = []
-        """Separator and fragments."""
+        self._parts: list[tuple[bytes, Sequence[bytes], int]] = []
+        """Separator, fragments, and how many of them make a slice."""
         self.size = 0
         """Bytes."""
         self._added: list[Spliced] = []
@@ -26,14 +28,16 @@ class Spliced:
             self.text(text)
 
     def text(self, text: bytes) -> None:
-        self._parts.append((b"", (text,)))
+        self._parts.append((b"", (text,), 1))
         self.size += len(text)
 
     def run(self, fragments: Sequence[bytes], separator: bytes = b",") -> None:
         """Fragments one after the other, which nobody changes after this."""
         if fragments:
-            self._parts.append((separator, fragments))
-            self.size += sum(map(len, fragments)) + len(separator) * (len(fragments) - 1)
+            size = sum(map(len, fragments)) + len(separator) * (len(fragments) - 1)
+            at_once = max(1, min(_AT_ONCE, _SLICE_BYTES * len(fragments) // (size or 1)))
+            self._parts.append((separator, fragments, at_once))
+            self.size += size
 
     def add(self, other: Spliced) -> None:
         """All of another, as it is now."""
@@ -44,22 +48,20 @@ class Spliced:
     def slices(self) -> Iterator[bytes]:
         """All of it in its order, in joined slices."""
         waiting: list[bytes] = []
-        count = 0
-        for separator, fragments in self._parts:
-            if len(fragments) <= _AT_ONCE:
-                waiting.append(separator.join(fragments))
-                count += len(fragments)
-                if count >= _AT_ONCE:
+        count = size = 0
+        for separator, fragments, at_once in self._parts:
+            for start in range(0, len(fragments), at_once):
+                some = fragments[start : start + at_once]
+                joined = separator.join(some)
+                waiting.append(joined)
+                if start + at_once < len(fragments):
+                    waiting.append(separator)
+                count += len(some)
+                size += len(joined)
+                if count >= _AT_ONCE or size >= _SLICE_BYTES:
                     yield b"".join(waiting)
                     waiting.clear()
-                    count = 0
-                continue
-            for start in range(0, len(fragments), _AT_ONCE):
-                waiting.append(separator.join(fragments[start : start + _AT_ONCE]))
-                if start + _AT_ONCE < len(fragments):
-                    waiting.append(separator)
-                yield b"".join(waiting)
-                waiting.clear()
+                    count = size = 0
         if waiting:
             yield b"".join(waiting)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
@@ -10,6 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dcos.master.core.records import TaskRecord
+from dcos.master.v0 import agents as v0_agents
+from dcos.master.v0 import tasks as v0_tasks
+from dcos.master.v0.agents import SHARED
+from dcos.master.v0.parts import encode
+from dcos.master.v0.summary import Roll, summary
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import scheduler
@@ -31,6 +37,7 @@ class Cluster(RuleBasedStateMachine):
     def begin(self) -> None:
         self.stage = Stage()
         self.names = 0
+        self.roll = Roll()
         self.away: list[tuple[Any, str, tuple[agent_link.AgentFramework, ...]]] = []
         self.ended: dict[TaskRecord, TaskState] = {}
 
@@ -204,6 +211,19 @@ class Cluster(RuleBasedStateMachine):
                 here[one.message.state] = here.get(one.message.state, 0) + 1
         for agent in {*on_agents, *state.agents}:
             assert state.census.on(agent).frameworks == on_agents.get(agent, {})
+
+    @invariant()
+    def what_is_kept_ready_is_what_would_be_written_anew(self) -> None:
+        if not hasattr(self, "stage"):
+            return
+        state = self.stage.state
+        for agent in state.agents.values():
+            assert SHARED.short(agent) == encode(v0_agents.agent(agent))
+            assert SHARED.full(agent) == encode(v0_agents.agent_full(agent))
+        shown = [one for framework in state.frameworks.values() for one in framework.tasks.values()]
+        for record in shown:
+            assert v0_tasks.task(record) == v0_tasks.task(replace(record, ready=None))
+        assert summary(state, "c", self.roll).joined() == summary(state, "c", Roll()).joined()
 
     @invariant()
     def shares_are_sums(self) -> None:

@@ -39,6 +39,7 @@ class OfFramework:
 
 
 _NOWHERE = OfFramework()
+_NOBODY = OnAgent()
 
 
 class Census:
@@ -47,8 +48,7 @@ class Census:
         self._frameworks: dict[str, OfFramework] = {}
 
     def on(self, agent: str) -> OnAgent:
-        known = self._agents.get(agent)
-        return OnAgent() if known is None else known
+        return self._agents.get(agent, _NOBODY)
 
     def of(self, framework: str) -> OfFramework:
         return self._frameworks.get(framework, _NOWHERE)

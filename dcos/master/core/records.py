@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Final
 
 from dcos.master.core.tally import Holdings
 from dcos.model.operation_states import TERMINAL_OPERATIONS
@@ -181,6 +183,27 @@ class FrameworkRecord:
         return {task.agent for task in self.tasks.values()} | {agent for agent, _ in self.executors}
 
 
+_SHOWN: Final = frozenset(
+    {
+        "info",
+        "pid",
+        "registered",
+        "reregistered",
+        "total",
+        "used",
+        "offered",
+        "link",
+        "deactivated",
+        "version",
+        "capabilities",
+        "drain",
+        "drain_started",
+    }
+)
+"""All that an agent's JSON is made of. These are values: a change is another one."""
+_stamps = itertools.count(1)
+
+
 @dataclass(slots=True, eq=False)
 class AgentRecord(Encoded):
     """A registered agent, connected or not."""
@@ -219,9 +242,17 @@ class AgentRecord(Encoded):
     """Since the last ping."""
     missed: int = 0
     disconnections: int = 0
-    ready: tuple[tuple[object, ...], bytes] | None = None
-    """What its JSON was made of, and that JSON."""
-    ready_full: tuple[tuple[object, ...], bytes] | None = None
+    stamp: int = field(init=False)
+    """One of its own for each change of what is shown of it: it tells whether something that was made of it still holds."""
+    ready: tuple[int, bytes] | None = None
+    """Its JSON in ``/state``, and the stamp that it was made at."""
+    ready_full: tuple[int, bytes] | None = None
+    """The same in ``/slaves``."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        if name in _SHOWN:
+            object.__setattr__(self, "stamp", next(_stamps))
 
     @property
     def described(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
+from dcos.master.core.records import ExecutorRecord, TaskRecord
 from dcos.master.core.state import State
 from dcos.model.acls import EVERYTHING, Acls, Action
 from dcos.model.v1.master import Event, EventAgentAdded, ResponseGetAgentsAgent
@@ -55,6 +57,19 @@ class Viewer:
             Action.VIEW_EXECUTOR, command.user if command is not None and command.user is not None else info.user
         )
 
+    def tasks(self, given: Iterable[TaskRecord], info: FrameworkInfo) -> list[TaskRecord]:
+        """Those that he may see of a framework's: as ``task`` for each, of which there may be very many."""
+        if not self.acls.decides(Action.VIEW_TASK):
+            return list(given)
+        may = _ByUser(lambda user: self.may(Action.VIEW_TASK, info.user if user is None else user))
+        return [one for one in given if may[one.message.user]]
+
+    def executors(self, given: Iterable[ExecutorRecord], info: FrameworkInfo) -> list[ExecutorRecord]:
+        if not self.acls.decides(Action.VIEW_EXECUTOR):
+            return list(given)
+        may = _ByUser(lambda user: self.may(Action.VIEW_EXECUTOR, info.user if user is None else user))
+        return [one for one in given if may[one.info.command.user if one.info.command is not None else None]]
+
     def role(self, name: str) -> bool:
         return self.may(Action.VIEW_ROLE, name)
 
@@ -72,6 +87,17 @@ class Viewer:
 
 
 ALL: Final = Viewer(EVERYTHING, None)
+
+
+class _ByUser(dict[str | None, bool]):
+    """Whether what a user runs may be seen, decided once for each."""
+
+    def __init__(self, decide: Callable[[str | None], bool]) -> None:
+        self._decide = decide
+
+    def __missing__(self, user: str | None) -> bool:
+        found = self[user] = self._decide(user)
+        return found
 
 
 def seen(viewer: Viewer, event: Event, state: State) -> Event | None:

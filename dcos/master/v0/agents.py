@@ -1,9 +1,9 @@
-"""Agents in the JSON of old, and ``/slaves``.   An agent's JSON is kept ready in its record until it changes."""
+"""Agents in the JSON of old, and ``/slaves``.   An agent's JSON is kept ready until it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from operator import attrgetter, is_
+from typing import Final
 
 from dcos.master.core import views
 from dcos.master.core.records import AgentRecord
@@ -17,45 +17,59 @@ from dcos.model.v1.types import (
 )
 from dcos.wire.spliced import Spliced
 
-agent_key = attrgetter(
-    "info",
-    "pid",
-    "registered",
-    "reregistered",
-    "total",
-    "used",
-    "offered",
-    "link",
-    "deactivated",
-    "version",
-    "capabilities",
-    "drain",
-    "drain_started",
-)
-"""All that an agent's JSON is made of. These are values, mostly the same objects, which makes comparing them cheap."""
+_Kept = tuple[int, bytes]
+"""The stamp of the record that a text was made of, and the text."""
 
 
-def agent_ready(record: AgentRecord) -> bytes:
-    """The JSON of ``agent`` for those who may see all."""
-    key = agent_key(record)
-    if record.ready is None or record.ready[0] != key:
-        record.ready = key, encode(agent(record))
-    return record.ready[1]
+class AgentTexts:
+    """Each agent's JSON as one viewer sees it.
+
+    Of those who see all it is kept in the records; what is made for another lives as long as this.
+    """
+
+    def __init__(self, viewer: Viewer = ALL) -> None:
+        self.viewer = viewer
+        self._own = viewer.limited
+        self._short: dict[str, _Kept] = {}
+        self._full: dict[str, _Kept] = {}
+
+    def knows_short(self, record: AgentRecord) -> bool:
+        kept = self._short.get(record.id) if self._own else record.ready
+        return kept is not None and kept[0] == record.stamp
+
+    def short(self, record: AgentRecord) -> bytes:
+        """As ``/state`` has it."""
+        kept = self._short.get(record.id) if self._own else record.ready
+        if kept is None or kept[0] != record.stamp:
+            kept = record.stamp, encode(agent(record, self.viewer))
+            if self._own:
+                self._short[record.id] = kept
+            else:
+                record.ready = kept
+        return kept[1]
+
+    def knows_full(self, record: AgentRecord) -> bool:
+        kept = self._full.get(record.id) if self._own else record.ready_full
+        return kept is not None and kept[0] == record.stamp
+
+    def full(self, record: AgentRecord) -> bytes:
+        """As ``/slaves`` has it."""
+        kept = self._full.get(record.id) if self._own else record.ready_full
+        if kept is None or kept[0] != record.stamp:
+            kept = record.stamp, encode(agent_full(record, self.viewer))
+            if self._own:
+                self._full[record.id] = kept
+            else:
+                record.ready_full = kept
+        return kept[1]
 
 
-def agent_full_ready(record: AgentRecord) -> bytes:
-    """As ``agent_ready``; it also tells which role holds what, so that equal sums are not enough."""
-    key = agent_key(record)
-    if record.ready_full is None or not all(map(is_, record.ready_full[0], key)):
-        record.ready_full = key, encode(_agent_full(record, ALL))
-    return record.ready_full[1]
+SHARED: Final = AgentTexts(ALL)
+"""For all who may see all."""
 
 
-def fragments(given: Iterable[AgentRecord], viewer: Viewer) -> list[bytes]:
-    """Each agent's JSON."""
-    if viewer.limited:
-        return [encode(agent(one, viewer)) for one in given]
-    return [agent_ready(one) for one in given]
+def texts_for(viewer: Viewer) -> AgentTexts:
+    return AgentTexts(viewer) if viewer.limited else SHARED
 
 
 def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
@@ -91,7 +105,7 @@ def agent(record: AgentRecord, viewer: Viewer = ALL) -> Json:
     return out
 
 
-def _agent_full(record: AgentRecord, viewer: Viewer) -> Json:
+def agent_full(record: AgentRecord, viewer: Viewer = ALL) -> Json:
     def seen(given: Iterable[Resource]) -> list[Resource]:
         return [one for one in given if viewer.resource(one)]
 
@@ -123,13 +137,10 @@ def recovered_all(state: State, only: str | None = None) -> list[Json]:
     return [_recovered(name, entry) for name, entry in state.recovered.items() if only in (None, name)]
 
 
-def slaves(state: State, query: Mapping[str, str], viewer: Viewer = ALL) -> Spliced:
+def slaves(state: State, query: Mapping[str, str], texts: AgentTexts = SHARED) -> Spliced:
     only = query.get("slave_id")
     shown = [one for one in state.agents.values() if only in (None, one.id)]
     made = Spliced(b'{"slaves":[')
-    if viewer.limited:
-        made.run([encode(_agent_full(one, viewer)) for one in shown])
-    else:
-        made.run([agent_full_ready(one) for one in shown])
+    made.run([texts.full(one) for one in shown])
     made.text(b'],"recovered_slaves":%b}' % encode(recovered_all(state, only)))
     return made

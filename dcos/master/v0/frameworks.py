@@ -116,7 +116,7 @@ def splice(out: Spliced, record: FrameworkRecord, viewer: Viewer) -> None:
     out.text(b',"offers":[')
     out.run([one.ready or offer(one) for one in record.offers.values()])
     out.text(b'],"executors":[')
-    out.run([executor(one) for one in record.executors.values() if viewer.executor(one.info, record.info)])
+    out.run([one.ready or executor(one) for one in viewer.executors(record.executors.values(), record.info)])
     out.text(b"]")
     groups: dict[bytes, Iterable[TaskRecord]] = {
         b"tasks": record.tasks.values(),
@@ -124,10 +124,8 @@ def splice(out: Spliced, record: FrameworkRecord, viewer: Viewer) -> None:
         b"completed_tasks": record.completed,
     }
     for name, group in groups.items():
-        if viewer.limited:
-            group = [one for one in group if viewer.task(one.message, record.info)]
         out.text(b',"%b":[' % name)
-        out.run([one.ready or task(one) for one in group])
+        out.run([one.ready or task(one) for one in viewer.tasks(group, record.info)])
         out.text(b"]")
     out.text(b"}")
 

@@ -1,42 +1,23 @@
-"""``/state`` and ``/state-summary``."""
+"""``/state``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import msgspec
-
-from dcos.master.core.census import OnAgent
 from dcos.master.core.state import State
-from dcos.master.core.viewer import ALL, Viewer
-from dcos.master.v0.agents import fragments, recovered_all
-from dcos.master.v0.frameworks import framework_head, listed
+from dcos.master.v0.agents import SHARED, AgentTexts, recovered_all
+from dcos.master.v0.frameworks import listed
 from dcos.master.v0.parts import Json, encode
 from dcos.master.version import VERSION_INFO
 from dcos.wire.spliced import Spliced
-
-COUNTED = (
-    "TASK_STAGING",
-    "TASK_STARTING",
-    "TASK_RUNNING",
-    "TASK_KILLING",
-    "TASK_FINISHED",
-    "TASK_KILLED",
-    "TASK_FAILED",
-    "TASK_LOST",
-    "TASK_ERROR",
-    "TASK_UNREACHABLE",
-)
-
-_COUNTS = b",".join(b'"%b":%%d' % name.encode() for name in COUNTED)
 
 
 def whole(
     state: State,
     flags: Mapping[str, str] | None,
     cluster: str | None,
-    viewer: Viewer = ALL,
+    texts: AgentTexts = SHARED,
     logs: Mapping[str, str] = MappingProxyType({}),
 ) -> Spliced:
     """``flags`` None: hidden from the asker. ``logs``: ``log_dir`` and ``external_log_file`` where they are set."""
@@ -66,43 +47,10 @@ def whole(
     if flags is not None:
         out["flags"] = flags
     made = Spliced(encode(out)[:-1], b',"slaves":[')
-    made.run(fragments(state.agents.values(), viewer))
+    made.run([texts.short(one) for one in state.agents.values()])
     made.text(b'],"recovered_slaves":' + encode(recovered_all(state)))
     for name, given in ((b"frameworks", state.frameworks), (b"completed_frameworks", state.completed)):
         made.text(b',"%b":' % name)
-        listed(made, given.values(), viewer)
+        listed(made, given.values(), texts.viewer)
     made.text(b',"orphan_tasks":[],"unregistered_frameworks":[]}')
     return made
-
-
-def summary(state: State, cluster: str | None, viewer: Viewer = ALL) -> Spliced:
-    """Numbers come from the census: what nothing happened to since the last time is as it was made then."""
-    shown: list[Json] = []
-    for record in state.frameworks.values():
-        if not viewer.framework(record.info):
-            continue
-        counted = state.census.of(record.id)
-        if counted.ready is None:
-            counted.ready = encode([*counted.agents])
-        head = framework_head(record)
-        head.update((name, counted.states.get(name, 0)) for name in COUNTED)
-        head["slave_ids"] = msgspec.Raw(counted.ready)
-        shown.append(head)
-    ends = [numbers_ready(state.census.on(machine.id)) for machine in state.agents.values()]
-    made = fragments(state.agents.values(), viewer)
-    out: Json = {"hostname": state.info.hostname}
-    if cluster is not None:
-        out["cluster"] = cluster
-    whole = Spliced(encode(out)[:-1], b',"slaves":[')
-    whole.run([one[:-1] + end for one, end in zip(made, ends, strict=True)])
-    whole.text(b'],"frameworks":%b}' % encode(shown))
-    return whole
-
-
-def numbers_ready(here: OnAgent) -> bytes:
-    """How the JSON of an agent ends in the summary."""
-    if here.ready is None:
-        states = here.states()
-        counts = _COUNTS % tuple([states.get(name, 0) for name in COUNTED])
-        here.ready = b',%b,"framework_ids":%b}' % (counts, encode([*here.frameworks]))
-    return here.ready

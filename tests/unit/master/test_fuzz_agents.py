@@ -15,6 +15,7 @@ from dcos.master.api_operator import get_roles
 from dcos.master.reads import READS, Fragments
 from dcos.master.v0 import roles as v0_roles
 from dcos.master.v0 import state as v0_state
+from dcos.master.v0.summary import Roll, summary
 from dcos.model.v1.master import CallType, Response
 from dcos.model.v1.types import (
     AgentID,
@@ -133,7 +134,7 @@ class Nonsense:
                 codec.decode(body.joined(), Response)
         json.loads(msgspec.json.encode(get_roles(state)))
         json.loads(v0_state.whole(state, {}, "c").joined())
-        json.loads(v0_state.summary(state, "c").joined())
+        json.loads(summary(state, "c", Roll()).joined())
         json.loads(msgspec.json.encode(v0_roles.roles(state)))
 
 

@@ -16,6 +16,7 @@ from dcos.master.core.state import State
 from dcos.master.reads import READS, Fragments
 from dcos.master.v0 import agents, frameworks, roles, tasks
 from dcos.master.v0 import state as v0_state
+from dcos.master.v0.summary import Roll, summary
 from dcos.master.version import VERSION_INFO
 from dcos.model import attributes
 from dcos.model.resources import Resources
@@ -172,7 +173,7 @@ def _tasks(state: State) -> msgspec.Raw:
 
 OLD: dict[str, Callable[[State], Any]] = {
     "state": lambda state: msgspec.Raw(v0_state.whole(state, FLAGS, "golden").joined()),
-    "state-summary": lambda state: msgspec.Raw(v0_state.summary(state, "golden").joined()),
+    "state-summary": lambda state: msgspec.Raw(summary(state, "golden", Roll()).joined()),
     "slaves": lambda state: msgspec.Raw(agents.slaves(state, {}).joined()),
     "frameworks": lambda state: msgspec.Raw(frameworks.frameworks(state, {}).joined()),
     "roles": roles.roles,
