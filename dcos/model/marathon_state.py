@@ -115,6 +115,8 @@ class Release(Record, frozen=True):
     agent_id: str
     role: str
     since: float
+    in_parts: bool = False
+    """A pod's: its executor may keep its part for a while after the containers ended."""
 
 
 class Instance(Record, frozen=True):

@@ -27,6 +27,10 @@ class Unheard:
         self._pause_s = FIRST_S
         self._again = now + FIRST_S
 
+    def correct(self, now: float) -> None:
+        """The clock was set back to ``now``: no longer than a pause is waited for."""
+        self._again = min(self._again, now + self._pause_s)
+
     def due(self, now: float) -> frozenset[str]:
         """Those to ask about once more now; counts as asked."""
         if not self.task_ids or now < self._again:

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 from dcos.marathon.core import deploy
+from dcos.metronome.core import runs
+from dcos.metronome.core.state import Turn
 from dcos.model.resources import Resources
 from dcos.store.base import SessionLost
 from dcos.testing.sim import apps, clients, faults
@@ -266,6 +268,24 @@ def test_a_run_that_is_lost_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     suffering(monkeypatch, faults.change_jobs, metronome=True)
     monkeypatch.setattr("dcos.metronome.core.state.Turn.save_history", lambda *_: None)
     assert told(tmp_path, "stands 0 times in the history")
+
+
+def begin_all(turn: Turn, parent: str) -> None:
+    """Whatever depends on ``parent``, though it needs others too, and whether or not it runs."""
+    for job in list(turn.state.jobs.values()):
+        if any(one.id == parent for one in job.dependencies):
+            runs.begin(turn, job)
+
+
+@pytest.mark.parametrize(
+    ("way", "words"), [(lambda *_: None, "was not begun though"), (begin_all, "its parents give no reason")]
+)
+def test_a_dependent_run_that_begins_wrongly_is_seen(
+    way: Any, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suffering(monkeypatch, faults.change_jobs, metronome=True)
+    monkeypatch.setattr("dcos.metronome.core.runs._begin_dependants", way)
+    assert told(tmp_path, words, 40)
 
 
 def test_a_run_that_is_done_twice_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

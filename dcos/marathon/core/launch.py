@@ -85,7 +85,7 @@ def tune_offers(turn: Turn) -> None:
     state = turn.state
     if not state.subscribed:
         return
-    waiting = state.queue.roles | state.released_roles
+    waiting = state.queue.roles | state.released_roles | set(state.missed.values())
     roles = set(state.roles(turn.settings.role))
     idle = roles - waiting - state.suppressed
     if turn.now < state.sweep_until:
@@ -96,7 +96,9 @@ def tune_offers(turn: Turn) -> None:
     if not waiting:
         state.wants_revive = False
         return
-    if not (state.wants_revive or waiting & state.suppressed) or not (state.queue.is_awake or state.releases):
+    if not (state.wants_revive or waiting & state.suppressed) or not (
+        state.queue.is_awake or state.releases or state.missed
+    ):
         return
     if state.last_revive is not None and turn.now - state.last_revive < _revive_pause(turn):
         return

@@ -86,15 +86,28 @@ def meet(turn: Turn, place: Place, plan: Plan) -> Place:
             turn.note_release(instance_id, place.agent.agent_id, place.role)
             continue
         seen = confirm(turn, instance)
+        if seen.is_unreachable and _is_back(seen, own, place):
+            # its app or pod decides anew about it, and it is launched from the next offer
+            state.forget_health(seen.id)
+            seen = replace(seen, condition=Condition.GONE, since=turn.now, unreachable_since=None)
         if seen is not instance:
             turn.save_instance(seen)
         if seen.condition is Condition.SCHEDULED:
             _launch_again(turn, seen, own, place, plan)
     for release in state.releases_on(place.agent.agent_id, place.role):
-        asked = release.instance_id in state.release_asked
+        asked = release.instance_id in state.release_asked and not release.in_parts
         if release.instance_id not in found and (asked or turn.now - release.since >= PATIENCE_S):
             turn.drop_release(release.instance_id)
     return place
+
+
+def _is_back(instance: Instance, own: Resources, place: Place) -> bool:
+    """Its machine has become another agent, and offers its volumes: nobody uses them, so its task is over. The master says
+    nothing more of tasks on agents that it sent away while it could not be reached."""
+    assert instance.reservation is not None
+    return place.agent.agent_id != instance.agent.agent_id and reservations.has_volumes(
+        own, instance.reservation.volumes
+    )
 
 
 def _launch_again(turn: Turn, instance: Instance, own: Resources, place: Place, plan: Plan) -> None:

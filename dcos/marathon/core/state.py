@@ -147,6 +147,8 @@ class State:
     """Of instances with a reservation."""
     unconfirmed: set[str] = field(default_factory=set)
     """Instances whose reservation nobody has seen yet."""
+    missed: dict[str, str] = field(default_factory=dict)
+    """Roles of the reservations of instances that cannot be reached, by instance."""
     moving: set[str] = field(default_factory=set)
     """Instances of which time alone may ask something: all but those that run as they shall, or rest."""
     probed: set[str] = field(default_factory=set)
@@ -305,6 +307,7 @@ class State:
         """Take note of an instance's reservation, or that it is no more."""
         if before is not None and before.reservation is not None:
             self.unconfirmed.discard(before.id)
+            self.missed.pop(before.id, None)
             self.kept_roles[before.role] -= 1
             if not self.kept_roles[before.role]:
                 del self.kept_roles[before.role]
@@ -312,6 +315,8 @@ class State:
             self.kept_roles[after.role] += 1
             if not after.reservation.confirmed:
                 self.unconfirmed.add(after.id)
+            if after.is_unreachable:
+                self.missed[after.id] = after.role
 
     @property
     def released_roles(self) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from dcos.marathon.core import effects
 from dcos.marathon.core.state import MAX_HISTORY, CoreSettings, State, is_probed, moves, seconds_of
 from dcos.model.marathon_state import (
+    APP_TASK,
     Deployment,
     EndedInstance,
     Group,
@@ -156,7 +157,8 @@ class Turn:
             state.moved(known, None)
             state.keep(known, None)
             if known.reservation is not None:
-                self.release(known.id, known.agent.agent_id, known.role)
+                in_parts = known.task.name != APP_TASK
+                self.release(known.id, known.agent.agent_id, known.role, in_parts=in_parts)
         siblings = state.by_spec.get(instance.app_id, {})
         siblings.pop(instance.id, None)
         if not siblings:
@@ -167,18 +169,19 @@ class Turn:
         state.dirty.add(instance.app_id)
         self.effects.append(effects.DropInstance(instance.id))
 
-    def release(self, instance_id: str, agent_id: str, role: str) -> None:
+    def release(self, instance_id: str, agent_id: str, role: str, *, in_parts: bool) -> None:
         """Remember to give an instance's reservation back."""
-        release = Release(instance_id=instance_id, agent_id=agent_id, role=role, since=self.now)
+        release = Release(instance_id=instance_id, agent_id=agent_id, role=role, since=self.now, in_parts=in_parts)
         self.state.forget_release(instance_id)
         self.state.add_release(release)
         self.state.wants_revive = True
         self.effects.append(effects.SaveRelease(release))
 
     def note_release(self, instance_id: str, agent_id: str, role: str) -> None:
-        """The operations that give it back are being sent."""
-        if instance_id not in self.state.releases:
-            self.release(instance_id, agent_id, role)
+        """The operations that give it back, or the part of it that is free, are being sent."""
+        known = self.state.releases.get(instance_id)
+        if known is None or known.in_parts or known.agent_id != agent_id:
+            self.release(instance_id, agent_id, role, in_parts=known is None or known.in_parts)
         self.state.release_asked.add(instance_id)
 
     def drop_release(self, instance_id: str) -> None:

@@ -42,7 +42,7 @@ def begin(turn: Turn, job: Job, *, starting_deadline_s: float | None = None) -> 
     """A new run, stored and waiting for an offer."""
     run = JobRun(id=_fresh_id(turn), job=job, created_at=turn.now, starting_deadline_s=starting_deadline_s)
     turn.save_run(run)
-    turn.state.last_start[job.id] = turn.now
+    turn.state.last_start[job.id] = turn.moment()
     if job.id not in turn.state.histories:
         turn.save_history(History(job_id=job.id))
     queue(turn, run)
@@ -185,8 +185,10 @@ def _finish(turn: Turn, run: JobRun, *, succeeded: bool) -> JobRun:
                 failed=(info, *before.failed)[:most],
             )
         )
-    state.last[run.job.id] = (succeeded, turn.now)
+    moment = turn.moment()
+    state.last[run.job.id] = (succeeded, moment)
     if succeeded:
+        state.last_success[run.job.id] = moment
         _begin_dependants(turn, run.job.id)
     return done
 
@@ -198,12 +200,11 @@ def _begin_dependants(turn: Turn, parent: str) -> None:
         parents = [one.id for one in job.dependencies]
         if parent not in parents or job.id in state.automatic:
             continue
-        ends = [state.last.get(name, (False, 0.0)) for name in parents]
-        history = state.histories.get(job.id)
-        last_success = (history.last_success_at if history else None) or 0.0
+        ends = [state.last.get(name, (False, 0)) for name in parents]
+        last_success = state.last_success.get(job.id, 0)
         if not all(succeeded and ended > last_success for succeeded, ended in ends):
             continue
-        if state.last_start.get(job.id, 0.0) < max(ended for _, ended in ends):
+        if state.last_start.get(job.id, 0) < max(ended for _, ended in ends):
             state.automatic[job.id] = begin(turn, job).id
 
 

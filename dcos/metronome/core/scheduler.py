@@ -11,7 +11,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from dcos.metronome.core import events, launch, runs, spec, timers
+from dcos.metronome.core import events, foreign, launch, runs, spec, timers
 from dcos.metronome.core.errors import (
     active_runs,
     has_dependants,
@@ -47,18 +47,22 @@ class Scheduler:
         self.state = state
         self.settings = settings
         self._ids = ids
+        self._latest = 0.0
 
     def _turn(self, now: float) -> Turn:
+        if now < self._latest:
+            self._correct(now)
+        self._latest = now
         return Turn(self.state, self.settings, now, partial(next, self._ids))
 
     def start(self, now: float) -> Outcome[Result]:
         """After loading: runs without a task wait again, timers are set."""
+        self._correct(now)
         turn = self._turn(now)
         for run in list(self.state.runs.values()):
             for task in run.tasks:
                 if not task.status.is_over:
                     self.state.tasks[task.id] = run.id
-            self.state.last_start[run.job.id] = max(self.state.last_start.get(run.job.id, 0.0), run.created_at)
             if run.live_task is None and not run.stopping:
                 runs.queue(turn, run)
             elif run.live_task is None:
@@ -66,6 +70,9 @@ class Scheduler:
         for job in self.state.jobs.values():
             timers.arm(turn, job)
         return Outcome(tuple(turn.effects), None)
+
+    def _correct(self, now: float) -> None:
+        foreign.correct(self.state, now, reconcile_interval_s=self.settings.reconcile_interval_s)
 
     def handle(self, event: events.Event, now: float, *, settle: bool = True) -> Outcome[Result]:
         """Errors: Refused, when a request breaks a rule; nothing changed then."""

@@ -52,9 +52,12 @@ class State:
     queue: dict[str, float] = field(default_factory=dict)
     """Runs that wait for an offer, with the time since when."""
     timers: dict[str, Timer] = field(default_factory=dict)
-    last: dict[str, tuple[bool, float]] = field(default_factory=dict)
-    """Per job whether its latest finished run succeeded, and when that ended: since this leader leads."""
-    last_start: dict[str, float] = field(default_factory=dict)
+    moment: int = 0
+    """Counts what matters to jobs that depend on others, since this leader leads: clocks may be set back."""
+    last: dict[str, tuple[bool, int]] = field(default_factory=dict)
+    """Per job whether its latest finished run succeeded, and at which moment that ended."""
+    last_success: dict[str, int] = field(default_factory=dict)
+    last_start: dict[str, int] = field(default_factory=dict)
     automatic: dict[str, str] = field(default_factory=dict)
     """Per job the run that was begun because the jobs it depends on succeeded."""
     kill_sent: dict[str, float] = field(default_factory=dict)
@@ -85,6 +88,11 @@ class Turn:
     def send(self, call: Call, reason: str = "") -> None:
         self.effects.append(Send(call, reason))
 
+    def moment(self) -> int:
+        """The next one."""
+        self.state.moment += 1
+        return self.state.moment
+
     def save_job(self, job: Job) -> None:
         self.state.jobs[job.id] = job
         self.effects.append(effects.SaveJob(job))
@@ -92,7 +100,14 @@ class Turn:
     def drop_job(self, job_id: str) -> None:
         state = self.state
         del state.jobs[job_id]
-        for gone in (state.histories, state.timers, state.last, state.last_start, state.automatic):
+        for gone in (
+            state.histories,
+            state.timers,
+            state.last,
+            state.last_success,
+            state.last_start,
+            state.automatic,
+        ):
             gone.pop(job_id, None)
         self.effects.append(effects.DropJob(job_id))
 

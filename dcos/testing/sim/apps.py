@@ -19,8 +19,8 @@ from dcos.testing.sim.launches import OVERHEAD
 
 WISH = Resources.parse("cpus:0.05;mem:16")
 """Of each task."""
-PORTS = "ports:[31000-31009]"
-"""Of each agent where there is a Marathon."""
+SIZES = tuple(f"{one};ports:[31000-31009]" for one in ("cpus:4;mem:1536;disk:64", "cpus:8;mem:4096;disk:48"))
+"""Of agents where there is a Marathon: one must do for all that is wanted."""
 LOAD, ERRORS = "load", "errors"
 """Measures."""
 PER_INSTANCE = 10.0

@@ -370,5 +370,5 @@ def chosen(rng: random.Random, *, marathon: bool, metronome: bool) -> dict[Fault
     few = {fault: weight for fault, weight in table.items() if rng.random() < 0.25}
     made = few if len(few) > 2 and rng.random() < 0.5 else table
     # people are busy wherever there are any
-    busy = {change_apps: 30} if marathon else {}
+    busy = {**({change_apps: 30} if marathon else {}), **({change_jobs: 24} if metronome else {})}
     return {**made, **{fault: weight for fault, weight in busy.items() if fault in TABLE}}

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dcos.agent.core.exits import Exit as Ended
+from dcos.agent.core.exits import Exit
 from dcos.metronome.core import events
 from dcos.model.metronome import (
     ConcurrencyPolicy,
+    Dependency,
     History,
     Job,
     JobRun,
@@ -27,6 +28,7 @@ from dcos.model.metronome import (
 from dcos.model.schedulers import Refused
 from dcos.store.base import Create, Delete, Operation, Set
 from dcos.store.journal import decode
+from dcos.testing.sim.dependants import Dependants, Ended
 from dcos.testing.sim.metronome import MetronomeProcess
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _BASE = "/metronome/state/"
 _JOBS = ("job.a", "job.b", "job.c")
+_DEPENDENT = {"job.d": ("job.a",), "job.e": ("job.b", "job.d")}
+"""With those that they depend on."""
 _TICKING = "job.tick"
 _LEAST_S = 55.0
 """Between two runs of a schedule that names no seconds."""
@@ -71,41 +75,53 @@ class Jobs:
         self.jumped = False
         """Somebody's clock jumped: minutes may come twice."""
         self.ticking = False
+        self.dependants = Dependants(self._violation)
 
     def leader(self) -> MetronomeProcess | None:
         return next((one for one in self._processes if one.state is not None), None)
 
     # ---- what people do ----------------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """What there is before anything goes wrong."""
+        leader = self.leader()
+        if leader is None:
+            return
+        for job_id in (*_JOBS, *_DEPENDENT):
+            self._ask(leader, events.CreateJob(self._job(job_id, _DEPENDENT.get(job_id, ()))))
+
     def change(self) -> None:
         """Create a job, run one, stop a run, change a schedule."""
         rng, leader = self._world.rng, self.leader()
         if leader is None or leader.state is None:
             return
-        job_id, what = rng.choice(_JOBS), rng.random()
-        job = leader.state.jobs.get(job_id)
+        job_id, what = rng.choice((*_JOBS, *_DEPENDENT)), rng.random()
+        job, parents = leader.state.jobs.get(job_id), _DEPENDENT.get(job_id, ())
         if job is None:
-            self._ask(leader, events.CreateJob(self._job(job_id)))
-        elif what < 0.5:
+            self._ask(leader, events.CreateJob(self._job(job_id, parents)))
+        elif parents and what < 0.7:
+            self._ask(leader, events.StartRun(rng.choice(parents)))
+        elif what < 0.5 or (parents and what < 0.85):
             self._ask(leader, events.StartRun(job_id))
         elif what < 0.7 and leader.state.runs:
             run = rng.choice(list(leader.state.runs.values()))
             self._ask(leader, events.StopRun(run.job.id, run.id))
         elif job.schedules:
             self._ask(leader, events.DeleteSchedule(job_id, job.schedules[0].id))
-        else:
+        elif not parents:
             self._ask(leader, events.AddSchedule(job_id, self._schedule(rng.choice(("* * * * *", "*/2 * * * *")))))
 
     def _schedule(self, cron: str) -> Schedule:
         policy = self._world.rng.choice((ConcurrencyPolicy.ALLOW, ConcurrencyPolicy.FORBID))
         return Schedule(id="default", cron=cron, concurrency_policy=policy)
 
-    def _job(self, job_id: str) -> Job:
+    def _job(self, job_id: str, parents: Sequence[str]) -> Job:
         rng = self._world.rng
         policy = rng.choice((RestartPolicy.NEVER, RestartPolicy.NEVER, RestartPolicy.ON_FAILURE))
         restart = Restart(policy=policy, active_deadline_seconds=30 if policy is RestartPolicy.ON_FAILURE else None)
         words = f"run {rng.choice((1.0, 10.0, 70.0))} {rng.choice((0, 0, 1))} {rng.choice((0.1, 1.0, -1.0))}"
-        return Job(id=job_id, run=Run(cpus=0.05, mem=16.0, cmd=words, restart=restart))
+        depends = tuple(Dependency(id=one) for one in parents)
+        return Job(id=job_id, run=Run(cpus=0.05, mem=16.0, cmd=words, restart=restart), dependencies=depends)
 
     def _ask(self, leader: MetronomeProcess, event: events.Asked) -> None:
         assert leader.life is not None
@@ -115,6 +131,8 @@ class Jobs:
         assert leader.service is not None
         if leader.service.leader is None:
             return
+        if isinstance(event, events.StartRun):
+            self.dependants.asked(leader.session.id, event.job_id)
         with contextlib.suppress(Refused):
             done = await leader.service.leader.loop.ask(event)
             self._world.trace(leader.name, "did", type(event).__name__, getattr(done, "id", ""))
@@ -137,10 +155,13 @@ class Jobs:
 
     # ---- what the store is told --------------------------------------------------------------------------------------
 
-    def observe(self, operations: Sequence[Operation]) -> None:
+    def observe(self, session: int, operations: Sequence[Operation]) -> None:
         """One transaction."""
         gone: list[str] = []
         dropped: set[str] = set()
+        specs: list[Job] = []
+        begun: list[JobRun] = []
+        ended: list[Ended] = []
         for one in operations:
             if not one.path.startswith(_BASE):
                 continue
@@ -148,11 +169,15 @@ class Jobs:
             name = name.rpartition("/")[2]
             match kind, one:
                 case "job-runs", Create() | Set() if one.data:
-                    self._run_stored(decode(one.data, JobRun), new=isinstance(one, Create))
+                    run = decode(one.data, JobRun)
+                    self._run_stored(run, new=isinstance(one, Create))
+                    begun += [run] if isinstance(one, Create) else []
                 case "job-runs", Delete():
                     gone.append(name)
                 case "job-histories", Create() | Set() if one.data:
-                    self._history(decode(one.data, History))
+                    ended += self._history(decode(one.data, History))
+                case "job-specs", Create() | Set() if one.data:
+                    specs.append(decode(one.data, Job))
                 case "job-specs", Delete():
                     dropped.add(name)
                 case _:
@@ -162,6 +187,9 @@ class Jobs:
             note.stored = False
             if note.ends != 1 and note.job not in dropped:
                 self._violation(f"run {name} is gone and stands {note.ends} times in the history")
+
+        if specs or begun or ended or gone:
+            self.dependants.stored(session, specs, begun, ended, gone)
 
     def _run_stored(self, run: JobRun, *, new: bool) -> None:
         for task in run.tasks:
@@ -188,15 +216,21 @@ class Jobs:
         if schedule.concurrency_policy is ConcurrencyPolicy.FORBID and any(one.stored for one in earlier):
             self._violation(f"{run.job.id} was begun while a run of it is not over")
 
-    def _history(self, history: History) -> None:
+    def _history(self, history: History) -> list[Ended]:
+        """The ends that are new in it."""
         ends = [one.id for one in (*history.successful, *history.failed)]
-        for name in set(ends):
+        fresh = []
+        for name in dict.fromkeys(ends):
             if name in self.runs:
+                if not self.runs[name].ends:
+                    fresh.append(name)
                 self.runs[name].ends = ends.count(name)
         for one in history.successful:
             note = self.runs.get(one.id)
             if note is not None and note.stored and not any(_succeeded(run.how) for run in note.tasks.values()):
                 self._violation(f"run {one.id} is told to have succeeded and no task of it has")
+        won = {one.id for one in history.successful}
+        return [Ended(name, history.job_id, name in won) for name in fresh]
 
     # ---- what machines do --------------------------------------------------------------------------------------------
 
@@ -259,4 +293,4 @@ class Jobs:
 
 
 def _succeeded(how: object) -> bool:
-    return isinstance(how, Ended) and how.code == 0
+    return isinstance(how, Exit) and how.code == 0

@@ -110,7 +110,7 @@ class Truth:
 
     def observe(self, session: int, operations: Sequence[Operation]) -> None:
         """A write that the store did."""
-        self.world.jobs.observe(operations)
+        self.world.jobs.observe(session, operations)
         for one in operations:
             if one.path == _EPOCH and isinstance(one, Set):
                 self._leader_session = session

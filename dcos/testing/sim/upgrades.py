@@ -15,7 +15,7 @@ from unittest import mock
 from dcos.marathon.core import events
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.model.marathon import App, UpgradeStrategy
-from dcos.model.marathon_state import Condition
+from dcos.model.marathon_state import Condition, Goal
 from dcos.model.schedulers import Outcome, Send
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ class Upgrades:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._killed: set[str] = set()
-        """Tasks that were told to end."""
         self._seen: set[str] = set()
         """Apps of which an instance has run."""
 
@@ -40,13 +38,13 @@ class Upgrades:
         handle, settle, judge = Scheduler.handle, Scheduler.settle, self._judge
 
         def handled(core: Scheduler, event: events.Event, now: float, **how: Any) -> Outcome[Any]:
-            before = set(core.state.instances)
+            before = {one.id: one.goal for one in core.state.instances.values()}
             outcome = handle(core, event, now, **how)
             judge(core.state, before, outcome, by_people=isinstance(event, _BY_PEOPLE))
             return outcome
 
         def settled(core: Scheduler, now: float) -> Outcome[Any]:
-            before = set(core.state.instances)
+            before = {one.id: one.goal for one in core.state.instances.values()}
             outcome = settle(core, now)
             judge(core.state, before, outcome, by_people=False)
             self._explained(core.state)
@@ -62,16 +60,13 @@ class Upgrades:
             if not any(state.waits.get(one.app_id) for one in actions):
                 self._trace.violation("marathon", f"deployment {deployment.id} does not say why it waits")
 
-    def _judge(self, state: State, before: set[str], outcome: Outcome[Any], *, by_people: bool) -> None:
+    def _judge(self, state: State, before: dict[str, Goal], outcome: Outcome[Any], *, by_people: bool) -> None:
         owners = {task.id: one for one in state.instances.values() for task in one.tasks}
         hit: set[str] = set()
         for effect in outcome.effects:
             kill = effect.call.kill if isinstance(effect, Send) else None
-            if kill is None or kill.task_id.value in self._killed:
-                continue
-            self._killed.add(kill.task_id.value)
-            victim = owners.get(kill.task_id.value)
-            if victim is not None and state.is_healthy(victim):
+            victim = owners.get(kill.task_id.value) if kill is not None else None
+            if victim is not None and before.get(victim.id) is Goal.RUNNING and state.is_healthy(victim):
                 hit.add(victim.app_id)
         self._seen.update(one.app_id for one in state.instances.values() if one.condition is Condition.RUNNING)
         made = {one.app_id for name, one in state.instances.items() if name not in before}
@@ -92,7 +87,7 @@ class Upgrades:
         if app.instances_mode == "all":
             # as many as there are agents, which the judge does not know at this moment
             least, most = 0, len({one.agent.agent_id for one in there})
-        healthy = sum(1 for one in mine if state.is_healthy(one) and one.task.id not in self._killed)
+        healthy = sum(1 for one in mine if state.is_healthy(one) and one.goal is Goal.RUNNING)
         if hit and healthy < least:
             self._trace.violation("marathon", f"{app.id} keeps {healthy} healthy instances of at least {least}")
         if made and len(there) > most:

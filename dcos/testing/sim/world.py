@@ -145,9 +145,7 @@ class World:
         self.hosts = [one.host for one in self.processes] + [one.hosts[1] for one in self.frameworks]
 
     def _agent(self, number: int, folder: Path) -> AgentProcess:
-        total = self.rng.choice(_SIZES)
-        if self.scale.marathon and "ports" not in total:
-            total = f"{total};{apps.PORTS}"
+        total = self.rng.choice(_SIZES if not self.scale.marathon else apps.SIZES)
         rng = random.Random(self.rng.getrandbits(64))
         name = f"agent{number}"
         machine = Machine(name, folder / name, total, rng, self.truth, self.loop)
@@ -265,6 +263,7 @@ class World:
             self.loop.call_later(self.rng.uniform(0.0, 5.0), process.start)
         await asyncio.sleep(10.0)
         self.clients.begin()
+        self.jobs.begin()
         until = self.loop.time() + self.scale.storm_s
         table = faults.chosen(self.rng, marathon=bool(self.marathons), metronome=bool(self.metronomes))
         choices, weights = list(table), list(table.values())

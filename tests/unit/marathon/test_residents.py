@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dcos.model.marathon_state import Condition, Goal
-from dcos.model.resources import Kind
+from dcos.model.resources import Kind, Resources
 from dcos.model.v1 import types as t
 from tests.unit.marathon.conftest import House, Running
 
@@ -271,3 +271,50 @@ async def test_an_instance_keeps_its_role_when_its_app_gets_another(marathon: Ru
     await marathon.settled()
     [now] = (await marathon.ask("GET", "/v2/apps/shop/db"))["app"]["tasks"]
     assert (now["role"], now["localVolumes"]) == ("web", task["localVolumes"])
+
+
+async def test_one_whose_machine_is_back_as_another_agent_goes_on_there(marathon: Running) -> None:
+    """The master says no more of tasks of an agent that it gave up and then sent away; its volumes are offered, so it ended."""
+    task = await deployed(marathon)
+    before = volumes(marathon)
+    agent = marathon.mesos.tasks[task["id"]].agent
+    marathon.mesos.lose(agent)
+    await marathon.until("known", lambda: all(one.is_unreachable for one in marathon.leader.state.instances.values()))
+    lost = marathon.mesos.tasks.pop(task["id"])
+    del marathon.mesos.agents[agent.id]
+    again = marathon.mesos.agent(9)
+    again.free = agent.free + Resources.of(lost.info.resources)
+    await marathon.tick(1)
+    marathon.mesos.offer()
+    await marathon.until("launched again", lambda: marathon.running() == 1)
+    assert volumes(marathon) == before
+    [instance] = marathon.leader.state.instances.values()
+    assert (instance.incarnation, instance.agent.agent_id) == (2, again.id)
+
+
+async def test_what_a_pods_executor_holds_for_a_while_is_given_back_too(marathon: Running) -> None:
+    container = {
+        "name": "db",
+        "resources": {"cpus": 0.1, "mem": 32},
+        "exec": {"command": {"shell": "x"}},
+        "volumeMounts": [{"name": "data", "mountPath": "data"}],
+    }
+    pod = {"id": "/pod", "containers": [container], "volumes": [{"name": "data", "persistent": {"size": 50}}]}
+    await marathon.ask("POST", "/v2/pods", pod, 201)
+    await marathon.settled()
+    marathon.mesos._groups[0].left.add("the executor itself")
+    await marathon.ask("DELETE", "/v2/pods/pod", status=202)
+    await marathon.settled()
+    await marathon.until("its tasks' part is given back", lambda: not reserved(marathon))
+    marathon.mesos._leave_group("the executor itself")
+    assert reserved(marathon)
+    for agent in marathon.mesos.agents.values():
+        agent.filtered = False  # more than was declined is offered again
+    await marathon.tick(10)
+    marathon.mesos.offer()
+    await marathon.until("the rest too", lambda: not reserved(marathon))
+    await marathon.tick(61)
+    for agent in marathon.mesos.agents.values():
+        agent.filtered = False
+    marathon.mesos.offer()
+    await marathon.until("forgotten", lambda: not marathon.leader.state.releases)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dcos.metronome.core import foreign
+from dcos.metronome.core.state import State
+from dcos.model.metronome import Job, JobRun, Run, RunTask
 from dcos.model.v1.types import TaskState
 from tests.unit.metronome.conftest import House, Running
 
@@ -207,3 +210,30 @@ async def test_histories_are_bounded(house: House) -> None:
         assert len(kept["successfulFinishedRuns"]) == 3
         times = [run["createdAt"] for run in kept["successfulFinishedRuns"]]
         assert times == sorted(times, reverse=True)
+
+
+async def test_a_clock_that_is_set_back_holds_nothing_up(metronome: Running) -> None:
+    """Neither the next run's offers nor what depends on it wait until the clock has caught up."""
+    await add(metronome, "first")
+    await add(metronome, "last", dependencies=[{"id": "first"}])
+    for round_ in (1, 2):
+        await start(metronome, "first")
+        end(metronome, TaskState.TASK_FINISHED, "first")
+        await metronome.until("last runs", lambda: any(one.startswith("last_") for one in metronome.tasks()))
+        end(metronome, TaskState.TASK_FINISHED, "last")
+        await metronome.until("all over", lambda: not metronome.state.runs)
+        assert (await history(metronome, "last"))["successCount"] == round_
+        metronome.clock.time -= 86400
+
+
+def test_all_times_that_lie_ahead_count_from_now() -> None:
+    task = RunTask(id="t", agent_id="S", started_at=9.0)
+    run = JobRun(id="r", job=Job(id="job", run=Run(cpus=0.1, mem=32.0)), created_at=8.0, tasks=(task,))
+    state = State(runs={"r": run}, queue={"r": 7.0}, kill_sent={"t": 6.0}, last_revive=9.0, next_reconcile=99.0)
+    state.unheard.begin(["t"], 9.0)
+    foreign.correct(state, 5.0, reconcile_interval_s=10.0)
+    made = state.runs["r"]
+    assert (made.created_at, made.tasks[0].started_at) == (5.0, 5.0)
+    assert (state.queue, state.kill_sent, state.last_revive) == ({"r": 5.0}, {"t": 5.0}, 5.0)
+    assert state.next_reconcile == 15.0
+    assert state.unheard.due(6.0)
