@@ -306,7 +306,11 @@ SERVICES: tuple[Service, ...] = (
         why_root="writes nftables and network devices, binds port 53, asks agents for echoes",
         capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW"),
         directives=(
-            ("ProtectKernelTunables", "no", "switches net.ipv4.ip_forward on: containers reach virtual IPs through it"),
+            (
+                "ProtectKernelTunables",
+                "no",
+                "switches forwarding on: containers reach virtual IPs and each other through it",
+            ),
         ),
         ports=(
             Port(name="dns", number=53, bind="198.51.100.1,198.51.100.2,198.51.100.3", protocols=("tcp", "udp")),
@@ -324,6 +328,10 @@ SERVICES: tuple[Service, ...] = (
             "DCOS_NET_FORWARD_ZONES": "{dns_forward_zones}",
             "DCOS_NET_MIN_NAMED_IP": "{dcos_l4lb_min_named_ip}",
             "DCOS_NET_MAX_NAMED_IP": "{dcos_l4lb_max_named_ip}",
+            "DCOS_NET_MIN_NAMED_IP6": "{dcos_l4lb_min_named_ip6}",
+            "DCOS_NET_MAX_NAMED_IP6": "{dcos_l4lb_max_named_ip6}",
+            "DCOS_NET_ENABLE_IPV6": "{enable_ipv6}",
+            "DCOS_NET_L4LB_ENABLE_IPV6": "{dcos_l4lb_enable_ipv6}",
             "DCOS_NET_SEARCH": "{dns_search}",
             "DCOS_NET_OVERLAY_ENABLE": "{dcos_overlay_enable}",
             "DCOS_NET_OVERLAY_NETWORK": "{dcos_overlay_network}",

@@ -18,8 +18,10 @@ from dcos.agent.identity import version_json
 from dcos.agent.metrics import system
 from dcos.agent.operator import CallError, Operator
 from dcos.agent.views import Views
+from dcos.client.overlay import AGENT_PATH, OverlayEndpoint
 from dcos.model.acls import Action
 from dcos.model.v1 import agent as v1
+from dcos.registry import port_of
 from dcos.runtime import http
 from dcos.runtime.attached import Files, FilesEndpoints
 from dcos.runtime.help_pages import Help
@@ -66,6 +68,7 @@ class Api:
             "/files/debug": (self._endpoint("/files/debug", endpoints.debug), Realm.READONLY),
             "/__processes__": (self.help.processes, None),
             "/help": (self.help.handle, None),
+            AGENT_PATH: (OverlayEndpoint(AGENT_PATH, port_of("dcos-net")).handle, Realm.READONLY),
             "/api/v1": (self._call, Realm.READWRITE),
             "/api/v1/executor": (executors.handle, None),
             **{path: (handler, Realm.READWRITE) for path, handler in profilers.items()},

@@ -38,5 +38,7 @@ PAGES = (
          authorization="get_endpoints: 403."),
     Page(_AGENT, "/flags", "The flags this agent runs with.", query=_JSONP, authorization="view_flags: 403."),
     Page(_AGENT, "/health", "200 as long as this agent answers.", named=False),
+    Page("overlay-agent", "/overlay", "This node's part of the overlay networks.",
+         "Told by this node's dcos-net; 404 where there is no overlay."),
     *process_pages("access_sandboxes; of the log: access_mesos_logs"),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from dcos.client.overlay import AGENT_PATH, MASTER_PATH, OverlayEndpoint
 from dcos.master import kept, metrics
 from dcos.master.config import Config
 from dcos.master.core.registry_view import registry_json
@@ -29,6 +30,7 @@ from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
 from dcos.model.acls import EVERYTHING, Action
 from dcos.model.v1.types import MasterInfo
+from dcos.registry import port_of
 from dcos.runtime.attached import Attached, Files, FilesEndpoints
 from dcos.runtime.help_pages import Help
 from dcos.runtime.http_access import Access, Handler, principal_of
@@ -41,6 +43,7 @@ from dcos.runtime.verbosity import Verbosity
 from dcos.wire.spliced import Spliced
 
 LOG_PATH = "/master/log"
+_NET = port_of("dcos-net")
 _ONCE_WITH_SUFFIX = (
     *("/state", "/state-summary", "/slaves", "/frameworks", "/roles", "/tasks"),
     *("/files/browse", "/files/read", "/files/download", "/files/debug"),
@@ -259,6 +262,7 @@ class Api:
             "/__processes__": (self.help.processes, None),
             "/help": (self.help.handle, None),
             "/help/{rest:.*}": (self.help.handle, None),
+            **{path: (OverlayEndpoint(path, _NET).handle, Realm.READONLY) for path in (MASTER_PATH, AGENT_PATH)},
         }
         profilers = TimeProfiler(os.environ).handlers()
         if self.config.memory_profiling:

@@ -82,5 +82,9 @@ PAGES = (
     Page("master", "/health", "200 as long as this master answers.", named=False),
     Page("master", "/redirect", "307 to the leading master.", named=False),
     Page("registrar(1)", "/registry", "What outlives a leader, as JSON.", _LEADER),
+    Page("overlay-master", "/state", "Overlay networks, and each node's part of them.",
+         "Told by this node's dcos-net; 404 where there is no overlay."),
+    Page("overlay-agent", "/overlay", "This node's part of the overlay networks.",
+         "Told by this node's dcos-net; 404 where there is no overlay."),
     *process_pages("access_mesos_logs"),
 )  # fmt: skip

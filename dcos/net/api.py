@@ -1,5 +1,7 @@
 """The REST API of dcos-net: GET only, JSON.
 
+The overlay's state is told here for masters and agents, which show it under the same paths.
+
 Source: 5.5 of the cluster facts (dcos-net's ``/v1/*`` handlers).
 """
 
@@ -20,6 +22,13 @@ from dcos.net.core.vips import Vips
 from dcos.runtime import http
 
 
+class Overlay(Protocol):
+    """The overlay networks, as DC/OS's overlay modules show them."""
+
+    async def cluster_state(self) -> dict[str, Any] | None: ...
+    def node_state(self) -> dict[str, Any]: ...
+
+
 class View(Protocol):
     """What the API shows."""
 
@@ -34,6 +43,8 @@ class View(Protocol):
     def vips(self) -> Vips: ...
     @property
     def zones(self) -> tuple[Zone, ...]: ...
+    @property
+    def overlay(self) -> Overlay | None: ...
     def metrics(self) -> str: ...
     async def vip_metrics(self) -> str: ...
 
@@ -74,6 +85,15 @@ def application(view: View) -> web.Application:
         more = await view.vip_metrics() if registry == "l4lb" else ""
         return web.Response(text=view.metrics() + more, content_type="text/plain", charset="utf-8")
 
+    async def overlay_of_cluster(_: web.Request) -> web.Response:
+        if view.overlay is None:
+            return web.Response(status=404)
+        state = await view.overlay.cluster_state()
+        return web.Response(status=503, text="no ZooKeeper") if state is None else http.json_response(state)
+
+    async def overlay_of_node(_: web.Request) -> web.Response:
+        return web.Response(status=404) if view.overlay is None else http.json_response(view.overlay.node_state())
+
     async def lashup_key(_: web.Request) -> web.Response:
         return web.Response(status=404)
 
@@ -88,6 +108,8 @@ def application(view: View) -> web.Application:
     app.router.add_get("/v1/enumerate", not_implemented)
     app.router.add_get("/v1/metrics/{registry}", metrics)
     app.router.add_get("/lashup/key", lashup_key)
+    app.router.add_get("/overlay-master/state", overlay_of_cluster)
+    app.router.add_get("/overlay-agent/overlay", overlay_of_node)
     return app
 
 

@@ -123,7 +123,8 @@ class Config:
     rest_bind: str = setting("127.0.0.1", "Address of the REST API.")
     rest_port: int = setting(62080, "Port of the REST API; 0: none.", parse=parse_port)
     enable_lb: bool = setting(True, "Balance virtual IPs.")
-    enable_ipv6: bool = setting(True, "Virtual IPs over IPv6 too.")
+    enable_ipv6: bool = setting(True, "Make anything of IPv6: virtual IPs, overlay networks.")
+    l4lb_enable_ipv6: bool = setting(True, "Virtual IPs over IPv6 too; only with enable_ipv6.")
     loopback_cluster: int = setting(
         0,
         "Number of a local cluster whose nodes are loopback addresses of this machine: one dcos-net at a time writes virtual IPs "

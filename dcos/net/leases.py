@@ -2,7 +2,7 @@
 
 A node's address is the data of its number's node. ZooKeeper makes a node only once, so a number has one holder; it is kept over
 restarts and reboots, for it is found again by the address.
-Path: ``/dcos-net/overlay/<number>``, data ``{"ip": "<address>"}``.
+Path: ``/dcos-net/overlay/<number>``, data ``{"ip": "<address>", "error": "<what its node could not make>"}``.
 Not below ``/dcos``: whichever service comes first makes that, and identity lets nobody else write there.
 """
 
@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 
 from dcos.net.core.overlay import free_numbers
-from dcos.store.base import NodeExists, NoNode, Store
+from dcos.net.core.overlay_state import Report
+from dcos.store.base import BadVersion, NodeExists, NoNode, Store
 from dcos.store.tree import join
 
 PATH: Final = "/dcos-net/overlay"
@@ -26,8 +27,9 @@ class Full(Exception):
     """Every number is taken: says how many there are."""
 
 
-class _Lease(msgspec.Struct):
+class _Lease(msgspec.Struct, omit_defaults=True):
     ip: str
+    error: str = ""
 
 
 async def held(store: Store, known: Mapping[int, str] | None = None) -> dict[int, str]:
@@ -39,6 +41,33 @@ async def held(store: Store, known: Mapping[int, str] | None = None) -> dict[int
         if node is not None:
             found[number] = msgspec.json.decode(node.data, type=_Lease).ip
     return found
+
+
+async def reports(store: Store) -> dict[int, Report]:
+    """What every node says of itself, read now.   Errors: StoreError."""
+    numbers = [int(name) for name in await store.children(PATH) or () if name.isdigit()]
+    nodes = await store.get_many([join(PATH, str(one)) for one in numbers])
+    leases = {
+        number: msgspec.json.decode(node.data, type=_Lease)
+        for number, node in zip(numbers, nodes, strict=True)
+        if node is not None
+    }
+    return {number: Report(one.ip, one.error) for number, one in leases.items()}
+
+
+async def report(store: Store, number: int, own: Report) -> bool:
+    """Say it, if the number is still its own.   Errors: StoreError."""
+    path = join(PATH, str(number))
+    node = await store.get(path)
+    if node is None or msgspec.json.decode(node.data, type=_Lease).ip != own.ip:
+        return False
+    wanted = msgspec.json.encode(_Lease(own.ip, own.error))
+    if node.data != wanted:
+        try:
+            await store.set(path, wanted, version=node.version)
+        except (BadVersion, NoNode):
+            return False  # given back, perhaps to another, in this moment
+    return True
 
 
 async def take(store: Store, ip: str, capacity: int) -> int:

@@ -7,23 +7,26 @@ containers go on talking while this service is restarted; ``remove`` is for when
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
 
 from dcos.model.overlay import Settings
 from dcos.net import leases
-from dcos.net.core import overlay
-from dcos.net.core.overlay import DEVICE, NFT_TABLE, PORT, TABLE, VNI
-from dcos.net.vxlan import add_device, change, rules_of, tunnels_of
+from dcos.net.core import overlay, overlay_state, policy
+from dcos.net.core.overlay import DEVICE, PORT, TABLE, VNI
+from dcos.net.core.overlay_state import Report
+from dcos.net.vxlan import add_device, change, change_rules, rules_of, tunnels_of
 from dcos.runtime import links
 from dcos.runtime.files import write_atomic
 from dcos.runtime.log import get_logger
 from dcos.runtime.nft import Nft, NftError
-from dcos.store.base import StoreError
+from dcos.store.base import Store, StoreError
 from dcos.store.url import ZkUrl
 from dcos.store.zookeeper import connect_url
 
@@ -44,6 +47,8 @@ class Overlay:
         node_ip: str,
         *,
         bridges: bool,
+        masters: Collection[str] = (),
+        ipv6: bool = True,
         configs: Path,
         data_dir: str,
         docker: Path = Path("/run/docker.sock"),
@@ -51,7 +56,13 @@ class Overlay:
         self.number: int | None = None
         self.nodes: Mapping[int, str] = {}
         self.failures = 0
-        self._settings = settings
+        self.error = ""
+        """What could not be made the last time."""
+        self._store: Store | None = None
+        self._masters = frozenset(masters)
+        self._whole = settings
+        self._settings = settings if ipv6 else settings.without_ipv6()
+        """What is made here."""
         self._node_ip = node_ip
         self._bridges = bridges
         self._configs = configs
@@ -77,19 +88,45 @@ class Overlay:
     async def _session(self, zk: ZkUrl) -> None:
         store = await connect_url(zk)
         try:
-            number = await leases.take(store, self._node_ip, self._settings.capacity)
+            number = await leases.take(store, self._node_ip, self._whole.capacity)
+            self._store = store
             async for nodes in leases.follow(store):
                 if nodes.get(number) != self._node_ip:
                     return  # given back by an operator, or the tree is not there yet: ask again
                 await self.apply(number, nodes)
+                await leases.report(store, number, self._report())
         finally:
+            self._store = None
             await store.close()
+
+    def _report(self) -> Report:
+        return Report(self._node_ip, self.error)
+
+    async def cluster_state(self) -> dict[str, Any] | None:
+        """What ``/overlay-master/state`` shows; None while ZooKeeper does not tell."""
+        if self._store is None:
+            return None
+        try:
+            nodes = await leases.reports(self._store)
+        except StoreError:
+            return None
+        return overlay_state.cluster_state(self._whole, nodes, self._masters)
+
+    def node_state(self) -> dict[str, Any]:
+        """What ``/overlay-agent/overlay`` shows; no networks as long as there is no number."""
+        if self.number is None:
+            return {"ip": self._node_ip, "overlays": []}
+        return overlay_state.node_state(self._settings, self.number, self._report(), bridges=self._bridges)
 
     async def _keep_repaired(self, every_s: float) -> None:
         while True:
             await asyncio.sleep(every_s)
             if self.number is not None:
+                before = self.error
                 await self.apply(self.number, self.nodes)
+                if self.error != before and self._store is not None:
+                    with contextlib.suppress(StoreError):  # the next session says it again
+                        await leases.report(self._store, self.number, self._report())
 
     async def apply(self, number: int, nodes: Mapping[int, str]) -> None:
         """Make the kernel know ``nodes``; what it already knows is not touched. Failures are logged and tried again later."""
@@ -100,31 +137,38 @@ class Overlay:
                 wanted = overlay.tunnels(self._settings, number, nodes)
                 ip, fdb = overlay.changes(wanted, await tunnels_of(DEVICE, TABLE))
                 await change(ip, fdb)
-                if await self._nft.objects("ip", NFT_TABLE) is None:
-                    await self._nft.apply(overlay.nft_table(self._settings, overlay.place(self._settings, number)))
+                table = policy.table(self._settings, overlay.place(self._settings, number))
+                if not policy.is_whole(await self._nft.objects("inet", policy.TABLE), table):
+                    await self._nft.apply(table)
                 if self._bridges:
                     await self._networks(number)
+                self.error = ""
             except (links.LinkError, NftError, OverlayError, OSError) as error:
                 self.failures += 1
+                self.error = str(error)[:1000]
                 self._log.error("apply_failed", error=str(error))
 
     async def _device(self, number: int) -> None:
         own = overlay.place(self._settings, number)
-        length = self._settings.vtep_subnet.prefixlen
+        addresses = [f"{own.vtep_ip}/{self._settings.vtep_subnet.prefixlen}"]
+        if self._settings.ipv6 and self._settings.vtep_subnet6 is not None:
+            addresses.append(f"{own.vtep_ip6}/{self._settings.vtep_subnet6.prefixlen}")
+            if links.enable_forwarding(6):
+                self._log.info("forwarding_enabled", version=6)
         if await add_device(
             DEVICE,
             vni=VNI,
             port=PORT,
             local=self._node_ip,
             mac=own.vtep_mac,
-            address=f"{own.vtep_ip}/{length}",
+            addresses=addresses,
             mtu=self._settings.mtu,
         ):
             self._log.info("device_made", number=number, address=str(own.vtep_ip))
         present = await rules_of(TABLE)
-        missing = [one for each in self._settings.overlays if (one := str(each.subnet)) not in present]
-        await change([f"rule add to {one} lookup {TABLE}" for one in missing], [])
-        await _accept_forwarding([str(one.subnet) for one in self._settings.overlays])
+        subnets = [str(one) for one in self._settings.subnets]
+        await change_rules("add", [one for one in subnets if one not in present], TABLE)
+        await _accept_forwarding(subnets)
 
     async def _networks(self, number: int) -> None:
         """The files that agents read, and the Engine's networks."""
@@ -137,11 +181,11 @@ class Overlay:
                 self._configs.mkdir(parents=True, exist_ok=True)
                 write_atomic(path, text, mode=0o644)
             if self._docker.exists():
-                await self._docker_network(overlay.docker_network(part, self._settings.mtu))
+                await self._docker_network(part)
 
-    async def _docker_network(self, wanted: Mapping[str, object]) -> None:
+    async def _docker_network(self, part: overlay.Part) -> None:
         """Make it unless there is one of the name.   Errors: OverlayError."""
-        name = wanted["Name"]
+        name = part.name
         try:
             async with (
                 asyncio.timeout(_DOCKER_S),
@@ -150,10 +194,13 @@ class Overlay:
                 async with session.get(f"/networks/{name}") as answer:
                     if answer.status == 200:
                         return
+                async with session.get("/version") as answer:
+                    told = msgspec.json.decode(await answer.read(), type=dict[str, object])
+                wanted = overlay.docker_network(part, self._settings.mtu, api_version(str(told.get("ApiVersion"))))
                 async with session.post("/networks/create", json=wanted) as answer:
                     if answer.status != 201:
                         raise OverlayError(f"Docker network {name}: {(await answer.text()).strip()[:500]}")
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, msgspec.MsgspecError, TimeoutError) as error:
             raise OverlayError(f"Docker network {name}: {error or 'the Engine does not answer'}") from error
         self._log.info("docker_network_made", name=name)
 
@@ -165,30 +212,38 @@ class Overlay:
         ]
 
 
-async def _accept_forwarding(subnets: list[str]) -> None:
-    """Docker's filter drops what is routed between other networks; nothing to do where there are no iptables."""
-    if shutil.which("iptables") is None:
-        return
+def api_version(text: str) -> tuple[int, int]:
+    """``1.48`` as numbers; (0, 0) where it is not one."""
+    first, _, second = text.partition(".")
+    return (int(first), int(second)) if first.isdigit() and second.isdigit() else (0, 0)
+
+
+def _forwarding_rules(subnets: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Program and rule for what comes from and goes to the overlays; nothing where there are no iptables."""
     for subnet in subnets:
-        for side in ("-s", "-d"):
-            rule = ["FORWARD", side, subnet, "-m", "comment", "--comment", "dcos overlay", "-j", "ACCEPT"]
-            if not (await links.program("iptables", "-w", "-C", *rule)).ok:
-                made = await links.program("iptables", "-w", "-I", *rule)
-                if not made.ok:
-                    raise OverlayError(f"iptables FORWARD: {made.stderr.decode(errors='replace').strip()}")
+        program = "ip6tables" if ":" in subnet else "iptables"
+        for side in ("-s", "-d") if shutil.which(program) else ():
+            yield program, ["FORWARD", side, subnet, "-m", "comment", "--comment", "dcos overlay", "-j", "ACCEPT"]
+
+
+async def _accept_forwarding(subnets: Iterable[str]) -> None:
+    """Docker's filter drops what is routed between other networks."""
+    for program, rule in _forwarding_rules(subnets):
+        if not (await links.program(program, "-w", "-C", *rule)).ok:
+            made = await links.program(program, "-w", "-I", *rule)
+            if not made.ok:
+                raise OverlayError(f"{program} FORWARD: {made.stderr.decode(errors='replace').strip()}")
 
 
 async def remove(settings: Settings, configs: Path) -> None:
     """Take the overlay out of this node; Docker networks that containers use stay.   Errors: LinkError, NftError."""
+    for program, rule in _forwarding_rules(map(str, settings.subnets)):
+        await links.program(program, "-w", "-D", *rule)
     for one in settings.overlays:
         (configs / f"{one.name}.conf").unlink(missing_ok=True)
-        for side in ("-s", "-d") if shutil.which("iptables") else ():
-            rule = ["FORWARD", side, str(one.subnet), "-m", "comment", "--comment", "dcos overlay", "-j", "ACCEPT"]
-            await links.program("iptables", "-w", "-D", *rule)
         if shutil.which("docker"):
             await links.program("docker", "network", "rm", one.name)
         await links.remove_device(f"m-{one.name}")
-    present = await rules_of(TABLE)
-    await change([f"rule del to {one} lookup {TABLE}" for one in sorted(present)], [])
+    await change_rules("del", await rules_of(TABLE), TABLE)
     await links.remove_device(DEVICE)
-    await Nft().apply(f"add table ip {NFT_TABLE}\ndelete table ip {NFT_TABLE}\n")
+    await Nft().apply(policy.removal())

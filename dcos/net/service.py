@@ -71,8 +71,8 @@ class Net:
         self._app = app
         self._forwarder = forwarder
         self._balance = balance
-        self._overlay = overlay_
-        self._following = Following(ranges, node.ip, ipv6=app.config.enable_ipv6)
+        self.overlay = overlay_
+        self._following = Following(ranges, node.ip, ipv6=_vips_of_ipv6(app.config))
         self._given = Addresses({}, {})
         self._silent: frozenset[str] = frozenset()
         self._probes = probes
@@ -160,7 +160,7 @@ class Net:
             ("l4lb_silent_agents", "gauge", "Agents left out because they do not answer this node.", len(self._silent)),
             ("mesos_listener_tasks", "gauge", "Tasks of the cluster.", len(self.state.tasks)),
             ("mesos_listener_agents", "gauge", "Agents of the cluster.", len(self.state.agents)),
-            *(self._overlay.metrics() if self._overlay else ()),
+            *(self.overlay.metrics() if self.overlay else ()),
         ):
             lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value}"]
         return "\n".join(lines) + "\n"
@@ -184,6 +184,10 @@ class Net:
             totals.append(f"l4lb_vip_connections_total{{{labels}}} {total}")
             serving.append(f"l4lb_vip_backends{{{labels}}} {sum(one.weight for one in backends)}")
         return "\n".join([*totals, *serving]) + "\n"
+
+
+def _vips_of_ipv6(config: Config) -> bool:
+    return config.enable_ipv6 and config.l4lb_enable_ipv6
 
 
 def _host_port(text: str) -> tuple[str, int]:
@@ -265,7 +269,7 @@ def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None
         Nft(),
         ranges,
         node_ip=node_ip,
-        versions=(4, 6) if config.enable_ipv6 else (4,),
+        versions=(4, 6) if _vips_of_ipv6(config) else (4,),
         place=place_of(config.loopback_cluster),
     )
 
@@ -289,6 +293,8 @@ def _overlay(config: Config, ip: str, masters: tuple[str, ...]) -> Overlay | Non
         replace(config.overlay_network, mtu=config.overlay_mtu),
         ip,
         bridges=ip not in masters,
+        masters=masters,
+        ipv6=config.enable_ipv6 and links.has_ipv6(),
         configs=config.cni_config_dir,
         data_dir=config.cni_data_dir,
     )

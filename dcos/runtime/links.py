@@ -80,6 +80,15 @@ async def change_routes(
     )
 
 
+def has_ipv6() -> bool:
+    """Whether this machine's kernel has it and it is not switched off."""
+    switch = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+    try:
+        return switch.read_text().strip() == "0"
+    except OSError:
+        return False
+
+
 def enable_forwarding(version: int = 4) -> bool:
     """Let this node route IPv4 or IPv6 (containers reach virtual IPs through it); tells whether it was off.
 
@@ -126,13 +135,19 @@ async def show(*words: str, program_name: str = "ip") -> list[dict[str, Any]] | 
     raise LinkError(f"{program_name} {' '.join(words)}: {said}")
 
 
-async def change(*commands: str, about: str, but: str | tuple[str, ...] = (), program_name: str = "ip") -> None:
-    """Run ``commands`` in one go, all of them; a refusal that says any of ``but`` does not matter."""
+async def change(
+    *commands: str, about: str, but: str | tuple[str, ...] = (), program_name: str = "ip", family: str = ""
+) -> None:
+    """Run ``commands`` in one go, all of them; a refusal that says any of ``but`` does not matter.
+
+    ``family``: ``-6`` where the program does not see it by the addresses.
+    """
     if not commands:
         return
     ignored = (but,) if isinstance(but, str) else but
     lines = "".join(f"{command}\n" for command in commands).encode()
-    result = await program(program_name, "-force", "-batch", "-", input=lines)
+    options = (family,) if family else ()
+    result = await program(program_name, *options, "-force", "-batch", "-", input=lines)
     said = [line for line in result.stderr.decode(errors="replace").splitlines() if "Command failed" not in line]
     refused = [line for line in said if not any(one in line for one in ignored)]
     if refused:

@@ -17,10 +17,12 @@ NODES = [f"10.0.0.{number}" for number in range(1, 9)]
 SMALL = parse(
     {
         "vtep_subnet": "44.128.0.0/28",
+        "vtep_subnet6": "fd01:a::/64",
         "vtep_mac_oui": "70:B3:D5:00:00:00",
         "overlays": [
             {"name": "one", "subnet": "9.0.0.0/21", "prefix": 24},
-            {"name": "two", "subnet": "9.1.0.0/16", "prefix": 20},
+            {"name": "two", "subnet": "9.1.0.0/16", "prefix": 20, "subnet6": "fd01:b::/64", "prefix6": 68},
+            {"name": "six", "subnet6": "fd01:c::/64", "prefix6": 80},
             {"name": "off", "subnet": "9.2.0.0/24", "prefix": 28, "enabled": False},
         ],
     }
@@ -55,10 +57,17 @@ def test_whoever_comes_and_goes(steps: list[tuple[str, list[str]]]) -> None:
 
 
 def assert_apart(places: list[overlay.Place]) -> None:
-    assert len({one.vtep_ip for one in places}) == len({one.vtep_mac for one in places}) == len(places)
-    subnets = [each for one in places for part in one.parts for each in (part.mesos, part.docker)]
-    assert not any(a.overlaps(b) for index, a in enumerate(subnets) for b in subnets[:index])
-    assert all(any(part.subnet.subnet_of(of.subnet) for of in SMALL.overlays) for one in places for part in one.parts)
+    for ends in ({one.vtep_ip for one in places}, {one.vtep_ip6 for one in places}, {one.vtep_mac for one in places}):
+        assert len(ends) == len(places)
+    subnets = [each for one in places for block in one.blocks for each in (block.mesos, block.docker)]
+    # overlaps of other families are never
+    assert not any(a.version == b.version and a.overlaps(b) for index, a in enumerate(subnets) for b in subnets[:index])
+    wholes = {(one.name, each.subnet.version): each.subnet for one in SMALL.overlays for each in one.ranges}
+    for part in (part for one in places for part in one.parts):
+        for block in part.blocks:
+            low, high = block.subnet[0], block.subnet[-1]
+            assert low in wholes[part.name, low.version]
+            assert high in wholes[part.name, low.version]
 
 
 def test_all_numbers_have_their_own() -> None:
@@ -76,7 +85,7 @@ def test_the_difference_makes_the_one_into_the_other(before: dict[int, str], aft
     ip, fdb = overlay.changes(wanted, found)
     assert told(found, [*ip, *fdb]) == wanted
     assert overlay.changes(wanted, wanted) == ([], [])
-    assert len(ip) + len(fdb) <= 4 * len(set(before.items()) ^ set(after.items())) * len(SMALL.overlays)
+    assert len(ip) + len(fdb) <= 4 * len(set(before.items()) ^ set(after.items())) * (len(SMALL.subnets) + 2)
 
 
 def told(found: Tunnels, lines: list[str]) -> Tunnels:

@@ -75,6 +75,16 @@ def is_ipv4(key: str) -> Rule:
     return _about(key, lambda value: ignore(ipv4(value)))
 
 
+def is_ipv6(key: str) -> Rule:
+    def check(value: str) -> None:
+        try:
+            ipaddress.IPv6Address(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not an IPv6 address") from None
+
+    return _about(key, check)
+
+
 def is_ipv4_network(key: str) -> Rule:
     """``address/length``, with room for a gateway and a container."""
 
@@ -207,6 +217,14 @@ def password_is_hashed(superuser_password_hash: str) -> None:
 def named_range_is_ordered(dcos_l4lb_min_named_ip: str, dcos_l4lb_max_named_ip: str) -> None:
     low, high = ipv4(dcos_l4lb_min_named_ip), ipv4(dcos_l4lb_max_named_ip)
     _need(ipaddress.IPv4Address(low) < ipaddress.IPv4Address(high), f"{low} must be below {high}")
+
+
+def named_range6_is_ordered(dcos_l4lb_min_named_ip6: str, dcos_l4lb_max_named_ip6: str) -> None:
+    try:
+        low, high = ipaddress.IPv6Address(dcos_l4lb_min_named_ip6), ipaddress.IPv6Address(dcos_l4lb_max_named_ip6)
+    except ValueError:
+        return  # said by the rules of each
+    _need(low < high, f"{low} must be below {high}")
 
 
 def overlay_is_whole(dcos_overlay_network: str) -> None:

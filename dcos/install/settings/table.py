@@ -101,13 +101,28 @@ KEYS: tuple[Key, ...] = (
         "11.255.255.255",
         rules=(rules.is_ipv4("dcos_l4lb_max_named_ip"), rules.named_range_is_ordered),
     ),
+    Key(
+        "dcos_l4lb_min_named_ip6",
+        "First IPv6 address for named virtual IPs.",
+        "fd01:c::",
+        rules=(rules.is_ipv6("dcos_l4lb_min_named_ip6"),),
+    ),
+    Key(
+        "dcos_l4lb_max_named_ip6",
+        "Last IPv6 address for named virtual IPs.",
+        "fd01:c::ffff:ffff:ffff:ffff",
+        rules=(rules.is_ipv6("dcos_l4lb_max_named_ip6"), rules.named_range6_is_ordered),
+    ),
+    _yes("enable_ipv6", "Whether nodes make anything of IPv6: virtual IPs, overlay networks."),
+    _yes("dcos_l4lb_enable_ipv6", "Whether virtual IPs have IPv6 addresses; only with enable_ipv6."),
     # networks of containers
     _yes("dcos_overlay_enable", "Whether containers may have addresses of their own that every node reaches."),
     Key(
         "dcos_overlay_network",
         "Those networks: subnets, the length of a node's part, and where tunnels end.",
-        '{"vtep_subnet": "44.128.0.0/20", "vtep_mac_oui": "70:B3:D5:00:00:00", '
-        '"overlays": [{"name": "dcos", "subnet": "9.0.0.0/8", "prefix": 24}]}',
+        '{"vtep_subnet": "44.128.0.0/20", "vtep_subnet6": "fd01:a::/64", "vtep_mac_oui": "70:B3:D5:00:00:00", '
+        '"overlays": [{"name": "dcos", "subnet": "9.0.0.0/8", "prefix": 24}, '
+        '{"name": "dcos6", "subnet6": "fd01:b::/64", "prefix6": 80}]}',
         rules=(rules.overlay_is_whole,),
     ),
     Key(
@@ -208,12 +223,8 @@ _LOGIN = "sign-in through outside identity providers comes with a later version"
 
 UNSUPPORTED: dict[str, str] = {
     "dcos_overlay_config_attempts": "the overlay is tried until it works",
-    "dcos_overlay_network6_default_name": "IPv6 is not handled yet",
+    "dcos_overlay_network6_default_name": "apps name the networks they join, or get dcos_overlay_network_default_name",
     **dict.fromkeys(("calico_enabled", "calico_network_cidr", "calico_vxlan_enabled"), _NETWORK),
-    **dict.fromkeys(
-        ("enable_ipv6", "dcos_l4lb_enable_ipv6", "dcos_l4lb_min_named_ip6", "dcos_l4lb_max_named_ip6"),
-        "IPv6 is not handled yet",
-    ),
     **dict.fromkeys(("mesos_container_log_sink", "mesos_logrotate_file_size_mb", "mesos_log_retention_mb"), _OBSERVED),
     **dict.fromkeys(("enable_mesos_input_plugin", "telemetry_enabled", "diagnostics_bundles_dir"), _OBSERVED),
     **dict.fromkeys(("oauth_issuer_url", "oauth_client_id", "oauth_auth_redirector", "oauth_auth_host"), _LOGIN),

@@ -1,8 +1,9 @@
 """The overlay network: every node holds a number, and everything of its own follows from that number.
 
-Number ``n`` (from 1) gives the node the ``n``-th address of ``vtep_subnet`` for its tunnel end, that end's MAC address, and the
-``n``-th part of each overlay for its containers: the first half for Mesos, the second for Docker. Numbers are the only thing
-that nodes have to agree on, so no two nodes can have an address in common as long as they have different numbers.
+Number ``n`` (from 1) gives the node the ``n``-th address of ``vtep_subnet`` (and of ``vtep_subnet6``) for its tunnel end, that
+end's MAC address, and the ``n``-th part of each overlay for its containers: the first half for Mesos, the second for
+Docker. Numbers are the only thing that nodes have to agree on, so no two nodes can have an address in common as long as they
+have different numbers.
 
 Source: ``dcos_overlay_network`` of ``config.yaml`` and the devices of the overlay modules (6.3 of the cluster facts).
 """
@@ -11,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, NamedTuple
 
-from dcos.model.overlay import Overlay, Settings
+from dcos.model.overlay import Network, Overlay, Range, Settings
 
 DEVICE = "vtep1024"
 VNI = 1024
@@ -23,13 +24,19 @@ TABLE = 42
 """Routing table of what is behind other nodes."""
 
 
+class Block(NamedTuple):
+    """What a node has of one family of an overlay."""
+
+    subnet: Network
+    mesos: Network
+    docker: Network
+
+
 class Part(NamedTuple):
-    """What a node has of one overlay."""
+    """What a node has of one overlay; IPv4 first."""
 
     name: str
-    subnet: IPv4Network
-    mesos: IPv4Network
-    docker: IPv4Network
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,17 @@ class Place:
     """What a node has by its number."""
 
     vtep_ip: IPv4Address
+    vtep_ip6: IPv6Address | None
     vtep_mac: str
     parts: tuple[Part, ...]
+
+    def vtep(self, version: int) -> str:
+        """Its tunnel's end in that family."""
+        return str(self.vtep_ip if version == 4 else self.vtep_ip6)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return tuple(block for part in self.parts for block in part.blocks)
 
 
 class Route(NamedTuple):
@@ -67,15 +83,21 @@ def place(settings: Settings, number: int) -> Place:
     if not 1 <= number <= settings.capacity:
         raise ValueError(f"node number {number} is not from 1 to {settings.capacity}")
     vtep = settings.vtep_subnet.network_address + number
+    vtep6 = settings.vtep_subnet6.network_address + number if settings.vtep_subnet6 is not None else None
     tail = ":".join(f"{byte:02x}" for byte in vtep.packed[1:])
-    return Place(vtep, f"{settings.oui}:{tail}", tuple(_part(one, number) for one in settings.overlays))
+    return Place(vtep, vtep6, f"{settings.oui}:{tail}", tuple(_part(one, number) for one in settings.overlays))
 
 
 def _part(overlay: Overlay, number: int) -> Part:
-    size = 2 ** (32 - overlay.prefix)
-    subnet = IPv4Network((overlay.subnet.network_address + (number - 1) * size, overlay.prefix))
+    return Part(overlay.name, tuple(_block(one, number) for one in overlay.ranges))
+
+
+def _block(one: Range, number: int) -> Block:
+    whole = one.subnet
+    start = int(whole.network_address) + (number - 1) * (1 << (whole.max_prefixlen - one.prefix))
+    subnet: Network = IPv4Network((start, one.prefix)) if whole.version == 4 else IPv6Network((start, one.prefix))
     mesos, docker = subnet.subnets()
-    return Part(overlay.name, subnet, mesos, docker)
+    return Block(subnet, mesos, docker)
 
 
 def tunnels(settings: Settings, own: int, nodes: Mapping[int, str]) -> Tunnels:
@@ -87,9 +109,10 @@ def tunnels(settings: Settings, own: int, nodes: Mapping[int, str]) -> Tunnels:
         if number == own or not 1 <= number <= settings.capacity:
             continue
         other = place(settings, number)
-        neighbours[str(other.vtep_ip)] = other.vtep_mac
+        for version in (4, 6) if settings.ipv6 else (4,):
+            neighbours[other.vtep(version)] = other.vtep_mac
         ends[other.vtep_mac] = ip
-        routes |= {Route(str(part.subnet), str(other.vtep_ip)) for part in other.parts}
+        routes |= {Route(str(one.subnet), other.vtep(one.subnet.version)) for one in other.blocks}
     return Tunnels(neighbours, ends, frozenset(routes))
 
 
@@ -98,9 +121,9 @@ def cni_config(part: Part, mtu: int, data_dir: str) -> dict[str, Any]:
     bridge = f"m-{part.name}"
     ipam = {
         "type": "host-local",
-        "subnet": str(part.mesos),
+        "ranges": [[{"subnet": str(one.mesos)}] for one in part.blocks],
         "dataDir": data_dir,
-        "routes": [{"dst": "0.0.0.0/0"}],
+        "routes": [{"dst": "0.0.0.0/0" if one.mesos.version == 4 else "::/0"} for one in part.blocks],
     }
     delegate = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipMasq": False, "hairpinMode": True}
     return {
@@ -112,34 +135,28 @@ def cni_config(part: Part, mtu: int, data_dir: str) -> dict[str, Any]:
     }
 
 
-def docker_network(part: Part, mtu: int) -> dict[str, Any]:
-    """Body of ``POST /networks/create`` of the Docker Engine."""
+_UNPROTECTED = (1, 48)
+"""Docker Engines from this API version (28.0) on drop what comes to containers from other machines, unless told not to."""
+
+
+def docker_network(part: Part, mtu: int, api: tuple[int, int] = (1, 40)) -> dict[str, Any]:
+    """Body of ``POST /networks/create`` of a Docker Engine of API version ``api``."""
+    options = {
+        "com.docker.network.bridge.name": f"d-{part.name}",
+        "com.docker.network.bridge.enable_ip_masquerade": "false",
+        "com.docker.network.driver.mtu": str(mtu),
+    }
+    versions = [one.docker.version for one in part.blocks]
+    if api >= _UNPROTECTED:
+        options |= {f"com.docker.network.bridge.gateway_mode_ipv{one}": "nat-unprotected" for one in versions}
     return {
         "Name": part.name,
         "CheckDuplicate": True,
         "Driver": "bridge",
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": str(part.docker)}]},
-        "Options": {
-            "com.docker.network.bridge.name": f"d-{part.name}",
-            "com.docker.network.bridge.enable_ip_masquerade": "false",
-            "com.docker.network.driver.mtu": str(mtu),
-        },
+        "EnableIPv6": 6 in versions,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": str(one.docker)} for one in part.blocks]},
+        "Options": options,
     }
-
-
-NFT_TABLE = "dcos_overlay"
-
-
-def nft_table(settings: Settings, own: Place) -> str:
-    """What leaves the overlays gets the node's address; between overlays, and to nodes' tunnel ends, addresses stay."""
-    mine = ", ".join(str(part.subnet) for part in own.parts)
-    inside = ", ".join(map(str, (settings.vtep_subnet, *(one.subnet for one in settings.overlays))))
-    at = f"ip {NFT_TABLE}"
-    return (
-        f"add table {at}\ndelete table {at}\nadd table {at}\n"
-        f"add chain {at} postrouting {{ type nat hook postrouting priority 100 ; }}\n"
-        f"add rule {at} postrouting ip saddr {{ {mine} }} ip daddr != {{ {inside}, 224.0.0.0/4 }} masquerade\n"
-    )
 
 
 def changes(wanted: Tunnels, found: Tunnels) -> tuple[list[str], list[str]]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from dcos.agent.containerizer import cni
 from dcos.net.core.overlay import DEVICE
 from dcos.testing import netns
+from dcos.testing.cluster import eventually
 from dcos.testing.netns import Namespace
+
+from .nodes import greet, greeting
 
 pytestmark = [
     pytest.mark.integration,
@@ -20,10 +26,21 @@ pytestmark = [
 NODES = {1: "10.77.0.1", 2: "10.77.0.2"}
 NETWORK = {
     "vtep_subnet": "44.128.0.0/20",
+    "vtep_subnet6": "fd01:a::/64",
     "vtep_mac_oui": "70:B3:D5:00:00:00",
     "overlays": [
         {"name": "ovl-a", "subnet": "9.0.0.0/8", "prefix": 24},
         {"name": "ovl-b", "subnet": "10.200.0.0/16", "prefix": 24},
+        {"name": "both", "subnet": "10.201.0.0/16", "prefix": 24, "subnet6": "fd01:b::/64", "prefix6": 80},
+        {"name": "six", "subnet6": "fd01:c::/64", "prefix6": 80},
+        {
+            "name": "closed",
+            "subnet": "10.202.0.0/16",
+            "prefix": 24,
+            "subnet6": "fd01:d::/64",
+            "prefix6": 80,
+            "accept": ["ovl-b"],
+        },
     ],
 }
 PROGRAM = """
@@ -55,13 +72,20 @@ class Node:
         self.space.run(sys.executable, "-c", PROGRAM, json.dumps(words))
 
     def attach(self, box: Namespace, name: str) -> str:
-        """A container in the network, as an agent would attach it; its address."""
+        """A container in the network, as an agent would attach it; its (first) address."""
         delegate = json.loads((self.folder / "cni" / f"{name}.conf").read_text())["delegate"]
         config = {**delegate, "name": name, "cniVersion": "0.2.0"}
         variables = f"CNI_COMMAND=ADD CNI_CONTAINERID={box.name} CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni"
         program = f"{variables} CNI_NETNS=/run/netns/{box.name} /usr/lib/cni/bridge"
         told = self.space.run("sh", "-c", f"echo '{json.dumps(config)}' | {program}")
-        return str(json.loads(told)["ip4"]["ip"]).partition("/")[0]
+        result = cni.read_result(told.encode())
+        return result.addresses[0]
+
+    def attach_both(self, box: Namespace, name: str) -> tuple[str, str]:
+        """The same for a network of both families; IPv4 and IPv6."""
+        first = self.attach(box, name)
+        shown = json.loads(box.ip("-j", "-6", "addr", "show", "dev", "eth0", "scope", "global"))
+        return first, str(shown[0]["addr_info"][0]["local"])
 
     def ping(self, box: Namespace, address: str) -> None:
         box.run("ping", "-c1", "-W3", "-q", address)
@@ -108,3 +132,84 @@ def test_containers_reach_each_other_across_nodes(tmp_path: Path) -> None:
         assert "lookup 42" not in one.ip("rule")
         assert "dcos_overlay" not in one.run("nft", "list", "tables")
         assert list((tmp_path / "1/cni").iterdir()) == []
+
+
+def test_ipv6_and_both_families(tmp_path: Path) -> None:
+    with netns.namespaces("one", "two", "a", "b", "c", "d") as (one, two, a, b, c, d):
+        netns.join(one, "10.77.0.1/24", two, "10.77.0.2/24")
+        first, second = Node(one, 1, tmp_path / "1"), Node(two, 2, tmp_path / "2")
+        for node in (first, second):
+            node.apply(NODES)
+        at_a = first.attach(a, "six")
+        at_b = second.attach(b, "six")
+        both_c, both_d = first.attach_both(c, "both"), second.attach_both(d, "both")
+        assert at_a.startswith("fd01:c::")
+        assert at_b.startswith("fd01:c::1:0:0:")
+        assert (both_c[0][:9], both_d[0][:9]) == ("10.201.0.", "10.201.1.")
+        for source, own, target, address in (
+            (a, at_a, b, at_b),
+            (b, at_b, a, at_a),
+            (c, both_c[0], d, both_d[0]),
+            (c, both_c[1], d, both_d[1]),
+            (a, at_a, d, both_d[1]),
+        ):
+            with greeting(target.listen(address, 80), "there"):
+                assert reached(source, address) == ["there", own]
+        # nodes reach containers, also after what others changed was put right
+        one.ip("-6", "route", "flush", "table", "42")
+        one.ip("-6", "neigh", "flush", "dev", DEVICE, "nud", "permanent")
+        one.ip("-6", "rule", "del", "to", "fd01:c::/64", "lookup", "42")
+        first.apply(NODES)
+        for address in (at_b, *both_d):
+            first.ping(one, address)
+        before = one.ip("-j", "link", "show", "dev", DEVICE)
+        first.apply(NODES)
+        assert one.ip("-j", "link", "show", "dev", DEVICE) == before
+        first.apply(None)
+        assert "lookup 42" not in one.ip("-6", "rule")
+
+
+def test_an_overlay_accepts_whom_it_names(tmp_path: Path) -> None:
+    """The same from another node and from the same; and who speaks for another network is not heard."""
+    with netns.namespaces("one", "two", "a", "b", "near", "far") as (one, two, a, b, near, far):
+        netns.join(one, "10.77.0.1/24", two, "10.77.0.2/24")
+        first, second = Node(one, 1, tmp_path / "1"), Node(two, 2, tmp_path / "2")
+        for node in (first, second):
+            node.apply(NODES)
+        at_a, at_b = first.attach(a, "ovl-a"), first.attach(b, "ovl-b")
+        for box, node in ((near, first), (far, second)):
+            addresses = node.attach_both(box, "closed")
+            with contextlib.ExitStack() as stack:
+                for address in addresses:
+                    stack.enter_context(greeting(box.listen(address, 80), "closed"))
+                assert reached(b, addresses[0]) == ["closed", at_b]
+                reached(one, addresses[1])
+                refused(a, addresses[0])
+            # answers pass, and what it opens itself
+            with greeting(a.listen(at_a, 81), "open"):
+                assert greet(box, at_a, 81) == ["open", addresses[0]]
+        # as if it were of the network that is accepted
+        a.ip("addr", "add", f"{at_b[:-1]}9/32", "dev", "eth0")
+        at_near, at_far = (box.run("hostname", "-I").split()[0] for box in (near, far))
+        with greeting(far.listen(at_far, 80), "closed"):
+            refused(a, at_far, source=f"{at_b[:-1]}9")
+        # somebody opens it: put right
+        one.run("nft", "flush", "chain", "inet", "dcos_overlay", "forward")
+        first.apply(NODES)
+        with greeting(near.listen(at_near, 80), "closed"):
+            refused(a, at_near)
+
+
+def reached(space: Namespace, address: str) -> list[str]:
+    """Who answers; a bridge that was just made is not sure of its own IPv6 address for a second or two."""
+    return eventually(address, lambda: greet(space, address, 80, 0.5), within_s=20)
+
+
+def refused(space: Namespace, address: str, source: str = "") -> None:
+    """Nobody is reached."""
+
+    def connect() -> None:
+        socket.create_connection((address, 80), timeout=1, source_address=(source, 0) if source else None).close()
+
+    with pytest.raises(OSError, match=r"timed out|No route|refused|denied|prohibited"):
+        space.inside(connect)

@@ -28,6 +28,7 @@ _OWN = (
     "/system",
     "/registrar(1)",
     "/version",
+    "/overlay-",
 )
 """Processes of their own, or what stands for them."""
 
