@@ -42,13 +42,15 @@ class Route:
     """A path at the Admin Router that leads to a service.
 
     ``to`` names a port of the service or, with ``unix:``, a socket below ``/run/dcos``; ``upstream_path`` None keeps the
-    path, otherwise it replaces ``prefix``; ``auth`` asks for a valid token.
+    path, otherwise it replaces ``prefix``; ``auth`` asks for a valid token, ``needs`` for full rights on that permission id
+    where permissions are checked (empty: the service checks itself).
     """
 
     prefix: str
     to: str
     upstream_path: str | None = None
     auth: bool = True
+    needs: str = ""
     exact: bool = False
     on: frozenset[NodeRole] = MASTERS
     buffered: bool = True
@@ -138,7 +140,7 @@ SERVICES: tuple[Service, ...] = (
             Port(name="zk-election", number=3888),
         ),
         routes=(
-            Route(prefix="/exhibitor/", to="http", upstream_path="/"),
+            Route(prefix="/exhibitor/", to="http", upstream_path="/", needs="dcos:adminrouter:ops:exhibitor"),
             Route(
                 prefix="/exhibitor/exhibitor/v1/cluster/status",
                 to="http",
@@ -179,7 +181,9 @@ SERVICES: tuple[Service, ...] = (
         command=("dcos-mesos-master",),
         user="dcos_mesos_master",
         ports=(Port(name="http", number=5050),),
-        routes=(Route(prefix="/mesos/", to="leader", upstream_path="/", buffered=False),),
+        routes=(
+            Route(prefix="/mesos/", to="leader", upstream_path="/", buffered=False, needs="dcos:adminrouter:ops:mesos"),
+        ),
         health="/health",
         state=("mesos/master",),
         env_file="mesos-master",
@@ -241,7 +245,7 @@ SERVICES: tuple[Service, ...] = (
         user="dcos_marathon",
         state=("marathon",),
         ports=(Port(name="http", number=8080),),
-        routes=(Route(prefix="/marathon/", to="http", upstream_path="/"),),
+        routes=(Route(prefix="/marathon/", to="http", upstream_path="/", needs="dcos:adminrouter:service:marathon"),),
         health="/ping",
         env_file="marathon",
         environment={
@@ -289,7 +293,15 @@ SERVICES: tuple[Service, ...] = (
             Port(name="dns", number=61053, protocols=("tcp", "udp")),
             Port(name="http", number=8123),
         ),
-        routes=(Route(prefix="/mesos_dns/", to="http", upstream_path="/", drop_authorization=True),),
+        routes=(
+            Route(
+                prefix="/mesos_dns/",
+                to="http",
+                upstream_path="/",
+                needs="dcos:adminrouter:ops:mesos-dns",
+                drop_authorization=True,
+            ),
+        ),
         health="/v1/version",
         env_file="mesos-dns",
         environment={
@@ -317,7 +329,15 @@ SERVICES: tuple[Service, ...] = (
             Port(name="http", number=62080, bind="loopback"),
         ),
         writes=("/opt/mesosphere/etc/dcos/network/cni",),
-        routes=(Route(prefix="/net/", to="http", upstream_path="/", drop_authorization=True),),
+        routes=(
+            Route(
+                prefix="/net/",
+                to="http",
+                upstream_path="/",
+                needs="dcos:adminrouter:ops:networking",
+                drop_authorization=True,
+            ),
+        ),
         health="/v1/version",
         env_file="dcos_net",
         environment={
@@ -362,7 +382,7 @@ SERVICES: tuple[Service, ...] = (
         ports=(Port(name="http", number=8101, bind="loopback"),),
         routes=(
             Route(prefix="/acs/api/v1/auth/", to="http", auth=False),
-            Route(prefix="/acs/api/v1", to="http"),
+            Route(prefix="/acs/api/v1", to="http", needs="dcos:adminrouter:acs"),
         ),
         health="/acs/api/v1/auth/jwks",
         state=("bouncer",),
@@ -400,9 +420,9 @@ SERVICES: tuple[Service, ...] = (
         user="dcos_cosmos",
         ports=(Port(name="http", number=7070, bind="loopback"),),
         routes=(
-            Route(prefix="/package/", to="http", buffered=False),
-            Route(prefix="/capabilities", to="http"),
-            Route(prefix="/cosmos/service/", to="http", upstream_path="/service/"),
+            Route(prefix="/package/", to="http", needs="dcos:adminrouter:package", buffered=False),
+            Route(prefix="/capabilities", to="http", needs="dcos:adminrouter:package"),
+            Route(prefix="/cosmos/service/", to="http", upstream_path="/service/", needs="dcos:adminrouter:package"),
         ),
         health="/capabilities",
         state=("cosmos",),
@@ -425,6 +445,7 @@ SERVICES: tuple[Service, ...] = (
         env_file="adminrouter.env",
         environment={
             "ADMINROUTER_ACTIVATE_AUTH_MODULE": "{oauth_enabled}",
+            "ADMINROUTER_SECURITY": "{security}",
             "ADMINROUTER_ZK": "zk://{zk_servers}/mesos",
         },
         memory_mb=70,
@@ -455,7 +476,7 @@ SERVICES: tuple[Service, ...] = (
         ),
         ports=(Port(name="http", number=1050),),
         routes=(
-            Route(prefix="/system/health/v1", to="http"),
+            Route(prefix="/system/health/v1", to="http", needs="dcos:adminrouter:ops:system-health"),
             Route(prefix="/system/health/v1", to="unix:dcos-diagnostics.sock", auth=False, on=AGENTS),
         ),
         health="/system/health/v1",

@@ -8,7 +8,7 @@ from pathlib import Path
 from dcos import registry
 from dcos.registry import NodeRole
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
-from dcos.runtime.settings import boolean, integer, number, port, setting
+from dcos.runtime.settings import boolean, integer, number, one_of, port, setting
 
 
 def role(text: str) -> NodeRole:
@@ -80,6 +80,11 @@ class Config:
         parse=upstreams,
     )
     activate_auth_module: bool = setting(True, "Ask for a token on routes that need one.", parse=boolean)
+    security: str = setting(
+        "disabled",
+        "Whether permissions are checked beside tokens: disabled, permissive or strict.",
+        parse=one_of("disabled", "permissive", "strict"),
+    )
     oauth_auth_redirector: str = setting(
         "", "Base URL of an outside login page; empty: this cluster's own.", environ="OAUTH_AUTH_REDIRECTOR"
     )

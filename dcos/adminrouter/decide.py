@@ -1,15 +1,18 @@
 """The decision service: what nginx asks on a unix socket, and the few answers that we give ourselves.
 
-``/decide/<need>/<subject>``: ``need`` is ``token`` or ``none``; ``subject`` is one of
+``/decide/<need>/<subject>``: ``need`` is ``none``, ``token``, a permission id (full rights on it), or ``service`` (full rights on
+``dcos:adminrouter:service:<name>`` of the service that is found); ``subject`` is one of
 
-    token                     nothing but the token
+    token                     nothing but who asks
+    acs/<path>                the same; bouncer is asked about that path
     mesos                     the leading Mesos master
     agent/<id>                the agent itself
     agent-router/<id>         the Admin Router on the agent's node
     leader-router/<service>   the Admin Router beside the leading mesos or marathon
     service/<a>/<b>/...       what a path below /service/ names
 
-200 with the headers of ``core/targets.py``, or 401. A request that carries a refusal is answered with it.
+200 with the headers of ``core/targets.py``, 401, or 403 with the permission that is missing. A request that carries a refusal is
+answered with it.
 """
 
 from __future__ import annotations
@@ -27,11 +30,15 @@ from aiohttp import web
 
 from dcos.adminrouter import metrics
 from dcos.adminrouter.core import services
+from dcos.adminrouter.core.locations import NOBODY, SERVICE, TOKEN
+from dcos.adminrouter.core.rights import asks_about_itself, service_name
 from dcos.adminrouter.core.services import AskDns, Found, LeaderOf, StateError
 from dcos.adminrouter.core.site import DECISION_S
 from dcos.adminrouter.core.targets import Decision, Refusal, Target, headers, said_answer
 from dcos.adminrouter.knowledge import FetchError, Knowledge
+from dcos.client.authority import Authority, AuthorityAway, audit_fields
 from dcos.client.token_keys import Keys
+from dcos.model.permissions import Permission
 from dcos.runtime import http, log
 from dcos.runtime.clock import Clock
 from dcos.wire.authorization import token_in
@@ -39,6 +46,9 @@ from dcos.wire.jwt import TokenError
 
 _log = log.get_logger("dcos-adminrouter")
 _CHALLENGE = {"WWW-Authenticate": "oauthjwt", "X-Accel-Expires": "1"}
+_SERVICES = "dcos:adminrouter:service"
+_PERMISSION_S = 3.0
+"""How long nginx remembers that somebody may: with the second that permissions are remembered here, less than five."""
 _NAME_S = 30.0
 """How long a host name's address is remembered."""
 
@@ -67,6 +77,8 @@ class Decider:
     view: View
     keys: Keys
     auth: bool
+    authority: Authority | None
+    """Who knows permissions; None: they are not checked."""
     clock: Clock
     status_socket: Path
     cluster_id: Path
@@ -114,14 +126,43 @@ class Decider:
             uid = claims.uid
             if claims.exp is not None:
                 good_s = min(good_s, claims.exp - self.clock.now())
+        if ":" in need and not asks_about_itself(uid, subject, request.headers.get("X-Dcos-Method", "")):
+            refused = await self._refused(request, uid, Permission(need))
+            if refused is not None:
+                return refused
         decision = await self._where(subject, forwarded=bool(request.headers.get("DCOS-Forwarded")))
+        if need == SERVICE:
+            refused = await self._refused(request, uid, Permission(f"{_SERVICES}:{service_name(subject, decision)}"))
+            if refused is not None:
+                return refused
         if isinstance(decision, Refusal):
             self.counts.unanswered += 1
             good_s = min(good_s, 1.0)
+        if need not in (TOKEN, NOBODY) and self.authority is not None:
+            good_s = min(good_s, _PERMISSION_S)
         said = headers(decision) if decision is not None else {}
         if uid.isascii() and uid.isprintable():
             said["X-Dcos-Uid"] = uid
         return web.Response(headers={**said, "X-Accel-Expires": str(int(good_s))})
+
+    async def _refused(self, request: web.Request, uid: str, wanted: Permission) -> web.Response | None:
+        """The answer to somebody who may not; None: may, or nobody asks."""
+        if not self.auth or self.authority is None:
+            return None
+        try:
+            allowed = (await self.authority.grants(uid)).allow(wanted)
+        except AuthorityAway:
+            self.counts.unanswered += 1
+            return web.Response(status=503)
+        source = request.headers.get("X-Real-IP", "unknown")
+        reason = "granted" if allowed else "not granted"
+        said = audit_fields("adminrouter_master", uid, wanted, allowed=allowed, reason=reason, source=source)
+        _log.info("audit", action=wanted.action, **said)
+        if allowed:
+            return None
+        self.counts.refused("permission")
+        missing = wanted.rid if wanted.rid.isascii() and wanted.rid.isprintable() else _SERVICES
+        return web.Response(status=403, headers={"X-Dcos-Missing": missing, "X-Dcos-Uid": uid, "X-Accel-Expires": "1"})
 
     async def metadata(self, _: web.Request) -> web.Response:
         cluster_id = self.cluster_id.read_text(encoding="utf-8").strip() if self.cluster_id.exists() else ""
@@ -141,7 +182,7 @@ class Decider:
         """None: only the token was asked about."""
         kind, _, rest = subject.partition("/")
         match kind:
-            case "token":
+            case "token" | "acs":
                 return None
             case "mesos":
                 return Target(address=self.view.master) if self.view.master else services.NO_MASTER

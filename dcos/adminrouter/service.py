@@ -19,6 +19,7 @@ from dcos.adminrouter.core.site import Site, render
 from dcos.adminrouter.decide import Decider, View
 from dcos.adminrouter.knowledge import Knowledge
 from dcos.adminrouter.sources import USER_AGENT, Sources
+from dcos.client.authority import Authority
 from dcos.client.token_keys import Keys
 from dcos.runtime import app as runtime
 from dcos.runtime import http, process
@@ -85,6 +86,9 @@ async def _decide(app: App[Config], site: Site, ip: str, zk: ZkUrl) -> None:
             view=view,
             keys=keys,
             auth=config.activate_auth_module,
+            authority=None
+            if config.security == "disabled"
+            else Authority(f"http://{where['dcos-bouncer']}", session, clock=app.clock, log=app.log),
             clock=app.clock,
             status_socket=site.status_socket,
             cluster_id=app.layout.cluster_id,

@@ -45,20 +45,25 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 }
 """What a route of the service table needs beyond its row."""
 
+TOKEN, NOBODY, SERVICE = "token", "none", "service"
+"""What is needed where it is no permission id: a good token; nothing; the right to the service that the path names."""
+
+OPS = "dcos:adminrouter:ops:"
+
 OWN = frozenset({"/mesos/", "/marathon/"})
 """Routes of the table that lead to whoever leads: made here."""
 
-ABSENT: Mapping[str, str] = {
-    "/pkgpanda/": "dcos-pkgpanda-api",
-    "/system/checks/v1": "dcos-checks-api",
-    "/system/v1/logs/": "dcos-log",
-    "/system/v1/metrics/": "dcos-telegraf",
+ABSENT: Mapping[str, tuple[str, str]] = {
+    "/pkgpanda/": ("dcos-pkgpanda-api", f"{OPS}metadata"),
+    "/system/checks/v1": ("dcos-checks-api", f"{OPS}system-health"),
+    "/system/v1/logs/": ("dcos-log", f"{OPS}system-logs"),
+    "/system/v1/metrics/": ("dcos-telegraf", f"{OPS}system-metrics"),
 }
-"""Routes on every node whose service is not part of this release: 503 behind the token check."""
+"""Routes on every node whose service is not part of this release: 503 behind the check for the permission named."""
 
-ABSENT_ON_MASTERS: Mapping[str, str] = {
-    "/dcos-ui-update-service/api/": "dcos-ui-update-service",
-    "/navstar/lashup/key": "dcos-net (lashup)",
+ABSENT_ON_MASTERS: Mapping[str, tuple[str, str]] = {
+    "/dcos-ui-update-service/api/": ("dcos-ui-update-service", "dcos:superuser"),
+    "/navstar/lashup/key": ("dcos-net (lashup)", f"{OPS}networking"),
 }
 
 
@@ -111,10 +116,10 @@ def _proxy_headers(*, authorization: str = "$dcos_authorization", websocket: boo
     )
 
 
-def _ask(subject: str, *, auth: bool = True) -> tuple[str, ...]:
-    """Ask the decision service about ``subject`` before anything is proxied."""
+def _ask(subject: str, *, need: str = TOKEN) -> tuple[str, ...]:
+    """Ask the decision service about ``subject`` before anything is proxied. ``need``: as of ``decide.py``."""
     return (
-        f"set $dcos_need {'token' if auth else 'none'};",
+        f"set $dcos_need {need};",
         f'set $dcos_subject "{subject}";',
         "auth_request /_dcos/decide;",
         "auth_request_set $dcos_upstream $upstream_http_x_dcos_upstream;",
@@ -125,17 +130,24 @@ def _ask(subject: str, *, auth: bool = True) -> tuple[str, ...]:
         "auth_request_set $dcos_location $upstream_http_x_dcos_location;",
         "auth_request_set $dcos_forward $upstream_http_x_dcos_forward;",
         "auth_request_set $dcos_answer $upstream_http_x_dcos_answer;",
-        "auth_request_set $dcos_uid $upstream_http_x_dcos_uid;",
+        *_WHO,
     )
 
 
-_TOKEN_ONLY = (
-    "set $dcos_need token;",
-    "set $dcos_subject token;",
-    "auth_request /_dcos/decide;",
+_WHO = (
     "auth_request_set $dcos_uid $upstream_http_x_dcos_uid;",
+    "auth_request_set $dcos_missing $upstream_http_x_dcos_missing;",
 )
-"""Ask only whether the token is good."""
+
+
+def _only(need: str = TOKEN, subject: str = "token") -> tuple[str, ...]:
+    """Ask only whether the token is good, and good enough for ``need``."""
+    return (
+        f"set $dcos_need {need};",
+        f'set $dcos_subject "{subject}";',
+        "auth_request /_dcos/decide;",
+        *_WHO,
+    )
 
 
 def _to_answered(*, websocket: bool = False, authorization: str = "$dcos_authorization") -> tuple[str, ...]:
@@ -171,9 +183,11 @@ def _table_location(service: str, route: Route) -> str:
     extras = tuple(line.format(prefix=route.prefix) for line in EXTRAS.get(route.prefix, ()))
     streaming = () if route.buffered else ("proxy_buffering off;", "proxy_request_buffering off;")
     authorization = '""' if route.drop_authorization else "$dcos_authorization" if route.auth else "$http_authorization"
+    # who asks bouncer only about itself needs no right for it: there the path counts
+    subject = "acs$uri" if route.prefix == "/acs/api/v1" else TOKEN
     return block(
         head,
-        *(_TOKEN_ONLY if route.auth else ()),
+        *(_only(route.needs or TOKEN, subject) if route.auth else ()),
         *_proxy_headers(authorization=authorization),
         *streaming,
         *extras,
@@ -185,10 +199,10 @@ def _absent_text(service: str) -> str:
     return f"503 Service Unavailable: {service} is not part of this release"
 
 
-def _absent(prefix: str, service: str) -> str:
+def _absent(prefix: str, service: str, need: str) -> str:
     return block(
         prefix,
-        *_TOKEN_ONLY,
+        *_only(need),
         f'proxy_set_header {ANSWER_HEADER} "{_absent_text(service)}";',
         f"proxy_pass http://{DECISION_UPSTREAM};",
     )
@@ -208,8 +222,8 @@ def master(files: Files, *, login: str, mesos: Mesos) -> Iterator[str]:
     yield from _agents(mesos.agent)
     yield from _leaders()
     yield from _services()
-    for prefix, service in {**ABSENT, **ABSENT_ON_MASTERS}.items():
-        yield _absent(prefix, service)
+    for prefix, (service, need) in {**ABSENT, **ABSENT_ON_MASTERS}.items():
+        yield _absent(prefix, service, need)
     yield from _own()
 
 
@@ -217,7 +231,7 @@ def agent(role: NodeRole, files: Files) -> Iterator[str]:
     """Locations of an agent, where nginx is alone: nothing asks for a token, the masters' Admin Routers did."""
     for service, route in table_routes(role):
         yield _table_location(service, route)
-    for prefix, service in ABSENT.items():
+    for prefix, (service, _) in ABSENT.items():
         yield block(
             prefix,
             'default_type "text/plain; charset=utf-8";',
@@ -255,10 +269,10 @@ def _version(files: Files) -> str:
 
 def _files(files: Files) -> Iterator[str]:
     yield _version(files)
-    yield block("/dcos-metadata/", *_TOKEN_ONLY, f"alias {quoted(f'{files.metadata}/')};")
+    yield block("/dcos-metadata/", *_only(f"{OPS}metadata"), f"alias {quoted(f'{files.metadata}/')};")
     yield block(
         "= /pkgpanda/active.buildinfo.full.json",
-        *_TOKEN_ONLY,
+        *_only(f"{OPS}metadata"),
         f"alias {quoted(files.buildinfo)};",
         *(line for line in _UNCACHED if line.startswith("add_header")),
     )
@@ -276,7 +290,7 @@ def _named(authorization: str | None) -> str:
 def _mesos(authorization: str | None) -> Iterator[str]:
     yield block(
         "/mesos/",
-        *_ask("mesos"),
+        *_ask("mesos", need=f"{OPS}mesos"),
         r'rewrite "(?s)^/mesos(/.*)" $1 break;',
         *_STREAMING,
         *_CLOSE,
@@ -284,7 +298,7 @@ def _mesos(authorization: str | None) -> Iterator[str]:
     )
     yield block(
         "/cache/master/",
-        *_ask("mesos", auth=False),
+        *_ask("mesos", need=NOBODY),
         r'rewrite "(?s)^/cache(/master/.*)" $1 break;',
         "proxy_cache state;",
         "proxy_cache_key $uri$is_args$args;",
@@ -304,7 +318,7 @@ def _agents(authorization: str | None) -> Iterator[str]:
     identity = "(?<dcos_agent>[0-9a-zA-Z-]+)"
     yield block(
         rf'~ "(?s)^/(?:agent|slave)/{identity}(?<dcos_agent_rest>/.*)?$"',
-        *_ask("agent/$dcos_agent"),
+        *_ask("agent/$dcos_agent", need=f"{OPS}slave"),
         "rewrite ^ $dcos_agent_path break;",
         *_STREAMING,
         # what is typed into a task is one request that goes on for as long as somebody types
@@ -313,20 +327,20 @@ def _agents(authorization: str | None) -> Iterator[str]:
         'proxy_set_header Accept-Encoding "";',
         *_to_answered(authorization=_named(authorization)),
     )
-    for path in ("logs.*", "metrics/v0.*"):
+    for path, right in (("logs.*", "system-logs"), ("metrics/v0.*", "system-metrics")):
         yield block(
             rf'~ "(?s)^/system/v1/agent/{identity}(?<dcos_system>/{path})$"',
-            *_ask("agent-router/$dcos_agent"),
+            *_ask("agent-router/$dcos_agent", need=OPS + right),
             "rewrite ^ /system/v1$dcos_system break;",
             *_STREAMING,
             *_CLOSE,
             'proxy_set_header Accept-Encoding "";',
             *_to_answered(),
         )
-    for path in (r"dcos-metadata/dcos-version\.json", "nginx/metrics"):
+    for path, right in ((r"dcos-metadata/dcos-version\.json", "metadata"), ("nginx/metrics", "system-metrics")):
         yield block(
             rf'~ "^/system/v1/agent/{identity}(?<dcos_system>/{path})$"',
-            *_ask("agent-router/$dcos_agent"),
+            *_ask("agent-router/$dcos_agent", need=OPS + right),
             "rewrite ^ $dcos_system break;",
             *_CLOSE,
             *_to_answered(),
@@ -337,6 +351,7 @@ def _leaders() -> Iterator[str]:
     for name in ("mesos", "marathon"):
         yield block(
             rf'~ "(?s)^/system/v1/leader/{name}(?<dcos_system>/.*)?$"',
+            # the leader's own Admin Router asks for the right
             *_ask(f"leader-router/{name}"),
             "rewrite ^ /system/v1$dcos_system break;",
             *_STREAMING,
@@ -350,7 +365,7 @@ def _services() -> Iterator[str]:
     yield block(
         "/service/",
         "client_max_body_size 32g;",
-        *_ask("service$dcos_service"),
+        *_ask("service$dcos_service", need=SERVICE),
         "root /;",
         'try_files "/_dcos/no/such/file" @dcos_service_$dcos_mode;',
     )
@@ -391,6 +406,8 @@ def _own_metrics() -> str:
 
 def _own() -> Iterator[str]:
     """What the decision service answers itself."""
-    yield block("/metadata", *_TOKEN_ONLY, *_proxy_headers(), f"proxy_pass http://{DECISION_UPSTREAM}/metadata;")
+    yield block(
+        "/metadata", *_only(f"{OPS}metadata"), *_proxy_headers(), f"proxy_pass http://{DECISION_UPSTREAM}/metadata;"
+    )
     yield block("= /nginx/metrics", f"proxy_pass http://{DECISION_UPSTREAM}/nginx/metrics;")
     yield block("= /nginx/status", f"proxy_pass http://{DECISION_UPSTREAM}/nginx/status;")

@@ -294,6 +294,7 @@ def _decision() -> list[str]:
             "proxy_set_header Authorization $dcos_authorization;",
             "proxy_set_header DCOS-Forwarded $dcos_came_forwarded;",
             "proxy_set_header X-Real-IP $remote_addr;",
+            "proxy_set_header X-Dcos-Method $request_method;",
             "proxy_buffering on;",
             "proxy_read_timeout 75s;",
             "proxy_cache decisions;",
@@ -307,6 +308,13 @@ def _decision() -> list[str]:
     ]
 
 
+_SAYS_WHAT_IS_MISSING = (
+    "ssi on;",
+    "ssi_types *;",
+    "add_header X-Dcos-Missing-Permission $dcos_missing always;",
+)
+
+
 def _error_pages(site: Site) -> list[str]:
     return [
         block(
@@ -315,6 +323,7 @@ def _error_pages(site: Site) -> list[str]:
             f"alias {quoted(site.files.pages / f'{status}.html')};",
             "types {}",
             'default_type "text/html; charset=UTF-8";',
+            *(_SAYS_WHAT_IS_MISSING if status == 403 else ()),
             'add_header Cache-Control "no-store" always;',
         )
         for status in (401, 403, 503)

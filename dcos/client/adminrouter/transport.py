@@ -47,7 +47,9 @@ class Refused(ClientError):
         except ValueError:
             parsed = None
         self.body: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
-        said = self.body.get("message") or self.body.get("description") or _short(raw, headers)
+        missing = headers.get("x-dcos-missing-permission")
+        said = f"not allowed: your account needs the permission {missing}" if status == 403 and missing else None
+        said = said or self.body.get("message") or self.body.get("description") or _short(raw, headers)
         self.message = str(said) if said else f"{what}: unexpected status {status}"
         super().__init__(self.message)
 

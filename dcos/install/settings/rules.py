@@ -140,6 +140,13 @@ def discovery_is_supported(master_discovery: str) -> None:
     _need(master_discovery == "static", "only static is supported by this version")
 
 
+def security_is_supported(security: str, oauth_enabled: str) -> None:
+    choices = ("disabled", "permissive", "strict")
+    _need(security in choices, f"must be one of {', '.join(choices)}, not {security!r}")
+    _need(security != "strict", "strict is not supported by this version: links between services have no TLS yet")
+    _need(security == "disabled" or oauth_enabled == "true", "permissions need tokens: oauth_enabled must be true")
+
+
 def storage_is_supported(exhibitor_storage_backend: str) -> None:
     choices = ("static", "zookeeper", "shared_filesystem", "aws_s3", "azure", "agent_only_group_no_exhibitor")
     _need(

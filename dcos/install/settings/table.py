@@ -56,6 +56,12 @@ KEYS: tuple[Key, ...] = (
     # identity
     _yes("oauth_enabled", "Whether Admin Router asks for a token."),
     Key(
+        "security",
+        "Whether permissions are checked beside tokens: disabled (any account may do everything) or permissive.",
+        "disabled",
+        rules=(rules.security_is_supported,),
+    ),
+    Key(
         "superuser_username",
         "First user, made at the first start.",
         "",

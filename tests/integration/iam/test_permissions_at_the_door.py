@@ -1,0 +1,164 @@
+"""Permissions as the front door checks them: real bouncer, secret store, Admin Router and Mesos master."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dcos.testing.cluster import Answer
+from dcos.testing.identity import GuardedCluster, why_not
+from dcos.testing.zookeeper import ensemble
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+]
+ROUTES = {
+    "/mesos/state-summary": "dcos:adminrouter:ops:mesos",
+    "/service/marathon/v2/info": "dcos:adminrouter:service:marathon",
+    "/marathon/v2/info": "dcos:adminrouter:service:marathon",
+    "/service/metronome/v1/jobs": "dcos:adminrouter:service:metronome",
+    "/service/some/where/": "dcos:adminrouter:service:some",
+    "/agent/none/x": "dcos:adminrouter:ops:slave",
+    "/slave/none/x": "dcos:adminrouter:ops:slave",
+    "/metadata": "dcos:adminrouter:ops:metadata",
+    "/dcos-metadata/other.json": "dcos:adminrouter:ops:metadata",
+    "/pkgpanda/active.buildinfo.full.json": "dcos:adminrouter:ops:metadata",
+    "/exhibitor/exhibitor/v1/cluster/list": "dcos:adminrouter:ops:exhibitor",
+    "/mesos_dns/v1/version": "dcos:adminrouter:ops:mesos-dns",
+    "/net/v1/version": "dcos:adminrouter:ops:networking",
+    "/package/list": "dcos:adminrouter:package",
+    "/capabilities": "dcos:adminrouter:package",
+    "/cosmos/service/x": "dcos:adminrouter:package",
+    "/system/health/v1": "dcos:adminrouter:ops:system-health",
+    "/system/v1/logs/x": "dcos:adminrouter:ops:system-logs",
+    "/system/v1/metrics/x": "dcos:adminrouter:ops:system-metrics",
+    "/system/v1/agent/none/logs": "dcos:adminrouter:ops:system-logs",
+    "/system/v1/agent/none/metrics/v0/node": "dcos:adminrouter:ops:system-metrics",
+    "/acs/api/v1/users": "dcos:adminrouter:acs",
+    "/acs/api/v1/users/admin/permissions": "dcos:adminrouter:acs",
+    "/acs/api/v1/internal/policyquery?rid=a&uid=b&action=full": "dcos:adminrouter:acs",
+}
+_OPEN = ("/dcos-metadata/dcos-version.json", "/acs/api/v1/auth/jwks", "/acs/api/v1/auth/providers", "/nginx/metrics")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[GuardedCluster]:
+    folder = Path(tempfile.mkdtemp(prefix="dcos-permissions-"))
+    folder.chmod(0o755)
+    try:
+        with ensemble(folder / "zk") as zookeeper:
+            made = GuardedCluster(folder, zookeeper)
+            try:
+                made.start_identity("--security=permissive")
+                made.start_mesos()
+                made.eventually("a master", lambda: made.through("GET", "/mesos/state-summary").status == 200)
+                yield made
+            finally:
+                made.end([])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def bob(cluster: GuardedCluster) -> Iterator[str]:
+    made = cluster.through("PUT", "/acs/api/v1/users/bob", {"password": "for bob"})
+    assert made.status == 201, made
+    cluster.log_in("bob", "for bob")
+    yield "bob"
+    cluster.through("DELETE", "/acs/api/v1/users/bob")
+
+
+def _header(answer: Answer, name: str) -> str | None:
+    return next((value for key, value in answer.headers.items() if key.lower() == name), None)
+
+
+def _grant(cluster: GuardedCluster, uid: str, rid: str, method: str = "PUT") -> None:
+    escaped = rid.replace("/", "%252F")
+    cluster.through("PUT", f"/acs/api/v1/acls/{escaped}", {"description": ""})
+    assert cluster.through(method, f"/acs/api/v1/acls/{escaped}/users/{uid}/full").status == 204
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_each_route_needs_its_permission_and_says_so(cluster: GuardedCluster, bob: str, path: str) -> None:
+    assert cluster.through("GET", path, uid=None).status == 401
+    refused = cluster.through("GET", path, uid=bob)
+    assert refused.status == 403, refused
+    assert _header(refused, "x-dcos-missing-permission") == ROUTES[path]
+    assert f"<code>{ROUTES[path]}</code>" in refused.text
+    assert cluster.through("GET", path).status not in (401, 403), "a superuser may"
+
+
+@pytest.mark.parametrize("path", _OPEN)
+def test_what_needs_nothing(cluster: GuardedCluster, path: str) -> None:
+    assert cluster.through("GET", path, uid=None).status == 200
+
+
+def test_everybody_may_read_about_itself_but_change_nothing(cluster: GuardedCluster, bob: str) -> None:
+    own = "/acs/api/v1/users/bob"
+    assert cluster.through("GET", own, uid=bob).json()["uid"] == bob
+    assert cluster.through("GET", f"{own}/permissions", uid=bob).json() == {"direct": [], "groups": []}
+    assert cluster.through("GET", f"{own}/groups", uid=bob).json() == {"array": []}
+    assert cluster.through("PATCH", own, {"password": "other"}, uid=bob).status == 403
+    assert cluster.through("DELETE", own, uid=bob).status == 403
+    assert cluster.through("PUT", "/acs/api/v1/groups/superusers/users/bob", uid=bob).status == 403
+    for path in ("/acs/api/v1/users/bob/../admin", "/acs/api/v1/users/bob%2F..%2Fadmin", "/acs/api/v1/users//bob"):
+        assert cluster.through("GET", path, uid=bob).status in (400, 403, 404)
+
+
+def test_a_right_holds_soon_and_ends_soon(cluster: GuardedCluster, bob: str) -> None:
+    path, rid = "/mesos/state-summary", "dcos:adminrouter:ops:mesos"
+
+    def status() -> int:
+        return cluster.through("GET", path, uid=bob).status
+
+    assert status() == 403
+    for method, wanted in (("PUT", 200), ("DELETE", 403)):
+        _grant(cluster, bob, rid, method)
+        begin = time.monotonic()
+        cluster.eventually(f"{method} holds", lambda wanted=wanted: status() == wanted, 20)
+        assert time.monotonic() - begin < 8, "five seconds, and some for a busy machine"
+    assert cluster.through("PUT", "/acs/api/v1/groups/superusers/users/bob").status == 204
+    cluster.eventually("a superuser may", lambda: status() == 200, 20)
+    assert cluster.through("GET", "/acs/api/v1/users", uid=bob).status == 200
+    assert cluster.through("DELETE", "/acs/api/v1/users/bob").status == 204
+    cluster.eventually("who is deleted may nothing", lambda: status() == 403, 20)
+    assert cluster.through("PUT", "/acs/api/v1/users/bob", {"password": "for bob"}).status == 201
+
+
+def test_nested_services_have_names_of_their_own(cluster: GuardedCluster, bob: str) -> None:
+    _grant(cluster, bob, "dcos:adminrouter:service:metronome")
+    jobs = "/service/metronome/v1/jobs"  # where nobody leads
+    cluster.eventually("granted", lambda: cluster.through("GET", jobs, uid=bob).status == 503, 20)
+    assert cluster.through("GET", "/service/marathon/v2/apps", uid=bob).status == 403
+    assert cluster.through("GET", "/service//marathon/v2/apps", uid=bob).status == 403
+    assert cluster.through("GET", "/service/metronome/../marathon/v2/apps", uid=bob).status == 403
+    assert cluster.through("GET", "/service/metronome/%2e%2e/marathon/v2/apps", uid=bob).status == 403
+
+
+def test_bouncer_away_for_a_while_changes_nothing_for_who_is_known(cluster: GuardedCluster, bob: str) -> None:
+    _grant(cluster, bob, "dcos:adminrouter:ops:metadata")
+    cluster.eventually("granted", lambda: cluster.through("GET", "/metadata", uid=bob).status == 200, 20)
+    cluster.processes["bouncer"].kill()
+    try:
+        time.sleep(5)  # longer than nginx remembers
+        assert cluster.through("GET", "/metadata", uid=bob).status == 200
+        assert cluster.through("GET", "/mesos/state-summary", uid=bob).status == 403
+    finally:
+        cluster.processes["bouncer"].start()
+        cluster.eventually("bouncer is back", lambda: cluster.log_in("admin", "open sesame"))
+
+
+def test_the_audit_log_tells_who_was_refused_what(cluster: GuardedCluster, bob: str) -> None:
+    cluster.through("GET", "/package/search", uid=bob)
+    lines = [line for line in (cluster.folder / "router.log").read_text().splitlines() if "audit" in line]
+    assert any("deny" in line and "dcos:adminrouter:package" in line and "bob" in line for line in lines)
+    text = "\n".join((cluster.folder / f"{name}.log").read_text() for name in ("router", "bouncer", "secrets"))
+    assert "for bob" not in text
+    assert cluster.tokens["bob"] not in text
