@@ -256,7 +256,6 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(("mesos_master_work_dir", "mesos_agent_work_dir"), "work directories are fixed"),
     "fault_domain_detect_filename": "fault domains come with a later version",
     "license_key_contents": "nothing here needs a license key",
-    "security": "the open edition has one mode",
     "process_timeout": "commands of the installer wait for their end",
     "ssh_user": "installation over SSH comes with a later version",
     "ssh_port": "installation over SSH comes with a later version",
