@@ -307,6 +307,7 @@ SERVICES: tuple[Service, ...] = (
         environment={
             "MESOS_DNS_ZK": "zk://{zk_servers}/mesos",
             "MESOS_DNS_IPSOURCES": "{mesos_dns_ip_sources_list}",
+            "MESOS_DNS_SETTRUNCATEBIT": "{mesos_dns_set_truncate_bit}",
         },
     ),
     Service(
@@ -323,9 +324,15 @@ SERVICES: tuple[Service, ...] = (
                 "no",
                 "switches forwarding on: containers reach virtual IPs and each other through it",
             ),
+            ("WatchdogSec", "30", "it asks itself for ready.spartan, and is started anew when no answer comes"),
         ),
         ports=(
-            Port(name="dns", number=53, bind="198.51.100.1,198.51.100.2,198.51.100.3", protocols=("tcp", "udp")),
+            Port(
+                name="dns",
+                number=53,
+                bind="198.51.100.1,198.51.100.2,198.51.100.3,fd01:d::c633:6401",
+                protocols=("tcp", "udp"),
+            ),
             Port(name="http", number=62080, bind="loopback"),
         ),
         writes=("/opt/mesosphere/etc/dcos/network/cni",),
@@ -346,6 +353,10 @@ SERVICES: tuple[Service, ...] = (
             "DCOS_NET_RESOLVERS": "{resolvers}",
             "DCOS_NET_ENABLE_LB": "{enable_lb}",
             "DCOS_NET_FORWARD_ZONES": "{dns_forward_zones}",
+            "DCOS_NET_MASTER_DNS_BINDALL": "{master_dns_bindall}",
+            "DCOS_NET_BIND_IP_RESERVED": "{dns_bind_ip_reserved}",
+            "DCOS_NET_BIND_IP_BLACKLIST": "{dns_bind_ip_blacklist}",
+            "DCOS_NET_WATCHDOG": "{dcos_net_watchdog}",
             "DCOS_NET_MIN_NAMED_IP": "{dcos_l4lb_min_named_ip}",
             "DCOS_NET_MAX_NAMED_IP": "{dcos_l4lb_max_named_ip}",
             "DCOS_NET_MIN_NAMED_IP6": "{dcos_l4lb_min_named_ip6}",

@@ -102,6 +102,13 @@ def _no_https(text: str) -> bool:
     return False
 
 
+def _seconds(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**31:
+        raise ValueError("must be from 0 to 2147483647")
+    return number
+
+
 def _weight(text: str) -> int:
     number = int(text)
     if not 0 <= number < 65536:
@@ -139,7 +146,7 @@ class Config:
     enumerationon: bool = setting(True, "Serve /v1/enumerate and /v1/axfr.")
     domain: str = setting("mesos", "Domain of all names.", parse=_domain)
     healthaware: bool = setting(True, "Name tasks known to be unhealthy only where there are no others of that name.")
-    ttl: int = setting(60, "Time to live of records, seconds.")
+    ttl: int = setting(60, "Time to live of records, seconds.", parse=_seconds)
     refreshseconds: int = setting(
         30, "How often a master without an event stream is asked, seconds; with one, changes come at once."
     )
@@ -168,10 +175,10 @@ class Config:
     timeout: int = setting(5, "Seconds to wait for a resolver.")
     soamname: str = setting("ns1.mesos", "SOA: this server's name.", parse=_domain)
     soarname: str = setting("root.ns1.mesos", "SOA: the mailbox.", parse=lambda text: _domain(text.replace("@", ".")))
-    soarefresh: int = setting(60, "SOA: refresh, seconds.")
-    soaretry: int = setting(600, "SOA: retry, seconds.")
-    soaexpire: int = setting(86400, "SOA: expire, seconds.")
-    soaminttl: int = setting(60, "SOA: time to live of negative answers, seconds.")
+    soarefresh: int = setting(60, "SOA: refresh, seconds.", parse=_seconds)
+    soaretry: int = setting(600, "SOA: retry, seconds.", parse=_seconds)
+    soaexpire: int = setting(86400, "SOA: expire, seconds.", parse=_seconds)
+    soaminttl: int = setting(60, "SOA: time to live of negative answers, seconds.", parse=_seconds)
 
 
 def credential_of(config: Config) -> tuple[str, str] | None:

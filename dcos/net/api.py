@@ -8,7 +8,7 @@ Source: 5.5 of the cluster facts (dcos-net's ``/v1/*`` handlers).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class View(Protocol):
 
     version: str
     node: Node
+    cluster_key: str
 
     @property
     def state(self) -> ClusterState: ...
@@ -95,7 +96,9 @@ def application(view: View) -> web.Application:
         return web.Response(status=404) if view.overlay is None else http.json_response(view.overlay.node_state())
 
     async def lashup_key(_: web.Request) -> web.Response:
-        return web.Response(status=404)
+        if not view.cluster_key:
+            return web.Response(status=404)
+        return http.json_response({"zbase32_public_key": view.cluster_key})
 
     app = http.application(client_max_size=4096)
     app.router.add_get("/v1/vips", vips)
@@ -162,9 +165,8 @@ def service_entries(vips: Vips, zones: Iterable[Zone], name: str) -> list[dict[s
     """SRV-like entries of ``_<vip>._<protocol>.<framework...>`` or of a VIP's own name: address and port."""
     wanted = name.rstrip(".").lower()
     found: list[dict[str, str]] = []
-    addresses: Mapping[str, tuple[str, ...]] = {}
+    zones = tuple(zones)
     for zone in zones:
-        addresses = {**addresses, **zone.a}
         for srv in zone.srv.get(wanted, ()):
             found += [
                 {"service": wanted + ".", "host": srv.target + ".", "ip": ip, "port": str(srv.port)}
@@ -175,6 +177,7 @@ def service_entries(vips: Vips, zones: Iterable[Zone], name: str) -> list[dict[s
         if vip.named and host == wanted:
             found += [
                 {"service": wanted + ".", "host": host + ".", "ip": ip, "port": str(vip.port)}
-                for ip in addresses.get(host, ())
+                for zone in zones
+                for ip in zone.a.get(host, ())
             ]
     return found

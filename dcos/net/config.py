@@ -10,7 +10,7 @@ from typing import Any
 
 from dcos.model.overlay import MIN_MTU, Settings
 from dcos.model.overlay import parse as parse_overlay
-from dcos.net.core.names import FORWARDERS
+from dcos.net.core.names import FORWARDER6, FORWARDERS
 from dcos.runtime import links
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.dns import Server, parse_server
@@ -103,10 +103,10 @@ class Config:
         "Make the devices spartan and minuteman, routes and nftables; off where that is not allowed: no VIPs then.",
     )
     dns_bind: tuple[tuple[str, int], ...] = setting(
-        tuple((ip, 53) for ip in FORWARDERS),
-        "Addresses that questions are answered on, address[:port],...",
+        tuple((ip, 53) for ip in (*FORWARDERS, FORWARDER6)),
+        "Addresses that questions are answered on, address[:port],...; IPv6 ones where the machine has IPv6.",
         parse=binds,
-        shown=",".join(FORWARDERS),
+        shown=",".join((*FORWARDERS, FORWARDER6)),
     )
     master_dns_bindall: bool = setting(False, "On a master, also answer on all its other addresses, port 53.")
     bind_ip_reserved: tuple[str, ...] = setting(("198.51.100.4",), "Addresses never answered on.", parse=ip_list)
@@ -119,6 +119,9 @@ class Config:
         True, "Name tasks known to be unhealthy only where there are no others of that name."
     )
     mesos_dns_port: int = setting(61053, "Where the masters' Mesos-DNS answers.", parse=parse_port)
+    dns_cache_size: int = setting(
+        10000, "Answers of other servers kept for as long as they say; never those of Mesos-DNS. 0: none."
+    )
     upstream_timeout: float = setting(5.0, "Seconds to wait for a server.")
     rest_bind: str = setting("127.0.0.1", "Address of the REST API.")
     rest_port: int = setting(62080, "Port of the REST API; 0: none.", parse=parse_port)
@@ -150,7 +153,10 @@ class Config:
     poll_interval: float = setting(2.0, "How often a master without an event stream is asked, seconds.")
     search: str = setting("", "gen-resolvconf: the search line.")
     resolvconf_wait: float = setting(15.0, "gen-resolvconf: seconds to wait for a forwarder that answers.")
-    watchdog: bool = setting(True, "Accepted for compatibility: systemd restarts this service.")
+    watchdog: bool = setting(True, "Let systemd start this service anew when it no longer answers for ready.spartan.")
+    cluster_id_file: Path | None = setting(
+        None, "File with the cluster's id, for names with its key. Default: cluster-id in the state folder."
+    )
 
 
 def environment_of(raw: bytes) -> dict[str, str]:
@@ -166,5 +172,6 @@ def environment_of(raw: bytes) -> dict[str, str]:
     if "bind_ip_blacklist" in values:
         result[PREFIX + "BIND_IP_BLACKLIST"] = json.dumps(values["bind_ip_blacklist"])
     if "udp_port" in values:
-        result[PREFIX + "DNS_BIND"] = ",".join(f"{ip}:{values['udp_port']}" for ip in FORWARDERS)
+        addresses = (*FORWARDERS, f"[{FORWARDER6}]")
+        result[PREFIX + "DNS_BIND"] = ",".join(f"{ip}:{values['udp_port']}" for ip in addresses)
     return result

@@ -1,36 +1,46 @@
-"""The DNS forwarder: our own zones at once, everything else from whoever knows it."""
+"""The DNS forwarder: our own zones at once, everything else from whoever knows it, or from what they said a moment ago."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import dnslib
-from dnslib.label import DNSLabel
-
-from dcos.net.core import names
-from dcos.net.core.names import Copy, Forward, Ours, Router
+from dcos.net.core.cache import Cache
+from dcos.net.core.names import MESOS, Copy, Forward, Ours, Router
 from dcos.runtime import dns as sockets
 from dcos.runtime.dns import Server
-from dcos.wire import dns
+from dcos.wire import dns, dns_message
 from dcos.wire.errors import WireError
 
-_parse: Any = dnslib.DNSRecord.parse
-_question: Any = dnslib.DNSQuestion
-_label: Any = DNSLabel
+_MESOS_NAME = dns.name_bytes("mesos")
 
 
 class Forwarder:
-    """Answers questions. ``groups``: servers by ``Forward.group``."""
+    """Answers questions. ``groups``: servers by ``Forward.group``; ``monotonic``: the clock.
 
-    def __init__(self, router: Router, groups: Mapping[str, Sequence[Server]], *, timeout_s: float) -> None:
+    ``cache`` keeps answers of all servers but Mesos-DNS: its names follow tasks within a second."""
+
+    def __init__(
+        self,
+        router: Router,
+        groups: Mapping[str, Sequence[Server]],
+        *,
+        timeout_s: float,
+        cache: Cache,
+        monotonic: Callable[[], float],
+    ) -> None:
         self.counts: Counter[str] = Counter()
-        """Questions by what became of them: ``own``, a group's name, ``failed``, ``malformed``."""
+        """Questions by what became of them: ``own``, ``cached``, a group's name, ``failed``, ``malformed``."""
         self._groups = dict(groups)
         self._timeout_s = timeout_s
         self._router = router
         self._ready = dns.ReadyAnswers(router.ours)
+        self._cache = cache
+        self._monotonic = monotonic
+
+    def reroute(self, router: Router) -> None:
+        self._router = router
+        self._ready.swap(router.ours)
 
     def forget(self, touched: Iterable[str]) -> None:
         """The records of these names of our own have changed."""
@@ -41,6 +51,10 @@ class Forwarder:
         if reply is not None:
             self.counts["own"] += 1
             return reply
+        reply = self._cache.get(data, self._monotonic())
+        if reply is not None:
+            self.counts["cached"] += 1
+            return reply
         try:
             query = dns.parse_query(data)
         except WireError:
@@ -50,7 +64,7 @@ class Forwarder:
             case Forward(group):
                 return self._forward(group, data, tcp)
             case Copy(name, suffix):
-                return self._copy(data, name, suffix, tcp)
+                return self._copy(data, query, name, suffix, tcp)
             case Ours():  # only a message that is no question
                 return None
 
@@ -60,32 +74,36 @@ class Forwarder:
         if reply is None:
             self.counts["failed"] += 1
             return dns.failure(data, dns.SERVFAIL)
+        if group != MESOS and not tcp:
+            self._cache.put(data, reply, self._monotonic())
         return reply
 
-    async def _copy(self, data: bytes, name: str, suffix: str, tcp: bool) -> bytes | None:
+    async def _copy(self, data: bytes, query: dns.Query, name: str, suffix: str, tcp: bool) -> bytes | None:
         """Ask Mesos-DNS for ``name`` and give its answer as if for the name asked."""
-        question = _parse(data)
-        asked = question.q.qname
-        question.questions = [_question(name, question.q.qtype, question.q.qclass)]
-        reply = await self._forward(names.MESOS, bytes(question.pack()), tcp)
-        return None if reply is None else renamed(reply, asked, name, suffix)
+        try:
+            asked = dns.name_bytes(name) + query.question[-4:]
+            rest = data[12 + len(query.question) :] if query.plain else b""
+            head = data[:12] if query.plain else data[:4] + b"\0\1\0\0\0\0\0\0"
+            reply = await self._forward(MESOS, head + asked + rest, tcp)
+            limit = dns.MAX_TCP if tcp else min(query.udp_size, dns.MAX_UDP)
+            return None if reply is None else renamed(reply, query.question, name, suffix, limit)
+        except WireError:
+            return dns.failure(data, dns.SERVFAIL)
 
 
-def renamed(reply: bytes, asked: Any, name: str, suffix: str) -> bytes:
-    """A Mesos-DNS answer with ``suffix`` on every name below ``mesos``, and the question as it was asked."""
-    record = _parse(reply)
-    record.questions = [_question(asked, question.qtype, question.qclass) for question in record.questions]
+def renamed(reply: bytes, question: bytes, name: str, suffix: str, limit: int) -> bytes:
+    """A Mesos-DNS answer about ``name`` with ``suffix`` on every name below ``mesos``, and the question as it was asked.
+    Errors: WireError."""
+    asked, longer = dns.name_bytes(name), dns.name_bytes(suffix.lstrip("."))
 
-    def longer(label: Any) -> Any:
-        text = str(label).rstrip(".")
-        if text.lower() == name:
-            return asked
-        return _label(text + suffix) if text.lower().endswith("mesos") else label
+    def rename(found: bytes) -> bytes:
+        lower = found.lower()
+        if lower == asked:
+            return question[:-4]
+        if not lower.endswith(_MESOS_NAME):
+            return found
+        if len(found) + len(longer) > 256:
+            raise WireError("name", "longer than 255 bytes")
+        return found[:-1] + longer
 
-    for rr in (*record.rr, *record.auth, *record.ar):
-        if rr.rtype == dns.OPT:
-            continue
-        rr.rname = longer(rr.rname)
-        if rr.rtype == dns.SRV:
-            rr.rdata.target = longer(rr.rdata.target)
-    return bytes(record.pack())
+    return dns_message.exchanged(reply, question, rename, limit)

@@ -16,15 +16,14 @@ from pathlib import Path
 
 from dcos.model.layout import Layout
 from dcos.net.config import PREFIX, Config
+from dcos.net.watchdog import answers
 from dcos.runtime import log
-from dcos.runtime.dns import NoAnswer, Server, ask
+from dcos.runtime.dns import Server
 from dcos.runtime.files import write_atomic
 from dcos.runtime.settings import load_or_exit
-from dcos.wire import dns
 
 MAX_SERVERS = 3
 """More are ignored by the C library."""
-_TIMEOUT_S = 3.0
 _PAUSE_S = 0.5
 
 _log = log.get_logger("gen_resolvconf")
@@ -40,13 +39,6 @@ def text(search: str, servers: Sequence[str]) -> str:
 
 async def answering(forwarders: Sequence[Server]) -> list[str]:
     """Those that answer for ``ready.spartan``."""
-
-    async def answers(server: Server) -> bool:
-        try:
-            reply = await ask(server, dns.make_query(0, "ready.spartan", dns.A), timeout_s=_TIMEOUT_S)
-        except NoAnswer:
-            return False
-        return dns.rcode_of(reply) == dns.NOERROR
 
     good = await asyncio.gather(*map(answers, forwarders))
     return [server.host for server, ok in zip(forwarders, good, strict=True) if ok]

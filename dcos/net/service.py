@@ -14,12 +14,13 @@ from dcos.client.mesos import MesosMaster, redirecting
 from dcos.model.cluster import ClusterState
 from dcos.model.layout import Layout
 from dcos.model.zone import Zone
-from dcos.net import api, balancer, leases, overlay, resolvconf
+from dcos.net import api, balancer, leases, overlay, resolvconf, watchdog
 from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
+from dcos.net.core.cache import Cache
 from dcos.net.core.following import Following
-from dcos.net.core.names import Names, Node
+from dcos.net.core.names import Names, Node, Router
 from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
 from dcos.net.overlay import Overlay
@@ -28,7 +29,7 @@ from dcos.net.probes import Probes
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
 from dcos.runtime import heap, http, links, log
-from dcos.runtime.addresses import local_addresses
+from dcos.runtime.addresses import has_ipv6, local_addresses
 from dcos.runtime.app import App, Exit
 from dcos.runtime.credentials import pair_of
 from dcos.runtime.dns import Server
@@ -44,6 +45,7 @@ DEVICE = "spartan"
 _BINDALL_EVERY_S = 30.0
 _FEW = 100
 """Changed tasks that are not worth a thread."""
+_KEY_EVERY_S = 5.0
 _SLICE_S = 0.002
 """Seconds of work on names between two looks at the sockets."""
 
@@ -73,6 +75,7 @@ class Net:
         self._balance = balance
         self.overlay = overlay_
         self._following = Following(ranges, node.ip, ipv6=_vips_of_ipv6(app.config))
+        self.cluster_key = ""
         self._given = Addresses({}, {})
         self._silent: frozenset[str] = frozenset()
         self._probes = probes
@@ -217,7 +220,10 @@ async def _bind_all(app: App[Config], forwarder: Forwarder, taken: set[str]) -> 
     bound: dict[str, contextlib.AsyncExitStack] = {}
     try:
         while True:
-            wanted = set(local_addresses(loopback=True)) - never
+            wanted = set(local_addresses(loopback=True))
+            if config.enable_ipv6:
+                wanted |= set(local_addresses(loopback=True, version=6))
+            wanted -= never
             for ip in set(bound) - wanted:
                 await bound.pop(ip).aclose()
             for ip in wanted - set(bound):
@@ -235,6 +241,19 @@ async def _bind_all(app: App[Config], forwarder: Forwarder, taken: set[str]) -> 
             await stack.aclose()
 
 
+async def _learn_key(app: App[Config], forwarder: Forwarder, router: Router, net: Net) -> None:
+    """The cluster's id comes to be while this service runs: nodes agree on it through ZooKeeper."""
+    file = app.config.cluster_id_file or app.layout.cluster_id
+    while True:
+        with contextlib.suppress(OSError, UnicodeError):
+            cluster_id = file.read_text(encoding="utf-8").strip()
+            if cluster_id:
+                net.cluster_key = names.cluster_key(cluster_id)
+                forwarder.reroute(replace(router, cluster_key=net.cluster_key))
+                return
+        await asyncio.sleep(_KEY_EVERY_S)
+
+
 async def _follow(app: App[Config], follower: ClusterFollower, net: Net) -> None:
     async for state in follower.changes():
         before = app.clock.monotonic()
@@ -243,12 +262,11 @@ async def _follow(app: App[Config], follower: ClusterFollower, net: Net) -> None
         await asyncio.sleep(min(app.clock.monotonic() - before, 0.5))  # at most half of a core, however much changes
 
 
-async def _prepare_network(app: App[Config]) -> None:
+async def _prepare_network(app: App[Config], addresses: list[str]) -> None:
     config = app.config
     try:
-        await links.ensure_device(
-            DEVICE, [host for host, _ in config.dns_bind if host not in local_addresses(loopback=True)]
-        )
+        there = {*local_addresses(loopback=True), *local_addresses(loopback=True, version=6)}
+        await links.ensure_device(DEVICE, [host for host in addresses if host not in there])
         if (config.enable_lb or config.overlay_enable) and links.enable_forwarding():
             app.log.info("forwarding_enabled")
     except links.LinkError as error:
@@ -307,11 +325,18 @@ async def run(app: App[Config]) -> None:
         raise Exit(2, "zk: give --zk or --master_list, or no leader can be found")
     ip = detect_ip(config.ip, config.ip_discovery_command)
     node = Node(ip=ip, public_ips=config.public_ips, masters=masters)
+    binds = [(host, port) for host, port in config.dns_bind if ":" not in host or (config.enable_ipv6 and has_ipv6())]
     if config.manage_network:
-        await _prepare_network(app)
+        await _prepare_network(app, [host for host, _ in binds])
     own = Names(node, health_aware=config.dns_health_aware)
     router = names.router(own.zones, [apex for apex, _ in config.forward_zones])
-    forwarder = Forwarder(router, _groups(config, masters), timeout_s=config.upstream_timeout)
+    forwarder = Forwarder(
+        router,
+        _groups(config, masters),
+        timeout_s=config.upstream_timeout,
+        cache=Cache(config.dns_cache_size),
+        monotonic=app.clock.monotonic,
+    )
     heap.freeze_survivors()
     ranges = Ranges(
         min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
@@ -329,14 +354,18 @@ async def run(app: App[Config]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if balance is not None:
             stack.callback(balance.end)
-        for host, port in config.dns_bind:
+        for host, port in binds:
             await stack.enter_async_context(sockets.serve(forwarder.answer, host, port))
         if config.rest_port:
             await stack.enter_async_context(
                 http.listen(api.application(net), host=config.rest_bind, port=config.rest_port)
             )
-        if config.master_dns_bindall and ip in masters:
-            app.spawn(_bind_all(app, forwarder, {host for host, _ in config.dns_bind}), name="bind all")
+        if config.master_dns_bindall and config.manage_network and ip in masters:
+            app.spawn(_bind_all(app, forwarder, {host for host, _ in binds}), name="bind all")
+        app.spawn(_learn_key(app, forwarder, router, net), name="cluster key")
+        every_s = watchdog.interval_s()
+        if every_s is not None and binds:
+            app.spawn(watchdog.watch(Server(*binds[0]), every_s, check=config.watchdog), name="watchdog")
         master = await stack.enter_async_context(
             MesosMaster(detect, credential=pair_of(config.mesos_credential, app.log))
         )
@@ -349,7 +378,7 @@ async def run(app: App[Config]) -> None:
             app.spawn(net.follow_silent(probes), name="liveness")
         if tunnels is not None:
             app.spawn(tunnels.run(ZkUrl.parse(config.zk), config.repair_interval), name="overlay")
-        app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in config.dns_bind), ip=ip)
+        app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in binds), ip=ip)
         app.ready("forwarding")
         await asyncio.get_running_loop().create_future()  # until cancelled
 

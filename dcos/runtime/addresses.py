@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from pathlib import Path
 
 import psutil
+
+
+def has_ipv6() -> bool:
+    """Does this machine (or network namespace) speak IPv6?"""
+    try:
+        return Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").read_text().strip() == "0"
+    except OSError:
+        return False
 
 
 def local_addresses(*, loopback: bool = False, version: int = 4) -> list[str]:

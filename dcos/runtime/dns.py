@@ -313,7 +313,8 @@ async def _ask_tcp(server: Server, question: bytes) -> bytes:
     return data
 
 
-_NEXT_AFTER_S = 1.0
+_NEXT_AFTER_S = 0.3
+"""Clients ask again after a second: the third server has to have answered by then."""
 _USELESS = frozenset({dns.SERVFAIL, dns.REFUSED})
 
 
@@ -323,13 +324,15 @@ async def ask_first(
     """Ask several servers, the first good answer wins; None: no answer from anyone.
 
     Fewer than three are asked at once; of more, the two with the fewest failures, then one more each time one fails or
-    nobody answers for a second. A SERVFAIL or REFUSED is given only when nobody says better.
+    nobody answers for a moment. A SERVFAIL or REFUSED is given only when nobody says better. Who was silent while another one
+    that was asked later answered has failed too, so that the next question begins with who answers.
     """
     queue = sorted(servers, key=lambda server: server.failures)
     started = len(queue) if len(queue) < 3 else 2
     running = {_start(server, question, tcp, timeout_s): server for server in queue[:started]}
     queue = queue[started:]
     useless: bytes | None = None
+    silent: list[Server] = []
     try:
         while running:
             done, _ = await asyncio.wait(
@@ -340,9 +343,13 @@ async def ask_first(
                 error = task.exception()
                 if error is None and dns.rcode_of(task.result()) not in _USELESS:
                     server.failures = 0
+                    for other in silent:
+                        other.failures += other is not server
                     return task.result()
                 server.failures += 1
                 useless = useless or (None if error else task.result())
+            if not done:
+                silent = list(running.values())
             if queue:
                 server = queue.pop(0)
                 running[_start(server, question, tcp, timeout_s)] = server

@@ -33,7 +33,12 @@ async def ensure_device(name: str, addresses: Iterable[str] = ()) -> bool:
         device = await _device(name) or {}
         changed = True
     held = {address["local"] for address in device.get("addr_info", ())}
-    commands = [f"addr add {address}/{_full(address)} dev {name}" for address in addresses if address not in held]
+    # nodad: without a port nobody answers on the device, and until then an IPv6 address could not be bound to
+    commands = [
+        f"addr add {address}/{_full(address)} dev {name}" + (" nodad" if ":" in address else "")
+        for address in addresses
+        if address not in held
+    ]
     if "UP" not in device.get("flags", ()):
         commands.append(f"link set dev {name} up")
     await change(*commands, about=f"device {name}")

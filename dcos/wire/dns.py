@@ -104,7 +104,7 @@ def _read_name(data: bytes, at: int) -> tuple[str, int]:
             break
         if length > 63:
             raise WireError("question.name", "compressed or bad label")
-        parts.append(data[at + 1 : at + 1 + length].replace(b".", b"\\."))  # a dot within a label separates nothing
+        parts.append(data[at + 1 : at + 1 + length].replace(b".", b"\\046"))  # a dot within a label separates nothing
         at += 1 + length
         if at - start > 254:
             raise WireError("question.name", "longer than 255 bytes")

@@ -164,6 +164,11 @@ def masters_are_odd(num_masters: str) -> None:
     _need(num_masters in ("1", "3", "5", "7", "9"), f"must have 1, 3, 5, 7 or 9 masters, not {num_masters}")
 
 
+def are_ipv4(key: str) -> Rule:
+    """A list of them, each once."""
+    return _about(key, lambda value: unique([ipv4(address) for address in json_value(value, list)], "addresses"))
+
+
 def resolvers_are_addresses(resolvers: str) -> None:
     seen = []
     for entry in json_value(resolvers, list):

@@ -88,6 +88,21 @@ KEYS: tuple[Key, ...] = (
         "{}",
         rules=(rules.forward_zones_are_servers,),
     ),
+    _yes("master_dns_bindall", "Whether masters answer DNS questions on all their addresses."),
+    Key(
+        "dns_bind_ip_reserved",
+        "Addresses on which masters do not, because others do.",
+        '["198.51.100.4"]',
+        rules=(rules.are_ipv4("dns_bind_ip_reserved"),),
+    ),
+    Key(
+        "dns_bind_ip_blacklist",
+        "Further addresses on which masters do not.",
+        "[]",
+        rules=(rules.are_ipv4("dns_bind_ip_blacklist"),),
+    ),
+    _yes("dcos_net_watchdog", "Whether dcos-net is started anew when it no longer answers."),
+    _yes("mesos_dns_set_truncate_bit", "Whether Mesos-DNS says so where an answer did not fit into a packet."),
     Key(
         "mesos_dns_ip_sources",
         "Where Mesos-DNS takes a task's address from, in order.",
@@ -246,10 +261,6 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         ("exhibitor_admin_password", "exhibitor_tls_enabled", "exhibitor_tls_required"),
         "ZooKeeper is reached without TLS or password",
-    ),
-    **dict.fromkeys(
-        ("master_dns_bindall", "dns_bind_ip_reserved", "dns_bind_ip_blacklist"),
-        "the forwarder listens on its own addresses only",
     ),
     **dict.fromkeys(("rexray_config", "rexray_config_preset"), "external volumes come with a later version"),
     **dict.fromkeys(("enable_gpu_isolation", "gpus_are_scarce"), "GPUs are not handled"),

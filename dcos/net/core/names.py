@@ -5,6 +5,7 @@ Source: 5.2 and 5.3 of the cluster facts; dcos-net's router and its DNS listener
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from dcos.net.core.vips import Addresses, is_address
 
 DIRECTORY = "thisdcos.directory"
 FORWARDERS = ("198.51.100.1", "198.51.100.2", "198.51.100.3")
+FORWARDER6 = "fd01:d::c633:6401"
 TTL, APEX_TTL = 5, 3600
 ZK_NAMES = 5
 
@@ -173,6 +175,8 @@ class Router:
     zones: Mapping[str, Zone]
     forward_zones: tuple[str, ...] = ()
     """Apexes, lower case, longest first."""
+    cluster_key: str = ""
+    """Of this cluster, as in ``<name>.<key>.dcos.directory``; empty: not known."""
     _aliases: tuple[tuple[str, str], ...] = field(
         default=(
             (".dclb.thisdcos.directory", ".l4lb." + DIRECTORY),
@@ -190,9 +194,12 @@ class Router:
         if name == "mesos" or name.endswith(".mesos"):
             return Forward(MESOS)
         real = name
+        key = f".{self.cluster_key}.dcos.directory"
+        if self.cluster_key and name.endswith(key):
+            real = f"{name.removesuffix(key)}.{DIRECTORY}"
         for suffix, meant in self._aliases:
-            if name.endswith(suffix):
-                real = name.removesuffix(suffix) + meant
+            if real.endswith(suffix):
+                real = real.removesuffix(suffix) + meant
                 break
         copied = ".mesos." + DIRECTORY
         if real.endswith(copied):
@@ -205,6 +212,11 @@ class Router:
             if names.is_ancestor(apex, name):
                 return Forward(apex)
         return Forward(UPSTREAM)
+
+
+def cluster_key(cluster_id: str) -> str:
+    """A name for the cluster with this id, which everybody can work out: 52 characters."""
+    return names.zbase32(hashlib.sha256(cluster_id.encode()).digest())
 
 
 def router(made: Sequence[Zone], forward_zones: Sequence[str] = ()) -> Router:

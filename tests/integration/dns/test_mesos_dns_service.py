@@ -13,15 +13,17 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
+import dnslib
 import pytest
 
 from dcos.model.v1.types import Address, MasterInfo
+from dcos.runtime import dns as sockets
 from dcos.runtime.process import run
 from dcos.store.zookeeper import connect
 from dcos.testing import zookeeper
 from dcos.testing.fake_master import FakeMaster
 from dcos.testing.ports import free_port
-from dcos.wire import mesos_json
+from dcos.wire import dns, mesos_json
 
 pytestmark = [
     pytest.mark.integration,
@@ -125,6 +127,70 @@ async def test_http_api_and_upstreams_configuration_file(tmp_path: Path) -> None
             transfer = await get("/v1/axfr")
             assert isinstance(transfer, dict)
             assert transfer["Records"]["As"]["slave.mesos."] == ["10.0.0.7"]
+
+
+async def test_other_names_go_where_they_are_known(tmp_path: Path) -> None:
+    def known_by(ip: str) -> Callable[[bytes, bool], bytes]:
+        def answer(data: bytes, tcp: bool) -> bytes:
+            reply = dnslib.DNSRecord.parse(data).reply()
+            reply.add_answer(dnslib.RR(reply.q.qname, dnslib.QTYPE.A, rdata=dnslib.A(ip), ttl=1))
+            return bytes(reply.pack())
+
+        return answer
+
+    async with (
+        FakeMaster() as master,
+        sockets.serve(known_by("192.0.2.1"), HOST, free_port()) as (_, everything),
+        sockets.serve(known_by("192.0.2.2"), HOST, free_port()) as (_, weave),
+    ):
+        file = tmp_path / "mesos-dns.json"
+        settings = {"masters": [f"{HOST}:{master.port}"], "resolvers": [f"{HOST}:{everything}"]}
+        file.write_text(json.dumps({**settings, "zoneResolvers": {"weave": [f"{HOST}:{weave}"]}}))
+        async with mesos_dns(tmp_path, f"--config={file}") as (port, _):
+            assert await dig(port, "example.com") == ["192.0.2.1"]
+            assert await dig(port, "x.weave") == ["192.0.2.2"]
+            assert await dig(port, "x.weave", "A", "+tcp") == ["192.0.2.2"]
+            assert await dig(port, "nope.mesos") == []
+
+
+async def test_five_thousand_tasks_at_once(tmp_path: Path) -> None:
+    """All are named; meanwhile others are answered; and all are gone again."""
+    async with FakeMaster() as master:
+        agents = [master.add_agent(f"10.0.1.{n}") for n in range(50)]
+        framework = master.add_framework("marathon")
+        async with mesos_dns(tmp_path, f"--masters={HOST}:{master.port}") as (port, _):
+            server = sockets.Server(HOST, port)
+            asking = asyncio.create_task(_ask_all_the_time(server))
+            tasks = [
+                await master.run_task(framework, agents[n % 50], f"app-{n // 10}", host_ports=[31000 + n % 100])
+                for n in range(5000)
+            ]
+            await eventually(lambda: dig(port, "app-499.marathon.mesos"), lambda ips: len(ips) == 10, within_s=30)
+            for n in (0, 123, 321, 499):
+                assert len(await dig(port, f"app-{n}.marathon.mesos")) == 10
+                assert len(await dig(port, f"_app-{n}._tcp.marathon.mesos", "SRV")) == 10
+            for task in tasks:
+                await master.update(task, "TASK_FINISHED")
+            await eventually(lambda: dig(port, "app-499.marathon.mesos"), lambda ips: ips == [], within_s=30)
+            assert await dig(port, "app-0.marathon.mesos") == []
+            asking.cancel()
+            waits = (await asyncio.gather(asking, return_exceptions=True))[0]
+            assert isinstance(waits, list), waits
+            assert len(waits) > 20
+
+
+async def _ask_all_the_time(server: sockets.Server) -> list[float]:
+    """Seconds that each answer took; an unanswered question is an error."""
+    waits: list[float] = []
+    try:
+        while True:
+            before = time.monotonic()
+            reply = await sockets.ask(server, dns.make_query(1, "leader.mesos", dns.A), timeout_s=5)
+            waits.append(time.monotonic() - before)
+            assert dns.rcode_of(reply) == dns.NOERROR
+            await asyncio.sleep(0.02)
+    except asyncio.CancelledError:
+        return waits
 
 
 async def test_a_bad_configuration_file_is_named(tmp_path: Path) -> None:

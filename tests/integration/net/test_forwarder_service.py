@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ import aiohttp
 import dnslib
 import pytest
 
-from dcos.net import resolvconf
+from dcos.net import resolvconf, watchdog
 from dcos.runtime import dns as sockets
 from dcos.runtime.dns import Server
 from dcos.runtime.process import run
@@ -41,16 +42,18 @@ async def short(port: int, name: str, rtype: str = "A", *options: str) -> list[s
 
 
 @contextlib.asynccontextmanager
-async def upstream(ip: str, *, silent: bool = False, rcode: int = 0) -> AsyncIterator[int]:
-    """A DNS server that gives ``ip`` for every name."""
+async def upstream(
+    ip: str, *, silent: bool = False, silence: asyncio.Event | None = None, rcode: int = 0, ttl: int = 1
+) -> AsyncIterator[int]:
+    """A DNS server that gives ``ip`` for every name, until ``silence`` falls."""
 
     def answer(data: bytes, tcp: bool) -> bytes | None:
-        if silent:
+        if silent or (silence is not None and silence.is_set()):
             return None
         reply = dnslib.DNSRecord.parse(data).reply()
         reply.header.rcode = rcode
         if not rcode:
-            reply.add_answer(dnslib.RR(reply.q.qname, dnslib.QTYPE.A, rdata=dnslib.A(ip), ttl=1))
+            reply.add_answer(dnslib.RR(reply.q.qname, dnslib.QTYPE.A, rdata=dnslib.A(ip), ttl=ttl))
         return bytes(reply.pack())
 
     async with sockets.serve(answer, HOST, free_port()) as (_, port):
@@ -106,6 +109,103 @@ async def test_every_route(tmp_path: Path) -> None:
         assert "web.mesos.thisdcos.directory. 1" in " ".join((await dig(port, "web.mesos.thisdcos.directory")).split())
         assert "NXDOMAIN" in await dig(port, "nothing.thisdcos.directory")
         assert "NXDOMAIN" in await dig(port, "nothing.spartan")
+
+
+async def test_answers_of_others_are_kept_as_long_as_they_say_but_never_those_of_mesos_dns(tmp_path: Path) -> None:
+    async with (
+        upstream("192.0.2.1", ttl=60) as mesos,
+        upstream("192.0.2.2", ttl=2) as good,
+        dcos_net(tmp_path, f"--master_list={HOST}", f"--mesos_dns_port={mesos}", f"--resolvers={HOST}:{good}") as (
+            port,
+            rest,
+        ),
+        aiohttp.ClientSession() as session,
+    ):
+        words = [f"@{HOST}", "-p", str(port), "+short", "+tries=1", "+timeout=5", "+nocookie"]
+        for name in ("example.com", "web.mesos"):
+            for _ in range(3):
+                assert (await run(["dig", *words, name], timeout_s=10)).stdout
+        async with session.get(f"http://{HOST}:{rest}/v1/metrics/dns") as response:
+            text = await response.text()
+        assert 'dns_forwarder_requests_total{zone="mesos"} 3' in text
+        assert 'dns_forwarder_requests_total{zone="upstream"} 3' not in text
+        assert 'dns_forwarder_requests_total{zone="cached"}' in text
+
+
+async def test_no_question_is_lost_when_an_upstream_dies(tmp_path: Path) -> None:
+    """Three servers: one dies, one falls silent, while questions go on; the third is found in time."""
+    async with contextlib.AsyncExitStack() as stack:
+        dying = contextlib.AsyncExitStack()
+        first = await dying.enter_async_context(upstream("192.0.2.1"))
+        quiet = asyncio.Event()
+        second = await stack.enter_async_context(upstream("192.0.2.1", silence=quiet))
+        third = await stack.enter_async_context(upstream("192.0.2.1"))
+        resolvers = ",".join(f"{HOST}:{number}" for number in (first, second, third))
+        port, _ = await stack.enter_async_context(
+            dcos_net(tmp_path, f"--master_list={HOST}", f"--resolvers={resolvers}", "--dns_cache_size=0")
+        )
+        waits: list[float] = []
+        for n in range(150):
+            if n == 30:
+                await dying.aclose()
+            if n == 60:
+                quiet.set()
+            before = time.monotonic()
+            reply = await sockets.ask(Server(HOST, port), dns.make_query(n, f"n{n}.example", dns.A), timeout_s=5)
+            waits.append(time.monotonic() - before)
+            assert dns.rcode_of(reply) == dns.NOERROR
+        assert max(waits) < 5.0
+        assert sum(waits[70:]) / len(waits[70:]) < 0.25, "who answers is asked first from then on"
+
+
+async def test_names_with_the_key_of_the_cluster_once_its_id_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "id"
+    async with dcos_net(tmp_path, f"--master_list={HOST}", f"--cluster_id_file={file}") as (port, rest):
+        async with aiohttp.ClientSession() as session:
+
+            async def key() -> tuple[int, str]:
+                async with session.get(f"http://{HOST}:{rest}/lashup/key") as response:
+                    return response.status, (await response.json())["zbase32_public_key"] if response.ok else ""
+
+            assert await key() == (404, "")
+            file.write_text("0a1b2c3d-0000-4000-8000-000000000001\n")
+            deadline = time.monotonic() + 20
+            while (await key())[0] != 200:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.1)
+            _, text = await key()
+        assert await short(port, f"thisnode.{text}.dcos.directory") == [HOST]
+
+
+async def test_the_watchdog_hears_while_questions_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        async with dcos_net(tmp_path, f"--master_list={HOST}"):
+            told = [await asyncio.to_thread(systemd.recv, 200) for _ in range(6)]
+    assert told.count(b"WATCHDOG=1") >= 2
+
+
+async def test_a_server_that_does_not_answer_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        async with upstream("192.0.2.1", rcode=2) as broken:
+            assert not await watchdog.answers(Server(HOST, broken))
+            watching = asyncio.create_task(watchdog.watch(Server(HOST, broken), 0.05, check=True))
+            await asyncio.sleep(0.3)
+            with pytest.raises(BlockingIOError):
+                systemd.recv(200)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            watching = asyncio.create_task(watchdog.watch(Server(HOST, broken), 9, check=False))
+            await asyncio.sleep(0.1)
+            assert systemd.recv(200) == b"WATCHDOG=1"
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 async def test_nobody_answers(tmp_path: Path) -> None:

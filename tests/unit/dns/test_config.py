@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dcos.dns.config import PREFIX, Config, credential_of, environment_of, shown
+from dcos.dns.config import PREFIX, Config, credential_of, environment_of, forwards, shown
 from dcos.runtime.settings import SettingsError, load
 
 KEYS = {"mesosAuthentication": "basic", "mesosCredentials": {"principal": "dns", "secret": "s3cret"}}
@@ -47,3 +47,92 @@ def test_authentication_needs_a_name() -> None:
 def test_a_secret_is_not_taken_from_the_command_line() -> None:
     with pytest.raises(SettingsError, match="mesoscredentials"):
         load(Config, [f"--mesoscredentials={json.dumps(KEYS['mesosCredentials'])}"], {}, prefix=PREFIX)
+
+
+UPSTREAMS_SAMPLE = {
+    "zk": "zk://10.101.160.15:2181/mesos",
+    "masters": ["10.101.160.15:5050", "10.101.160.16:5050"],
+    "mesosCredentials": {"principal": "dns", "secret": "s3cret"},
+    "mesosAuthentication": "basic",
+    "refreshSeconds": 60,
+    "stateTimeoutSeconds": 300,
+    "zkDetectionTimeout": 30,
+    "ttl": 60,
+    "domain": "Mesos",
+    "port": 53,
+    "resolvers": ["169.254.169.254", "10.0.0.2:5353"],
+    "zoneResolvers": {"weave": ["172.17.0.1"], "deep.weave": ["172.17.0.2:54"]},
+    "timeout": 5,
+    "httpon": True,
+    "dnson": True,
+    "httpport": 8123,
+    "externalon": True,
+    "listener": "10.101.160.16",
+    "HTTPListener": "127.0.0.1",
+    "srvRecordDefaultWeight": 3,
+    "SOAMname": "ns1.mesos.",
+    "SOARname": "root@ns1.mesos",
+    "SOASerial": 1,
+    "SOARefresh": 60,
+    "SOARetry": 600,
+    "SOAExpire": 86400,
+    "SOAMinttl": 60,
+    "recurseon": False,
+    "enforceRFC952": True,
+    "enumerationOn": False,
+    "setTruncateBit": False,
+    "MesosHTTPSOn": False,
+    "CACertFile": "",
+    "IPSources": ["netinfo", "mesos", "host"],
+    "email": "root.mesos-dns.mesos",
+}
+
+
+def test_every_key_of_upstreams_file() -> None:
+    config = load(Config, [], environment_of(json.dumps(UPSTREAMS_SAMPLE).encode()), prefix=PREFIX)
+    said = shown(config)
+    assert said["ZoneResolvers"] == {"deep.weave": ["172.17.0.2:54"], "weave": ["172.17.0.1:53"]}
+    assert list(said["ZoneResolvers"]) == ["deep.weave", "weave"], "the longest zone first"
+    assert said["Resolvers"] == ["169.254.169.254:53", "10.0.0.2:5353"]
+    wanted = {
+        "Domain": "mesos",
+        "HTTPListener": "127.0.0.1",
+        "SRVRecordDefaultWeight": 3,
+        "SOAMname": "ns1.mesos.",
+        "SOARname": "root.ns1.mesos.",
+        "RecurseOn": False,
+        "EnforceRFC952": True,
+        "EnumerationOn": False,
+        "SetTruncateBit": False,
+        "ExternalOn": True,
+        "HealthAware": True,
+        "IPSources": ["netinfo", "mesos", "host"],
+    }
+    assert {key: said[key] for key in wanted} == wanted
+    assert "s3cret" not in json.dumps(said)
+
+
+@pytest.mark.parametrize(
+    ("keys", "on"),
+    [({}, False), ({"resolvers": ["10.0.0.2"]}, True), ({"resolvers": ["10.0.0.2"], "externalOn": False}, False)],
+)
+def test_who_names_resolvers_wants_them_asked(keys: dict[str, object], on: bool) -> None:
+    config = load(Config, [], environment_of(json.dumps(keys).encode()), prefix=PREFIX)
+    assert forwards(config) is on
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"zoneResolvers": {"weave": []}}, "JSON map of zone to a list of servers"),
+        ({"zoneResolvers": {"weave": ["nobody"]}}, "address or address:port"),
+        ({"resolvers": ["nobody"]}, "address or address:port"),
+        ({"domain": "x" * 64}, "must be a domain name"),
+        ({"srvRecordDefaultWeight": 65536}, "from 0 to 65535"),
+        ({"MesosHTTPSOn": True}, "masters are asked by HTTP"),
+        ({"ttl": -1}, "0"),
+    ],
+)
+def test_bad_values_are_named(keys: dict[str, object], why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        load(Config, [], environment_of(json.dumps(keys).encode()), prefix=PREFIX)

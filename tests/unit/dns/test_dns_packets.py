@@ -174,3 +174,29 @@ def test_answer_matching() -> None:
     assert not dns.answers(dns.make_query(8, "a.example", 1), reply)
     assert not dns.answers(dns.make_query(7, "b.example", 1), reply)
     assert not dns.answers(question, question)
+
+
+def test_many_spellings_of_a_name_are_one_answer() -> None:
+    answers = make_answers()
+    for name in ("web.marathon.mesos", "WEB.marathon.mesos", "wEb.MaRathon.mesos"):
+        record = ask(answers, name, "A")
+        assert {str(rr.rname) for rr in record.rr} == {name + "."}
+        assert len(record.rr) == 3
+    assert len(answers._kept) == 1
+
+
+def test_only_what_was_made_of_a_touched_name_is_made_anew() -> None:
+    answers = make_answers()
+    for name, qtype in (("web.marathon.mesos", "A"), ("_web._tcp.marathon.mesos", "SRV"), ("leader.mesos", "A")):
+        ask(answers, name, qtype)
+    ask(answers, "nope.mesos", "A")
+    answers.forget(["web-1.marathon.mesos"])
+    kept = {dns.parse_query(b"\0\0" + key).name for key in answers._kept}
+    assert kept == {"web.marathon.mesos", "leader.mesos"}
+    assert not answers._passing, "what there was not may be there now"
+
+
+def test_a_dot_within_a_label_is_no_separator() -> None:
+    question = dns.make_query(1, "x.mesos", dns.A).replace(b"\1x\5mesos", b"\x0cleader.mesos")
+    reply = make_answers().answer(question)
+    assert reply is None, "leader.mesos as one label is a name of nobody's zone"

@@ -99,7 +99,7 @@ def everything(data: bytes | None) -> object:
     return record.header.rcode, record.header.tc, sections
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.tuples(states, hosts), min_size=1, max_size=6))
 def test_followed_equals_built_whole(history: list[tuple[ClusterState, dict[str, str]]]) -> None:
     maker = ZoneMaker(NAMING)

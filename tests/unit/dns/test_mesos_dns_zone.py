@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dnslib
+import msgspec
 import pytest
 
 from dcos.client.cluster import Cluster
@@ -22,6 +24,7 @@ from dcos.model.cluster import (
 )
 from dcos.model.v1.types import TaskState
 from dcos.model.zone import Srv, Zone
+from dcos.wire import dns
 from dcos.wire.mesos_state import decode_event, decode_state
 
 GOLDEN = Path(__file__).parents[2] / "golden/mesos-1.11"
@@ -158,6 +161,77 @@ class TestTaskNames:
         assert zone.exists("_tcp.marathon.slave.mesos")
         assert zone.exists("marathon.slave.mesos")
         assert not zone.exists("nothing.mesos")
+
+
+class TestHealth:
+    """``web`` runs three times: healthy, known to be unhealthy, not known."""
+
+    tasks = tuple(
+        make_task(id=f"web.{n}", agent_id=f"abc-S{7 + n % 2}", healthy=healthy, host_ports=(31000 + n,))
+        for n, healthy in enumerate((True, False, None))
+    )
+
+    def test_the_unhealthy_one_is_left_out_of_shared_names(self) -> None:
+        zone = make_zone(*self.tasks)
+        assert {srv.port for srv in zone.srv["_web._tcp.marathon.mesos"]} == {31000, 31002}
+        assert zone.a["web.marathon.mesos"] == ("10.0.0.7",)
+        own = f"web-{names.task_tag('web.1')}-s8.marathon.mesos"
+        assert zone.a[own] == ("10.0.0.8",), "its own name is nobody else's"
+
+    def test_all_are_named_when_none_is_better(self) -> None:
+        zone = make_zone(self.tasks[1])
+        assert zone.a["web.marathon.mesos"] == ("10.0.0.8",)
+        assert {srv.port for srv in zone.srv["_web._tcp.marathon.mesos"]} == {31001}
+
+    def test_it_can_be_switched_off(self) -> None:
+        zone = make_zone(*self.tasks, naming=Naming(health_aware=False))
+        assert set(zone.a["web.marathon.mesos"]) == {"10.0.0.7", "10.0.0.8"}
+        assert {srv.port for srv in zone.srv["_web._tcp.marathon.mesos"]} == {31000, 31001, 31002}
+
+    def test_names_follow_health(self) -> None:
+        maker = ZoneMaker(Naming())
+        maker.make(make_state(*self.tasks), serial=1)
+        well = msgspec.structs.replace(self.tasks[1], healthy=True)
+        ill = msgspec.structs.replace(self.tasks[0], healthy=False)
+        zone = maker.make(make_state(ill, well, self.tasks[2]), serial=2)
+        assert {srv.port for srv in zone.srv["_web._tcp.marathon.mesos"]} == {31001, 31002}
+
+
+def test_strict_labels() -> None:
+    task = make_task("9_very-long-name-of-a-task.in.a.group", host_ports=(1,))
+    zone = make_zone(task, naming=Naming(rfc952=True), framework="8mara.9thon")
+    assert "very-long-name-of-a-task.mara.thon.mesos" in zone.a
+    assert "_very-long-name-of-a-task._tcp.mara.thon.mesos" in zone.srv
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("-", ""),
+        ("---a---b", "a---b"),
+        ("a.c.d_de.", "a-c-d-de"),
+        ("4abc123", "abc123"),
+        ("89fdgsf---gs7-fgs--d7fddg---123", "fdgsf---gs7-fgs--d7fddg1"),
+        ("89fdgsf---gs7-fgs--d7fddg-", "fdgsf---gs7-fgs--d7fddg"),
+    ],
+)
+def test_strict_label_rule(name: str, label: str) -> None:
+    assert names.label(name, rfc952=True) == label
+
+
+def test_a_name_as_long_as_a_label_can_be_asked_for_as_a_service() -> None:
+    zone = make_zone(make_task("x" * 70, host_ports=(5,)))
+    assert [srv.port for srv in zone.srv[f"_{'x' * 62}._tcp.marathon.mesos"]] == [5]
+
+
+def test_weight_and_bits() -> None:
+    naming = Naming(srv_weight=3, truncate_bit=False, recursion_bit=False)
+    zone = make_zone(*(make_task(id=f"w.{n}", host_ports=(n + 1,)) for n in range(60)), naming=naming)
+    reply = dns.ReadyAnswers(lambda name: (zone, name)).answer(dns.make_query(1, "_web._tcp.marathon.mesos", dns.SRV))
+    assert reply is not None
+    record = dnslib.DNSRecord.parse(reply)
+    assert (record.header.tc, record.header.ra) == (0, 0)
+    assert {rr.rdata.weight for rr in record.rr} == {3}
 
 
 def test_unchanged_tasks_are_not_made_again() -> None:

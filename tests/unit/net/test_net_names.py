@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from dcos.net.core.names import Copy, Forward, Node, Ours
 from dcos.net.core.vips import Addresses, Backend, Target, VipName, Vips
 from dcos.net.forwarder import renamed
 from dcos.runtime.dns import Server
+from dcos.wire import dns
 
 NODE = Node(ip="10.0.0.7", public_ips=("192.0.2.7",), masters=("10.0.0.1", "10.0.0.2", "10.0.0.3"))
 GIVEN = Addresses({"web.marathon": "11.1.2.3"}, {"web.marathon": "fd01:c::5"})
@@ -122,12 +124,54 @@ def test_copied_answers_carry_the_longer_names() -> None:
     reply = dnslib.DNSRecord.question("_web._tcp.m.mesos", "SRV").reply()
     reply.add_answer(*dnslib.RR.fromZone("_web._tcp.m.mesos. 60 SRV 0 0 80 web-1.m.slave.mesos."))
     reply.add_ar(*dnslib.RR.fromZone("web-1.m.slave.mesos. 60 A 10.0.0.9"))
-    asked = dnslib.DNSLabel("_web._tcp.M.mesos.thisdcos.directory")
-    record = dnslib.DNSRecord.parse(renamed(bytes(reply.pack()), asked, "_web._tcp.m.mesos", ".thisdcos.directory"))
+    asked = dns.make_query(1, "_web._tcp.M.mesos.thisdcos.directory", dns.SRV)[12:]
+    record = dnslib.DNSRecord.parse(
+        renamed(bytes(reply.pack()), asked, "_web._tcp.m.mesos", ".thisdcos.directory", 512)
+    )
     assert str(record.q.qname) == "_web._tcp.M.mesos.thisdcos.directory."
     assert str(record.rr[0].rname).lower() == "_web._tcp.m.mesos.thisdcos.directory."
     assert str(record.rr[0].rdata.target) == "web-1.m.slave.mesos.thisdcos.directory."
     assert str(record.ar[0].rname) == "web-1.m.slave.mesos.thisdcos.directory."
+
+
+def test_a_long_copied_answer_is_cut_and_marked() -> None:
+    reply = dnslib.DNSRecord.question("web.mesos", "SRV").reply()
+    for n in range(8):
+        reply.add_answer(*dnslib.RR.fromZone(f"web.mesos. 60 SRV 0 0 {n + 1} web-{n}.m.slave.mesos."))
+    asked = dns.make_query(1, "web.mesos.thisdcos.directory", dns.SRV)[12:]
+    whole = renamed(bytes(reply.pack()), asked, "web.mesos", ".thisdcos.directory", 4096)
+    assert len(dnslib.DNSRecord.parse(whole).rr) == 8
+    cut = dnslib.DNSRecord.parse(renamed(bytes(reply.pack()), asked, "web.mesos", ".thisdcos.directory", 512))
+    assert (cut.header.tc, len(cut.rr)) == (1, 0)
+
+
+def test_names_with_the_key_of_the_cluster() -> None:
+    key = names.cluster_key("0a1b2c3d-0000-4000-8000-000000000001")
+    assert len(key) == 52
+    with_key = dataclasses.replace(make_router(), cluster_key=key)
+    assert addresses(with_key, f"web.marathon.l4lb.{key}.dcos.directory") == ["11.1.2.3", "fd01:c::5"]
+    assert addresses(with_key, f"web.marathon.dclb.{key}.dcos.directory") == ["11.1.2.3", "fd01:c::5"]
+    copied = with_key.route(f"leader.mesos.{key}.dcos.directory")
+    assert copied == Copy("leader.mesos", f".{key}.dcos.directory")
+    assert with_key.route("web.marathon.l4lb.other.dcos.directory") == Forward(names.UPSTREAM)
+    assert make_router().route(f"leader.mesos.{key}.dcos.directory") == Forward(names.UPSTREAM)
+
+
+@pytest.mark.parametrize("aware", [True, False])
+def test_unhealthy_tasks_are_left_out_while_healthy_ones_are_there(aware: bool) -> None:
+    state = ClusterState(
+        revision=1,
+        agents={f"S{n}": ClusterAgent(id=f"S{n}", hostname="", ip=f"10.0.0.{n}", port=5051) for n in (1, 2)},
+        frameworks={"F": ClusterFramework(id="F", name="marathon")},
+        tasks={
+            ("F", str(n)): make_task(id=str(n), agent_id=f"S{n}", name="web", healthy=healthy)
+            for n, healthy in ((1, True), (2, False))
+        },
+    )
+    own = names.Names(NODE, health_aware=aware)
+    own.take(state, GIVEN)
+    found = addresses(names.router(own.zones), "web.marathon.agentip.dcos.thisdcos.directory")
+    assert found == (["10.0.0.1"] if aware else ["10.0.0.1", "10.0.0.2"])
 
 
 class TestSettings:
