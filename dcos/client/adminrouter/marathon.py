@@ -34,6 +34,21 @@ class Marathon:
         found: Json = self._get("/v2/info")
         return found
 
+    def ping(self) -> str:
+        """What it says."""
+        return str(self._get("/ping"))
+
+    def leader(self) -> str:
+        """host:port.   Errors: NotFound."""
+        return str(self._get("/v2/leader")["leader"])
+
+    def abdicate(self) -> str:
+        """Let another instance lead; what it says to that."""
+        return str(self._send("DELETE", f"{self._path}/v2/leader")["message"])
+
+    def plugins(self) -> list[Json]:
+        return list(self._get("/v2/plugins")["plugins"])
+
     # ---- apps ----
 
     def apps(self) -> list[Json]:
@@ -139,11 +154,31 @@ class Marathon:
         done: Json = self._send("DELETE", f"{self._path}/v2/deployments/{quote(deployment_id)}", force="false")
         return done
 
+    def _group(self, group_id: str, rest: str = "") -> str:
+        return f"{self._path}/v2/groups/{quote(group_id.strip('/'))}{rest}".replace("//", "/")
+
+    def group(self, group_id: str, version: str | None = None) -> Json:
+        """With everything in it.   Errors: NotFound."""
+        found: Json = self._transport.get(self._group(group_id, f"/versions/{version}" if version is not None else ""))
+        return found
+
+    def group_versions(self, group_id: str) -> list[str]:
+        """Newest first."""
+        return list(self._transport.get(self._group(group_id, "/versions")))
+
+    def create_group(self, group: Json) -> str:
+        """The deployment's id."""
+        return str(self._send("POST", f"{self._path}/v2/groups", group)["deploymentId"])
+
+    def update_group(self, group_id: str, change: Json, *, force: bool) -> str:
+        return str(self._send("PUT", self._group(group_id), change, force=_flag(force))["deploymentId"])
+
+    def remove_group(self, group_id: str, *, force: bool) -> None:
+        self._send("DELETE", self._group(group_id), force=_flag(force))
+
     def switch_group(self, live: str, idle: str, *, force: bool = False) -> str:
         """Let the group ``idle`` take over from ``live`` (an extension); the id of the deployment."""
-        path = f"{self._path}/v2/groups/{quote(live.strip('/'))}"
-        done: Json = self._send("PUT", path, {"switchTo": "/" + idle.strip("/")}, force=_flag(force))
-        return str(done["deploymentId"])
+        return self.update_group(live, {"switchTo": "/" + idle.strip("/")}, force=force)
 
     def steer_deployment(self, deployment_id: str, action: str) -> Json:
         """``pause``, ``continue``, ``promote`` or ``abort`` (an extension)."""
@@ -151,8 +186,9 @@ class Marathon:
         done: Json = self._send("PUT", path, {"action": action})
         return done
 
-    def queue(self) -> list[Json]:
-        return list(self._get("/v2/queue", embed=["waits"])["queue"])
+    def queue(self, *, offers: bool = False) -> list[Json]:
+        """What waits to be launched; ``offers``: with the last one of each agent that was no use."""
+        return list(self._get("/v2/queue", embed=["waits", *(["lastUnusedOffers"] if offers else [])])["queue"])
 
 
 def is_locked(error: Refused) -> bool:

@@ -235,6 +235,64 @@ def test_apps_groups_and_deployments(cli: Cli, cluster: Processes) -> None:
     assert json.loads(cli.ok("marathon", "leader", "show", "--json"))["ip"] == "127.0.0.1"
 
 
+def test_the_other_commands_of_marathon(cli: Cli, cluster: Processes) -> None:
+    app = {"id": "/shop/web", "cmd": f"exec sleep {MARKER}", "cpus": 0.1, "mem": 16, "backoffSeconds": 0}
+    cli.ok("marathon", "app", "add", given=json.dumps({**app, "instances": 2}))
+    _settled(cli, cluster)
+    cli.ok("marathon", "app", "update", "/shop/web", "cpus=0.05", "mem=24")
+    _settled(cli, cluster)
+    (listed,) = cli.json("marathon", "app", "list")
+    assert (listed["cpus"], listed["mem"]) == (0.05, 24)
+    assert cli.shown("marathon", "app", "show", "--app-version=-1", "/shop/web")["cpus"] == 0.1
+    versions = json.loads(cli.ok("marathon", "app", "version", "list", "--max-count=1", "/shop/web"))
+    assert len(versions) == 1
+
+    def tasks() -> list[str]:
+        return [one["id"] for one in cli.json("marathon", "task", "list") if one["state"] == "TASK_RUNNING"]
+
+    cluster.eventually("both run", lambda: len(tasks()) == 2)
+    first, second = tasks()
+    assert set(cli.ok("marathon", "task", "list", "--quiet", "/shop/web").split()) == {first, second}
+    killed = json.loads(cli.ok("marathon", "task", "kill", "--scale", "--json", first))
+    assert "deploymentId" in killed
+    _settled(cli, cluster)
+    assert tasks() == [second]
+    assert second in cli.ok("marathon", "task", "kill", second)
+    cluster.eventually("another runs", lambda: len(now := tasks()) == 1 and second not in now)
+    (third,) = tasks()
+    assert cli.shown("marathon", "task", "stop", "--wipe", third)["id"] == third
+    cluster.eventually("yet another runs", lambda: len(now := tasks()) == 1 and third not in now)
+    cli.ok("marathon", "app", "kill", "--host=127.0.0.1", "/shop/web")
+    assert "Started deployment" in cli.ok("marathon", "app", "kill", "--scale", "/shop/web")
+    _settled(cli, cluster)
+    assert cli.shown("marathon", "app", "show", "/shop/web")["instances"] == 0
+
+    cli.ok("marathon", "app", "add", given=json.dumps({**app, "id": "/huge", "cpus": 1000}))
+    (deployment,) = cli.ok("marathon", "deployment", "list", "--quiet").split()
+    assert deployment in cli.ok("marathon", "deployment", "watch", "--max-count=2", "--interval=0", deployment)
+    assert cli.json("marathon", "debug", "list")[0]["app"]["id"] == "/huge"
+    cluster.eventually("it was offered something", lambda: cli.json("marathon", "debug", "details", "/huge"))
+    assert cli.json("marathon", "debug", "summary", "/huge")
+    cli.ok("marathon", "deployment", "stop", deployment)
+    _settled(cli, cluster)
+    cli.ok("marathon", "app", "remove", "--force", "/huge")
+    _settled(cli, cluster)
+
+    cli.ok("marathon", "group", "update", "/shop", "dependencies=[]")
+    _settled(cli, cluster)
+    small = {"apps": [{**app, "instances": 0}]}
+    cli.ok("marathon", "group", "update", "/shop", given=json.dumps(small))
+    _settled(cli, cluster)
+    assert cli.shown("marathon", "group", "show", "/shop")["apps"][0]["cpus"] == 0.1
+    version = f"--group-version={cluster.get('marathon', '/v2/groups/shop/versions')[1]}"
+    assert cli.shown("marathon", "group", "show", version, "/shop")["apps"][0]["cpus"] == 0.05
+    cli.ok("marathon", "group", "remove", "--force", "/shop")
+    _settled(cli, cluster)
+    assert cli.json("marathon", "plugin", "list") == {"plugins": []}
+    for words in (("--info",), ("--version",), ("--config-schema",)):
+        assert cli.ok("marathon", *words).strip()
+
+
 def test_pods(cli: Cli, cluster: Processes) -> None:
     container = {
         "name": "one",

@@ -115,3 +115,65 @@ async def test_autoscaling_of_a_pod_tells(dcos: Dcos, marathon: Running) -> None
     assert (code, "grows from 1 to 2" in out) == (0, True)
     assert json.loads((await dcos("marathon", "pod", "autoscaling", "pair", "--json"))[1])["instances"] == 2
     assert "does not exist" in (await dcos("marathon", "pod", "autoscaling", "none"))[2]
+
+
+async def test_the_life_of_a_group(dcos: Dcos, marathon: Running) -> None:
+    group = {"id": "/shop", "apps": [{**APP, "id": "web"}], "groups": [{"id": "deep", "apps": [{**APP, "id": "db"}]}]}
+    code, out, _ = await dcos("marathon", "group", "add", stdin=json.dumps(group))
+    assert (code, out.startswith("Created deployment ")) == (0, True)
+    await marathon.settled()
+    assert "Group '/shop' already exists" in (await dcos("marathon", "group", "add", stdin=json.dumps(group)))[2]
+    lines = (await dcos("marathon", "group", "list"))[1].splitlines()
+    assert [line.split() for line in lines] == [["ID", "APPS", "PODS"], ["/shop", "1", "0"], ["/shop/deep", "1", "0"]]
+    assert json.loads((await dcos("marathon", "group", "list", "--json"))[1])[0]["id"] == "/shop"
+    shown = json.loads((await dcos("marathon", "group", "show", "shop"))[1])
+    assert shown["apps"][0]["id"] == "/shop/web"
+    assert (await dcos("marathon", "group", "scale", "shop", "2"))[0] == 0
+    await marathon.settled()
+    assert marathon.running() == 4
+    assert (await dcos("marathon", "group", "update", "shop", "dependencies=[]"))[0] == 0
+    await marathon.settled()
+    earlier = json.loads((await dcos("marathon", "group", "show", "shop", "--group-version=-1"))[1])
+    assert earlier["version"] < json.loads((await dcos("marathon", "group", "show", "shop"))[1])["version"]
+    assert "only has" in (await dcos("marathon", "group", "show", "shop", "--group-version=-99"))[2]
+    assert "Group '/none' does not exist" in (await dcos("marathon", "group", "scale", "none", "2"))[2]
+    assert (await dcos("marathon", "group", "remove", "shop"))[0] == 0
+    await marathon.settled()
+    assert marathon.running() == 0
+
+
+async def test_what_waits_is_debugged(dcos: Dcos, marathon: Running) -> None:
+    huge = {**APP, "id": "/huge", "cpus": 1000, "constraints": [["hostname", "UNIQUE"]]}
+    await dcos("marathon", "app", "add", stdin=json.dumps(huge))
+    container = {"name": "one", "resources": {"cpus": 900, "mem": 32}, "exec": {"command": {"shell": "sleep 1"}}}
+    await dcos("marathon", "pod", "add", stdin=json.dumps({"id": "/pair", "containers": [container]}))
+    await marathon.until("refused", lambda: len(marathon.leader.state.queue["/huge"].refusals()) == 2)
+    await marathon.until("refused", lambda: len(marathon.leader.state.queue["/pair"].refusals()) == 2)
+    lines = (await dcos("marathon", "debug", "list"))[1].splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "/huge", "/pair"]
+    assert json.loads((await dcos("marathon", "debug", "list", "--json"))[1])[0]["count"] == 1
+    rows = {line.split()[0]: line for line in (await dcos("marathon", "debug", "summary", "huge"))[1].splitlines()}
+    assert rows["CPUS"].split()[1:] == ["1000", "0", "/", "2", "0.00%"]
+    assert "2 / 2" in rows["CONSTRAINTS"]
+    assert rows["MEM"].endswith("---")
+    rows = {line.split()[0]: line for line in (await dcos("marathon", "debug", "summary", "pair"))[1].splitlines()}
+    assert rows["CPUS"].split()[1] == "900.1", "with the executor's"
+    header, *lines = (await dcos("marathon", "debug", "details", "huge"))[1].splitlines()
+    assert header.split() == ["HOSTNAME", "ROLE", "CONSTRAINTS", "CPUS", "MEM", "DISK", "PORTS", "RECEIVED"]
+    assert [line.split()[:4] for line in sorted(lines)] == [[f"10.0.0.{n}", "ok", "ok", "-"] for n in (1, 2)]
+    assert len(json.loads((await dcos("marathon", "debug", "details", "huge", "--json"))[1])) == 2
+    assert "have nothing to launch" in (await dcos("marathon", "debug", "summary", "none"))[2]
+
+
+async def test_marathon_itself(dcos: Dcos) -> None:
+    assert await dcos("marathon", "ping", "--once") == (0, 'Marathon ping response[1x]: "pong"\n', "")
+    assert (await dcos("marathon", "ping", "--interval=0"))[1].count("pong") == 5
+    assert json.loads((await dcos("marathon", "leader", "show", "--json"))[1]) == {
+        "host": "me",
+        "ip": "me",
+        "port": "1",
+    }
+    assert (await dcos("marathon", "leader", "show"))[1].split() == ["HOST", "IP", "PORT", "me", "me", "1"]
+    assert json.loads((await dcos("marathon", "plugin", "list", "--json"))[1]) == {"plugins": []}
+    assert (await dcos("marathon", "plugin", "list"))[1].split() == ["ID", "IMPLEMENTATION", "PLUGIN", "VERSION"]
+    assert (await dcos("marathon", "leader", "delete"))[1] == "Leadership abdicated\n"

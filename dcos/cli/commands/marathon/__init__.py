@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from dcos.cli.commands.marathon.app import app
+from dcos.cli.commands.marathon.debug import debug
 from dcos.cli.commands.marathon.deployment import deployment
 from dcos.cli.commands.marathon.group import group
+from dcos.cli.commands.marathon.instance import leader, ping, plugin
 from dcos.cli.commands.marathon.pod import pod
 from dcos.cli.commands.marathon.task import task
 from dcos.cli.context import Context, pass_context
@@ -25,8 +27,5 @@ def about(context: Context) -> None:
     emit_json(context.marathon.info())
 
 
-marathon.add_command(app)
-marathon.add_command(deployment)
-marathon.add_command(group)
-marathon.add_command(pod)
-marathon.add_command(task)
+for _command in (app, debug, deployment, group, leader, ping, plugin, pod, task):
+    marathon.add_command(_command)

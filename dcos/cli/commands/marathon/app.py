@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dcos.cli.commands.marathon.shared import emit_autoscaling, explaining, normal, waiting_ids
+from dcos.cli.commands.marathon.shared import earlier, emit_autoscaling, explaining, normal, waiting_ids
 from dcos.cli.commands.marathon.waits import emit_waits
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import cut, emit_json, emit_lines, emit_table, fail
@@ -103,7 +103,8 @@ def _row(one: Json, deployments: Mapping[str, Sequence[str]], waiting: set[str])
 def show(context: Context, app_id: str, app_version: str | None) -> None:
     """Print the app APP_ID."""
     try:
-        emit_json(context.marathon.app(app_id, _version(context, app_id, app_version)))
+        version = earlier(app_version, lambda: context.marathon.versions(app_id), f"application '{normal(app_id)}'")
+        emit_json(context.marathon.app(app_id, version))
     except NotFound as error:
         fail(error.message)
 
@@ -130,19 +131,6 @@ def autoscaling(context: Context, app_id: str, as_json: bool) -> None:
     except NotFound as error:
         fail(error.message)
     emit_autoscaling(found, as_json=as_json)
-
-
-def _version(context: Context, app_id: str, wanted: str | None) -> str | None:
-    """The timestamp that ``wanted`` means: itself, or so many versions back."""
-    if wanted is None or not wanted.lstrip("-").isdecimal():
-        return wanted
-    back = int(wanted)
-    if back > 0:
-        fail(f"relative versions are negative, as in --app-version=-{back}")
-    versions = context.marathon.versions(app_id)
-    if -back >= len(versions):
-        fail(f"application '{normal(app_id)}' only has {len(versions)} version(s)")
-    return versions[-back]
 
 
 @app.command()

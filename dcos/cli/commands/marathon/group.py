@@ -2,26 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
+from dcos.cli.commands.marathon.shared import earlier, explaining, normal
 from dcos.cli.context import Context, pass_context
+from dcos.cli.output import emit_json, emit_table, fail
+from dcos.cli.resource import changes, read_object
+from dcos.client.adminrouter.transport import NotFound
+
+Json = dict[str, Any]
+_FORCE = click.option("--force", is_flag=True, help="Even while another deployment holds what is in it.")
+_TEXTS = frozenset({"id", "version"})
 
 
 @click.group()
 def group() -> None:
-    """Act on whole groups of apps."""
+    """Act on whole groups of apps and pods."""
+
+
+@group.command()
+@click.argument("resource", required=False)
+@pass_context
+def add(context: Context, resource: str | None) -> None:
+    """Add the group in RESOURCE: a JSON or YAML file, a URL, or standard input.
+
+    Example: dcos marathon group add group.json
+    """
+    wanted = read_object(resource, "dcos marathon group add < group.json")
+    group_id = wanted.get("id")
+    if isinstance(group_id, str) and _exists(context, group_id):
+        fail(f"Group '{normal(group_id)}' already exists")
+    click.echo(f"Created deployment {context.marathon.create_group(wanted)}")
+
+
+def _exists(context: Context, group_id: str) -> bool:
+    try:
+        context.marathon.group(group_id)
+    except NotFound:
+        return False
+    return True
+
+
+@group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def list_(context: Context, as_json: bool) -> None:
+    """List the groups that have apps or pods, with how many."""
+    groups = context.marathon.group("/").get("groups", [])
+    if as_json:
+        emit_json(groups)
+        return
+    rows = sorted(row for one in groups for row in _rows(one))
+    emit_table(("ID", "APPS", "PODS"), rows, right=("APPS", "PODS"))
+
+
+def _rows(one: Json) -> Iterator[tuple[str, int, int]]:
+    """Of the group and those in it."""
+    if one.get("apps") or one.get("pods"):
+        yield str(one["id"]), len(one.get("apps", [])), len(one.get("pods", []))
+    for inner in one.get("groups", []):
+        yield from _rows(inner)
+
+
+@group.command()
+@click.argument("group_id")
+@click.option("--group-version", help="This version; -1 is the one before the present, -2 the one before that.")
+@pass_context
+def show(context: Context, group_id: str, group_version: str | None) -> None:
+    """Print the group GROUP_ID with everything in it."""
+    with explaining("Group", group_id):
+        version = earlier(
+            group_version, lambda: context.marathon.group_versions(group_id), f"group '{normal(group_id)}'"
+        )
+        emit_json(context.marathon.group(group_id, version))
+
+
+@group.command()
+@click.argument("group_id")
+@_FORCE
+@pass_context
+def remove(context: Context, group_id: str, force: bool) -> None:
+    """Remove the group GROUP_ID with everything in it."""
+    with explaining("Group", group_id):
+        context.marathon.remove_group(group_id, force=force)
+
+
+@group.command()
+@click.argument("group_id")
+@click.argument("factor", type=click.FloatRange(min=0))
+@_FORCE
+@pass_context
+def scale(context: Context, group_id: str, factor: float, force: bool) -> None:
+    """Multiply the instances of all apps in GROUP_ID by FACTOR."""
+    _update(context, group_id, {"scaleBy": factor}, force)
+
+
+@group.command()
+@click.argument("group_id")
+@click.argument("properties", nargs=-1)
+@_FORCE
+@pass_context
+def update(context: Context, group_id: str, properties: tuple[str, ...], force: bool) -> None:
+    """Change the group GROUP_ID by PROPERTIES (key=value, values are JSON), or by the JSON or YAML on standard input.
+
+    Example: dcos marathon group update shop < group.json
+    """
+    example = f"dcos marathon group update {group_id} < group.json"
+    _update(context, group_id, changes(properties, _TEXTS) if properties else read_object(None, example), force)
+
+
+def _update(context: Context, group_id: str, change: Json, force: bool) -> None:
+    with explaining("Group", group_id):
+        context.marathon.group(group_id)
+        click.echo(f"Created deployment {context.marathon.update_group(group_id, change, force=force)}")
 
 
 @group.command()
 @click.argument("live")
 @click.argument("idle")
-@click.option("--force", is_flag=True, help="Even while another deployment holds their apps.")
+@_FORCE
 @pass_context
 def switch(context: Context, live: str, idle: str, force: bool) -> None:
     """Let the group IDLE take over from the group LIVE. (Not in upstream's dcos.)
 
-    The apps of IDLE are scaled to the numbers of their counterparts in LIVE, in the order of their dependencies; when all of
-    them are healthy, those of LIVE are scaled to 0. Roll the deployment back to return.
+    The apps and pods of IDLE are scaled to the numbers of their counterparts in LIVE, in the order of their dependencies; when
+    all of them are healthy, those of LIVE are scaled to 0. Roll the deployment back to return.
 
     Example: dcos marathon group switch /shop/blue /shop/green
     """

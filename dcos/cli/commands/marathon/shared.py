@@ -1,8 +1,8 @@
-"""What ``dcos marathon app`` and ``dcos marathon pod`` have in common."""
+"""What ``dcos marathon app``, ``pod`` and ``group`` have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,13 +14,13 @@ Json = dict[str, Any]
 
 
 def normal(spec_id: str) -> str:
-    """An app's or pod's id with its leading slash."""
+    """An id with its leading slash."""
     return "/" + spec_id.strip("/")
 
 
 @contextmanager
 def explaining(kind: str, spec_id: str) -> Iterator[None]:
-    """Words for an ``App`` or ``Pod`` that is not there and for one held by another deployment."""
+    """Words for an ``App``, ``Pod`` or ``Group`` that is not there and for one held by another deployment."""
     try:
         yield
     except NotFound:
@@ -29,6 +29,19 @@ def explaining(kind: str, spec_id: str) -> Iterator[None]:
         if is_locked(error):
             fail(f"changes blocked: deployment already in progress for {kind.lower()}. Use --force to override it")
         raise
+
+
+def earlier(wanted: str | None, versions: Callable[[], Sequence[str]], what: str) -> str | None:
+    """The timestamp that ``wanted`` means: itself, or so many versions back in ``versions``, newest first."""
+    if wanted is None or not wanted.lstrip("-").isdecimal():
+        return wanted
+    back = int(wanted)
+    if back > 0:
+        fail(f"relative versions are negative: -{back}")
+    known = versions()
+    if -back >= len(known):
+        fail(f"{what} only has {len(known)} version(s)")
+    return known[-back]
 
 
 def waiting_ids(queue: Iterable[Json], kind: str) -> set[str]:
