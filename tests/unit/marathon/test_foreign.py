@@ -47,6 +47,7 @@ async def test_autoscaling_cools_down_from_when_it_saw_a_number_that_is_dated_to
         await former.settled()
     house.clock.time -= DAY_S
     async with house.marathon() as leader:
+        await leader.settled()  # the end of the former leader's deployment may not have been stored
         await leader.leader.ask(events.Sampled("/web", Sample(cpu=100.0)))
         assert leader.leader.state.apps["/web"].instances == 2
         house.clock.time += 61.0
