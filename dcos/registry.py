@@ -255,6 +255,7 @@ SERVICES: tuple[Service, ...] = (
             "MARATHON_DEFAULT_ACCEPTED_RESOURCE_ROLES": "*",
             "MARATHON_MESOS_USER": "root",
             "MARATHON_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_marathon",
+            "MARATHON_SECURITY": "{security}",
             "MARATHON_ENABLE_FEATURES": "vips,task_killing,gpu_resources,secrets",
             "MARATHON_DEFAULT_NETWORK_NAME": "{dcos_overlay_network_default_name}",
             "MARATHON_MESOS_BRIDGE_NAME": "{dcos_ucr_default_bridge_network_name}",
@@ -457,6 +458,7 @@ SERVICES: tuple[Service, ...] = (
         environment={
             "ADMINROUTER_ACTIVATE_AUTH_MODULE": "{oauth_enabled}",
             "ADMINROUTER_SECURITY": "{security}",
+            "ADMINROUTER_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/adminrouter-service-account.json",
             "ADMINROUTER_ZK": "zk://{zk_servers}/mesos",
         },
         memory_mb=70,

@@ -85,6 +85,11 @@ class Config:
         "Whether permissions are checked beside tokens: disabled, permissive or strict.",
         parse=one_of("disabled", "permissive", "strict"),
     )
+    service_account_credential: Path | None = setting(
+        None,
+        "File of the service account by which Marathon is asked about apps and its leader: JSON with uid, private_key and "
+        "login_endpoint (which is not used: bouncer is on this machine). Needed where Marathon checks permissions.",
+    )
     oauth_auth_redirector: str = setting(
         "", "Base URL of an outside login page; empty: this cluster's own.", environ="OAUTH_AUTH_REDIRECTOR"
     )

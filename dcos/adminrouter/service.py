@@ -20,6 +20,7 @@ from dcos.adminrouter.decide import Decider, View
 from dcos.adminrouter.knowledge import Knowledge
 from dcos.adminrouter.sources import USER_AGENT, Sources
 from dcos.client.authority import Authority
+from dcos.client.service_account import ServiceTokens, read_account
 from dcos.client.token_keys import Keys
 from dcos.runtime import app as runtime
 from dcos.runtime import http, process
@@ -148,6 +149,7 @@ def _view(
         mesos_dns=where["dcos-mesos-dns"],
         master=master,
         credential=pair_of(config.mesos_credential, app.log),
+        tokens=_tokens(app, where["dcos-bouncer"]),
     )
     leaders = {
         "marathon": known("marathon leader", sources.marathon_leader),
@@ -165,6 +167,18 @@ def _view(
     )
     _keep_fresh(app, view, sources, zk, metronome="dcos-metronome" in where)
     return view
+
+
+def _tokens(app: App[Config], bouncer: str) -> ServiceTokens | None:
+    """As whom Marathon is asked; None where there is no account.   Errors: Exit."""
+    path = app.config.service_account_credential
+    if path is None or not path.exists():
+        return None
+    try:
+        account = read_account(path)
+    except (ValueError, OSError) as error:
+        raise Exit(_EXIT_BAD_INPUT, f"--service_account_credential: {error}") from error
+    return ServiceTokens(account, lambda: f"http://{bouncer}/acs/api/v1/auth/login", clock=app.clock)
 
 
 def _keep_fresh(app: App[Config], view: View, sources: Sources, zk: ZkUrl, *, metronome: bool) -> None:

@@ -12,6 +12,8 @@ import msgspec
 
 from dcos.adminrouter.core.services import Apps, Cluster, read_apps, read_cluster, read_srv
 from dcos.adminrouter.knowledge import FetchError
+from dcos.client.neighbour import NeighbourError
+from dcos.client.service_account import ServiceTokens
 from dcos.runtime import http
 from dcos.runtime.log import Logger
 
@@ -41,6 +43,7 @@ class Sources:
         mesos_dns: str,
         master: Callable[[], str | None],
         credential: tuple[str, str] | None = None,
+        tokens: ServiceTokens | None = None,
     ) -> None:
         self._session = session
         self._stream = stream
@@ -49,9 +52,20 @@ class Sources:
         self._mesos_dns = mesos_dns
         self._master = master
         self._named = http.basic(credential)
+        self._tokens = tokens
 
     async def apps(self) -> Apps:
-        return read_apps(await self._get(f"http://{self._marathon}/v2/apps?embed=apps.tasks&label=DCOS_SERVICE_NAME"))
+        url = f"http://{self._marathon}/v2/apps?embed=apps.tasks&label=DCOS_SERVICE_NAME"
+        return read_apps(await self._get(url, named=await self._authorized()))
+
+    async def _authorized(self) -> dict[str, str]:
+        """Who we are to Marathon.   Errors: FetchError."""
+        if self._tokens is None:
+            return {}
+        try:
+            return {"Authorization": f"token={await self._tokens.token(self._session)}"}
+        except NeighbourError as error:
+            raise FetchError(str(error)) from error
 
     async def cluster(self) -> Cluster:
         master = self._master()
@@ -71,7 +85,7 @@ class Sources:
 
     async def _leader(self, url: str) -> str:
         """``host:port`` of the leader; empty when there is none."""
-        raw = await self._get(url, missing=b'{"leader":""}')
+        raw = await self._get(url, missing=b'{"leader":""}', named=await self._authorized())
         try:
             said = msgspec.json.decode(raw)
         except msgspec.DecodeError as error:
@@ -86,6 +100,8 @@ class Sources:
             if reply.status == 404 and missing is not None:
                 return missing
             if reply.status != 200:
+                if reply.status == 401 and self._tokens is not None:
+                    self._tokens.forget()
                 raise FetchError(f"{url}: {reply.status}")
             return await reply.read()
 
@@ -104,7 +120,8 @@ class Sources:
 
     async def _one_stream(self, url: str, changed: Callable[[], None], up: Callable[[bool], None]) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=_SILENCE_S)
-        async with self._stream.get(url, headers={"Accept": "text/event-stream"}, timeout=timeout) as reply:
+        headers = {"Accept": "text/event-stream", **await self._authorized()}
+        async with self._stream.get(url, headers=headers, timeout=timeout) as reply:
             if reply.status != 200:
                 raise FetchError(f"{url}: {reply.status}")
             up(True)

@@ -109,9 +109,10 @@ def kept_secrets(path: Path) -> dict[str, str]:
             "secrets_zookeeper_password": secrets.token_urlsafe(32),
             "secrets_key": base64.b64encode(secrets.token_bytes(32)).decode(),
         }
-    if "agent_private_key" not in known:
-        key = jwt.generate_key()
-        known |= {"agent_private_key": jwt.private_pem(key), "agent_public_key": jwt.public_pem(key.public_key())}
+    for who in ("agent", "adminrouter"):
+        if f"{who}_private_key" not in known:
+            key = jwt.generate_key()
+            known |= {f"{who}_private_key": jwt.private_pem(key), f"{who}_public_key": jwt.public_pem(key.public_key())}
     write_if_changed(path, json.dumps(known), mode=0o600)
     return known
 

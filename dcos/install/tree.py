@@ -22,6 +22,14 @@ SECRETS_CREDENTIALS = "secrets-zookeeper-credentials"
 SECRETS_KEY = "secrets-key"
 AGENT_CREDENTIAL = "mesos-agent-service-account.json"
 AGENT_ACCOUNT = "dcos_mesos_agent"
+AGENT_RIGHTS = ("dcos:secrets:default",)
+ROUTER_CREDENTIAL = "adminrouter-service-account.json"
+ROUTER_ACCOUNT = "dcos_adminrouter"
+ROUTER_RIGHTS = (
+    "dcos:service:marathon:marathon:services:/",
+    "dcos:service:marathon:marathon:admin:events",
+    "dcos:service:marathon:marathon:admin:leader",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,9 @@ class Secrets:
     agent_public_key: str = ""
     """Of the service account by which agents read secrets."""
     agent_private_key: str = ""
+    adminrouter_public_key: str = ""
+    """Of the account by which Admin Router asks Marathon."""
+    adminrouter_private_key: str = ""
 
     def of(self, role: NodeRole) -> Secrets:
         """Those that nodes of ``role`` may know."""
@@ -188,14 +199,24 @@ def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
     if secrets.zookeeper_user:
         text = f"{secrets.zookeeper_user}:{secrets.zookeeper_password}\n"
         files.append((BOUNCER_CREDENTIALS, text, 0o600, owner))
-    if secrets.agent_public_key:
-        account = {
-            "uid": AGENT_ACCOUNT,
-            "description": "Agents, which read secrets for their tasks",
-            "public_key": secrets.agent_public_key,
-            "permissions": [{"rid": "dcos:secrets:default", "action": "read"}],
+    accounts = [
+        {
+            "uid": uid,
+            "description": description,
+            "public_key": key,
+            "permissions": [{"rid": rid, "action": "read"} for rid in rids],
         }
-        files.append((BOOTSTRAP_ACCOUNTS, _json([account]), 0o600, owner))
+        for uid, description, key, rids in (
+            (AGENT_ACCOUNT, "Agents, which read secrets for their tasks", secrets.agent_public_key, AGENT_RIGHTS),
+            (ROUTER_ACCOUNT, "Admin Router, which finds services", secrets.adminrouter_public_key, ROUTER_RIGHTS),
+        )
+        if key
+    ]
+    if accounts:
+        files.append((BOOTSTRAP_ACCOUNTS, _json(accounts), 0o600, owner))
+    if secrets.adminrouter_private_key:
+        credential = _credential(ROUTER_ACCOUNT, secrets.adminrouter_private_key)
+        files.append((ROUTER_CREDENTIAL, credential, 0o600, "dcos_adminrouter"))
     if secrets.secrets_key:
         text = f"dcos_secrets:{secrets.secrets_zookeeper_password}\n"
         files.append((SECRETS_CREDENTIALS, text, 0o600, "dcos_secrets"))
@@ -206,13 +227,13 @@ def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
 def _agent_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
     if not secrets.agent_private_key:
         return []
-    credential = {
-        "scheme": "RS256",
-        "uid": AGENT_ACCOUNT,
-        "private_key": secrets.agent_private_key,
-        "login_endpoint": "https://leader.mesos/acs/api/v1/auth/login",
-    }
-    return [(AGENT_CREDENTIAL, _json(credential), 0o600, "root")]
+    return [(AGENT_CREDENTIAL, _credential(AGENT_ACCOUNT, secrets.agent_private_key), 0o600, "root")]
+
+
+def _credential(uid: str, private_key: str) -> str:
+    """What a service logs in with."""
+    endpoint = "https://leader.mesos/acs/api/v1/auth/login"
+    return _json({"scheme": "RS256", "uid": uid, "private_key": private_key, "login_endpoint": endpoint})
 
 
 def version_info(release: Release, arguments: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from dcos.client.leader_proxy import LeaderProxy, Trouble
 from dcos.marathon.backup import Wish
 from dcos.marathon.config import Config
 from dcos.marathon.core.errors import Invalid, Locked, Refused
+from dcos.marathon.core.rights import narrowed
 from dcos.marathon.core.scheduler import Result
 from dcos.marathon.core.state import State
 from dcos.marathon.leader import Leader
@@ -62,8 +63,17 @@ def leader_of(request: web.Request) -> Leader:
     return leader
 
 
+SEEN: web.RequestKey[Callable[[str], bool]] = web.RequestKey("seen")
+"""Which apps, pods and groups the caller may read, where that is not all."""
+
+
 def state_of(request: web.Request) -> State:
-    return leader_of(request).state
+    """Everything; for a reader with few rights, what it may see."""
+    state = leader_of(request).state
+    may_read = request.get(SEEN)
+    if may_read is None or request.method not in ("GET", "HEAD"):
+        return state
+    return narrowed(state, may_read)
 
 
 def flag(request: web.Request, name: str, default: bool = False) -> bool:
@@ -167,9 +177,9 @@ def common_headers(service: Service, request: web.Request, response: web.StreamR
         response.headers["Access-Control-Max-Age"] = "86400"
 
 
-def application(service: Service) -> web.Application:
-    """The whole API; resources add their routes with ``add_routes``."""
-    app = http.application(middlewares=(counted, answers))
+def application(service: Service, *more: Any) -> web.Application:
+    """The whole API; resources add their routes with ``add_routes``. ``more``: middlewares for requests that are not proxied."""
+    app = http.application(middlewares=(counted, answers, *more))
     app[SERVICE] = service
     return app
 

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from dcos.marathon import views, waiting
-from dcos.marathon.api import body_of, deployed, flag, leader_of, state_of
+from dcos.marathon.api import SEEN, body_of, deployed, flag, leader_of, state_of
 from dcos.marathon.core import events
 from dcos.model.marathon_state import Condition
 from dcos.runtime.http import json_response
@@ -103,6 +103,7 @@ async def _steer(request: web.Request) -> web.StreamResponse:
 async def _queue(request: web.Request) -> web.StreamResponse:
     leader = leader_of(request)
     state = leader.state
+    may_read = request.get(SEEN)
     offers = "lastUnusedOffers" in request.query.getall("embed", [])
     found = [
         {
@@ -110,6 +111,7 @@ async def _queue(request: web.Request) -> web.StreamResponse:
             **(waiting.of_spec(leader, entry.spec.id) if waiting.asked(request) else {}),
         }
         for entry in state.queue.values()
+        if may_read is None or may_read(entry.spec.id)
     ]
     return json_response({"queue": found})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcos import registry
 from dcos.runtime.credentials import secret_of
 from dcos.runtime.settings import (
     REQUIRED,
@@ -61,6 +62,14 @@ class Config:
     )
     accepted_resource_roles_default_behavior: str = setting(
         "any", "The same as a word: any, unreserved or reserved.", parse=one_of("any", "unreserved", "reserved")
+    )
+    security: str = setting(
+        "disabled",
+        "Whether callers need a token and permissions: disabled, permissive or strict.",
+        parse=one_of("disabled", "permissive", "strict"),
+    )
+    bouncer: str = setting(
+        f"http://127.0.0.1:{registry.port_of('dcos-bouncer')}", "The identity service that knows keys and permissions."
     )
     enable_features: tuple[str, ...] = setting(
         ("vips", "task_killing"), "Features to enable, comma separated.", parse=features(FEATURES)

@@ -12,6 +12,7 @@ from typing import Any
 
 import argon2
 
+from dcos.install.tree import AGENT_ACCOUNT, AGENT_RIGHTS, ROUTER_ACCOUNT, ROUTER_RIGHTS
 from dcos.testing import zookeeper
 from dcos.testing.cluster import Answer, http
 from dcos.testing.mesos_cluster import MesosCluster
@@ -19,7 +20,6 @@ from dcos.testing.ports import free_port
 from dcos.wire import jwt
 
 ADMIN, PASSWORD = "admin", "open sesame"
-AGENT_ACCOUNT = "dcos_mesos_agent"
 
 
 def why_not() -> str | None:
@@ -35,7 +35,6 @@ class GuardedCluster(MesosCluster):
 
     ports: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-    agent_key: Any = field(default_factory=jwt.generate_key)
 
     def port(self, name: str) -> int:
         return self.ports.setdefault(name, free_port())
@@ -52,20 +51,12 @@ class GuardedCluster(MesosCluster):
         (self.etc / "dcos-version.json").write_text('{"version": "3.0.0"}')
         (self.folder / "var/lib/dcos/cluster-id").write_text("the-id\n")
         hashed = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-        account = {
-            "uid": AGENT_ACCOUNT,
-            "public_key": jwt.public_pem(self.agent_key.public_key()),
-            "permissions": [{"rid": "dcos:secrets:default", "action": "read"}],
-        }
-        credential = {
-            "scheme": "RS256",
-            "uid": AGENT_ACCOUNT,
-            "private_key": jwt.private_pem(self.agent_key),
-            "login_endpoint": f"https://leader.mesos:{self.port('router-tls')}/acs/api/v1/auth/login",
-        }
         self._private("bouncer-bootstrap-user.json", json.dumps({"uid": ADMIN, "password_hash": hashed}))
-        self._private("bouncer-service-accounts.json", json.dumps([account]))
-        self._private("agent-account.json", json.dumps(credential))
+        accounts = [
+            self._account(AGENT_ACCOUNT, AGENT_RIGHTS, "agent-account.json"),
+            self._account(ROUTER_ACCOUNT, ROUTER_RIGHTS, "router-account.json"),
+        ]
+        self._private("bouncer-service-accounts.json", json.dumps(accounts))
         self._private("bouncer-zookeeper", "dcos_bouncer:one\n")
         self._private("secrets-zookeeper", "dcos_secrets:two\n")
         self._private("secrets-key", base64.b64encode(os.urandom(32)).decode() + "\n")
@@ -85,7 +76,8 @@ class GuardedCluster(MesosCluster):
         self.add(
             "router", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={zk}/mesos",
             f"--http_port={self.port('router')}", f"--https_port={self.port('router-tls')}",
-            f"--upstreams={upstreams}", "--cache_first_poll_delay=0.2", "--events_poll_period=1", "--access_log=off",
+            f"--upstreams={upstreams}", f"--service_account_credential={self.etc / 'router-account.json'}",
+            "--cache_first_poll_delay=0.2", "--events_poll_period=1", "--access_log=off",
             *router_flags, environ=environ,
         )  # fmt: skip
         self.eventually("login", lambda: self.log_in(ADMIN, PASSWORD))
@@ -93,6 +85,15 @@ class GuardedCluster(MesosCluster):
     def agent_flags(self) -> tuple[str, ...]:
         """With which an agent reads secrets."""
         return (f"--service_account_credential={self.etc / 'agent-account.json'}",)
+
+    def _account(self, uid: str, rights: tuple[str, ...], file: str) -> dict[str, Any]:
+        """A service account as bouncer makes it; its credential goes to ``file``."""
+        key = jwt.generate_key()
+        endpoint = f"https://leader.mesos:{self.port('router-tls')}/acs/api/v1/auth/login"
+        credential = {"uid": uid, "private_key": jwt.private_pem(key), "login_endpoint": endpoint}
+        self._private(file, json.dumps(credential))
+        permissions = [{"rid": rid, "action": "read"} for rid in rights]
+        return {"uid": uid, "public_key": jwt.public_pem(key.public_key()), "permissions": permissions}
 
     def _private(self, name: str, text: str) -> None:
         (self.etc / name).write_text(text)

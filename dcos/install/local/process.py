@@ -46,7 +46,11 @@ _AGENT: Mapping[str, str] = {
 }
 # Variables that differ from production, over the node's own values: {ip}, {root}, {number}.
 CHANGES: Mapping[str, Mapping[str, str]] = {
-    "dcos-marathon": {"MARATHON_HTTP_ADDRESS": "{ip}", "MARATHON_HOSTNAME": "{ip}"},
+    "dcos-marathon": {
+        "MARATHON_HTTP_ADDRESS": "{ip}",
+        "MARATHON_HOSTNAME": "{ip}",
+        "MARATHON_BOUNCER": "http://{ip}:8101",
+    },
     "dcos-bouncer": {"BOUNCER_IP": "{ip}"},
     "dcos-cosmos": {
         "COSMOS_HTTP_INTERFACE": "{ip}:7070",
