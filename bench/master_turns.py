@@ -188,6 +188,13 @@ async def scenes(agents: int, tasks: int) -> None:
     async with bench.phase("each scheduler reconciles all of its tasks"):
         for number in range(FRAMEWORKS):
             bench.call(number, CallType.RECONCILE, reconcile=scheduler.CallReconcile())
+    named = tuple(
+        scheduler.CallReconcileTask(task_id=one.message.task_id, agent_id=one.message.agent_id)
+        for framework in state.frameworks.values()
+        for one in framework.tasks.values()
+    )
+    async with bench.phase("one names all tasks of all to reconcile"):
+        bench.call(0, CallType.RECONCILE, reconcile=scheduler.CallReconcile(tasks=named))
     roll = Roll()
     asked: dict[str, Awaitable[object]] = {
         "/state": bench.kept.body("s", lambda: v0_state.whole(state, {}, None), kept.state_making),

@@ -26,6 +26,8 @@ M = TypeVar("M", bound=msgspec.Struct)
 TEXT = "text/plain"
 _COMPRESS_FROM = 1024
 _SLICED_FROM = 1024 * 1024
+_THREAD_FROM = 128 * 1024
+"""Bytes of a body: a megabyte of protobuf takes 30 ms to decode, one of JSON 2 ms unless it has to be read leniently."""
 _EITHER = f"{JSON.content_type} or {PROTOBUF.content_type}"
 _encode = msgspec.json.Encoder().encode
 
@@ -130,7 +132,9 @@ async def decoded(request: web.Request, codec: Codec, kind: type[M], name: str) 
     """The body as a message, or 400 in upstream's words."""
     raw = await request.read()
     try:
-        return codec.decode(raw, kind)
+        if len(raw) < _THREAD_FROM:
+            return codec.decode(raw, kind)
+        return await asyncio.to_thread(codec.decode, raw, kind)  # others have their turns meanwhile
     except WireError as error:
         return text_response(400, not_understood(raw, codec, name, error))
 
