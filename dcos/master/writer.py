@@ -173,12 +173,14 @@ class Writer:
         if self.busy:
             return
         self._wake.clear()
-        deadline = self.state.next_deadline
+        deadline, alarm = self.state.next_deadline, None
+        if deadline is not None:  # less than half of what asyncio.timeout would cost each call of a scheduler
+            alarm = asyncio.get_running_loop().call_later(max(0.0, deadline - self.now()), self._wake.set)
         try:
-            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self.now())):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            await self._wake.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     async def _persist(self, writes: list[effects.Write | effects.Keep]) -> None:
         assert self.registry is not None
