@@ -64,11 +64,14 @@ class MasterProcess:
                 return error.code, error.headers.get("Location")
 
     async def until_leading(self, timeout_s: float = 30.0) -> None:
-        await until(lambda: self._leads(), timeout_s, lambda: self.log.read_text()[-3000:])
+        await until(lambda: self._answers(200), timeout_s, lambda: self.log.read_text()[-3000:])
 
-    def _leads(self) -> bool:
+    async def until_following(self, timeout_s: float = 30.0) -> None:
+        await until(lambda: self._answers(307), timeout_s, lambda: self.log.read_text()[-3000:])
+
+    def _answers(self, code: int) -> bool:
         with contextlib.suppress(OSError):
-            return self.status("/state-summary")[0] == 200
+            return self.status("/state-summary")[0] == code
         return False
 
     def kill(self) -> None:

@@ -297,4 +297,4 @@ async def test_a_master_in_another_region_does_not_stay(start: Start, zk: str) -
     assert far.process.returncode == 2
     assert "is in another region" in far.log.read_text()
     for follower in (near, nowhere):
-        await until(lambda follower=follower: follower.status("/state")[0] == 307, 30)  # type: ignore[misc]
+        await follower.until_following()
