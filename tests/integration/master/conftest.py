@@ -64,10 +64,13 @@ class MasterProcess:
                 return error.code, error.headers.get("Location")
 
     async def until_leading(self, timeout_s: float = 30.0) -> None:
-        await until(lambda: self._answers(200), timeout_s, lambda: self.log.read_text()[-3000:])
+        await until(self.leads, timeout_s, lambda: self.log.read_text()[-3000:])
 
     async def until_following(self, timeout_s: float = 30.0) -> None:
         await until(lambda: self._answers(307), timeout_s, lambda: self.log.read_text()[-3000:])
+
+    def leads(self) -> bool:
+        return self._answers(200)
 
     def _answers(self, code: int) -> bool:
         with contextlib.suppress(OSError):

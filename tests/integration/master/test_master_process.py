@@ -189,8 +189,8 @@ async def test_another_master_takes_over(start: Start, zk: str) -> None:
 
 async def test_a_leader_that_lost_its_session_ends(start: Start, zk: str) -> None:
     first, second = start(), start()
-    await until(lambda: first._leads() or second._leads(), 30)
-    leader, other = (first, second) if first._leads() else (second, first)
+    await until(lambda: first.leads() or second.leads(), 30)
+    leader, other = (first, second) if first.leads() else (second, first)
     leader.process.send_signal(19)
     await other.until_leading()
     leader.process.send_signal(18)
