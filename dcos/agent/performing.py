@@ -273,6 +273,8 @@ class Performer:
     async def _leave(self, message: str) -> None:
         while self._cleanups:
             await asyncio.wait(set(self._cleanups))
+        if self.nested is not None:
+            await self.nested.destroy_all()  # also those whose root ended while the agent was away
         self._checkpoints.forget_agent()
         raise Exit(EXIT_REMOVED, f"removed by the master: {message}")
 

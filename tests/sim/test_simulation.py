@@ -249,6 +249,7 @@ def test_an_upgrade_that_kills_too_many_is_seen(tmp_path: Path, monkeypatch: pyt
         ("deployments._explain", lambda *_: "", "does not say why it waits"),
         ("everywhere.effective", lambda _, __, spec: spec, "/everywhere has"),
         ("autoscaling.sampled", lambda *_: None, "/scaled has"),
+        ("rebalancing.look", lambda *_: None, "/balanced is spread"),
         ("tasks.probed", lambda *_: None, "is not healthy"),
         ("residents.reservations.release", lambda *_: [], "which is no more"),
         ("residents.reservations.has_volumes", lambda *_: False, "/keep/"),

@@ -1,7 +1,7 @@
 """What people run in a simulated Marathon: two plain apps, a pod and a group in every world, and some of the special kinds.
 
-The special kinds: probed by Marathon for its health; rolled out in steps; scaled by a measure; one on every agent; an app and
-a pod that keep volumes.
+The special kinds: probed by Marathon for its health; spread evenly, also later; rolled out in steps; scaled by a measure; one
+on every agent; an app and a pod that keep volumes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ _CHECK = {
     "timeoutSeconds": 5,
     "maxConsecutiveFailures": 3,
 }
+_READY = {
+    "name": "ready",
+    "protocol": "HTTP",
+    "path": "/ready",
+    "portName": "main",
+    "intervalSeconds": 3,
+    "timeoutSeconds": 2,
+    "httpStatusCodesForReady": [200],
+}
 _VOLUMES = [{"containerPath": "data", "mode": "RW", "persistent": {"size": 4}}]
 
 
@@ -70,7 +79,11 @@ class Kind:
 
 
 POD = Kind("/pod", is_pod=True)
-CHECKED = Kind("/checked", {"healthChecks": [_CHECK], "portDefinitions": [{"port": 0, "name": "main"}]})
+CHECKED = Kind(
+    "/checked",
+    {"healthChecks": [_CHECK], "readinessChecks": [_READY], "portDefinitions": [{"port": 0, "name": "main"}]},
+)
+BALANCED = Kind("/balanced", {"rebalance": {"by": "hostname", "intervalSeconds": 5}}, most=5)
 STEPS = Kind("/steps", {"upgradeStrategy": {"steps": [{"percent": 30, "pauseSeconds": 5}]}}, most=4)
 SCALED = Kind(
     "/scaled",
@@ -98,7 +111,7 @@ KEEPER = Kind(
     most=2,
 )
 COMMON = (Kind("/app1"), Kind("/app2"), POD)
-SPECIAL = (CHECKED, STEPS, SCALED, EVERYWHERE, STORE, KEEPER)
+SPECIAL = (CHECKED, BALANCED, STEPS, SCALED, EVERYWHERE, STORE, KEEPER)
 GROUP = ("/group/first", "/group/second")
 
 

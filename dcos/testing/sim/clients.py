@@ -150,6 +150,9 @@ class Clients:
                 out.append(f"{app} has {len(mine)} instances, {count} were asked for")
             if self._kinds.get(app) is apps.EVERYWHERE and len({one.agent.agent_id for one in mine}) < len(mine):
                 out.append(f"{app} has several instances on one agent")
+            if self._kinds.get(app) is apps.BALANCED and mine:
+                have = [sum(1 for one in mine if one.agent.host == agent.name) for agent in self._world.agents]
+                out += [f"{app} is spread as {have}"] if max(have) - min(have) > 1 else []
         out += [f"{name} runs and Marathon does not know it" for name in self.living() if name not in tasks]
         return out + self._world.truth.residents.problems(state)
 

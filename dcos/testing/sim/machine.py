@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from dcos.testing.sim.truth import Truth
 
 SIGTERM = 15
+_READY_S = 4.0
+"""From the start of a container."""
 
 
 @dataclass(slots=True, eq=False)
@@ -117,13 +119,14 @@ class Machine:
         for container in self.live:
             container.ill = False
 
-    async def answer(self, end: End, path: str, _: object) -> None:
-        """How what listens on a port is."""
+    async def answer(self, end: End, path: str, asked: object) -> None:
+        """How what listens on a port is: ``/ready`` a while after its start, or whether it is well."""
         port = int(path.removeprefix("/"))
         found = next((one for one in self.live if port in ports_of(one.plan)), None)
         if found is None:
             raise Refused(502, "nobody listens")
-        await end.write(Answer(503 if found.ill else 200))
+        good = self._loop.time() > found.started + _READY_S if asked == "/ready" else not found.ill
+        await end.write(Answer(200 if good else 503))
 
     def begin(self, plan: Plan, *, checkpoint: bool) -> Container:
         self._pids += 1

@@ -16,6 +16,7 @@ from dcos.marathon.core import events
 from dcos.marathon.core.agents import Cluster
 from dcos.marathon.measure import Sources
 from dcos.marathon.probes import Ask, Target
+from dcos.model.marathon import ReadinessCheck
 from dcos.testing.sim.network import Refused
 from dcos.testing.sim.process import Life
 
@@ -59,11 +60,11 @@ class SimSenses:
     async def _ask(self, target: Target) -> events.Event | None:
         host = next(one.host for one in self._world.agents if one.name == target.host)
         try:
-            end = await self._world.network.connect(self._life, f"{host}:{TASKS}", f"/{target.port}")
+            end = await self._world.network.connect(self._life, f"{host}:{TASKS}", f"/{target.port}", target.check.path)
         except Refused as error:
-            return events.Probed(target.instance_id, target.index, False, str(error))
+            return _found(target, False, str(error))
         end.close()
-        return events.Probed(target.instance_id, target.index, True)
+        return _found(target, True)
 
     # ---- Sources -----------------------------------------------------------------------------------------------------
 
@@ -74,3 +75,9 @@ class SimSenses:
         if self._life.rng.random() < 0.05:
             raise NoValue("no answer")
         return self._world.clients.measures[text]
+
+
+def _found(target: Target, good: bool, cause: str | None = None) -> events.Event:
+    if isinstance(target.check, ReadinessCheck):
+        return events.ReadinessProbed(target.instance_id, good, target.check.name)
+    return events.Probed(target.instance_id, target.index, good, cause)

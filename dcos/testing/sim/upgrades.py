@@ -90,6 +90,7 @@ class Upgrades:
         healthy = sum(1 for one in mine if state.is_healthy(one) and one.goal is Goal.RUNNING)
         if hit and healthy < least:
             self._trace.violation("marathon", f"{app.id} keeps {healthy} healthy instances of at least {least}")
+        most += len(state.moves.get(app.id, ()))
         if made and len(there) > most:
             self._trace.violation("marathon", f"{app.id} has {len(there)} instances, {most} are the most")
         deployment = state.deployment_of(app.id)

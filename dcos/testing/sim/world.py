@@ -155,9 +155,10 @@ class World:
     def _habits(self, number: int) -> Habits:
         rng = self.rng
         aware = rng.random() < 0.75
+        roomy = self.scale.marathon or self.scale.metronome  # what people want must have room in the end
         return Habits(
             name=f"f{number}",
-            service=rng.random() < 0.5 and not self.scale.marathon,
+            service=rng.random() < 0.5 and not roomy,
             aware=aware,
             role=rng.choice(("*", "a", "b")) if not aware else rng.choice(("a", "b", "a/c")),
             count=rng.randint(2, 12) * max(1, self.scale.agents // 5),
@@ -168,7 +169,7 @@ class World:
             reserves=aware and rng.random() < 0.4 and not self.scale.marathon,
             checkpoint=rng.random() < 0.85,
             failover_s=rng.choice((1e6, 1e6, 1e6, 30.0)),
-            mean_s=rng.choice((5.0, 40.0, 200.0)) if not self.scale.marathon else 10.0,
+            mean_s=rng.choice((5.0, 40.0, 200.0)) if not roomy else 10.0,
             reconcile_s=rng.choice((15.0, 40.0, 120.0)),
         )
 
