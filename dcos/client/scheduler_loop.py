@@ -60,8 +60,7 @@ class Master(Protocol):
 class SchedulerLoop(Generic[E, R]):
     """Made when leadership is gained, gone when it is lost.
 
-    ``save`` stores what of the effects is to be stored; ``tell_others`` takes, after that, those that are no calls; ``noted``
-    hears of all of them then.
+    ``save`` stores what of the effects is to be stored; ``told`` hears of all of them then. Calls are sent by the loop.
     """
 
     def __init__(
@@ -72,16 +71,14 @@ class SchedulerLoop(Generic[E, R]):
         *,
         name: str,
         on_change: Callable[[], None],
-        tell_others: Callable[[Any], None] = lambda effect: None,
-        noted: Callable[[Any], None] = lambda effect: None,
+        told: Callable[[Any], None] = lambda effect: None,
         message: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._core = core
         self._save = save
         self._clock = clock
         self._on_change = on_change
-        self._tell_others = tell_others
-        self._noted = noted
+        self._told = told
         self._message = message
         self._inbox: asyncio.Queue[tuple[E | FromMaster | Tick, asyncio.Future[R] | None]] = asyncio.Queue()
         self._calls: asyncio.Queue[Send] = asyncio.Queue()
@@ -136,13 +133,11 @@ class SchedulerLoop(Generic[E, R]):
             return
         await self._save(effects)
         for effect in effects:
-            self._noted(effect)
+            self._told(effect)
             if isinstance(effect, Send):
                 if effect.reason:
                     self._log.info("call", type=effect.call.type, reason=effect.reason, **_subject(effect.call))
                 self._calls.put_nowait(effect)
-            else:
-                self._tell_others(effect)
         self._on_change()
 
     async def tick(self) -> None:

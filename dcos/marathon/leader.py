@@ -33,19 +33,20 @@ class Leader(SchedulerLoop[events.Event, Result]):
             SteadyClock(clock),  # one set back must not hold up revives and kills
             name="marathon",
             on_change=on_change,
-            tell_others=self._tell_others,
-            noted=metrics.decided,
+            told=self._told,
             message=self._message_of,
         )
         self.core = core
         self.repository = repository
         self._bus = bus
+        self._metrics = metrics
 
     @property
     def state(self) -> State:
         return self.core.state
 
-    def _tell_others(self, effect: effects.Effect) -> None:
+    def _told(self, effect: effects.Effect) -> None:
+        self._metrics.decided(effect)
         if isinstance(effect, effects.Publish):
             self._bus.publish(effect.kind, effect.fields)
         elif isinstance(effect, effects.MatchMore):

@@ -10,7 +10,7 @@ from dcos.model.marathon import MARATHON_CHECKS, App, CheckProtocol, EngineType,
 from dcos.model.resources import Resources
 from dcos.model.secret_paths import SPACE_LABEL
 from dcos.model.v1 import types as v1
-from dcos.scheduling import environment, external, ids
+from dcos.scheduling import checks, environment, external, ids
 from dcos.scheduling.match import Match, Place
 
 MESOS_BRIDGE = "mesos-bridge"
@@ -272,22 +272,15 @@ def discovery_ports(app: App, host_ports: Sequence[int]) -> tuple[v1.Port, ...]:
     if app.is_host_network:
         for definition, port in zip(app.port_definitions or (), host_ports, strict=True):
             for protocol in definition.protocol.split(","):
-                labels = {**definition.labels, "network-scope": "host"}
+                labels = checks.port_labels(definition.labels, of_host=True, networks=())
                 made.append(v1.Port(number=port, name=definition.name, protocol=protocol, labels=labels_info(labels)))
         return tuple(made)
     named = [one.name for one in app.networks if one.mode is NetworkMode.CONTAINER and one.name]
     for mapping, port in zip(app.port_mappings, host_ports, strict=True):
         for protocol in mapping.protocol.split(","):
-            labels = dict(mapping.labels)
-            if mapping.host_port is not None:
-                number = port
-                labels["network-scope"] = "host"
-            else:
-                number = mapping.container_port
-                labels["network-scope"] = "container"
-                names = mapping.network_names or named[:1]
-                if names:
-                    labels["network-name"] = names[0]
+            of_host = mapping.host_port is not None
+            labels = checks.port_labels(mapping.labels, of_host=of_host, networks=mapping.network_names or named)
+            number = port if of_host else mapping.container_port
             made.append(v1.Port(number=number, name=mapping.name, protocol=protocol, labels=labels_info(labels)))
     return tuple(made)
 
@@ -306,34 +299,16 @@ def health_check(app: App, host_ports: Sequence[int]) -> v1.HealthCheck | None:
     for one in app.health_checks:
         if one.protocol in MARATHON_CHECKS:
             continue
-        command = http = tcp = None
         if one.protocol is CheckProtocol.COMMAND:
-            kind = v1.HealthCheckType.COMMAND
             command = v1.CommandInfo(value=one.command.value if one.command else None)
-        elif one.protocol is CheckProtocol.MESOS_TCP:
-            kind = v1.HealthCheckType.TCP
-            protocol = v1.NetworkInfoProtocol(one.ip_protocol)
-            port = _agent_port(app, host_ports, one.port_index, one.port)
-            tcp = v1.HealthCheckTCPCheckInfo(port=port, protocol=protocol)
-        else:
-            kind = v1.HealthCheckType.HTTP
-            http = v1.HealthCheckHTTPCheckInfo(
-                scheme="https" if one.protocol is CheckProtocol.MESOS_HTTPS else "http",
-                port=_agent_port(app, host_ports, one.port_index, one.port),
-                path=one.path or "/",
-                protocol=v1.NetworkInfoProtocol(one.ip_protocol),
-            )
-        return v1.HealthCheck(
-            type=kind,
-            delay_seconds=float(one.delay_seconds),
-            interval_seconds=float(one.interval_seconds),
-            timeout_seconds=float(one.timeout_seconds),
-            grace_period_seconds=float(one.grace_period_seconds),
-            consecutive_failures=one.max_consecutive_failures,
-            command=command,
-            http=http,
-            tcp=tcp,
-        )
+            return checks.health_check(one, command=command)
+        port = _agent_port(app, host_ports, one.port_index, one.port)
+        protocol = v1.NetworkInfoProtocol(one.ip_protocol)
+        if one.protocol is CheckProtocol.MESOS_TCP:
+            return checks.health_check(one, tcp=v1.HealthCheckTCPCheckInfo(port=port, protocol=protocol))
+        scheme = "https" if one.protocol is CheckProtocol.MESOS_HTTPS else "http"
+        http = v1.HealthCheckHTTPCheckInfo(scheme=scheme, port=port, path=one.path or "/", protocol=protocol)
+        return checks.health_check(one, http=http)
     return None
 
 
@@ -341,29 +316,11 @@ def check_info(app: App, host_ports: Sequence[int]) -> v1.CheckInfo | None:
     check = app.check
     if check is None:
         return None
-    kind, command, http, tcp = v1.CheckInfoType.COMMAND, None, None, None
     if check.http is not None:
-        kind = v1.CheckInfoType.HTTP
         port = _agent_port(app, host_ports, check.http.port_index, check.http.port)
-        http = v1.CheckInfoHttp(port=port, path=check.http.path)
-    elif check.tcp is not None:
-        kind = v1.CheckInfoType.TCP
-        tcp = v1.CheckInfoTcp(port=_agent_port(app, host_ports, check.tcp.port_index, check.tcp.port))
-    elif check.exec is not None:
-        command = v1.CheckInfoCommand(command=check_command(check.exec.command))
-    return v1.CheckInfo(
-        type=kind,
-        delay_seconds=float(check.delay_seconds),
-        interval_seconds=float(check.interval_seconds),
-        timeout_seconds=float(check.timeout_seconds),
-        command=command,
-        http=http,
-        tcp=tcp,
-    )
-
-
-def check_command(command: nouns.CheckCommand) -> v1.CommandInfo:
-    words = command.argv or ()
-    if command.shell is not None:
-        return v1.CommandInfo(shell=True, value=command.shell)
-    return v1.CommandInfo(shell=False, value=words[0] if words else None, arguments=words)
+        return checks.check_info(check, http=v1.CheckInfoHttp(port=port, path=check.http.path))
+    if check.tcp is not None:
+        port = _agent_port(app, host_ports, check.tcp.port_index, check.tcp.port)
+        return checks.check_info(check, tcp=v1.CheckInfoTcp(port=port))
+    command = v1.CheckInfoCommand(command=checks.command_of(check.exec.command)) if check.exec is not None else None
+    return checks.check_info(check, command=command)

@@ -15,7 +15,7 @@ from dcos.model.marathon import EnvSecret, NetworkMode
 from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodVolume, Scheme, VolumeMount
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import types as v1
-from dcos.scheduling import build, environment, ids
+from dcos.scheduling import build, checks, environment, ids
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.match import Match, Place, take_scalar
 
@@ -268,16 +268,9 @@ def _discovery_ports(pod: Pod, ports: Sequence[Port]) -> tuple[v1.Port, ...]:
     named = [one.name for one in pod.networks if one.mode is NetworkMode.CONTAINER and one.name]
     made = []
     for port in ports:
-        labels = dict(port.endpoint.labels)
-        number = port.host
-        if number is not None:
-            labels["network-scope"] = "host"
-        else:
-            number = port.local
-            labels["network-scope"] = "container"
-            names = port.endpoint.network_names or named[:1]
-            if names:
-                labels["network-name"] = names[0]
+        endpoint, of_host = port.endpoint, port.host is not None
+        labels = checks.port_labels(endpoint.labels, of_host=of_host, networks=endpoint.network_names or named)
+        number = port.host if port.host is not None else port.local
         made += [
             v1.Port(number=number, name=port.endpoint.name, protocol=protocol, labels=build.labels_info(labels))
             for protocol in port.endpoint.protocols
@@ -289,50 +282,25 @@ def _health_check(container: PodContainer, ports: dict[str, Port]) -> v1.HealthC
     check = container.health_check
     if check is None:
         return None
-    kind, command, http, tcp = v1.HealthCheckType.COMMAND, None, None, None
     if check.http is not None:
-        kind = v1.HealthCheckType.HTTP
         http = v1.HealthCheckHTTPCheckInfo(
             scheme="https" if check.http.scheme is Scheme.HTTPS else "http",
             port=ports[check.http.endpoint].local,
             path=check.http.path or "/",
         )
-    elif check.tcp is not None:
-        kind = v1.HealthCheckType.TCP
-        tcp = v1.HealthCheckTCPCheckInfo(port=ports[check.tcp.endpoint].local)
-    elif check.exec is not None:
-        command = build.check_command(check.exec.command)
-    return v1.HealthCheck(
-        type=kind,
-        delay_seconds=float(check.delay_seconds),
-        interval_seconds=float(check.interval_seconds),
-        timeout_seconds=float(check.timeout_seconds),
-        grace_period_seconds=float(check.grace_period_seconds),
-        consecutive_failures=check.max_consecutive_failures,
-        command=command,
-        http=http,
-        tcp=tcp,
-    )
+        return checks.health_check(check, http=http)
+    if check.tcp is not None:
+        return checks.health_check(check, tcp=v1.HealthCheckTCPCheckInfo(port=ports[check.tcp.endpoint].local))
+    return checks.health_check(check, command=checks.command_of(check.exec.command) if check.exec is not None else None)
 
 
 def _check_info(check: PodCheck | None, ports: dict[str, Port]) -> v1.CheckInfo | None:
     if check is None:
         return None
-    kind, command, http, tcp = v1.CheckInfoType.COMMAND, None, None, None
     if check.http is not None:
-        kind = v1.CheckInfoType.HTTP
         http = v1.CheckInfoHttp(port=ports[check.http.endpoint].local, path=check.http.path)
-    elif check.tcp is not None:
-        kind = v1.CheckInfoType.TCP
-        tcp = v1.CheckInfoTcp(port=ports[check.tcp.endpoint].local)
-    elif check.exec is not None:
-        command = v1.CheckInfoCommand(command=build.check_command(check.exec.command))
-    return v1.CheckInfo(
-        type=kind,
-        delay_seconds=float(check.delay_seconds),
-        interval_seconds=float(check.interval_seconds),
-        timeout_seconds=float(check.timeout_seconds),
-        command=command,
-        http=http,
-        tcp=tcp,
-    )
+        return checks.check_info(check, http=http)
+    if check.tcp is not None:
+        return checks.check_info(check, tcp=v1.CheckInfoTcp(port=ports[check.tcp.endpoint].local))
+    command = v1.CheckInfoCommand(command=checks.command_of(check.exec.command)) if check.exec is not None else None
+    return checks.check_info(check, command=command)

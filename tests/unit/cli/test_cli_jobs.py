@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from dcos.cli.main import main
 from dcos.model.v1.types import TaskState
-from dcos.testing.adminrouter import FakeAdminRouter, running
+from tests.unit.cli.program import Dcos, program
 from tests.unit.metronome.conftest import House, Running
 
-Dcos = Callable[..., Awaitable[tuple[int, str, str]]]
 JOB = {
     "id": "nightly.backup",
     "run": {"cpus": 0.1, "mem": 32, "disk": 0, "cmd": "true"},
@@ -35,18 +31,7 @@ async def metronome() -> AsyncIterator[Running]:
 async def dcos(
     metronome: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> AsyncIterator[Dcos]:
-    monkeypatch.setenv("DCOS_DIR", str(tmp_path / "dcos"))
-    (tmp_path / "password").write_text("right password\n")
-
-    async def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        code = await asyncio.to_thread(main, words)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    with running(FakeAdminRouter()) as url:
-        await run("cluster", "setup", url, "--username=admin", f"--password-file={tmp_path / 'password'}")
-        await run("config", "set", "job.url", str(metronome.client.make_url("")).rstrip("/"))
+    async with program(monkeypatch, capsys, tmp_path, "job.url", metronome.client.make_url("")) as run:
         yield run
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from dcos.cli.main import main
 from dcos.marathon.core import events
 from dcos.marathon.core.autoscale import Sample
-from dcos.testing.adminrouter import FakeAdminRouter, running
+from tests.unit.cli.program import Dcos, program
 from tests.unit.marathon.conftest import House, Running
 
 APP = {"cmd": "sleep 1", "cpus": 0.1, "mem": 32}
-Dcos = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
 @pytest.fixture
@@ -33,18 +29,7 @@ async def marathon() -> AsyncIterator[Running]:
 async def dcos(
     marathon: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> AsyncIterator[Dcos]:
-    monkeypatch.setenv("DCOS_DIR", str(tmp_path / "dcos"))
-    (tmp_path / "password").write_text("right password\n")
-
-    async def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        code = await asyncio.to_thread(main, words)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    with running(FakeAdminRouter()) as url:
-        await run("cluster", "setup", url, "--username=admin", f"--password-file={tmp_path / 'password'}")
-        await run("config", "set", "marathon.url", str(marathon.client.make_url("")).rstrip("/"))
+    async with program(monkeypatch, capsys, tmp_path, "marathon.url", marathon.client.make_url("")) as run:
         yield run
 
 
