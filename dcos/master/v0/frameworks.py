@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dcos.master.core.records import ExecutorRecord, FrameworkRecord, OfferRecord, TaskRecord
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
-from dcos.master.v0.parts import Json, encode, labels, resources
+from dcos.master.v0.parts import Json, encode, labels, ready, resources
 from dcos.master.v0.tasks import task
 from dcos.model.v1.scheduler import OfferConstraints
 from dcos.model.v1.types import (
@@ -29,16 +29,12 @@ def _command(command: CommandInfo) -> Json:
 
 def executor(record: ExecutorRecord) -> bytes:
     """It never changes."""
-    if record.ready is None:
-        record.ready = encode(_executor(record))
-    return record.ready
+    return ready(record, _executor)
 
 
 def offer(record: OfferRecord) -> bytes:
     """It never changes."""
-    if record.ready is None:
-        record.ready = encode(_offer(record))
-    return record.ready
+    return ready(record, _offer)
 
 
 def _executor(record: ExecutorRecord) -> Json:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +18,22 @@ from dcos.model.v1.types import (
 Json = dict[str, Any]
 
 encode = msgspec.json.Encoder().encode
+
+
+class Kept(Protocol):
+    """A record that keeps its JSON until it changes."""
+
+    ready: bytes | None
+
+
+K = TypeVar("K", bound=Kept)
+
+
+def ready(record: K, make: Callable[[K], Json]) -> bytes:
+    """Its JSON, made if it is not there."""
+    if record.ready is None:
+        record.ready = encode(make(record))
+    return record.ready
 
 
 def resources(have: Resources) -> Json:

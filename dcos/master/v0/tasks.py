@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dcos.master.core.records import TaskRecord
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
-from dcos.master.v0.parts import Json, encode, labels, resources
+from dcos.master.v0.parts import Json, labels, ready, resources
 from dcos.model.v1.types import (
     ContainerStatus,
     NetworkInfo,
@@ -55,9 +55,7 @@ def _status(status: TaskStatus) -> Json:
 
 
 def task(record: TaskRecord) -> bytes:
-    if record.ready is None:
-        record.ready = encode(_task(record))
-    return record.ready
+    return ready(record, _task)
 
 
 def _task(record: TaskRecord) -> Json:
