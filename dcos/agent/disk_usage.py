@@ -18,7 +18,8 @@ from dcos.agent.core.events import ContainerLimited, Event
 from dcos.agent.core.state import Phase
 from dcos.agent.volumes import Volumes, on_mount_disk
 from dcos.model.conversions import has_volumes
-from dcos.model.resources import Kind, Resources
+from dcos.model.resource_kinds import Kind
+from dcos.model.resources import Resources
 from dcos.model.v1.types import Resource, TaskStatusReason, ValueScalar, ValueType
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import Logger

@@ -14,7 +14,8 @@ from dcos.agent.access import ALL, Viewer
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
 from dcos.agent.core.states import framework_roles, has_capability
 from dcos.model import values
-from dcos.model.resources import Form, Resources, allocation_role
+from dcos.model.resource_messages import Form, allocation_role
+from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     Attribute,
     ContainerStatus,

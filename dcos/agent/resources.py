@@ -11,7 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.model import attributes, resources
+from dcos.model import attributes
+from dcos.model.resource_kinds import DYNAMIC, UNRESERVED
+from dcos.model.resource_messages import reservations_of
 from dcos.model.resource_rules import resource_problem
 from dcos.model.resources import Resources
 from dcos.model.v1.types import (
@@ -84,7 +86,7 @@ def _check(given: tuple[Resource, ...], work_dir: Path) -> None:
             problem = "Cannot be revocable"
         if problem is None and one.disk is not None and one.disk.persistence is not None:
             problem = "Persistent volumes cannot be specified"
-        if problem is None and any(entry.type is resources.DYNAMIC for entry in resources.reservations_of(one)):
+        if problem is None and any(entry.type is DYNAMIC for entry in reservations_of(one)):
             problem = "Cannot be dynamically reserved"
         if problem is None and kinds.setdefault(one.name, one.type) is not one.type:
             problem = "Resources with the same name must have the same type"
@@ -120,7 +122,7 @@ def _scalar(name: str, value: float, role: str) -> Resource:
 
 def _reserved(message: Resource, role: str) -> Resource:
     """With the default role, unless it has one."""
-    if role == resources.UNRESERVED or message.reservations or message.role not in (None, resources.UNRESERVED):
+    if role == UNRESERVED or message.reservations or message.role not in (None, UNRESERVED):
         return message
     return msgspec.structs.replace(message, role=role)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcos.agent.containerizer.base import LaunchError
-from dcos.model.resources import reservations_of
+from dcos.model.resource_messages import reservations_of
 from dcos.model.v1.types import Resource, ResourceDiskInfoSourceType, VolumeMode
 
 MODE = 0o755

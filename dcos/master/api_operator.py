@@ -24,7 +24,7 @@ from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.reads import READS
 from dcos.master.streams import Stream
 from dcos.master.version import VERSION_INFO
-from dcos.model.resources import Kind
+from dcos.model.resource_kinds import Kind
 from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventSubscribed, EventType, Response
 from dcos.model.v1.types import FrameworkID, Resource, ValueScalar, ValueType
 from dcos.runtime.attached import FileRefused

@@ -14,7 +14,7 @@ from dcos.master.core import quota, views
 from dcos.master.core.operations import ENDS, TYPES
 from dcos.master.core.state import State
 from dcos.master.writer import Writer
-from dcos.model.resources import quantity
+from dcos.model.resource_kinds import quantity
 from dcos.model.v1.scheduler import CallType, EventType
 from dcos.model.v1.types import OperationState
 

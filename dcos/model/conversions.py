@@ -16,7 +16,9 @@ from typing import Final
 import msgspec
 
 from dcos.model import values
-from dcos.model.resources import DYNAMIC, EMPTY, Kind, Resources, reservations_of, split
+from dcos.model.resource_kinds import DYNAMIC, Kind
+from dcos.model.resource_messages import reservations_of, split
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     OfferOperation,
     OfferOperationGrowVolume,

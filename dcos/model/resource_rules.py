@@ -12,7 +12,8 @@ from itertools import pairwise
 
 from dcos.model import values
 from dcos.model.identifiers import id_problem, role_problem
-from dcos.model.resources import DYNAMIC, UNRESERVED, reservations_of
+from dcos.model.resource_kinds import DYNAMIC, UNRESERVED
+from dcos.model.resource_messages import reservations_of
 from dcos.model.v1.types import Labels, Resource, ResourceDiskInfoSourceType, ValueType
 
 

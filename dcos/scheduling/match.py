@@ -18,7 +18,8 @@ from typing import Final
 from dcos.model import values
 from dcos.model.marathon import App, NetworkMode
 from dcos.model.marathon_state import AgentRef
-from dcos.model.resources import EMPTY, UNRESERVED, Kind, Resources
+from dcos.model.resource_kinds import UNRESERVED, Kind
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.run_spec import RunSpec
 from dcos.model.v1.types import Offer, Unavailability
 from dcos.model.values import Amount

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from dcos.model.conversions import disk_below
 from dcos.model.marathon_state import LocalVolume
-from dcos.model.resources import DYNAMIC, EMPTY, Kind, Resources
+from dcos.model.resource_kinds import DYNAMIC, Kind
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     Label,
     Labels,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from dcos.model import values
 from dcos.model.marathon import PersistentVolume
-from dcos.model.resources import Kind, Resources
+from dcos.model.resource_kinds import Kind
+from dcos.model.resources import Resources
 from dcos.model.v1.types import ResourceDiskInfoSourceType
 
 _SOURCES = {"path": ResourceDiskInfoSourceType.PATH, "mount": ResourceDiskInfoSourceType.MOUNT}

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcos.model.conversions import ConversionError, checkpointed, conversion, stacked, with_checkpointed
-from dcos.model.resources import Form, Resources, join, reservations_of, split
+from dcos.model.resource_messages import Form, join, reservations_of, split
+from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     OfferOperation,
     Resource,

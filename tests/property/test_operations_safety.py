@@ -24,7 +24,8 @@ from dcos.master.core import effects
 from dcos.master.core.events import Operate
 from dcos.master.core.registry import AgentEntry, Standing
 from dcos.model.conversions import ConversionError, conversion, stacked
-from dcos.model.resources import EMPTY, Kind, Resources
+from dcos.model.resource_kinds import Kind
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import (

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcos.model import values
-from dcos.model.resources import Form, Resources
+from dcos.model.resource_messages import Form
+from dcos.model.resources import Resources
 
 NAMES = st.sampled_from(["cpus", "mem", "cpus(a)", "cpus(a/b)", "disk"])
 SCALARS = st.dictionaries(NAMES, st.integers(0, 5000).map(values.text_of_number), max_size=4)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dcos.agent.core.events import Limits
-from dcos.model.resources import Resources, allocation_role
+from dcos.model.resource_messages import allocation_role
+from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     CommandInfo,
     ExecutorID,

@@ -15,7 +15,7 @@ from dcos.marathon.core import agents, shortfall
 from dcos.marathon.core.agents import Agent, Cluster
 from dcos.marathon.core.state import CoreSettings, State
 from dcos.model.marathon_state import Instance
-from dcos.model.resources import UNRESERVED
+from dcos.model.resource_kinds import UNRESERVED
 from dcos.model.run_spec import RunSpec, bound, constrained, scaled
 from dcos.scheduling.constraints import Spread, allows
 from dcos.scheduling.match import Policy

@@ -18,7 +18,7 @@ from dcos.marathon.core.state import CoreSettings, State
 from dcos.marathon.core.turn import Turn
 from dcos.model import values
 from dcos.model.marathon_state import Condition, Deployment, Goal, Instance, iso
-from dcos.model.resources import UNRESERVED
+from dcos.model.resource_kinds import UNRESERVED
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling.constraints import Spread
 from dcos.scheduling.match import Place, Reason, match, match_new_volumes, place_of

@@ -15,7 +15,7 @@ from dcos.marathon.core.state import Room, State
 from dcos.marathon.core.turn import Turn
 from dcos.model.marathon_growth import Rebalance
 from dcos.model.marathon_state import Instance
-from dcos.model.resources import UNRESERVED
+from dcos.model.resource_kinds import UNRESERVED
 from dcos.model.run_spec import RunSpec, bound, scaled
 from dcos.scheduling.constraints import field_value, needs_siblings
 from dcos.scheduling.match import Place, demand_of

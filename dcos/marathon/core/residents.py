@@ -17,7 +17,8 @@ from dcos.marathon.core import provision
 from dcos.marathon.core.provision import Plan
 from dcos.marathon.core.turn import Turn
 from dcos.model.marathon_state import Condition, Goal, Instance
-from dcos.model.resources import UNRESERVED, Resources
+from dcos.model.resource_kinds import UNRESERVED
+from dcos.model.resources import Resources
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling import calls, reservations
 from dcos.scheduling.match import Place, match_reserved

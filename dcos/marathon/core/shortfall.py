@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from dcos.model import values
 from dcos.model.marathon_state import Instance
-from dcos.model.resources import UNRESERVED, Resources
+from dcos.model.resource_kinds import UNRESERVED
+from dcos.model.resources import Resources
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling.constraints import Spread, allows, field_value
 from dcos.scheduling.match import Place, Policy, Reason, accepted_roles

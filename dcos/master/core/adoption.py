@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dcos.master.core import operations, tasks, views
 from dcos.master.core.records import AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord
 from dcos.master.core.state import State
-from dcos.model.resources import UNRESERVED, Resources, allocation_role
+from dcos.model.resource_kinds import UNRESERVED
+from dcos.model.resource_messages import allocation_role
+from dcos.model.resources import Resources
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import master
 from dcos.model.v1.types import (

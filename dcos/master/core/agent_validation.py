@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from dcos.model.identifiers import role_problem
+from dcos.model.resource_messages import allocation_role
 from dcos.model.resource_rules import syntax_problem
-from dcos.model.resources import allocation_role
 from dcos.model.v1.types import FrameworkInfo, Resource, ValueType
 from dcos.wire import agent_link
 

@@ -22,7 +22,8 @@ from dcos.master.core.agenda import Agenda
 from dcos.master.core.clients import Traits
 from dcos.master.core.ledger import Quantities, Slot, until_of
 from dcos.master.core.quota_account import chop, is_open, open_quantities
-from dcos.model.resources import EMPTY, Kind, Resources, may_use
+from dcos.model.resource_kinds import Kind, may_use
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import ValueType
 
 _NONE: frozenset[Kind] = frozenset()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from dcos.model.acls import Acls, Action
 from dcos.model.launch_rights import task_user
-from dcos.model.resources import reservations_of
+from dcos.model.resource_messages import reservations_of
 from dcos.model.v1.types import (
     ExecutorInfo,
     FrameworkInfo,

@@ -12,7 +12,7 @@ from dcos.master.core.allocator import Grant
 from dcos.master.core.clients import refuse_seconds
 from dcos.master.core.records import AgentRecord, FrameworkRecord, OfferRecord
 from dcos.master.core.state import Deadline, State
-from dcos.model.resources import Form
+from dcos.model.resource_messages import Form
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (
     URL,

@@ -15,8 +15,10 @@ import msgspec
 from dcos.master.core.records import AgentRecord, FrameworkRecord
 from dcos.model import values
 from dcos.model.conversions import plain_disk
+from dcos.model.resource_kinds import DYNAMIC
+from dcos.model.resource_messages import allocation_role, reservations_of, split
 from dcos.model.resource_rules import resource_problem, validation_problem
-from dcos.model.resources import DYNAMIC, Resources, allocation_role, reservations_of, split
+from dcos.model.resources import Resources
 from dcos.model.v1.types import (
     AgentInfoCapabilityType,
     FrameworkInfoCapabilityType,

@@ -22,8 +22,9 @@ from dcos.master.core.registry import Shelf
 from dcos.master.core.state import Deadline, State
 from dcos.model import values
 from dcos.model.identifiers import role_problem
+from dcos.model.resource_messages import reservations_of
 from dcos.model.resource_rules import input_problem, resources_problem
-from dcos.model.resources import Resources, reservations_of
+from dcos.model.resources import Resources
 from dcos.model.v1 import master, quota
 from dcos.model.v1.types import Resource, ValueScalar, ValueType
 

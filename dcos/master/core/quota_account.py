@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from dcos.model.resources import Kind, Resources, quantity
+from dcos.model.resource_kinds import Kind, quantity
+from dcos.model.resources import Resources
 
 Quantities = Mapping[str, int]
 

@@ -10,7 +10,8 @@ from dcos.master.core import machines
 from dcos.master.core.records import AgentRecord
 from dcos.master.core.registry import AgentEntry, Standing
 from dcos.master.core.state import State
-from dcos.model.resources import Form, Resources
+from dcos.model.resource_messages import Form
+from dcos.model.resources import Resources
 from dcos.model.v1.types import AgentInfo, MachineInfo, MasterInfo
 
 Json = dict[str, Any]

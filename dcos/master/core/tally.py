@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from dcos.model.resources import EMPTY, Kind, Resources, quantity
+from dcos.model.resource_kinds import Kind, quantity
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.values import Amount, Ranges, coalesce
 
 K = TypeVar("K")

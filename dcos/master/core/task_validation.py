@@ -17,8 +17,9 @@ from dcos.master.core.message_validation import (
 from dcos.master.core.records import AgentRecord, FrameworkRecord
 from dcos.model import values
 from dcos.model.identifiers import id_problem
+from dcos.model.resource_messages import allocation_role
 from dcos.model.resource_rules import mixture_problem, persistence_problem, validation_problem
-from dcos.model.resources import EMPTY, Resources, allocation_role
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     AgentInfoCapabilityType,
     ContainerInfo,

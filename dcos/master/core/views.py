@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dcos.master.core.records import AgentRecord, FrameworkRecord
 from dcos.master.core.tally import Holdings
-from dcos.model.resources import EMPTY, Form, Resources
+from dcos.model.resource_messages import Form
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import master
 from dcos.model.v1.types import AgentInfoCapability, Resource, TimeInfo
 

@@ -11,7 +11,7 @@ from dcos.master.core.registry import AgentEntry
 from dcos.master.core.state import State
 from dcos.master.core.viewer import ALL, Viewer
 from dcos.master.v0.parts import Json, attribute_map, encode, resources
-from dcos.model.resources import Form
+from dcos.model.resource_messages import Form
 from dcos.model.v1.types import (
     Resource,
 )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dcos.model.operation_states import TERMINAL_OPERATIONS
-from dcos.model.resources import Resources, reservations_of
+from dcos.model.resource_messages import reservations_of
+from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.types import (
     AgentID,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dcos.model.resources import reservations_of
+from dcos.model.resource_messages import reservations_of
 from dcos.model.v1.types import Resource
 from dcos.scheduling.reservations import INSTANCE_LABEL
 from dcos.testing.sim.reservations import has_volume

@@ -15,7 +15,8 @@ from dcos.marathon.core.state import CoreSettings, State
 from dcos.marathon.views import queue_json
 from dcos.model.marathon import App, PersistentVolume
 from dcos.model.marathon_state import AgentRef, Condition, Instance, InstanceTask
-from dcos.model.resources import Kind, Resources
+from dcos.model.resource_kinds import Kind
+from dcos.model.resources import Resources
 from dcos.model.v1 import types as v1
 from dcos.model.v1.scheduler import Call
 from dcos.scheduling import volumes

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dcos.model.marathon_state import Condition, Goal
-from dcos.model.resources import Kind, Resources
+from dcos.model.resource_kinds import Kind
+from dcos.model.resources import Resources
 from dcos.model.v1 import types as t
 from tests.unit.marathon.conftest import House, Running
 

@@ -10,7 +10,8 @@ import pytest
 from dcos.master.core import effects
 from dcos.master.core.events import MarkGone, Operate
 from dcos.master.core.registry import AgentEntry, Standing
-from dcos.model.resources import Form, Resources, join, split
+from dcos.model.resource_messages import Form, join, split
+from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler
 from dcos.model.v1.scheduler import Call, CallType
 from dcos.model.v1.types import (

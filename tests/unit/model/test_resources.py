@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from dcos.model import values
-from dcos.model.resources import EMPTY, Form, Kind, Resources, may_use
+from dcos.model.resource_kinds import Kind, may_use
+from dcos.model.resource_messages import Form
+from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     Resource,
     ResourceDiskInfo,
