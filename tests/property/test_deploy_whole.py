@@ -229,7 +229,7 @@ fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "instances": st.integers(0, 3),
-        "cmd": st.sampled_from(["x", "y", "z"]),
+        "cmd": st.sampled_from(["run x", "run y", "run z"]),
         "upgradeStrategy": st.sampled_from(
             [
                 {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.0},

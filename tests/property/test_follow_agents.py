@@ -1,4 +1,4 @@
-"""Apps that follow agents, in a small random world where agents join and leave: one instance on each, or spread evenly.
+"""Apps and pods that follow agents, in a small random world where agents join and leave: one instance on each, or spread evenly.
 
 On every agent: never two on one, and when the world gets quiet one on each. Spread evenly: rebalancing never takes health, never
 has more under way than it may, and when the world gets quiet it is even and rests.
@@ -10,13 +10,18 @@ import itertools
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcos.marathon.core import events
 from dcos.marathon.core.agents import Agent, Cluster
+from dcos.model.marathon import CheckCommand
+from dcos.model.marathon_growth import Rebalance
 from dcos.model.marathon_state import AgentRef
+from dcos.model.pods import Backoff, Pod, PodContainer, PodExec, Scaling, Scheduling
+from dcos.model.pods import Resources as Needs
 from dcos.model.resources import Resources
 from dcos.model.v1 import types as t
 from tests.property.test_deploy_whole import World
@@ -28,12 +33,33 @@ ZONES = "xyz"
 class Agents(World):
     """The world with agents; each is as large as the others."""
 
-    def __init__(self, app: dict[str, Any]) -> None:
+    def __init__(self, kind: str, instances: int | None = None, rebalance: dict[str, Any] | None = None) -> None:
+        """An app or pod ``/a``; without ``instances`` on all agents."""
+        self.kind, self.instances, self.rebalance = kind, instances, rebalance
         self.agents: dict[str, str] = {}
         """Their zones."""
         self.names = itertools.count(1)
         super().__init__()
-        self.tell(events.CreateApp({"id": "/a", "cmd": "run", "cpus": 0.1, "mem": 32, "backoffSeconds": 0, **app}))
+        self.want("run")
+        assert self.scheduler.state.wanted("/a") is not None
+
+    def want(self, command: str) -> None:
+        """The app or pod with this command: created, or updated."""
+        if self.kind == "app":
+            mode = {"instancesMode": "all"} if self.instances is None else {"instances": self.instances}
+            app = {"id": "/a", "cmd": command, "cpus": 0.1, "mem": 32, "backoffSeconds": 0, **mode}
+            if self.rebalance is not None:
+                app["rebalance"] = self.rebalance
+            self.tell(events.PutApps((("/a", app),), force=True))
+            return
+        container = PodContainer(
+            name="one", resources=Needs(cpus=0.1, mem=16.0), exec=PodExec(command=CheckCommand(shell=command))
+        )
+        scaling = Scaling(kind="all") if self.instances is None else Scaling(instances=self.instances)
+        rebalance = msgspec.convert(self.rebalance, Rebalance) if self.rebalance is not None else None
+        scheduling = Scheduling(backoff=Backoff(backoff=0.0), rebalance=rebalance)
+        pod = Pod(id="/a", containers=(container,), scaling=scaling, scheduling=scheduling)
+        self.tell(events.PutPod(pod, force=True))
 
     def join(self, zone: str) -> None:
         self.agents[f"S{next(self.names)}"] = zone
@@ -102,7 +128,7 @@ class Agents(World):
             self.lead()
             self.reconcile()
         elif move == "update":
-            self.tell(events.PutApps((("/a", {"cmd": data.draw(st.sampled_from("yz"))}),), force=True))
+            self.want(data.draw(st.sampled_from(["run y", "run z"])))
         elif move == "offer" and (agent := some(set(self.agents))):
             self.offer_of(agent)
         elif move == "leave" and (agent := some(set(self.agents))):
@@ -115,14 +141,15 @@ class Agents(World):
             self.end(task, t.TaskState.TASK_FAILED)
 
 
+kinds = st.sampled_from(["app", "pod"])
 gentle = ["join", "see", "see", "tick", "offer", "offer", "run", "run", "end", "lead"]
 
 
 @pytest.mark.timeout(300)
-@given(st.lists(st.sampled_from([*gentle, "leave", "fail", "update"]), max_size=40), st.data())
-@settings(max_examples=15, deadline=None)
-def test_one_on_every_agent_and_never_two(story: list[str], data: st.DataObject) -> None:
-    world = Agents({"instancesMode": "all"})
+@given(kinds, st.lists(st.sampled_from([*gentle, "leave", "fail", "update"]), max_size=40), st.data())
+@settings(max_examples=25, deadline=None)
+def test_one_on_every_agent_and_never_two(kind: str, story: list[str], data: st.DataObject) -> None:
+    world = Agents(kind)
     for move in story:
         world.act(move, data)
         assert all(len(world.on(agent)) <= 1 for agent in world.agents), "two on one agent"
@@ -133,13 +160,13 @@ def test_one_on_every_agent_and_never_two(story: list[str], data: st.DataObject)
 
 
 @pytest.mark.timeout(300)
-@given(st.integers(1, 6), st.integers(1, 2), st.lists(st.sampled_from(gentle), max_size=40), st.data())
-@settings(max_examples=15, deadline=None)
+@given(kinds, st.integers(1, 6), st.integers(1, 2), st.lists(st.sampled_from(gentle), max_size=40), st.data())
+@settings(max_examples=25, deadline=None)
 def test_rebalancing_takes_no_health_and_comes_to_rest(
-    instances: int, budget: int, story: list[str], data: st.DataObject
+    kind: str, instances: int, budget: int, story: list[str], data: st.DataObject
 ) -> None:
     policy = {"by": "zone", "maxDisruption": budget, "intervalSeconds": 0}
-    world = Agents({"instances": instances, "rebalance": policy})
+    world = Agents(kind, instances, policy)
     world.join("x")
     world.calm(4)
     assert world.ready("/a") == instances
