@@ -2,7 +2,7 @@
 
 The follower subscribes to the leading master's operator event stream (the whole state first, then changes, so that a name is
 known a moment after its task runs). A master without that stream is asked for ``/state`` again and again instead. When the
-leader is lost, the last state stays until a new leader tells its own.
+leader is lost, the last state stays until a new leader tells its own; what that one cannot know yet is carried over.
 
 Use: ``spawn(follower.run())``; ``async for state in follower.changes(): ...``.
 """
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 
 import aiohttp
 import msgspec
 
+from dcos.client.carried import Carried
 from dcos.client.mesos import MesosError, MesosMaster, MesosRefused, MesosUnreachable, leader_of
 from dcos.model.cluster import (
     Changed,
@@ -70,6 +71,7 @@ class Cluster:
         """Tasks that changed since; None: more than tasks did."""
         self._frozen: tuple[Mapping[str, ClusterAgent], Mapping[str, ClusterFramework]] | None = None
         """Copies of agents and frameworks, as long as they are true."""
+        self._carried = Carried()
 
     def apply(self, event: StateEvent, leader: Leader | None = None) -> bool:
         """Take in one event (``leader``: who told it); tells whether anything changed."""
@@ -87,7 +89,7 @@ class Cluster:
             self._touched = self._frozen = None
         match event:
             case Heartbeat():
-                return False
+                return self._forget(*self._carried.beat())
             case Everything():
                 return self._replace(event)
             case TaskSeen(task):
@@ -96,11 +98,12 @@ class Cluster:
                 known = self._tasks.get((event.framework_id, event.task_id))
                 return known is not None and self._task(_updated(known, event))
             case AgentSeen(agent):
+                self._carried.returned(agent.id)
                 changed = self._agents.get(agent.id) != agent
                 self._agents[agent.id] = agent
                 return changed
             case AgentGone(agent_id):
-                return self._agents.pop(agent_id, None) is not None
+                return self._forget({agent_id}, self._carried.gone(agent_id))
             case FrameworkSeen(framework):
                 changed = self._frameworks.get(framework.id) != framework
                 self._frameworks[framework.id] = framework
@@ -115,12 +118,21 @@ class Cluster:
         agents = {agent.id: agent for agent in event.agents}
         frameworks = {one.id: one for one in event.frameworks}
         tasks = {(task.framework_id, task.id): task for task in event.tasks if task.state not in TERMINAL}
+        self._carried.take(event.recovered, (self._agents, self._frameworks, self._tasks), agents, frameworks, tasks)
         same = (agents, frameworks, tasks) == (self._agents, self._frameworks, self._tasks)
         self._agents, self._frameworks, self._tasks = agents, frameworks, tasks
         return not same or self._revision == 0
 
+    def _forget(self, agents: Set[str], tasks: Set[TaskKey]) -> bool:
+        found = [key for key in tasks if self._tasks.pop(key, None) is not None]
+        gone = [agent_id for agent_id in agents if self._agents.pop(agent_id, None) is not None]
+        if found or gone:
+            self._touched = self._frozen = None
+        return bool(found or gone)
+
     def _task(self, task: RunningTask) -> bool:
         key = (task.framework_id, task.id)
+        self._carried.told(task.agent_id, key)
         if self._touched is not None:
             self._touched.add(key)
         if task.state in TERMINAL:

@@ -156,6 +156,7 @@ class _Tasks(msgspec.Struct, frozen=True):
 
 class _Agents(msgspec.Struct, frozen=True):
     agents: tuple[_Agent, ...] = ()
+    recovered_agents: tuple[_AgentInfo, ...] = ()
 
 
 class _Frameworks(msgspec.Struct, frozen=True):
@@ -223,6 +224,8 @@ class Everything(msgspec.Struct, frozen=True, kw_only=True):
     leader: Leader | None = None
     """Only told by v0 ``/state``."""
     heartbeat_s: float = 15.0
+    recovered: frozenset[str] = frozenset()
+    """Agents that the master knows from its registry and that have not come back to it yet: it knows nothing of their tasks."""
 
 
 class TaskSeen(msgspec.Struct, frozen=True):
@@ -303,6 +306,7 @@ def _everything(state: _State, heartbeat_s: float) -> Everything:
         frameworks=tuple(map(_framework, state.get_frameworks.frameworks)),
         tasks=tuple(map(_task, tasks.tasks + tasks.unreachable_tasks)),
         heartbeat_s=heartbeat_s,
+        recovered=frozenset(agent.id.value for agent in state.get_agents.recovered_agents),
     )
 
 
