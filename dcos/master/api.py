@@ -237,7 +237,7 @@ class Api:
 
     async def tasks(self, request: web.Request) -> web.StreamResponse:
         listing = tasks.Listing(self.state, request.query, self.viewer(request))
-        await kept.in_slices(listing.making())
+        await kept.in_slices(listing.making(), 64)
         await self.writer.settled()
         return await spliced_body(request, listing.body())
 
