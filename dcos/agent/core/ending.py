@@ -170,7 +170,7 @@ class Ending(Telling):
 
     def _after_end(self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun, now: float) -> None:
         """Group policy, and what is over when a task is."""
-        if run.state in (TaskState.TASK_FAILED, TaskState.TASK_KILLED) and executor.kind is ExecutorKind.DEFAULT:
+        if run.state is not TaskState.TASK_FINISHED and executor.kind is ExecutorKind.DEFAULT:
             for other in list(executor.tasks.values()):
                 if other is not run and other.group == run.group and other.phase is not Phase.ENDED:
                     self._kill_any(framework, executor, other, KillCause.GROUP, None, now)

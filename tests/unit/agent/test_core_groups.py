@@ -10,6 +10,7 @@ import pytest
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.events import (
     ContainerExited,
+    ContainerMissing,
     ContainerStarted,
     DestroyContainer,
     Effect,
@@ -126,6 +127,18 @@ def test_out_of_memory_ends_all_that_share(core: AgentCore) -> None:
     assert own.reason == "REASON_CONTAINER_LIMITATION_MEMORY"
     assert set(ends.values()) == {("TASK_FAILED", "REASON_CONTAINER_LIMITATION_MEMORY", own.message)}
     assert core.frameworks["F"].executors["E"].tasks["d"].state == "TASK_RUNNING"
+
+
+def test_a_task_that_never_began_because_the_agent_restarted_ends_its_group(core: AgentCore) -> None:
+    """Found by seed 19337 of the simulation."""
+    group(core, "a", "b")
+    group(core, "c")
+    started(core, "b", "c")
+    core.step(ContainerMissing("c-a", 3.0))
+    tasks = core.frameworks["F"].executors["E"].tasks
+    assert tasks["a"].state == "TASK_DROPPED"
+    assert tasks["b"].killing is not None
+    assert tasks["c"].killing is None
 
 
 def test_a_group_for_an_executor_that_is_gone_is_dropped(core: AgentCore) -> None:
