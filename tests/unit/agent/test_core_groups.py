@@ -136,7 +136,7 @@ def test_a_task_that_never_began_because_the_agent_restarted_ends_its_group(core
     started(core, "b", "c")
     core.step(ContainerMissing("c-a", 3.0))
     tasks = core.frameworks["F"].executors["E"].tasks
-    assert tasks["a"].state == "TASK_DROPPED"
+    assert tasks["a"].state == "TASK_LOST"  # the framework is not PARTITION_AWARE
     assert tasks["b"].killing is not None
     assert tasks["c"].killing is None
 
