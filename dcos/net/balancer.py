@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
 from dcos.net.core import ruleset
-from dcos.net.core.ruleset import Table
+from dcos.net.core.ruleset import Counts, Table
 from dcos.net.core.vips import Ranges, Service, Target
 from dcos.net.place import USUAL, Place, Turn
 from dcos.net.routed import Routed
@@ -185,16 +185,19 @@ class Balancer:
             )
         self._routed = goal
 
-    async def counts(self) -> dict[Service, int]:
-        """Connections that each VIP was asked for since it came, by the kernel's count; empty where it cannot be read."""
-        found: dict[Service, int] = {}
+    async def counts(self) -> dict[Service, Counts]:
+        """Of the VIPs that were used, by the kernel; empty where they cannot be read."""
+        found: dict[Service, Counts] = {}
         for version in self._versions:
+            if version in self._found and not self._found[version].sound:
+                continue
+            family, table = ruleset.FAMILIES[version], self._place.table
             try:
-                objects = await self._nft.objects(ruleset.FAMILIES[version], self._place.table, set="known")
+                objects = {name: await self._nft.objects(family, table, set=name) or () for name in ruleset.COUNTED}
             except NftError as error:
                 self._log.warning("no_counts", error=str(error))
                 continue
-            found |= ruleset.read_counts(objects or ())
+            found |= ruleset.read_counts(objects)
         return found
 
     def end(self) -> None:

@@ -50,6 +50,14 @@ _SLICE_S = 0.002
 """Seconds of work on names between two looks at the sockets."""
 
 
+_VIP_METRICS = {
+    "connections_total": ("counter", "Connections from this node and its containers to a virtual IP."),
+    "refused_total": ("counter", "Of these, those that no backend was there for."),
+    "bytes_total": ("counter", "Bytes to and from backends of a virtual IP, with headers."),
+    "backends": ("gauge", "Backends of a virtual IP that take new connections."),
+}
+
+
 class Net:
     """What the node knows now, and everything made from it."""
 
@@ -172,21 +180,23 @@ class Net:
         """Prometheus text with lines for each VIP; reads them from the kernel."""
         counts = await self._balance.counts() if self._balance is not None else {}
         given = self._given
-        totals = [
-            "# HELP l4lb_vip_connections_total Connections from this node to a virtual IP; refused ones count twice.",
-            "# TYPE l4lb_vip_connections_total counter",
-        ]
-        serving = [
-            "# HELP l4lb_vip_backends Backends of a virtual IP that take new connections.",
-            "# TYPE l4lb_vip_backends gauge",
-        ]
-        for vip, backends in self.vips.backends.items():
+        lines: dict[str, list[str]] = {name: [] for name in _VIP_METRICS}
+        for vip, backends in sorted(self.vips.backends.items()):
             ips = (given.v4.get(vip.host), given.v6.get(vip.host)) if vip.named else (vip.host,)
-            total = sum(counts.get(vips.Service(vip.protocol, ip, vip.port), 0) for ip in ips if ip)
+            mine = [counts[one] for ip in ips if ip and (one := vips.Service(vip.protocol, ip, vip.port)) in counts]
             labels = f'vip="{vip.host}:{vip.port}",protocol="{vip.protocol}"'
-            totals.append(f"l4lb_vip_connections_total{{{labels}}} {total}")
-            serving.append(f"l4lb_vip_backends{{{labels}}} {sum(one.weight for one in backends)}")
-        return "\n".join([*totals, *serving]) + "\n"
+            for name, more, value in (
+                ("connections_total", "", sum(one.connections for one in mine)),
+                ("refused_total", "", sum(one.refused for one in mine)),
+                ("bytes_total", ',direction="in"', sum(one.bytes_in for one in mine)),
+                ("bytes_total", ',direction="out"', sum(one.bytes_out for one in mine)),
+                ("backends", "", sum(one.weight for one in backends)),
+            ):
+                lines[name].append(f"l4lb_vip_{name}{{{labels}{more}}} {value}")
+        texts = []
+        for name, (kind, help_text) in _VIP_METRICS.items():
+            texts += [f"# HELP l4lb_vip_{name} {help_text}", f"# TYPE l4lb_vip_{name} {kind}", *lines[name]]
+        return "\n".join(texts) + "\n"
 
 
 def _vips_of_ipv6(config: Config) -> bool:

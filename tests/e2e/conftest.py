@@ -26,7 +26,7 @@ def nodes_can_boot() -> None:
 
 @pytest.fixture(scope="session")
 def cluster(nodes_can_boot: None) -> Iterator[LocalCluster]:
-    made = LocalCluster("e2e")
+    made = LocalCluster(os.environ.get("DCOS_E2E_CLUSTER", "e2e"))
     made.down()
     try:
         made.up()

@@ -20,6 +20,8 @@ from dcos.model.overlay import Network, Overlay, Range, Settings
 DEVICE = "vtep1024"
 VNI = 1024
 PORT = 64000
+NAME_SERVER6 = "fd01:d::c633:6401"
+"""Where dcos-net answers containers that have no IPv4."""
 TABLE = 42
 """Routing table of what is behind other nodes."""
 
@@ -125,7 +127,15 @@ def cni_config(part: Part, mtu: int, data_dir: str) -> dict[str, Any]:
         "dataDir": data_dir,
         "routes": [{"dst": "0.0.0.0/0" if one.mesos.version == 4 else "::/0"} for one in part.blocks],
     }
-    delegate = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipMasq": False, "hairpinMode": True}
+    delegate: dict[str, Any] = {
+        "type": "bridge",
+        "bridge": bridge,
+        "isGateway": True,
+        "ipMasq": False,
+        "hairpinMode": True,
+    }
+    if all(one.mesos.version == 6 for one in part.blocks):
+        delegate["dns"] = {"nameservers": [NAME_SERVER6]}
     return {
         "cniVersion": "0.2.0",
         "name": part.name,

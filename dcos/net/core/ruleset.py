@@ -4,8 +4,11 @@ Shape ("classes"): one lookup of (protocol, address, port) in the verdict map ``
 targets; the chain draws a number below K into the packet's mark and looks (protocol, address, port, mark) up in ``targets``.
 So the cost of a packet does not grow with the number of VIPs, and a change of one backend is a change of one element. The draw
 is random, not in turn: chains are shared by all VIPs of K targets, and turns would lock to a client's rhythm.
-``known`` holds every VIP and counts the connections that asked for it: packets still addressed to one after the lookup have
-no target and are refused.
+``known`` holds every VIP: packets still addressed to one after the lookup have no target and are refused.
+
+The kernel counts for each VIP that is used, in sets it fills itself: ``asked`` first packets of connections, ``refused`` those
+that found no target, ``received`` and ``sent`` what clients sent to targets and got from them. Each packet is
+counted once: where it comes in from outside, or where a process of this node sends it. A VIP nobody uses for a day starts from 0.
 
 Only the first packet of a connection comes here; connection tracking handles the rest, so existing connections survive every
 change, also a replacement of the whole table. Connections through a VIP that leave this node carry its address (as upstream):
@@ -17,6 +20,7 @@ Source: nft(8); measurements of ruleset shapes with 10,000 VIPs.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -40,32 +44,54 @@ _BASE = """\
 add table {family} {table}
 add map {family} {table} vips {{ type inet_proto . {kind} . inet_service : verdict ; }}
 add map {family} {table} targets {{ type inet_proto . {kind} . inet_service . mark : {kind} . inet_service ; }}
-add set {family} {table} known {{ type inet_proto . {kind} . inet_service ; counter ; }}
-add chain {family} {table} layout2
+add set {family} {table} known {{ type inet_proto . {kind} . inet_service ; }}
+{counts}\
+add chain {family} {table} layout3
+add chain {family} {table} choose
+add rule {family} {table} choose update @asked {{ {key} counter }}
+add rule {family} {table} choose {key} vmap @vips
 add chain {family} {table} prerouting {{ type nat hook prerouting priority -105 ; }}
-add rule {family} {table} prerouting {match} @known {key} vmap @vips
+add rule {family} {table} prerouting {match} @known goto choose
 add chain {family} {table} output {{ type nat hook output priority -105 ; }}
-add rule {family} {table} output {match} @known {key} vmap @vips
+add rule {family} {table} output {match} @known goto choose
 add chain {family} {table} postrouting {{ type nat hook postrouting priority 95 ; }}
 add rule {family} {table} postrouting oifname != "lo" {ours} meta mark set 0 masquerade
 add chain {family} {table} refuse
+add rule {family} {table} refuse update @refused {{ {key} counter }}
 add rule {family} {table} refuse meta l4proto tcp reject with tcp reset
 add rule {family} {table} refuse reject
 add chain {family} {table} refuse_local {{ type filter hook output priority 0 ; }}
 add rule {family} {table} refuse_local ct status ! dnat {match} @known goto refuse
 add chain {family} {table} refuse_routed {{ type filter hook forward priority 0 ; }}
 add rule {family} {table} refuse_routed ct status ! dnat {match} @known goto refuse
+add chain {family} {table} traffic
+add rule {family} {table} traffic meta l4proto tcp ct direction original {of_vip} update @received {{ {vip} counter }}
+add rule {family} {table} traffic meta l4proto tcp ct direction reply {of_vip} update @sent {{ {vip} counter }}
+add rule {family} {table} traffic meta l4proto udp ct direction original {of_vip} update @received {{ {vip} counter }}
+add rule {family} {table} traffic meta l4proto udp ct direction reply {of_vip} update @sent {{ {vip} counter }}
+add chain {family} {table} traffic_local {{ type filter hook output priority -150 ; }}
+add rule {family} {table} traffic_local ct status dnat goto traffic
+add chain {family} {table} traffic_routed {{ type filter hook prerouting priority -150 ; }}
+add rule {family} {table} traffic_routed iifname != "lo" ct status dnat goto traffic
 """
-_RULES = {
-    "layout2": 0,
-    "prerouting": 1,
-    "output": 1,
-    "postrouting": 1,
-    "refuse": 2,
-    "refuse_local": 1,
-    "refuse_routed": 1,
-}
-"""Chains of the base and how many rules each has."""
+_COUNT = (
+    "add set {family} {table} {name} {{ type inet_proto . {kind} . inet_service ; "
+    "flags dynamic,timeout ; timeout 1d ; size 65535 ; }}\n"
+)
+
+
+def _rules_of(base: str) -> dict[str, int]:
+    """Its chains and how many rules each has."""
+    found = re.findall(r"^add (chain|rule) \{family\} \{table\} (\w+)", base, re.MULTILINE)
+    rules = [name for kind, name in found if kind == "rule"]
+    return {name: rules.count(name) for kind, name in found if kind == "chain"}
+
+
+_RULES = _rules_of(_BASE)
+
+COUNTED = {"asked": ("packets", "connections"), "refused": ("packets", "refused"),
+           "received": ("bytes", "bytes_in"), "sent": ("bytes", "bytes_out")}  # fmt: skip
+"""Set to what is read of it, and which count that is."""
 
 Slot = tuple[Service, int]
 
@@ -203,10 +229,15 @@ def removal(version: int, name: str = TABLE) -> str:
 def _base(family: str, name: str) -> str:
     """An empty table in place of whatever is there."""
     at = f"{family} {name}"
+    kind = "ipv4_addr" if family == "ip" else "ipv6_addr"
+    vip = f"meta l4proto . ct original {family} daddr . ct original proto-dst"
     return f"add table {at}\ndelete table {at}\n" + _BASE.format(
         family=family,
         table=name,
-        kind="ipv4_addr" if family == "ip" else "ipv6_addr",
+        kind=kind,
+        counts="".join(_COUNT.format(family=family, table=name, name=one, kind=kind) for one in COUNTED),
+        vip=vip,
+        of_vip=f"{vip} @known",
         match=_MATCH.format(ip=family),
         key=f"meta l4proto . {family} daddr . th dport",
         ours=f"ct status dnat meta mark & 0xffff0000 == {MARK:#x}",
@@ -271,28 +302,34 @@ def read_table(objects: Iterable[Mapping[str, Any]]) -> Table:
                 (_read_service(key["concat"]), key["concat"][3] - MARK): Target(*value["concat"])
                 for key, value in sets["targets"]
             },
-            known={_read_service(_bare(key)["concat"]) for key in sets["known"]},
+            known={_read_service(key["concat"]) for key in sets["known"]},
             classes={int(name[1:]) for name in classes},
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return Table()
 
 
-def _bare(element: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An element without its counter."""
-    found: Mapping[str, Any] = element["elem"]["val"] if "elem" in element else element
-    return found
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of one VIP, since it was first used."""
+
+    connections: int = 0
+    """First packets of connections, and every packet that was refused."""
+    refused: int = 0
+    bytes_in: int = 0
+    """From clients to targets, with headers, without the first packet."""
+    bytes_out: int = 0
 
 
-def read_counts(objects: Iterable[Mapping[str, Any]]) -> dict[Service, int]:
-    """First packets that asked for each VIP, from what ``nft -j list set`` prints of the set ``known``."""
-    return {
-        _read_service(_bare(one)["concat"]): int(one["elem"]["counter"]["packets"])
-        for entry in objects
-        if "set" in entry
-        for one in entry["set"].get("elem", ())
-        if "counter" in one.get("elem", ())
-    }
+def read_counts(objects: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[Service, Counts]:
+    """From what ``nft -j list set`` prints of each set of ``COUNTED``."""
+    found: dict[Service, dict[str, int]] = {}
+    for name, listed in objects.items():
+        unit, count = COUNTED[name]
+        for element in (one["elem"] for entry in listed if "set" in entry for one in entry["set"].get("elem", ())):
+            if "counter" in element:
+                found.setdefault(_read_service(element["val"]["concat"]), {})[count] = int(element["counter"][unit])
+    return {service: Counts(**counts) for service, counts in found.items()}
 
 
 def _read_service(parts: list[Any]) -> Service:

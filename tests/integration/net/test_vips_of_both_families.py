@@ -23,6 +23,7 @@ from .nodes import (
     INSIDE6,
     NODE,
     OTHER,
+    OTHER6,
     Cluster,
     dcos_net,
     discovery,
@@ -115,7 +116,7 @@ async def test_datagrams_of_both_families_move_on_when_their_backend_dies(cluste
         for ip, text in served:
             stack.enter_context(answering(udp_socket(cluster.container, ip, 5353), text))
         stack.enter_context(answering(udp_socket(cluster.other, OTHER, 5353), "far"))
-        stack.enter_context(answering(udp_socket(cluster.other, "fd77::2", 5353), "far"))
+        stack.enter_context(answering(udp_socket(cluster.other, OTHER6, 5353), "far"))
         clients = {version: udp_socket(cluster.node, "::" if version == 6 else "0.0.0.0") for version in (4, 6)}
         for client in clients.values():
             stack.enter_context(client)
@@ -123,7 +124,7 @@ async def test_datagrams_of_both_families_move_on_when_their_backend_dies(cluste
             tasks = {}
             for name, agent, ips in (
                 ("inside", cluster.agent, [INSIDE, INSIDE6]),
-                ("far", cluster.other_agent, [OTHER, "fd77::2"]),
+                ("far", cluster.other_agent, [OTHER, OTHER6]),
             ):
                 found = discovery(5353, "/names:53", "udp")
                 tasks[name] = await cluster.master.run_task(
@@ -259,3 +260,60 @@ async def test_a_vip_may_have_the_port_of_a_mapping(cluster: Cluster, tmp_path: 
                 assert (await eventually(lambda s=space: greet(s, vip, 80)))[0] == "far"
             for space in (cluster.node, cluster.other):
                 assert greet(space, NODE, 80)[0] == "inside"
+
+
+def counted(cluster: Cluster) -> dict[str, int]:
+    """What the node's dcos-net tells of its one virtual IP."""
+    text = cluster.node.run("curl", "-sf", "http://127.0.0.1:62080/v1/metrics/l4lb")
+    lines = [one.rsplit(" ", 1) for one in text.splitlines() if one.startswith("l4lb_vip_")]
+    return {name.replace('vip="web.marathon:80",protocol="tcp"', ""): int(value) for name, value in lines}
+
+
+@pytest.mark.parametrize("version", [4, 6])
+async def test_the_kernel_counts_every_byte_once(cluster: Cluster, tmp_path: Path, version: int) -> None:
+    """From a process of the node and from a container; to a backend behind a bridge of the node and to one elsewhere."""
+    vip, size = vip_address("web.marathon", version), 200_000
+    inside, far = (INSIDE, OTHER) if version == 4 else (INSIDE6, OTHER6)
+    with greeting(cluster.container.listen(inside, 8080), "x"), greeting(cluster.other.listen(far, 8080), "x"):
+        async with dcos_net(cluster.node, tmp_path, NODE):
+            for clients, agent, ip in (
+                ((cluster.node,), cluster.agent, inside),
+                ((cluster.node, cluster.container), cluster.other_agent, far),
+            ):
+                found = discovery(8080, "/web:80")
+                task = await cluster.master.run_task(
+                    cluster.framework, agent, "web", discovery=found, container_ips=[ip]
+                )
+                await eventually(lambda: greet(cluster.node, vip, 80))
+                before = await asyncio.to_thread(counted, cluster)
+                for space in clients:
+                    await asyncio.to_thread(echo, space, vip, size)
+                after = await asyncio.to_thread(counted, cluster)
+                added = {name: value - before.get(name, 0) for name, value in after.items()}
+                assert added["l4lb_vip_connections_total{}"] == len(clients)
+                assert added["l4lb_vip_refused_total{}"] == 0
+                for way in ("in", "out"):
+                    moved = added[f'l4lb_vip_bytes_total{{,direction="{way}"}}'] / len(clients)
+                    assert size < moved < 1.2 * size, way
+                await cluster.master.update(task, "TASK_KILLING")
+                await eventually(lambda: nobody(cluster.node, vip))
+                refused = (await asyncio.to_thread(counted, cluster))["l4lb_vip_refused_total{}"]
+                assert refused > after["l4lb_vip_refused_total{}"]
+                await cluster.master.update(task, "TASK_KILLED")
+
+
+def nobody(space: Namespace, ip: str) -> None:
+    with contextlib.suppress(ConnectionRefusedError):
+        space.connect(ip, 80).close()
+        raise AssertionError("connected")
+
+
+def echo(space: Namespace, ip: str, size: int) -> None:
+    """Send that many bytes, get them back."""
+    with space.connect(ip, 80) as client:
+        client.recv(100)
+        for _ in range(size // 1000):
+            client.sendall(bytes(1000))
+            wanted = 1000
+            while wanted:
+                wanted -= len(client.recv(wanted))

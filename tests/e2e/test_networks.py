@@ -1,0 +1,169 @@
+"""Virtual IPs and container networks between real nodes. Shares the cluster of ``test_cluster``, and leaves it as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcos.net.core.vips import Ranges, assign
+from dcos.testing.cluster import Failed, LocalCluster, eventually
+
+pytestmark = pytest.mark.e2e
+
+PRIVATE, PUBLIC = ["*"], ["slave_public"]
+SERVE = "exec python3 -m http.server --bind :: 8000"
+
+
+class Apps:
+    """Apps of one test, removed at its end."""
+
+    def __init__(self, cluster: LocalCluster, folder: Path) -> None:
+        self._cluster, self._folder = cluster, folder
+        self._names: list[str] = []
+
+    def add(self, name: str, **fields: Any) -> None:
+        file = self._folder / f"{name}.json"
+        file.write_text(json.dumps({"id": f"/{name}", "cpus": 0.1, "mem": 64, **fields}))
+        self._cluster.dcos("marathon", "app", "add", str(file))
+        self._names.append(name)
+
+    def tasks(self, name: str, count: int = 1) -> list[dict[str, Any]]:
+        """Its tasks, once that many run."""
+
+        def running() -> list[dict[str, Any]]:
+            answer = self._cluster.get(f"/marathon/v2/apps//{name}/tasks", token=self._cluster.token())
+            found = [one for one in answer.json()["tasks"] if one["state"] == "TASK_RUNNING"]
+            if len(found) != count:
+                raise Failed(f"{len(found)} of {count} run")
+            return found
+
+        return eventually(f"{name} runs", running, within_s=90)
+
+    def address(self, name: str) -> str:
+        (task,) = self.tasks(name)
+        return str(task["ipAddresses"][0]["ipAddress"])
+
+    def end(self) -> None:
+        for name in self._names:
+            self._cluster.dcos("marathon", "app", "remove", f"/{name}", check=False)
+
+
+@pytest.fixture
+def apps(cluster: LocalCluster, tmp_path: Path) -> Iterator[Apps]:
+    made = Apps(cluster, tmp_path)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def on_network(name: str, vip: str) -> dict[str, Any]:
+    mapping = {"containerPort": 8000, "labels": {"VIP_0": f"/{vip}:80"}}
+    return {
+        "container": {"type": "MESOS", "portMappings": [mapping]},
+        "networks": [{"mode": "container", "name": name}],
+    }
+
+
+def at(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def fetched(cluster: LocalCluster, node: str, url: str) -> str:
+    return cluster.sh(node, f"curl -sf -m 5 'http://{url}/'")
+
+
+def overlay_of(cluster: LocalCluster) -> dict[str, Any]:
+    """Each node's part of the overlays by its address, all of them made."""
+    state = cluster.get("/mesos/overlay-master/state", token=cluster.token()).json()
+    for one in state["agents"]:
+        for network in one["overlays"]:
+            if network["state"] != {"status": "STATUS_OK"}:
+                raise Failed(f"{one['ip']}: {network['state']}")
+    return {one["ip"]: one for one in state["agents"]}
+
+
+def test_a_vip_has_backends_on_several_nodes(cluster: LocalCluster, apps: Apps) -> None:
+    command = "hostname >index.html && exec python3 -m http.server $PORT0"
+    apps.add(
+        "net-many",
+        cmd=command,
+        instances=2,
+        constraints=[["hostname", "UNIQUE"]],
+        acceptedResourceRoles=PRIVATE + PUBLIC,
+        portDefinitions=[{"port": 0, "name": "http", "labels": {"VIP_0": "/net-many:80"}}],
+    )
+    hosts = {str(one["host"]) for one in apps.tasks("net-many", 2)}
+    assert hosts == {cluster.ip("agent1"), cluster.ip("public1")}
+    names = {cluster.sh(node, "hostname").strip() for node in ("agent1", "public1")}
+    for node in cluster.nodes():
+
+        def both(node: str = node) -> bool:
+            script = (
+                "for _ in $(seq 24); do curl -sf -m 5 http://net-many.marathon.l4lb.thisdcos.directory/ || exit 1; done"
+            )
+            return set(cluster.sh(node, script).split()) == names
+
+        eventually(f"both from {node}", both, within_s=30)
+
+
+@pytest.mark.parametrize("network", ["dcos", "dcos6"])
+def test_containers_of_two_nodes_reach_each_other(cluster: LocalCluster, apps: Apps, network: str) -> None:
+    """The one's page is fetched by the other, by address and by virtual IP, and served again to every node."""
+    server, client = f"net-server-{network}", f"net-client-{network}"
+    apps.add(
+        server,
+        cmd=f"echo from-the-server >index.html && {SERVE}",
+        acceptedResourceRoles=PUBLIC,
+        **on_network(network, server),
+    )
+    address = apps.address(server)
+    assert address.startswith("9.0." if network == "dcos" else "fd01:b:")
+    ranges = Ranges()
+    virtual = assign([f"{server}.marathon"], ranges.min6, ranges.max6)[f"{server}.marathon"]
+    name = f"{server}.marathon.l4lb.thisdcos.directory" if network == "dcos" else at(virtual)
+    urls = (f"http://{at(address)}:8000/", f"http://{name}/")
+    fetch = " && ".join(
+        f"curl -sf -m 5 --retry 20 --retry-all-errors --retry-delay 1 '{url}' >>index.html" for url in urls
+    )
+    apps.add(client, cmd=f"{fetch} && {SERVE}", acceptedResourceRoles=PRIVATE, **on_network(network, client))
+    found = apps.address(client)
+    for node in cluster.nodes():
+        for where in (f"{at(found)}:8000", f"{client}.marathon.l4lb.thisdcos.directory"):
+            text = eventually(f"{where} from {node}", lambda n=node, w=where: fetched(cluster, n, w), within_s=60)
+            assert text.split() == ["from-the-server"] * 2
+
+
+def test_the_overlay_tells_its_state(cluster: LocalCluster) -> None:
+    told = eventually("all is made", lambda: overlay_of(cluster), within_s=60)
+    assert set(told) == {cluster.ip(node) for node in cluster.nodes()}
+    here = json.loads(cluster.sh("agent1", f"curl -sf http://{cluster.ip('agent1')}:5051/overlay-agent/overlay"))
+    assert here == told[cluster.ip("agent1")]
+    assert "mesos_bridge" in here["overlays"][0]
+    assert "mesos_bridge" not in told[cluster.ip("master1")]["overlays"][0]
+
+
+def test_a_reboot_keeps_addresses(cluster: LocalCluster, apps: Apps) -> None:
+    apps.add("net-stays", cmd=SERVE, acceptedResourceRoles=PUBLIC, **on_network("dcos", "net-stays"))
+    before = apps.address("net-stays")
+    told = eventually("all is made", lambda: overlay_of(cluster), within_s=60)
+    cluster.local("stop", "public1")
+    cluster.local("start", "public1", timeout_s=120)
+    assert eventually("all is made again", lambda: overlay_of(cluster), within_s=120) == told
+
+    def again() -> str:
+        found = apps.address("net-stays")
+        fetched(cluster, "agent1", f"{found}:8000")
+        return found
+
+    # the same part of the network; its first free address, for those of before are gone
+    assert eventually("it runs again", again, within_s=180).rpartition(".")[0] == before.rpartition(".")[0]
+    eventually(
+        "the virtual IP too",
+        lambda: fetched(cluster, "agent1", "net-stays.marathon.l4lb.thisdcos.directory"),
+        within_s=60,
+    )
