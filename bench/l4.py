@@ -1,6 +1,6 @@
 """Virtual IPs beside the direct way, and what 10,000 of them cost to load, to change and to follow.
 
-python bench/l4.py [--vips 10000] [--seconds 1] [--pairs 6]   (root; makes network namespaces of its own)
+python bench/l4.py [--vips 10000] [--seconds 1] [--pairs 6] [--idle 20]   (root; makes network namespaces of its own)
 
 A client and its balancer are one namespace, the server another behind a cable. Direct and by VIP take turns; printed are
 medians of the pairs' ratios, in connections (or bytes) a second and in CPU time of the client's process, in which the
@@ -18,8 +18,11 @@ import signal
 import socket
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
+
+import psutil
 
 from dcos.client.cluster import Cluster
 from dcos.model.cluster import ClusterAgent, ClusterFramework, DiscoveryPort, RunningTask
@@ -29,6 +32,7 @@ from dcos.net.core.following import Following
 from dcos.net.core.vips import Ranges
 from dcos.runtime.nft import Nft
 from dcos.testing import netns
+from dcos.testing.fake_master import FakeMaster
 from dcos.wire.mesos_state import Everything, StateEvent, TaskChanged, TaskSeen
 
 CLIENT, SERVER, PORT, SINK = "10.77.0.1", "10.77.0.2", 31000, 31001
@@ -186,11 +190,55 @@ async def costs(vips: int) -> tuple[str, str]:
     return tuple(made.addresses.v4[f"app-{number}.marathon"] for number in (0, 1))  # type: ignore[return-value]
 
 
+async def idle(client: netns.Namespace, server: netns.Namespace, vips: int, seconds: float) -> None:
+    """What a whole dcos-net costs that has nothing to do but to know ``vips`` virtual IPs and ask their agents for echoes."""
+    client.ip("route", "add", "10.0.0.0/8", "via", SERVER)
+    server.ip("route", "add", "local", "10.0.0.0/8", "dev", "lo")
+    server.ip("route", "add", f"{CLIENT}/32", "dev", "eth0")
+    with tempfile.TemporaryDirectory() as root:
+        async with FakeMaster(sock=client.listen(CLIENT, 5050)) as master:
+            framework = master.add_framework("marathon")
+            agents = [master.add_agent(f"10.{n >> 8}.{n & 255}.1") for n in range(1000)]
+            for app in range(vips):
+                for number in range(BACKENDS):
+                    master.hold_task(
+                        framework, agents[(app * 3 + number) % 1000], f"app-{app}", f"/app-{app}:80", 31000 + app % 1000
+                    )
+            code = "import sys; from dcos.net.service import main; sys.exit(main())"
+            words = client.command(sys.executable, "-c", code, f"--ip={CLIENT}", f"--master_list={CLIENT}")
+            child = await asyncio.create_subprocess_exec(
+                *words, env={**os.environ, "DCOS_ROOT": root}, stderr=asyncio.subprocess.DEVNULL
+            )
+            try:
+                while await vips_told(client) < vips:  # noqa: ASYNC110 (another process)
+                    await asyncio.sleep(1)
+                await asyncio.sleep(5)
+                process = psutil.Process(child.pid)
+                before = process.cpu_times()
+                await asyncio.sleep(seconds)
+                after = process.cpu_times()
+                used = (after.user + after.system - before.user - before.system) / seconds
+                memory = process.memory_full_info()
+                print(f"idle, {vips} VIPs, 1,000 agents: {used * 100:.2f} % of a core, {memory.rss / 1e6:.0f} MB")
+            finally:
+                child.terminate()
+                await child.wait()
+
+
+async def vips_told(client: netns.Namespace) -> int:
+    try:
+        text = await asyncio.to_thread(client.run, "curl", "-sf", "http://127.0.0.1:62080/v1/metrics/default")
+    except AssertionError:
+        return 0
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("l4lb_vips "))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vips", type=int, default=10000)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--idle", type=float, default=20.0, help="seconds to watch an idle dcos-net; 0: not")
     given = parser.parse_args()
     trouble = netns.why_not()
     if trouble:
@@ -210,6 +258,8 @@ def main() -> None:
         finally:
             os.kill(backend, signal.SIGKILL)
             os.waitpid(backend, 0)
+        if given.idle:
+            asyncio.run(idle(client, server, given.vips, given.idle))
 
 
 if __name__ == "__main__":

@@ -99,6 +99,25 @@ class FakeMaster:
         }
         return framework_id
 
+    def hold_task(self, framework_id: str, agent_id: str, name: str, vip: str, port: int) -> None:
+        """One that runs on the host's network with a virtual IP since before anybody subscribed."""
+        labels = [{"key": "VIP_0", "value": vip}, {"key": "network-scope", "value": "host"}]
+        task_id = {"value": f"{name}.{next(self._numbers)}"}
+        self.tasks[task_id["value"]] = {
+            "name": name,
+            "task_id": task_id,
+            "framework_id": {"value": framework_id},
+            "agent_id": {"value": agent_id},
+            "state": "TASK_RUNNING",
+            "resources": [],
+            "statuses": [{"task_id": task_id, "state": "TASK_RUNNING", "timestamp": float(next(self._clock))}],
+            "discovery": {
+                "visibility": "FRAMEWORK",
+                "name": name,
+                "ports": {"ports": [{"number": port, "protocol": "tcp", "labels": {"labels": labels}}]},
+            },
+        }
+
     async def run_task(
         self,
         framework_id: str,
