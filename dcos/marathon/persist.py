@@ -9,6 +9,7 @@
     pod/<bucket>/<key>           as an app
     group/<key>                  key of the root: _
     root/<version>               what a change of apps, pods and groups replaced
+    root/<version>~<number>      more definitions that it removed, where they are many
     instance/<bucket>/<id>
     release/<bucket>/<id>        reservations to be given back, by instance
     deployment/<id>
@@ -21,7 +22,9 @@ one transaction (several, parts first, when it is too big for one) that fails un
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from dcos.marathon.core import effects
 from dcos.marathon.core.state import State
@@ -39,6 +42,9 @@ from dcos.store.tree import join
 SCHEMA = 2
 """2: pods. An earlier version would kill them as instances of nothing."""
 _ROOT_KEY = "_"
+BESIDE = "~"
+IN_ONE = 500
+"""Removed definitions in one document."""
 _BUCKETED = ("app", "pod", "instance", "release", "task-failure", "history")
 _KINDS: dict[str, type[App] | type[Pod]] = {"app": App, "pod": Pod}
 _FOLDERS = ("group", "root", "deployment", *_BUCKETED, *(f"{name}/{one}" for name in _BUCKETED for one in BUCKETS))
@@ -50,6 +56,10 @@ class Repository:
     def __init__(self, store: Store, base: str, *, marker: str) -> None:
         self._base = base
         self._journal = Journal(store, base, marker=marker)
+        self._beside: dict[str, int] = {}
+        """How many documents lie beside that of a root's change."""
+        self._forsaken: set[str] = set()
+        """Versions of changes whose own document was never written."""
 
     @property
     def epoch_path(self) -> str:
@@ -86,7 +96,7 @@ class Repository:
         state.groups = {group.id: group for group in await journal.documents("group", Group)}
         deployments = await journal.documents("deployment", Deployment)
         state.deployments = {one.id: one for one in sorted(deployments, key=lambda one: one.version)}
-        state.past = sorted(await journal.documents("root", RootChange), key=lambda one: one.version)
+        state.past = await self._load_past()
         for one in BUCKETS:
             for instance in await journal.documents(f"instance/{one}", Instance):
                 state.instances[instance.id] = instance
@@ -98,6 +108,29 @@ class Repository:
                 state.histories[history.app_id] = history
         await self._load_specs(state)
         return state
+
+    async def _load_past(self) -> list[RootChange]:
+        """Each change with the definitions that lie beside it. What lies beside none is removed with the next one."""
+        names = sorted(await self._journal.names("root"))
+        changes: dict[str, RootChange] = {}
+        beside: dict[str, list[RootChange]] = {}
+        for name, one in zip(
+            names, await self._journal.read([f"root/{name}" for name in names], RootChange), strict=True
+        ):
+            if one is not None and BESIDE in name:
+                beside.setdefault(one.version, []).append(one)
+            elif one is not None:
+                changes[one.version] = one
+        self._beside = {version: len(found) for version, found in beside.items()}
+        self._forsaken = set(beside) - set(changes)
+        return [
+            replace(
+                one,
+                apps=(*one.apps, *(app for part in beside.get(version, ()) for app in part.apps)),
+                pods=(*one.pods, *(pod for part in beside.get(version, ()) for pod in part.pods)),
+            )
+            for version, one in sorted(changes.items())
+        ]
 
     async def _load_specs(self, state: State) -> None:
         journal = self._journal
@@ -174,9 +207,10 @@ class Repository:
             case effects.DropGroup(group_id):
                 yield f"group/{ids.key(group_id)}", None
             case effects.SaveRootChange(change):
-                yield f"root/{change.version}", encode(change)
+                yield from self._root_change(change)
             case effects.DropRootChange(version):
                 yield f"root/{version}", None
+                yield from self._without_beside(version)
             case effects.SaveInstance(instance):
                 yield f"instance/{bucket(instance.id)}/{instance.id}", encode(instance)
             case effects.DropInstance(instance_id):
@@ -198,11 +232,38 @@ class Repository:
             case effects.Send() | effects.Publish() | effects.MatchMore():
                 return
 
+    def _root_change(self, change: RootChange) -> Iterable[tuple[str, bytes | None]]:
+        """Its document comes last: without it what lies beside means nothing. No document is too big for ZooKeeper."""
+        for version in sorted(self._forsaken):
+            yield from self._without_beside(version)
+        self._forsaken.clear()
+        removed: tuple[RunSpec, ...] = (*change.apps, *change.pods)
+        rest = [removed[start : start + IN_ONE] for start in range(IN_ONE, len(removed), IN_ONE)]
+        for number, part in enumerate(rest):
+            yield _path_beside(change.version, number), encode(_holding(RootChange(version=change.version), part))
+        if rest:
+            self._beside[change.version] = len(rest)
+        yield f"root/{change.version}", encode(_holding(change, removed[:IN_ONE]))
+
+    def _without_beside(self, version: str) -> Iterable[tuple[str, bytes | None]]:
+        for number in range(self._beside.pop(version, 0)):
+            yield _path_beside(version, number), None
+
     def _path_of(self, spec_id: str, wanted: dict[str, bytes | None]) -> str:
         """Where a stored app or pod is; it is one of them at a time."""
         as_pod = _path("pod", spec_id)
         is_pod = as_pod in self._journal.known or wanted.get(as_pod) is not None
         return as_pod if is_pod else _path("app", spec_id)
+
+
+def _holding(change: RootChange, specs: Sequence[RunSpec]) -> RootChange:
+    """The change with these removed definitions."""
+    apps = tuple(one for one in specs if isinstance(one, App))
+    return replace(change, apps=apps, pods=tuple(one for one in specs if isinstance(one, Pod)))
+
+
+def _path_beside(version: str, number: int) -> str:
+    return f"root/{version}{BESIDE}{number:04d}"
 
 
 def _path(category: str, spec_id: str) -> str:

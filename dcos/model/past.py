@@ -25,3 +25,4 @@ class RootChange(Record, frozen=True):
     """Groups that were changed or removed, as they were."""
     created_groups: tuple[str, ...] = ()
     can_be_undone: bool = True
+    """False: an earlier Marathon did not keep what it removed."""

@@ -21,9 +21,6 @@ from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 from dcos.scheduling import ids
 
-MAX_REMOVED = 500
-"""Definitions kept with one change; one that removes more cannot be undone by a group's version."""
-
 
 @dataclass(slots=True)
 class Past:
@@ -48,17 +45,15 @@ def note(
     removed = [spec for spec_id, spec in originals.items() if spec is not None and targets.get(spec_id) is None]
     if not (originals or groups or created):
         return
-    kept = removed if len(removed) <= MAX_REMOVED else []
     turn.save_root_change(
         RootChange(
             version=version,
             before=present(state),
             originals={spec_id: spec.version if spec else None for spec_id, spec in originals.items()},
-            apps=tuple(spec for spec in kept if isinstance(spec, App)),
-            pods=tuple(spec for spec in kept if isinstance(spec, Pod)),
+            apps=tuple(spec for spec in removed if isinstance(spec, App)),
+            pods=tuple(spec for spec in removed if isinstance(spec, Pod)),
             groups=tuple(groups.values()),
             created_groups=created,
-            can_be_undone=len(kept) == len(removed),
         )
     )
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from dcos.marathon import persist
 from dcos.marathon.core import past
+from dcos.model.past import RootChange
+from dcos.store.journal import encode
 from tests.unit.marathon.conftest import House, Running
 
 APP: dict[str, Any] = {"cmd": "sleep 1000", "cpus": 0.1, "mem": 32}
@@ -81,3 +86,41 @@ async def test_only_so_many_are_kept(house: House) -> None:
         assert len(versions) == 4, "those that three changes lead back to, and today's"
         assert past.at(state, versions[-1]) is not None
         assert len(state.versions["/web"]) <= 4
+
+
+async def test_however_much_was_removed_comes_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persist, "IN_ONE", 2)
+    house.settings["zk_max_versions"] = 3
+    container = {"name": "one", "resources": {"cpus": 0.1, "mem": 32}, "exec": {"command": {"shell": "sleep 1"}}}
+    async with house.marathon() as marathon:
+        apps = [app(f"a{number}", instances=0) for number in range(6)]
+        await marathon.ask("POST", "/v2/groups", {"id": "/shop", "apps": apps}, 201)
+        await marathon.ask(
+            "POST", "/v2/pods", {"id": "/shop/p", "containers": [container], "scaling": {"instances": 0}}, 201
+        )
+        await marathon.settled()
+        version = (await marathon.ask("GET", "/v2/groups"))["version"]
+        await marathon.ask("DELETE", "/v2/groups/shop?force=true", status=200)
+        await marathon.settled()
+        await marathon.until("forgotten", lambda: not marathon.leader.state.versions)
+
+    def stored() -> list[str]:
+        return sorted(path.rpartition("/")[2] for path in house.ensemble.tree() if "/state/root/" in path)
+
+    beside = [name for name in stored() if "~" in name]
+    assert len(beside) == 3, "seven, two in each document"
+    store = house.ensemble.session()
+    lost = "2000-01-01T00:00:00.000Z"
+    await store.create(f"/marathon/state/root/{lost}~0000", encode(RootChange(version=lost)))
+    async with house.marathon() as marathon:
+        assert lost not in [one.version for one in marathon.leader.state.past]
+        await marathon.ask("PUT", "/v2/groups", {"version": version}, 200)
+        await marathon.settled()
+        group = await shop(marathon)
+        assert (len(group["apps"]), len(group["pods"])) == (6, 1)
+        assert not [name for name in stored() if name.startswith("2000")], "what a crash left is gone"
+        for number in range(4):
+            await marathon.ask(
+                "PUT", "/v2/apps/web", app("/web", env={"N": str(number)}, instances=0), 201 if not number else 200
+            )
+        await marathon.until("the old change is gone", lambda: not [name for name in stored() if "~" in name])
