@@ -390,10 +390,12 @@ SERVICES: tuple[Service, ...] = (
         summary="Knows users and signs their tokens",
         on=MASTERS,
         command=("dcos-bouncer",),
+        verifies_outside=True,
         user="dcos_bouncer",
         ports=(Port(name="http", number=8101, bind="loopback"),),
         routes=(
             Route(prefix="/acs/api/v1/auth/", to="http", auth=False),
+            Route(prefix="/acs/api/v1/auth/oidc/providers", to="http", needs="dcos:adminrouter:acs"),
             Route(prefix="/acs/api/v1", to="http", needs="dcos:adminrouter:acs"),
         ),
         health="/acs/api/v1/auth/jwks",
@@ -402,6 +404,7 @@ SERVICES: tuple[Service, ...] = (
         environment={
             "BOUNCER_ZK": "zk://{zk_servers}/dcos/iam",
             "BOUNCER_ZK_CREDENTIALS_FILE": "{etc}/bouncer-zookeeper-credentials",
+            "BOUNCER_KEY_FILE": "{etc}/bouncer-key",
         },
         start_timeout_s=600,
     ),

@@ -20,7 +20,7 @@ declare -A boot=(
 declare -A check=(
     [runc]=runc [skopeo]=skopeo [umoci]=umoci [conntrack]=conntrack [dig]=dnsutils [jq]=jq [gcc]=gcc
     [ping]=iputils-ping [prometheus]=prometheus
-    [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry
+    [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry [slapd]=slapd
 )
 
 here() { if [[ $1 == /* ]]; then [[ -e $1 ]]; else PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; fi; }

@@ -7,35 +7,29 @@ Source: Bouncer (open edition); refused guesses (429) are ours.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dcos.iam import persist
+from dcos.iam.api_ldap import LdapApi
+from dcos.iam.api_oidc import OidcApi
 from dcos.iam.api_policy import PolicyApi
-from dcos.iam.config import Config
 from dcos.iam.core import login
 from dcos.iam.core.errors import IamError, invalid_credentials, too_many_attempts, unknown_user
-from dcos.iam.core.limits import FailureLimit
 from dcos.iam.core.users import User, change, changed, check_uid, creation, shown
-from dcos.iam.passwords import Passwords
-from dcos.iam.policy_store import PolicyStore
+from dcos.iam.identity import Identity
 from dcos.iam.requests import audit, empty, json_object, manners, source_of
 from dcos.iam.requests import shown as answer
+from dcos.iam.sessions import AUTH_COOKIE, let_in, token_for
 from dcos.runtime import http, log
-from dcos.runtime.clock import Clock
-from dcos.store.base import Disconnected, Store
 from dcos.wire import jwt
 from dcos.wire.errors import WireError
 
 PREFIX = "/acs/api/v1"
-AUTH_COOKIE = "dcos-acs-auth-cookie"
-INFO_COOKIE = "dcos-acs-info-cookie"
 _CHANGE_TRIES = 5
 _BODY_LIMIT = 1024**2
 _log = log.get_logger("dcos-bouncer")
@@ -56,50 +50,16 @@ PROVIDERS = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class Identity:
-    """What the API works with. ``store`` is None while there is no session with ZooKeeper."""
-
-    config: Config
-    clock: Clock
-    passwords: Passwords
-    ui_config: Path
-    cluster_id: Path
-    key: rsa.RSAPrivateKey | None = None
-    session: Store | None = None
-    policy: PolicyStore | None = None
-    limit: FailureLimit = field(default_factory=FailureLimit)
-
-    @property
-    def store(self) -> Store:
-        """Errors: Disconnected."""
-        if self.session is None:
-            raise Disconnected("no session")
-        return self.session
-
-    @property
-    def known_policy(self) -> PolicyStore:
-        """Errors: Disconnected."""
-        if self.session is None or self.policy is None:
-            raise Disconnected("no session")
-        return self.policy
-
-    @property
-    def signing_key(self) -> rsa.RSAPrivateKey:
-        """Errors: Disconnected (it was not read yet)."""
-        if self.key is None:
-            raise Disconnected("the signing key is not known yet")
-        return self.key
-
-
 def application(identity: Identity) -> web.Application:
     """The routes of dcos-bouncer."""
     app = http.application(client_max_size=_BODY_LIMIT, middlewares=(manners,))
-    api = Api(identity)
+    oidc, ldap = OidcApi(identity), LdapApi(identity)
+    api = Api(identity, oidc, ldap)
     app.add_routes(
         [
             web.post(f"{PREFIX}/auth/login", api.login),
-            web.get(f"{PREFIX}/auth/login", api.start_login),
+            *oidc.routes(PREFIX),
+            *ldap.routes(PREFIX),
             web.get(f"{PREFIX}/auth/logout", api.logout),
             web.get(f"{PREFIX}/auth/jwks", api.jwks),
             web.get(f"{PREFIX}/auth/providers", api.providers),
@@ -120,9 +80,10 @@ def application(identity: Identity) -> web.Application:
 class Api:
     """One method per endpoint."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, oidc: OidcApi, ldap: LdapApi) -> None:
         self._identity = identity
-        self._secure = identity.config.auth_cookie_secure_flag
+        self._oidc = oidc
+        self._ldap = ldap
 
     # ---- login ---------------------------------------------------------------------------------------------------
 
@@ -136,9 +97,9 @@ class Api:
             case login.ServiceLogin(uid, token, exp):
                 user = await self._guarded(uid, source, lambda: self._by_service_token(uid, token))
                 return self._logged_in(user, exp, source, "service")
-            case login.IdTokenLogin():
-                audit("oidc-login", None, source, "deny", "no identity provider is configured")
-                raise invalid_credentials()
+            case login.IdTokenLogin(token):
+                user = await self._guarded("", source, lambda: self._oidc.by_id_token(token))
+                return self._logged_in(user, None, source, "oidc")
 
     async def _guarded(self, uid: str, source: str, check: Callable[[], Awaitable[User | None]]) -> User:
         """Count the try as failed beforehand, so that many at once gain nothing.   Errors: IamError."""
@@ -158,6 +119,10 @@ class Api:
 
     async def _by_password(self, uid: str, password: str) -> User | None:
         user = await self._find(uid)
+        if user is None or user.provider_type == "ldap":
+            known = await self._ldap.by_password(user, uid, password)
+            if known is not None or user is not None:
+                return known
         stored = None if user is None else user.password_hash
         if not await self._identity.passwords.matches(password, stored) or user is None or stored is None:
             return None
@@ -194,26 +159,8 @@ class Api:
         return await persist.user(self._identity.store, uid)
 
     def _logged_in(self, user: User, asked_exp: int | None, source: str, how: str) -> web.Response:
-        config = self._identity.config
-        end = login.token_end(user, asked_exp, self._identity.clock.now(), config.token_lifetime)
-        token = jwt.sign(user.uid, end, self._identity.signing_key)
-        response = answer({"token": token}, headers={"Cache-Control": "no-store"})
-        age = int(config.cookie_lifetime)
-        response.set_cookie(AUTH_COOKIE, token, path="/", httponly=True, max_age=age, secure=self._secure or None)
-        response.set_cookie(INFO_COOKIE, login.info_cookie(user), path="/", max_age=age)
-        audit(f"{how}-login", user.uid, source, "allow", "valid credentials")
-        return response
-
-    async def start_login(self, request: web.Request) -> web.Response:
-        """The browser flows of outside providers: none is configured in this edition yet."""
-        provider = request.query.get("oidc-provider") or request.query.get("saml-provider")
-        if not provider:
-            raise IamError(
-                400,
-                "One of the query parameters oidc-provider, saml-provider must be given.",
-                "ERR_MISSING_QUERY_PARAMETERS",
-            )
-        return web.Response(status=303, headers={"Location": "/?iam-error=unknown-provider"})
+        token = token_for(self._identity, user, asked_exp)
+        return let_in(self._identity, answer({"token": token}), user, token, source=source, how=how)
 
     async def logout(self, _: web.Request) -> web.Response:
         response = empty(200)
@@ -224,7 +171,7 @@ class Api:
         return answer({"keys": [jwt.to_jwk(self._identity.signing_key.public_key())]})
 
     async def providers(self, _: web.Request) -> web.Response:
-        return answer(PROVIDERS)
+        return answer({**PROVIDERS, **await self._oidc.shown(), **await self._ldap.shown()})
 
     async def ui_config(self, _: web.Request) -> web.Response:
         return answer(

@@ -16,7 +16,7 @@ from dcos.iam.core.errors import IamError, invalid_data, unknown_user
 from dcos.iam.core.policy import Acl
 from dcos.iam.core.users import USERS_URL, User, check_uid, shown, strings
 from dcos.iam.policy_store import PolicyStore
-from dcos.iam.requests import audit, empty, json_object, source_of
+from dcos.iam.requests import done, json_object
 from dcos.iam.requests import shown as answer
 from dcos.model.permissions import Permission
 from dcos.store.base import Store
@@ -112,18 +112,18 @@ class PolicyApi:
         body = strings(await json_object(request), frozenset({"description", "provider_type"}))
         made = rules.new_group(_gid(request), _described(body))
         await self._policy().add(made)
-        return _done(request, 201, "group-add", made.gid)
+        return done(request, 201, "group-add", made.gid)
 
     async def change_group(self, request: web.Request) -> web.Response:
         text = _described(strings(await json_object(request), frozenset({"description"})))["description"]
         gid = _gid(request)
         await self._policy().change_group(gid, lambda group: msgspec.structs.replace(group, description=text))
-        return _done(request, 204, "group-change", gid)
+        return done(request, 204, "group-change", gid)
 
     async def delete_group(self, request: web.Request) -> web.Response:
         gid = _gid(request)
         await self._policy().delete_group(gid)
-        return _done(request, 204, "group-delete", gid)
+        return done(request, 204, "group-delete", gid)
 
     async def members(self, request: web.Request) -> web.Response:
         kind = request.query.get("type")
@@ -140,12 +140,12 @@ class PolicyApi:
     async def add_member(self, request: web.Request) -> web.Response:
         gid, uid = _gid(request), (await self._known(_part(request, "uid"))).uid
         await self._policy().change_group(gid, lambda group: rules.with_member(group, uid))
-        return _done(request, 204, "member-add", f"{gid}/{uid}")
+        return done(request, 204, "member-add", f"{gid}/{uid}")
 
     async def delete_member(self, request: web.Request) -> web.Response:
         gid, uid = _gid(request), check_uid(_part(request, "uid"))
         await self._policy().change_group(gid, lambda group: rules.without_member(group, uid))
-        return _done(request, 204, "member-delete", f"{gid}/{uid}")
+        return done(request, 204, "member-delete", f"{gid}/{uid}")
 
     async def permissions_of_group(self, request: web.Request) -> web.Response:
         policy = self._policy()
@@ -166,18 +166,18 @@ class PolicyApi:
         body = _described(strings(await json_object(request), frozenset({"description"})))
         made = Acl(rid=_rid(request), description=body["description"])
         await self._policy().add(made)
-        return _done(request, 201, "acl-add", made.rid)
+        return done(request, 201, "acl-add", made.rid)
 
     async def change_acl(self, request: web.Request) -> web.Response:
         text = _described(strings(await json_object(request), frozenset({"description"})))["description"]
         rid = _rid(request)
         await self._policy().change_acl(rid, lambda acl: msgspec.structs.replace(acl, description=text))
-        return _done(request, 204, "acl-change", rid)
+        return done(request, 204, "acl-change", rid)
 
     async def delete_acl(self, request: web.Request) -> web.Response:
         rid = _rid(request)
         await self._policy().delete_acl(rid)
-        return _done(request, 204, "acl-delete", rid)
+        return done(request, 204, "acl-delete", rid)
 
     async def permissions_of_acl(self, request: web.Request) -> web.Response:
         acl = self._policy().acl(_rid(request))
@@ -213,7 +213,7 @@ class PolicyApi:
         kind, who = await self._holder(request)
         rid, action = _rid(request), rules.check_action(_part(request, "action"))
         await self._policy().change_acl(rid, lambda acl: rules.granted(acl, kind, who, action))
-        return _done(request, 204, "grant", f"{rid} {action} {kind}/{who}")
+        return done(request, 204, "grant", f"{rid} {action} {kind}/{who}")
 
     async def revoke(self, request: web.Request) -> web.Response:
         return await self._revoke(request, rules.check_action(_part(request, "action")))
@@ -225,7 +225,7 @@ class PolicyApi:
         kind, who = await self._holder(request)
         rid = _rid(request)
         await self._policy().change_acl(rid, lambda acl: rules.revoked(acl, kind, who, action))
-        return _done(request, 204, "revoke", f"{rid} {action or 'all'} {kind}/{who}")
+        return done(request, 204, "revoke", f"{rid} {action or 'all'} {kind}/{who}")
 
     async def _holder(self, request: web.Request) -> tuple[str, str]:
         """``users`` or ``groups``, and whose; it exists.   Errors: IamError."""
@@ -265,8 +265,3 @@ def _held(acl: Acl, kind: str, who: str) -> dict[str, Any]:
         "aclurl": rules.acl_url(acl.rid),
         "actions": rules.shown_actions(acl, kind, who),
     }
-
-
-def _done(request: web.Request, status: int, action: str, what: str) -> web.Response:
-    audit(action, request.headers.get("X-Dcos-Uid"), source_of(request), "allow", "changed", what=what)
-    return empty(status)

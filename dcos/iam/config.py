@@ -17,6 +17,11 @@ class Config:
         "File with user:password for ZooKeeper (mode 0600). When given, everything kept there is readable for this "
         "user only; otherwise for every client of the ensemble.",
     )
+    key_file: Path | None = setting(
+        None,
+        "File with the keys that seal what providers of identity need to be told (mode 0600): base64, one a line; the first "
+        "seals, all open. Without it that is kept in the clear, behind the access list.",
+    )
     zk_session_timeout: float = setting(10.0, "Session timeout with ZooKeeper.", parse=duration)
     ip: str = setting("127.0.0.1", "Address to listen on. Admin Router is the only caller: keep it loopback.")
     port: int = setting(registry.port_of("dcos-bouncer"), "Port to listen on.", parse=port)

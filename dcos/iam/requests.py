@@ -49,6 +49,12 @@ def audit(action: str, uid: str | None, source: str, result: str, reason: str, *
     )
 
 
+def done(request: web.Request, status: int, action: str, what: str) -> web.Response:
+    """The empty answer to a change, which the audit log then has."""
+    audit(action, request.headers.get("X-Dcos-Uid"), source_of(request), "allow", "changed", what=what)
+    return empty(status)
+
+
 def empty(status: int) -> web.Response:
     return web.Response(status=status)
 

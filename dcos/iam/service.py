@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 
 from dcos.iam import bootstrap, persist
-from dcos.iam.api import Identity, application
+from dcos.iam.api import application
 from dcos.iam.config import Config
 from dcos.iam.core.limits import FailureLimit
 from dcos.iam.core.users import User
+from dcos.iam.identity import Identity
 from dcos.iam.passwords import Passwords
 from dcos.iam.policy_store import PolicyStore
 from dcos.runtime import app as runtime
@@ -22,6 +23,7 @@ from dcos.store.base import Disconnected, SessionLost, Store, StoreError
 from dcos.store.url import ZkUrl, credentials_in
 from dcos.store.zookeeper import connect
 from dcos.wire import jwt
+from dcos.wire.sealing import SealingError, read_keys
 
 _EXIT_BAD_INPUT = 3
 """A file or a stored node cannot be used: starting again does not help."""
@@ -34,15 +36,21 @@ async def run(app: App[Config]) -> None:
         url = ZkUrl.parse(config.zk)
         file = config.zk_credentials_file
         credentials = credentials_in(file) if file is not None else url.credentials
+        ring = None
+        if config.key_file is not None and config.key_file.exists():
+            ring = read_keys(config.key_file.read_text(encoding="ascii"))
+        else:
+            app.log.warning("no_key_file", why="passwords of identity providers are kept in the clear in ZooKeeper")
         first = bootstrap.read(config.bootstrap_user_file or layout.etc / "bouncer-bootstrap-user.json")
         accounts = bootstrap.read_accounts(config.service_accounts_file or layout.etc / "bouncer-service-accounts.json")
-    except (ValueError, OSError, bootstrap.BootstrapError) as error:
+    except (ValueError, OSError, SealingError, bootstrap.BootstrapError) as error:
         raise Exit(_EXIT_BAD_INPUT, str(error)) from error
     passwords = Passwords()
     identity = Identity(
         config=config,
         clock=app.clock,
         passwords=passwords,
+        ring=ring,
         ui_config=config.ui_config_file or layout.etc / "ui-config.json",
         cluster_id=config.cluster_id_file or layout.cluster_id,
         limit=FailureLimit(burst=config.login_burst, interval_s=config.login_interval),

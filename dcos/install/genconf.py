@@ -109,6 +109,8 @@ def kept_secrets(path: Path) -> dict[str, str]:
             "secrets_zookeeper_password": secrets.token_urlsafe(32),
             "secrets_key": base64.b64encode(secrets.token_bytes(32)).decode(),
         }
+    if "bouncer_key" not in known:
+        known["bouncer_key"] = base64.b64encode(secrets.token_bytes(32)).decode()
     for who in ("agent", "adminrouter"):
         if f"{who}_private_key" not in known:
             key = jwt.generate_key()

@@ -18,6 +18,7 @@ from dcos.registry import NodeRole, Service, services_on
 BOUNCER_CREDENTIALS = "bouncer-zookeeper-credentials"
 BOOTSTRAP_USER = "bouncer-bootstrap-user.json"
 BOOTSTRAP_ACCOUNTS = "bouncer-service-accounts.json"
+BOUNCER_KEY = "bouncer-key"
 SECRETS_CREDENTIALS = "secrets-zookeeper-credentials"
 SECRETS_KEY = "secrets-key"
 AGENT_CREDENTIAL = "mesos-agent-service-account.json"
@@ -89,6 +90,8 @@ class Secrets:
     zookeeper_password: str = ""
     secrets_zookeeper_password: str = ""
     """Of the user ``dcos_secrets``."""
+    bouncer_key: str = ""
+    """Seals passwords of identity providers."""
     secrets_key: str = ""
     """Seals secrets: 32 bytes in base64."""
     agent_public_key: str = ""
@@ -217,6 +220,8 @@ def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
     if secrets.adminrouter_private_key:
         credential = _credential(ROUTER_ACCOUNT, secrets.adminrouter_private_key)
         files.append((ROUTER_CREDENTIAL, credential, 0o600, "dcos_adminrouter"))
+    if secrets.bouncer_key:
+        files.append((BOUNCER_KEY, f"{secrets.bouncer_key}\n", 0o600, owner))
     if secrets.secrets_key:
         text = f"dcos_secrets:{secrets.secrets_zookeeper_password}\n"
         files.append((SECRETS_CREDENTIALS, text, 0o600, "dcos_secrets"))

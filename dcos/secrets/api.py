@@ -21,10 +21,10 @@ from dcos.model import secret_paths
 from dcos.model.permissions import SUPERUSER, Permission
 from dcos.runtime import http, log
 from dcos.secrets import persist
-from dcos.secrets.core.sealing import NONCE_BYTES, KeyRing, SealingError, Secret
 from dcos.store.base import Disconnected, Store, StoreError
 from dcos.wire.authorization import token_in
 from dcos.wire.jwt import TokenError
+from dcos.wire.sealing import NONCE_BYTES, KeyRing, SealingError, Secret
 
 PREFIX = "/secrets/v1"
 STORE = "default"

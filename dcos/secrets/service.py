@@ -16,10 +16,10 @@ from dcos.runtime.app import App, Exit
 from dcos.secrets import persist
 from dcos.secrets.api import STORE, Vault, application
 from dcos.secrets.config import Config
-from dcos.secrets.core.sealing import SealingError, read_keys
 from dcos.store.base import Disconnected, SessionLost
 from dcos.store.url import ZkUrl, credentials_in
 from dcos.store.zookeeper import connect
+from dcos.wire.sealing import SealingError, read_keys
 
 _EXIT_BAD_INPUT = 3
 """A file cannot be used: starting again does not help."""

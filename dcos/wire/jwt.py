@@ -48,7 +48,7 @@ def sign(uid: str, exp: int | None, key: rsa.RSAPrivateKey) -> str:
 
 def verify(token: str, keys: Sequence[rsa.RSAPublicKey], now: float) -> Claims:
     """Who the token speaks for, if one of ``keys`` signed it and it is not over at ``now``.   Errors: TokenError."""
-    claims = _signed_claims(token, keys)
+    claims = signed_claims(token, keys)
     uid, exp = claims.get("uid"), claims.get("exp")
     if not isinstance(uid, str) or not uid:
         raise TokenError("claims")
@@ -61,8 +61,8 @@ def verify(token: str, keys: Sequence[rsa.RSAPublicKey], now: float) -> Claims:
     return Claims(uid, float(exp))
 
 
-def _signed_claims(token: str, keys: Sequence[rsa.RSAPublicKey]) -> dict[str, Any]:
-    """The claims, whatever they are: times are the caller's to judge."""
+def signed_claims(token: str, keys: Sequence[rsa.RSAPublicKey]) -> dict[str, Any]:
+    """The claims, whatever they are: times are the caller's to judge.   Errors: TokenError."""
     for key in keys:
         try:
             claims = jwt.PyJWS().decode_complete(token, key, algorithms=[ALGORITHM])["payload"]

@@ -42,6 +42,10 @@ ROUTES = {
     "/system/v1/agent/none/logs": "dcos:adminrouter:ops:system-logs",
     "/system/v1/agent/none/metrics/v0/node": "dcos:adminrouter:ops:system-metrics",
     "/acs/api/v1/users": "dcos:adminrouter:acs",
+    "/acs/api/v1/auth/oidc/providers": "dcos:adminrouter:acs",
+    "/acs/api/v1/auth/oidc/providers/some": "dcos:adminrouter:acs",
+    "/acs/api/v1/auth/%6Fidc/providers/some": "dcos:adminrouter:acs",
+    "/acs/api/v1/ldap/config": "dcos:adminrouter:acs",
     "/acs/api/v1/users/admin/permissions": "dcos:adminrouter:acs",
     "/acs/api/v1/internal/policyquery?rid=a&uid=b&action=full": "dcos:adminrouter:acs",
 }

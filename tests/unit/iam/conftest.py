@@ -8,9 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from dcos.iam.api import Identity, application
+from dcos.iam.api import application
 from dcos.iam.config import Config
 from dcos.iam.core.limits import FailureLimit
+from dcos.iam.identity import Identity
 from dcos.iam.passwords import Passwords
 from dcos.iam.policy_store import PolicyStore
 from dcos.runtime import http

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from dcos.iam.api import Identity
+from dcos.iam.identity import Identity
 from dcos.store.memory import MemoryEnsemble, MemoryStore
 from dcos.wire import jwt
 

@@ -18,9 +18,9 @@ from dcos.client.token_keys import Keys
 from dcos.runtime import http, log
 from dcos.runtime.clock import SystemClock
 from dcos.secrets.api import MAX_BYTES, Vault, application
-from dcos.secrets.core.sealing import read_keys
 from dcos.store.memory import MemoryEnsemble
 from dcos.wire import jwt
+from dcos.wire.sealing import read_keys
 
 KEY = jwt.generate_key()
 _RIGHTS = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcos.secrets.core.sealing import NONCE_BYTES, SealingError, Secret, read_keys
+from dcos.wire.sealing import NONCE_BYTES, SealingError, Secret, read_keys
 
 _KEY = base64.b64encode(bytes(32)).decode()
 _OTHER = base64.b64encode(bytes(range(32))).decode()

@@ -1,0 +1,33 @@
+"""What somebody gets who was let in: a token, and the cookies by which browsers keep it.   Source: Bouncer."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from dcos.iam.core import login
+from dcos.iam.core.users import User
+from dcos.iam.identity import Identity
+from dcos.iam.requests import audit
+from dcos.wire import jwt
+
+AUTH_COOKIE = "dcos-acs-auth-cookie"
+INFO_COOKIE = "dcos-acs-info-cookie"
+
+
+def token_for(identity: Identity, user: User, asked_exp: int | None = None) -> str:
+    end = login.token_end(user, asked_exp, identity.clock.now(), identity.config.token_lifetime)
+    return jwt.sign(user.uid, end, identity.signing_key)
+
+
+def let_in(
+    identity: Identity, response: web.Response, user: User, token: str, *, source: str, how: str
+) -> web.Response:
+    """``response`` with the cookies; the audit log says so."""
+    config = identity.config
+    age = int(config.cookie_lifetime)
+    secure = config.auth_cookie_secure_flag or None
+    response.headers["Cache-Control"] = "no-store"
+    response.set_cookie(AUTH_COOKIE, token, path="/", httponly=True, max_age=age, secure=secure)
+    response.set_cookie(INFO_COOKIE, login.info_cookie(user), path="/", max_age=age)
+    audit(f"{how}-login", user.uid, source, "allow", "valid credentials")
+    return response

@@ -1,1 +1,0 @@
-"""Decisions of the secret store, without I/O."""
