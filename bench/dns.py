@@ -128,6 +128,18 @@ def start_ours(root: str, master_port: int, port: int) -> subprocess.Popen[bytes
     return on_core([sys.executable, "-c", code, *flags], 0, env={**os.environ, "DCOS_ROOT": root})
 
 
+def start_forwarder(root: str, mesos_dns_port: int, port: int) -> subprocess.Popen[bytes]:
+    code = "import sys; from dcos.net.service import main; sys.exit(main())"
+    flags = (
+        f"--ip={HOST}",
+        f"--master_list={HOST}:9",
+        f"--mesos_dns_port={mesos_dns_port}",
+        f"--dns_bind={HOST}:{port}",
+    )
+    more = ("--rest_port=0", "--no-manage_network", "--no-enable_lb")
+    return on_core([sys.executable, "-c", code, *flags, *more], 0, env={**os.environ, "DCOS_ROOT": root})
+
+
 def start_plain(agents: int, tasks: int, port: int) -> subprocess.Popen[bytes]:
     return on_core([sys.executable, __file__, f"--plain={port}", f"--agents={agents}", f"--tasks={tasks}"], 0)
 
@@ -284,7 +296,7 @@ def memory_mb(pid: int) -> float:
 
 def ask(sock: socket.socket, question: bytes) -> bytes:
     sock.send(question)
-    return sock.recv(4096) if select.select([sock], [], [], 0.2)[0] else b""
+    return sock.recv(4096) if select.select([sock], [], [], 2.0)[0] else b""
 
 
 def wait_for(port: int, question: bytes, wanted: Callable[[bytes], bool], within_s: float) -> None:
@@ -419,14 +431,33 @@ async def main_async(options: argparse.Namespace) -> None:
             question = dns.make_query(1, cases["A, 1 address"][0], dns.A)
             await asyncio.to_thread(wait_for, port, question, known, 60)
         print("memory, MB: " + ", ".join(f"{name} {memory_mb(pid):.0f}" for name, (_, pid) in servers.items()))
-        _throughput(servers, cases, options)
+        if not options.forwarder_only:
+            _throughput(servers, cases, options)
         questions = [dns.make_query(n, name, dns.A) for n, name in enumerate(cases["A, 1 address"])]
+        root, port = stack.enter_context(tempfile.TemporaryDirectory(prefix="dns-bench-")), free_port()
+        pid = stack.enter_context(ended(start_forwarder(root, servers["ours"][0], port)))
+        await asyncio.to_thread(wait_for, port, dns.make_query(1, "ready.spartan", dns.A), known, 60)
+        _forwarding(port, pid, questions, options)
+        if options.forwarder_only:
+            return
         print("latency at 2,000 questions a second, us: p50, p99")
         for name, (port, _) in servers.items():
             found = latencies_us(port, questions, min(options.seconds * 2, 5), 2000)
             print(f"  {name:10} {found[len(found) // 2]:7.0f} {found[len(found) * 99 // 100]:7.0f}")
         await changes(master, framework, ids[0], *servers["ours"], options.tries)
         print(f"memory of ours at the end: {memory_mb(servers['ours'][1]):.0f} MB; load {os.getloadavg()[0]:.1f}")
+
+
+def _forwarding(port: int, pid: int, questions: Sequence[bytes], options: argparse.Namespace) -> None:
+    """What dcos-net's forwarder spends on a question."""
+    own = [dns.make_query(n, "ready.spartan", dns.A) for n in range(BATCH)]
+    for title, asked in (("answered itself", own), ("asked of Mesos-DNS", questions)):
+        blast = Blast(port, asked)
+        blast.answers(0.1)
+        before = cpu_s(pid)
+        got = blast.answers(options.seconds)
+        print(f"forwarder, {title}: {got / (cpu_s(pid) - before):.0f} answers /CPU s")
+        blast.close()
 
 
 def _throughput(servers: dict[str, tuple[int, int]], cases: dict[str, list[str]], options: argparse.Namespace) -> None:
@@ -468,6 +499,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--tasks", type=int, default=20_000)
     parser.add_argument("--tries", type=int, default=20)
+    parser.add_argument("--forwarder-only", action="store_true", help="only what dcos-net's forwarder spends")
     parser.add_argument("--plain", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.plain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -309,7 +310,7 @@ class TestApi:
         assert api.service_entries(self.zone, "_no._tcp.mesos") == [{"service": "", "host": "", "ip": "", "port": ""}]
 
     def test_axfr(self) -> None:
-        transfer = api.transfer(self.zone, 30)
+        transfer = asyncio.run(api.in_turns(api.transfer(self.zone, 30)))
         assert transfer["Records"]["As"]["leader.mesos."] == ["10.0.0.1"]
         assert transfer["Records"]["SRVs"]["_leader._tcp.mesos."] == ["leader.mesos.:5050"]
         assert (transfer["Domain"], transfer["Mname"], transfer["Serial"]) == ("mesos", "ns1.mesos.", 5)
@@ -318,7 +319,7 @@ class TestApi:
         maker = ZoneMaker(Naming())
         state = make_state(make_task(host_ports=(31005,)))
         maker.make(state, serial=1)
-        (framework,) = api.enumeration(state, maker.tasks)["frameworks"]
+        (framework,) = asyncio.run(api.in_turns(api.enumeration(state, maker.tasks)))["frameworks"]
         (task,) = framework["tasks"]
         assert (framework["name"], task["name"], task["id"]) == ("marathon", "web", "web.1")
         assert {"name": "web.marathon.mesos.", "host": "10.0.0.7", "rtype": "A"} in task["records"]
