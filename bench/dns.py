@@ -432,17 +432,17 @@ async def main_async(options: argparse.Namespace) -> None:
             await asyncio.to_thread(wait_for, port, question, known, 60)
         print("memory, MB: " + ", ".join(f"{name} {memory_mb(pid):.0f}" for name, (_, pid) in servers.items()))
         if not options.forwarder_only:
-            _throughput(servers, cases, options)
+            await asyncio.to_thread(_throughput, servers, cases, options)  # the master goes on with its heartbeats
         questions = [dns.make_query(n, name, dns.A) for n, name in enumerate(cases["A, 1 address"])]
         root, port = stack.enter_context(tempfile.TemporaryDirectory(prefix="dns-bench-")), free_port()
         pid = stack.enter_context(ended(start_forwarder(root, servers["ours"][0], port)))
         await asyncio.to_thread(wait_for, port, dns.make_query(1, "ready.spartan", dns.A), known, 60)
-        _forwarding(port, pid, questions, options)
+        await asyncio.to_thread(_forwarding, port, pid, questions, options)
         if options.forwarder_only:
             return
         print("latency at 2,000 questions a second, us: p50, p99")
         for name, (port, _) in servers.items():
-            found = latencies_us(port, questions, min(options.seconds * 2, 5), 2000)
+            found = await asyncio.to_thread(latencies_us, port, questions, min(options.seconds * 2, 5), 2000)
             print(f"  {name:10} {found[len(found) // 2]:7.0f} {found[len(found) * 99 // 100]:7.0f}")
         await changes(master, framework, ids[0], *servers["ours"], options.tries)
         print(f"memory of ours at the end: {memory_mb(servers['ours'][1]):.0f} MB; load {os.getloadavg()[0]:.1f}")

@@ -50,6 +50,8 @@ from dcos.wire.mesos_state import (
 _SUBSCRIBE = b'{"type":"SUBSCRIBE"}'
 _MOST_STATE = 512 * 1024 * 1024
 """Bytes of the first record, which holds every agent and task: a hundred thousand tasks are 50 to 200 MB."""
+_BIG = 1 << 20
+"""Bytes of a record that is read in a thread: twenty thousand tasks take half a second, in which questions are to be answered."""
 _MISSED_HEARTBEATS = 3
 _NO_STREAM = frozenset({400, 404, 405, 406, 415, 501})
 """Answers to SUBSCRIBE that say: this master does not know it."""
@@ -272,7 +274,8 @@ class ClusterFollower:
                 if not chunk:
                     raise MesosUnreachable("event stream: closed by the master")
                 for record in decoder.feed(chunk):
-                    event = decode_event(record)
+                    big = len(record) > _BIG
+                    event = await asyncio.to_thread(decode_event, record) if big else decode_event(record)
                     if isinstance(event, Everything):
                         self._connected = True
                         silence_s = event.heartbeat_s * _MISSED_HEARTBEATS
