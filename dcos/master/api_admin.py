@@ -7,6 +7,7 @@ Source: Mesos 1.11 quota, weights and maintenance handlers (texts of parsing, pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -196,20 +197,27 @@ class AdminApi:
         )
 
     async def machine_down(self, request: web.Request) -> web.StreamResponse:
-        try:
-            found = _machines(await text_of(request))
-        except (ValueError, WireError) as error:
-            return text_response(400, str(error))
-        call = master.CallStartMaintenance(machines=found)
-        return await self._put(request, Call(type=CallType.START_MAINTENANCE, start_maintenance=call))
+        def call(machines: tuple[MachineID, ...]) -> Call:
+            started = master.CallStartMaintenance(machines=machines)
+            return Call(type=CallType.START_MAINTENANCE, start_maintenance=started)
+
+        return await self._put_machines(request, call)
 
     async def machine_up(self, request: web.Request) -> web.StreamResponse:
+        def call(machines: tuple[MachineID, ...]) -> Call:
+            stopped = master.CallStopMaintenance(machines=machines)
+            return Call(type=CallType.STOP_MAINTENANCE, stop_maintenance=stopped)
+
+        return await self._put_machines(request, call)
+
+    async def _put_machines(
+        self, request: web.Request, call: Callable[[tuple[MachineID, ...]], Call]
+    ) -> web.StreamResponse:
         try:
             found = _machines(await text_of(request))
         except (ValueError, WireError) as error:
             return text_response(400, str(error))
-        call = master.CallStopMaintenance(machines=found)
-        return await self._put(request, Call(type=CallType.STOP_MAINTENANCE, stop_maintenance=call))
+        return await self._put(request, call(found))
 
 
 def _json(text: str) -> Any:

@@ -29,7 +29,7 @@ from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventSubsc
 from dcos.model.v1.types import FrameworkID, Resource, ValueScalar, ValueType
 from dcos.runtime.attached import FileRefused
 from dcos.runtime.http_access import principal_of
-from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, form_of, spliced_body, text_response
+from dcos.runtime.mesos_http import answer_codec, form_of, posted, spliced_body, text_response
 from dcos.wire.spliced import Spliced
 
 HEARTBEAT_S = 15.0
@@ -225,10 +225,7 @@ class OperatorApi:
         return [*v1, *(web.route("*", form, teardown) for form in forms("/teardown"))]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        codec = body_codec(request)
-        if isinstance(codec, web.Response):
-            return codec
-        call = await decoded(request, codec, Call, "Call")
+        call = await posted(request, Call, "Call")
         if isinstance(call, web.Response):
             return call
         if call.type is None:

@@ -19,7 +19,7 @@ from dcos.master.streams import Stream
 from dcos.master.writer import Writer
 from dcos.model.v1.scheduler import Call, CallType, Event, EventType
 from dcos.runtime.http_access import principal_of
-from dcos.runtime.mesos_http import answer_codec, body_codec, decoded, text_response
+from dcos.runtime.mesos_http import answer_codec, posted, text_response
 
 _HEARTBEAT = Event(type=EventType.HEARTBEAT)
 
@@ -35,10 +35,7 @@ class SchedulerApi:
         ]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        codec = body_codec(request)
-        if isinstance(codec, web.Response):
-            return codec
-        call = await decoded(request, codec, Call, "Call")
+        call = await posted(request, Call, "Call")
         if isinstance(call, web.Response):
             return call
         principal = principal_of(request)

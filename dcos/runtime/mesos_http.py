@@ -139,6 +139,12 @@ async def decoded(request: web.Request, codec: Codec, kind: type[M], name: str) 
         return text_response(400, not_understood(raw, codec, name, error))
 
 
+async def posted(request: web.Request, kind: type[M], name: str) -> M | web.Response:
+    """A v1 call, or what is wrong with it as a request: 405, 400 or 415."""
+    codec = body_codec(request)
+    return codec if isinstance(codec, web.Response) else await decoded(request, codec, kind, name)
+
+
 def not_understood(raw: bytes, codec: Codec, name: str, error: WireError) -> str:
     """Upstream's words for a body that is no message of type ``name``."""
     if codec is PROTOBUF:

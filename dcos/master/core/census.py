@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dcos.master.core.records import TaskRecord
+from dcos.model.counts import shift
 from dcos.model.v1.types import TaskState
 
 
@@ -81,14 +82,14 @@ class Census:
         known = self._frameworks.get(task.framework)
         if known is None:
             known = self._frameworks[task.framework] = OfFramework()
-        _more(known.states, state, step)
-        if _more(known.agents, task.agent, step) in (0, step):
+        shift(known.states, state, step)
+        if shift(known.agents, task.agent, step) in (0, step):
             known.ready = None  # it came to the agent, or left it
         here = self._agents.get(task.agent)
         if here is None:
             here = self._agents[task.agent] = OnAgent()
         counts = here.frameworks.setdefault(task.framework, {})
-        _more(counts, state, step)
+        shift(counts, state, step)
         if not counts:
             del here.frameworks[task.framework]
         self._tidy(task.agent, here)
@@ -97,12 +98,3 @@ class Census:
         here.ready = None
         if not here.frameworks:
             del self._agents[agent]
-
-
-def _more(counts: dict[str, int], key: str, step: int) -> int:
-    left = counts.get(key, 0) + step
-    if left:
-        counts[key] = left
-    else:
-        del counts[key]
-    return left

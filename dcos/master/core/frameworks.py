@@ -276,29 +276,26 @@ def removing(state: State, framework: FrameworkRecord, why: str, now: float) -> 
     state.publish(master.Event(type=master.EventType.FRAMEWORK_REMOVED, framework_removed=removed))
 
 
-def _own_roles(framework: FrameworkRecord, asked: tuple[str, ...]) -> tuple[str, ...] | None:
-    """``asked``, or all when empty; None if any of it is not the framework's."""
-    if not asked:
+def _own_roles(
+    state: State, framework: FrameworkRecord, call: scheduler.CallRevive | scheduler.CallSuppress | None
+) -> tuple[str, ...] | None:
+    """Those asked for, or all when none are; None if any is not the framework's: that makes all of the call void."""
+    if call is None or not call.roles:
         return framework.roles
-    return asked if set(asked) <= set(framework.roles) else None
+    if set(call.roles) <= set(framework.roles):
+        return call.roles
+    state.counters["dropped_messages"] += 1
+    return None
 
 
 def revive(state: State, framework: FrameworkRecord, call: scheduler.CallRevive | None) -> None:
-    """One role that is not the framework's makes all of the call void."""
     state.counters["messages_revive_offers"] += 1
-    roles = _own_roles(framework, call.roles if call is not None else ())
-    if roles is None:
-        state.counters["dropped_messages"] += 1
-        return
-    inverse_offers.ask_again(state, framework)
-    state.allocator.revive(framework.id, roles)
+    if (roles := _own_roles(state, framework, call)) is not None:
+        inverse_offers.ask_again(state, framework)
+        state.allocator.revive(framework.id, roles)
 
 
 def suppress(state: State, framework: FrameworkRecord, call: scheduler.CallSuppress | None) -> None:
-    """As ``revive``."""
     state.counters["messages_suppress_offers"] += 1
-    roles = _own_roles(framework, call.roles if call is not None else ())
-    if roles is None:
-        state.counters["dropped_messages"] += 1
-        return
-    state.allocator.suppress(framework.id, roles)
+    if (roles := _own_roles(state, framework, call)) is not None:
+        state.allocator.suppress(framework.id, roles)

@@ -110,47 +110,41 @@ def _source_problem(source: VolumeSource) -> str | None:
 
 
 def check_problem(check: CheckInfo) -> str | None:
-    if check.type is None:
-        return "CheckInfo must specify 'type'"
-    if check.type is CheckInfoType.UNKNOWN:
-        return "'UNKNOWN' is not a valid check type"
-    if check.type is CheckInfoType.COMMAND:
-        if check.command is None:
-            return "Expecting 'command' to be set for COMMAND check"
+    problem = _member_problem(check, "CheckInfo", "check")
+    if problem is None and check.type is CheckInfoType.COMMAND and check.command is not None:
         problem = _checking_command_problem(check.command.command, "Command check", "Check")
-        if problem is not None:
-            return problem
-    if check.type is CheckInfoType.HTTP:
-        if check.http is None:
-            return "Expecting 'http' to be set for HTTP check"
-        if check.http.path is not None and not check.http.path.startswith("/"):
-            return f"The path '{check.http.path}' of HTTP check must start with '/'"
-    if check.type is CheckInfoType.TCP and check.tcp is None:
-        return "Expecting 'tcp' to be set for TCP check"
-    return _times_problem(check, "delay_seconds", "interval_seconds", "timeout_seconds")
+    if problem is None and check.type is CheckInfoType.HTTP and check.http is not None:
+        problem = _path_problem(check.http.path, "check")
+    return problem or _times_problem(check, "delay_seconds", "interval_seconds", "timeout_seconds")
 
 
 def health_check_problem(check: HealthCheck) -> str | None:
-    if check.type is None:
-        return "HealthCheck must specify 'type'"
-    if check.type is HealthCheckType.UNKNOWN:
-        return "'UNKNOWN' is not a valid health check type"
-    if check.type is HealthCheckType.COMMAND:
-        if check.command is None:
-            return "Expecting 'command' to be set for COMMAND health check"
+    problem = _member_problem(check, "HealthCheck", "health check")
+    if problem is None and check.type is HealthCheckType.COMMAND and check.command is not None:
         problem = _checking_command_problem(check.command, "Command health check", "Health check")
-        if problem is not None:
-            return problem
-    if check.type is HealthCheckType.HTTP:
-        if check.http is None:
-            return "Expecting 'http' to be set for HTTP health check"
+    if problem is None and check.type is HealthCheckType.HTTP and check.http is not None:
         if check.http.scheme not in (None, "http", "https"):
             return f"Unsupported HTTP health check scheme: '{check.http.scheme}'"
-        if check.http.path is not None and not check.http.path.startswith("/"):
-            return f"The path '{check.http.path}' of HTTP health check must start with '/'"
-    if check.type is HealthCheckType.TCP and check.tcp is None:
-        return "Expecting 'tcp' to be set for TCP health check"
-    return _times_problem(check, "delay_seconds", "grace_period_seconds", "interval_seconds", "timeout_seconds")
+        problem = _path_problem(check.http.path, "health check")
+    return problem or _times_problem(
+        check, "delay_seconds", "grace_period_seconds", "interval_seconds", "timeout_seconds"
+    )
+
+
+def _member_problem(check: CheckInfo | HealthCheck, message: str, what: str) -> str | None:
+    """Each type needs the member that is called as it is."""
+    if check.type is None:
+        return f"{message} must specify 'type'"
+    if check.type.value == "UNKNOWN":
+        return f"'UNKNOWN' is not a valid {what} type"
+    member = check.type.lower()
+    return None if getattr(check, member) is not None else f"Expecting '{member}' to be set for {check.type} {what}"
+
+
+def _path_problem(path: str | None, what: str) -> str | None:
+    if path is None or path.startswith("/"):
+        return None
+    return f"The path '{path}' of HTTP {what} must start with '/'"
 
 
 def _checking_command_problem(command: CommandInfo, what: str, whose: str) -> str | None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from dcos.model.counts import shift
 from dcos.model.resource_kinds import Kind, quantity
 from dcos.model.resources import Resources
 
@@ -118,9 +119,9 @@ class QuotaAccount:
                 continue
             many = sign * quantity(kind, amount)
             if not kind.reservations:
-                _add(self.available, kind.name, many)
+                shift(self.available, kind.name, many)
             elif (role := top_of(kind.role)) in self.consumed:
-                _add(self.consumed[role], kind.name, many)
+                shift(self.consumed[role], kind.name, many)
                 touched.add(role)
         for role in touched:
             self._weigh(role)
@@ -134,9 +135,9 @@ class QuotaAccount:
         consumed = self.consumed.get(top)
         self._surplus = None
         for name, amount in amounts.items():
-            _add(self.available, name, -sign * amount)
+            shift(self.available, name, -sign * amount)
             if consumed is not None:
-                _add(consumed, name, sign * amount)
+                shift(consumed, name, sign * amount)
         if consumed is not None:
             self._weigh(top)
 
@@ -144,7 +145,7 @@ class QuotaAccount:
         """Bring ``missing``, ``required`` and the role's room up to date."""
         before = self.missing.pop(role, {})
         for name, amount in before.items():
-            _add(self.required, name, -amount)
+            shift(self.required, name, -amount)
         consumed = self.consumed[role]
         lacks = {
             name: lack
@@ -155,7 +156,7 @@ class QuotaAccount:
         if lacks:
             self.missing[role] = lacks
             for name, amount in lacks.items():
-                _add(self.required, name, amount)
+                shift(self.required, name, amount)
         limits = self.quotas[role].limits
         if limits:
             self._rooms[role] = {name: max(0, limit - consumed.get(name, 0)) for name, limit in limits.items()}
@@ -171,11 +172,3 @@ class QuotaAccount:
         if self._surplus is None:
             self._surplus = {name: max(0, self.available.get(name, 0) - lacks) for name, lacks in self.required.items()}
         return self._surplus
-
-
-def _add(to: dict[str, int], name: str, amount: int) -> None:
-    left = to.get(name, 0) + amount
-    if left:
-        to[name] = left
-    else:
-        to.pop(name, None)

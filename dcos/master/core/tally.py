@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from dcos.model.counts import shift
 from dcos.model.resource_kinds import Kind, quantity
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.values import Amount, Ranges, coalesce
@@ -39,16 +40,16 @@ class Tally:
         self._whole = None
         for kind, amount in resources:
             if isinstance(amount, int):
-                _more(self._scalars, kind, sign * amount)
+                shift(self._scalars, kind, sign * amount)
             elif isinstance(amount, frozenset):
                 items = self._items.setdefault(kind, {})
                 for item in amount:
-                    _more(items, item, sign)
+                    shift(items, item, sign)
             else:
                 edges = self._edges.setdefault(kind, {})
                 for begin, end in amount:
-                    _more(edges, begin, sign)
-                    _more(edges, end + 1, -sign)
+                    shift(edges, begin, sign)
+                    shift(edges, end + 1, -sign)
 
     @property
     def whole(self) -> Resources:
@@ -65,13 +66,13 @@ class Tally:
         out: dict[str, int] = {}
         for kind, count in self._scalars.items():
             if wanted(kind):
-                _more(out, kind.name, quantity(kind, count))
+                shift(out, kind.name, quantity(kind, count))
         for kind, edges in self._edges.items():
             if wanted(kind):
-                _more(out, kind.name, -1000 * sum(at * step for at, step in edges.items()))
+                shift(out, kind.name, -1000 * sum(at * step for at, step in edges.items()))
         for kind, items in self._items.items():
             if wanted(kind):
-                _more(out, kind.name, 1000 * sum(items.values()))
+                shift(out, kind.name, 1000 * sum(items.values()))
         return out
 
 
@@ -99,14 +100,6 @@ class Holdings:
     @property
     def whole(self) -> Resources:
         return Resources.total(tally.whole for tally in self._by_role.values())
-
-
-def _more(counts: dict[K, int], key: K, step: int) -> None:
-    left = counts.get(key, 0) + step
-    if left:
-        counts[key] = left
-    else:
-        counts.pop(key, None)
 
 
 def _ranges(edges: dict[int, int]) -> Ranges:
