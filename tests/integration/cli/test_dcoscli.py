@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +114,7 @@ class Cli:
             "HOME": str(cluster.folder),
             "DCOS_DIR": str(cluster.folder / "dcos-dir"),
             "LC_ALL": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
         }
 
     def run(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -123,6 +128,42 @@ class Cli:
             timeout=120,
             env=self._environment,
         )
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Running, with its standard output to be read, until the end of the block."""
+        with subprocess.Popen(
+            [self.program, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=self._environment,
+        ) as child:
+            try:
+                yield child
+            finally:
+                child.kill()
+
+    def on_terminal(self, given: bytes, *words: str) -> bytes:
+        """What it shows on a terminal of its own, where ``given`` is typed at once."""
+        ours, its = pty.openpty()
+        child = subprocess.Popen(
+            [self.program, *words], stdin=its, stdout=its, stderr=its, start_new_session=True, env=self._environment
+        )
+        os.close(its)
+        os.write(ours, given)
+        shown = b""
+        try:
+            while select.select([ours], [], [], 60)[0] and (more := os.read(ours, 4096)):
+                shown += more
+        except OSError:
+            """The other end is closed."""
+        finally:
+            child.kill()
+            child.wait()
+            os.close(ours)
+        return shown
 
     def ok(self, *words: str, given: str | None = None) -> str:
         done = self.run(*words, given=given)
@@ -139,7 +180,7 @@ class Cli:
 
 APP = {
     "id": "/sleeper",
-    "cmd": "echo hello from the task; echo trouble >&2; sleep 1000",
+    "cmd": "echo hello from the task; echo trouble >&2; for n in $(seq 1000); do echo $n >> seconds; sleep 1; done",
     "cpus": 0.1,
     "mem": 32,
     "instances": 1,
@@ -363,6 +404,10 @@ def test_node_service_and_task_to_the_end(cli: Cli, cluster: Processes) -> None:
     assert agent["id"] in table
     assert "master (leader)" in table
 
+    assert cli.json("node", "dns", "leader.mesos") == [{"host": "leader.mesos.", "ip": "127.0.0.1"}]
+    assert "127.0.0.1" in cli.ok("node", "dns", "marathon.mesos")
+    assert agent["pid"] in cli.ok("node", "--field=pid")
+
     services = cli.json("service")
     (marathon,) = [one for one in services if one["name"] == "marathon"]
     assert "marathon" in cli.ok("service")
@@ -382,12 +427,29 @@ def test_node_service_and_task_to_the_end(cli: Cli, cluster: Processes) -> None:
     done = cli.run("task", "exec", "sleeper", "sh", "-c", "echo inside; echo aside >&2")
     assert (done.stdout, done.stderr, done.returncode) == ("inside\n", "aside\n", 0)
     assert cli.ok("task", "exec", "--interactive", "sleeper", "cat", given="to and fro\n") == "to and fro\n"
+    assert cli.on_terminal(b"", "task", "exec", "--tty", "sleeper", "tty").startswith(b"/dev/")
+    shell = cli.on_terminal(b"echo $((40 + 2))\rexit 3\r", "task", "exec", "--interactive", "--tty", "sleeper", "sh")
+    assert b"\r\n42\r\n" in shell
+    with cli.started("task", "log", "--follow", "--lines=1", "sleeper", "seconds") as follower:
+        assert follower.stdout is not None
+        numbers = [int(follower.stdout.readline()) for _ in range(3)]
+        assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
 
     cli.ok("marathon", "app", "remove", "sleeper")
     cluster.eventually("the task is over", lambda: "sleeper" in cli.run("task", "--completed").stdout)
     assert cli.json("task", "sleeper") == []
+    assert task["id"] in [one["id"] for one in cli.json("task", "--all")]
+    assert "hello from the task" in cli.ok("task", "log", "--completed", "sleeper")
+    assert {"stdout", "stderr"} <= set(cli.ok("task", "ls", "--completed", "sleeper").split())
 
+    cluster.stop("marathon", signal.SIGKILL)
+    cluster.eventually("it is away", lambda: "marathon" not in [one["name"] for one in cli.json("service")])
+    away = {one["name"]: one["active"] for one in cli.json("service", "--inactive")}
+    assert (away["marathon"], away["metronome"]) == (False, True)
     cli.ok("service", "shutdown", marathon["id"])
     cluster.eventually("it is gone", lambda: cluster.get("master", "/frameworks")["completed_frameworks"])
+    assert marathon["id"] not in [one["id"] for one in cli.json("service", "--inactive")]
+    assert marathon["id"] in [one["id"] for one in cli.json("service", "--completed")]
+    assert marathon["id"] in cli.ok("service", "--completed")
     cli.ok("node", "decommission", agent["id"])
     assert cluster.get("master", "/slaves")["slaves"] == []

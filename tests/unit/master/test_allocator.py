@@ -179,6 +179,18 @@ def test_suppressed_roles_get_nothing() -> None:
     assert stage.allocator.suppressed_roles("fw") == frozenset({"a"})
 
 
+def test_asking_and_at_once_suppressing_again_gets_nothing() -> None:
+    stage = Stage()
+    stage.framework("fw", "a")
+    (grant,) = stage.agent("cpus:2;mem:64")
+    stage.back(grant, refuse_s=1000)
+    stage.allocator.suppress("fw", ["a"])
+    assert stage.run() == []
+    stage.allocator.revive("fw", ["a"])
+    stage.allocator.suppress("fw", ["a"])
+    assert stage.run() == []
+
+
 def test_gpu_agents_are_kept_from_who_cannot_use_them() -> None:
     stage = Stage()
     stage.framework("plain", "a")
