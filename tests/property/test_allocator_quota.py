@@ -25,12 +25,15 @@ TOTALS = st.sampled_from(
     ]
 )
 AMOUNTS = st.dictionaries(st.sampled_from(["cpus", "mem"]), st.sampled_from([0, 500, 1000, 3000, 512_000]), max_size=2)
+QUOTAS = st.dictionaries(st.sampled_from(["a", "q", "z", "none"]), st.tuples(AMOUNTS, AMOUNTS), max_size=3)
+ENOUGH = ({"cpus": 10}, {"mem": 32_000})
 
 
 class Market(RuleBasedStateMachine):
-    @initialize()
-    def begin(self) -> None:
-        self.allocator = Allocator(enough=({"cpus": 10}, {"mem": 32_000}))
+    @initialize(quotas=QUOTAS)
+    def begin(self, quotas: dict[str, tuple[dict[str, int], dict[str, int]]]) -> None:
+        self.allocator = Allocator(enough=ENOUGH)
+        self.set_quotas(quotas)
         self.now = 0.0
         self.held: list[Grant] = []
         self.names = 0
@@ -112,7 +115,7 @@ class Market(RuleBasedStateMachine):
     def whitelist(self, hosts: frozenset[str] | None) -> None:
         self.allocator.set_whitelist(hosts)
 
-    @rule(given=st.dictionaries(st.sampled_from(["a", "q", "z", "none"]), st.tuples(AMOUNTS, AMOUNTS), max_size=3))
+    @rule(given=QUOTAS)
     def set_quotas(self, given: dict[str, tuple[dict[str, int], dict[str, int]]]) -> None:
         self.allocator.set_quotas(
             {
@@ -168,13 +171,17 @@ class Market(RuleBasedStateMachine):
         assert self.allocator.run(self.now) == []
 
     def decide(self) -> None:
-        """Limits bind what is granted in a role that has them; what no guarantee covers leaves all guarantees room."""
+        """Limits bind what is granted in a role that has them; what no guarantee covers leaves all guarantees room; each
+        grant is worth an offer.
+        """
         account = self.allocator.account
         room = {role: account.room(role) for role in account.quotas}
         guaranteed = {role: dict(lacks) for role, lacks in account.missing.items()}
         grants = self.allocator.run(self.now)
         given: dict[str, dict[str, int]] = {}
         for grant in grants:
+            worth = grant.resources.scalar_quantities()
+            assert any(all(worth.get(name, 0) >= least for name, least in some.items()) for some in ENOUGH)
             for name, amount in open_quantities(grant.resources).items():
                 got = given.setdefault(grant.role, {})
                 got[name] = got.get(name, 0) + amount

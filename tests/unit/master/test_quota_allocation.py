@@ -367,3 +367,10 @@ def test_tasks_that_an_agent_brings_meet_a_guarantee() -> None:
     stage.allocator.add_agent("back", Resources.parse("cpus:2;mem:64"), active=False)
     stage.allocator.charge("fq", "q", "back", Resources.parse("cpus:2;mem:64"))
     assert [grant.agent for grant in stage.run() + stage.cycle()] == ["s1"]
+
+
+def test_what_a_limit_leaves_of_an_agent_is_offered_only_when_it_is_enough() -> None:
+    stage = Stage(a=Quota(limits=amounts("mem:60")))
+    stage.framework("first", "a")
+    stage.framework("second", "b")
+    assert shown(stage.agent("cpus:4;mem:64")) == {"a": "cpus:4; mem:60"}
