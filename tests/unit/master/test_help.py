@@ -105,10 +105,13 @@ async def test_memory_is_watched_for_a_while() -> None:
         assert (await master.get("/memory-profiler/download/text")).status == 400
         assert (await master.get("/memory-profiler/start?duration=2weeks")).status == 400
         assert (await master.get("/memory-profiler/start?duration=soon")).status == 400
-        assert (await master.get("/memory-profiler/start?duration=100ms")).status == 200
+        assert (await master.get("/memory-profiler/start?duration=1mins")).status == 200
         assert (await master.get("/memory-profiler/start")).status == 409
         assert (await master.get("/memory-profiler/state")).json["profiling_active"] is True
         assert "traced_bytes" in (await master.get("/memory-profiler/statistics")).json
+        assert (await master.get("/memory-profiler/stop")).status == 200
+        assert (await master.get("/memory-profiler/state")).json["profiling_active"] is False
+        assert (await master.get("/memory-profiler/start?duration=100ms")).status == 200
         while (await master.get("/memory-profiler/state")).json["profiling_active"]:
             await asyncio.sleep(0.02)
         assert "bytes in" in (await master.get("/memory-profiler/download/text")).text
