@@ -160,6 +160,16 @@ def test_returned_without_filter_comes_again_at_the_next_cycle() -> None:
     assert who(stage.cycle()) == ["fw"]
 
 
+def test_a_filter_lasts_until_the_next_cycle_at_least() -> None:
+    stage = Stage()
+    stage.framework("fw", "a")
+    (grant,) = stage.agent("cpus:2;mem:64")
+    stage.back(grant, refuse_s=0.1)
+    stage.now += 0.5
+    assert stage.run() == []
+    assert who(stage.cycle(0.5)) == ["fw"]
+
+
 def test_revive_clears_filters() -> None:
     stage = Stage()
     stage.framework("fw", "a")
