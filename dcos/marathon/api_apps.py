@@ -8,7 +8,7 @@ from aiohttp import web
 
 from dcos.marathon import selector, views, waiting
 from dcos.marathon.api import body_of, deployed, flag, leader_of, published, state_of
-from dcos.marathon.core import autoscaling, events
+from dcos.marathon.core import autoscaling, events, everywhere
 from dcos.marathon.core.errors import app_unknown
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
@@ -52,7 +52,11 @@ def fields_of(body: Any, path: str = "", app_id: str | None = None) -> dict[str,
     if isinstance(body, dict) and app_id is not None:
         body = {**body, "id": app_id}
     made: dict[str, Any] = wire.fit(_with_mode(body), App, path)
-    made |= {name: None for name in _REMOVABLE if isinstance(body, dict) and name in body and body[name] is None}
+    if isinstance(body, dict):
+        made |= {name: None for name in _REMOVABLE if name in body and body[name] is None}
+        strategy = body.get("upgradeStrategy")
+        if isinstance(strategy, dict) and "promotion" in strategy and strategy["promotion"] is None:
+            made["upgradeStrategy"]["promotion"] = None
     if "version" in made:
         others = {name for name, value in body.items() if value is not None} - {"id", "version"}
         if others:
@@ -82,6 +86,15 @@ def known(state: State, app_id: str) -> App:
     if app is None:
         raise app_unknown(app_id)
     return app
+
+
+def _keep_number(request: web.Request, app_id: str, fields: dict[str, Any]) -> None:
+    """What a client reads and sends back changes nothing: the number of instances on all agents, too."""
+    state = state_of(request)
+    app = state.apps.get(app_id)
+    follows = app is not None and app.instances_mode is not None and "instancesMode" not in fields
+    if app is not None and follows and fields.get("instances") == everywhere.shown(state, app):
+        del fields["instances"]
 
 
 def embed_of(request: web.Request) -> frozenset[str]:
@@ -116,8 +129,9 @@ async def _create(request: web.Request) -> web.StreamResponse:
     leader = leader_of(request)
     result = await leader.ask(events.CreateApp(fields, flag(request, "force")))
     app = known(leader.state, ids.canonical(fields["id"]))
+    extensions = wire.names_extensions(fields) or "extensions" in embed_of(request)
     made = {
-        **wire.app_json(app),
+        **wire.app_json(app, extensions=extensions),
         "tasksStaged": 0,
         "tasksRunning": 0,
         "tasksHealthy": 0,
@@ -138,6 +152,7 @@ async def _many(request: web.Request, *, partial: bool, must_exist: bool) -> web
     updates = []
     for index, one in enumerate(body):
         fields = fields_of(one, f"({index})")
+        _keep_number(request, ids.canonical(fields["id"]), fields)
         updates.append(await update_of(request, ids.canonical(fields["id"]), fields))
     event = events.PutApps(tuple(updates), partial=partial, must_exist=must_exist, force=flag(request, "force"))
     result = await leader_of(request).ask(event)
@@ -188,7 +203,7 @@ async def _versions(request: web.Request, app_id: str, version: str | None) -> w
     app = await leader_of(request).repository.app_version(app_id, version)
     if app is None:
         raise wire.app_unknown(app_id, version)
-    return json_response(wire.app_json(app))
+    return json_response(wire.app_json(app, extensions="extensions" in embed_of(request)))
 
 
 async def _update(request: web.Request, *, partial: bool, must_exist: bool) -> web.StreamResponse:
@@ -197,6 +212,7 @@ async def _update(request: web.Request, *, partial: bool, must_exist: bool) -> w
         raise web.HTTPMethodNotAllowed(request.method, ["GET"])
     existed = app_id in state_of(request).apps
     fields = fields_of(await body_of(request), app_id=app_id)
+    _keep_number(request, app_id, fields)
     updates = (await update_of(request, app_id, fields),)
     event = events.PutApps(updates, partial=partial, must_exist=must_exist, force=flag(request, "force"))
     result = await leader_of(request).ask(event)

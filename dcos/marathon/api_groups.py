@@ -73,7 +73,7 @@ async def _get(request: web.Request) -> web.StreamResponse:
     group_id = _group_of(request)
     words = request.query.getall("embed", [])
     lists = [name for name in _LISTS if f"group.{name}" in words] or list(_LISTS)
-    embed = views.embeds(word for word in words if word.startswith("group.apps."))
+    embed = views.embeds(word for word in words if word == "extensions" or word.startswith("group.apps."))
     if group_id not in state.groups:
         group, resource, member = _below(group_id)
         if group not in state.groups or resource is None:
@@ -127,7 +127,12 @@ async def _at(request: web.Request, group_id: str, version: str, lists: list[str
     root, specs = await _earlier(request, group_id, version)
     apps = [one for one in specs.values() if isinstance(one, App)]
     pods = [one for one in specs.values() if isinstance(one, Pod)]
-    return GroupTree(root.groups, apps, pods).info(group_id, lists, wire.app_json, wire.pod_json)
+    embed = views.embeds(request.query.getall("embed", []))
+
+    def shown(app: App) -> dict[str, Any]:
+        return wire.app_json(app, extensions="extensions" in embed)
+
+    return GroupTree(root.groups, apps, pods).info(group_id, lists, shown, wire.pod_json)
 
 
 async def _change(request: web.Request, *, create: bool) -> web.StreamResponse:

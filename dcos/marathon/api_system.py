@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from dcos.marathon import backup
-from dcos.marathon.api import SERVICE, body_of, common_headers, state_of
+from dcos.marathon.api import SERVICE, body_of, common_headers, flag, state_of
 from dcos.runtime.http import json_response
 from dcos.runtime.settings import flag_texts
 from dcos.wire import marathon as wire
@@ -160,7 +160,8 @@ async def _events(request: web.Request) -> web.StreamResponse:
     common_headers(service, request, response)
     await response.prepare(request)
     address = request.remote or ""
-    subscriber = service.bus.attach(request.query.getall("event_type", []), address)
+    kinds = request.query.getall("event_type", [])
+    subscriber = service.bus.attach(kinds, address, extensions=flag(request, "extensions"))
     try:
         while not subscriber.overrun.is_set():
             try:

@@ -73,11 +73,11 @@ async def _delete(request: web.Request) -> web.StreamResponse:
 
 async def _deployments(request: web.Request) -> web.StreamResponse:
     state = state_of(request)
-    asked = waiting.asked(request)
+    asked, extensions = waiting.asked(request), "extensions" in request.query.getall("embed", [])
     found = [
         {
             **views.deployment_json(state, one, waits=asked),
-            **waiting.rollouts_of(leader_of(request), one),
+            **(waiting.rollouts_of(leader_of(request), one) if asked or extensions else {}),
             **(waiting.of_deployment(leader_of(request), one) if asked else {}),
         }
         for one in state.deployments.values()
@@ -104,10 +104,11 @@ async def _queue(request: web.Request) -> web.StreamResponse:
     leader = leader_of(request)
     state = leader.state
     may_read = request.get(SEEN)
-    offers = "lastUnusedOffers" in request.query.getall("embed", [])
+    embed = request.query.getall("embed", [])
+    offers, extensions = "lastUnusedOffers" in embed, "extensions" in embed
     found = [
         {
-            **views.queue_json(state, entry, leader.now(), offers=offers),
+            **views.queue_json(state, entry, leader.now(), offers=offers, extensions=extensions),
             **(waiting.of_spec(leader, entry.spec.id) if waiting.asked(request) else {}),
         }
         for entry in state.queue.values()

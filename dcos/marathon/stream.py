@@ -10,14 +10,28 @@ import msgspec
 
 from dcos.model.marathon_state import iso
 
+EXTENSIONS = frozenset(
+    {
+        *("app_waiting_event", "autoscaling_event", "rebalance_event"),
+        *("deployment_rollout_event", "deployment_paused_event", "deployment_continued_event"),
+    }
+)
+"""Events that upstream has not: there are clients that fail at what they do not know."""
+
 
 class Subscriber:
-    """One client of the stream; ``kinds`` empty: everything."""
+    """One client of the stream; ``kinds`` empty: all of upstream's, and ours where it asks for ``extensions``."""
 
-    def __init__(self, kinds: Collection[str], limit: int) -> None:
+    def __init__(self, kinds: Collection[str], limit: int, *, extensions: bool = False) -> None:
         self.kinds = frozenset(kinds)
+        self.extensions = extensions
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(limit)
         self.overrun = asyncio.Event()
+
+    def wants(self, kind: str) -> bool:
+        if self.kinds:
+            return kind in self.kinds
+        return self.extensions or kind not in EXTENSIONS
 
 
 class Bus:
@@ -31,8 +45,8 @@ class Bus:
         """Clients that listen."""
         return len(self._subscribers)
 
-    def attach(self, kinds: Collection[str], address: str) -> Subscriber:
-        subscriber = Subscriber(kinds, self._limit)
+    def attach(self, kinds: Collection[str], address: str, *, extensions: bool = False) -> Subscriber:
+        subscriber = Subscriber(kinds, self._limit, extensions=extensions)
         self._subscribers.add(subscriber)
         self.publish("event_stream_attached", {"remoteAddress": address})
         return subscriber
@@ -47,7 +61,7 @@ class Bus:
         body = msgspec.json.encode({**fields, "eventType": kind, "timestamp": iso(self._now())})
         frame = b"event: %b\ndata: %b\n\n" % (kind.encode(), body)
         for subscriber in list(self._subscribers):
-            if subscriber.kinds and kind not in subscriber.kinds:
+            if not subscriber.wants(kind):
                 continue
             try:
                 subscriber.queue.put_nowait(frame)

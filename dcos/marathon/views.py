@@ -24,7 +24,7 @@ from dcos.wire.marathon import app_json, spec_json
 
 Json = dict[str, Any]
 
-EMBEDS = ("tasks", "counts", "deployments", "readiness", "lastTaskFailure", "taskStats", "failures")
+EMBEDS = ("tasks", "counts", "deployments", "readiness", "lastTaskFailure", "taskStats", "failures", "extensions")
 _PREFIXES = ("group.apps.", "apps.", "app.")
 _STAGED = (Condition.PROVISIONED, Condition.STAGING, Condition.STARTING)
 
@@ -46,7 +46,7 @@ def embeds(words: Iterable[str]) -> frozenset[str]:
 
 
 def app_info(state: State, app: App, embed: Collection[str] = ()) -> Json:
-    made = app_json(app)
+    made = app_json(app, extensions="extensions" in embed)
     if app.instances_mode is not None:
         made["instances"] = everywhere.shown(state, app)
     instances = state.instances_of(app.id)
@@ -235,7 +235,7 @@ def deployment_json(state: State, deployment: Deployment, *, waits: bool = False
 # ---- the queue -------------------------------------------------------------------------------------------------------
 
 
-def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool) -> Json:
+def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool, extensions: bool = False) -> Json:
     until = backoff.waits_until(entry.spec, state.delays.get(entry.spec.id), now)
     tally, refusals, attempt = entry.tally(), entry.refusals(), entry.since_launch()
     summary: Json = {
@@ -254,7 +254,7 @@ def queue_json(state: State, entry: QueueEntry, now: float, *, offers: bool) -> 
         "delay": {"timeLeftSeconds": max(0, round((until or now) - now)), "overdue": until is None},
         "since": iso(entry.since),
         "processedOffersSummary": summary,
-        **spec_json(entry.spec),
+        **spec_json(entry.spec, extensions=extensions),
     }
     if offers:
         made["lastUnusedOffers"] = [

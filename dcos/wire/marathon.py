@@ -10,7 +10,7 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -211,10 +211,26 @@ def plain(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
-def app_json(app: App) -> dict[str, Any]:
-    """An app as the API writes it."""
+EXTENSIONS = ("instancesMode", "autoscaling", "rebalance")
+"""Members of an app that upstream's has not; so are these of its ``upgradeStrategy``:"""
+STRATEGY_EXTENSIONS = ("steps", "promotion")
+
+
+def app_json(app: App, *, extensions: bool = True) -> dict[str, Any]:
+    """An app as the API writes it. Without ``extensions`` only upstream's members: there are clients that fail at others."""
     made: dict[str, Any] = msgspec.to_builtins(app)
+    if not extensions:
+        for name in EXTENSIONS:
+            made.pop(name, None)
+        for name in STRATEGY_EXTENSIONS:
+            made.get("upgradeStrategy", {}).pop(name, None)
     return made
+
+
+def names_extensions(fields: Mapping[str, Any]) -> bool:
+    """Whether whoever wrote these members of an app knows of extensions."""
+    strategy = fields.get("upgradeStrategy") or {}
+    return any(name in fields for name in EXTENSIONS) or any(name in strategy for name in STRATEGY_EXTENSIONS)
 
 
 def pod_json(pod: Pod) -> dict[str, Any]:
@@ -224,6 +240,6 @@ def pod_json(pod: Pod) -> dict[str, Any]:
     return made
 
 
-def spec_json(spec: RunSpec) -> dict[str, Any]:
+def spec_json(spec: RunSpec, *, extensions: bool = True) -> dict[str, Any]:
     """``{"app": ...}`` or ``{"pod": ...}``."""
-    return {"app": app_json(spec)} if isinstance(spec, App) else {"pod": pod_json(spec)}
+    return {"app": app_json(spec, extensions=extensions)} if isinstance(spec, App) else {"pod": pod_json(spec)}

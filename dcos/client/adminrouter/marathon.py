@@ -52,14 +52,16 @@ class Marathon:
     # ---- apps ----
 
     def apps(self) -> list[Json]:
-        return list(self._get("/v2/apps", embed=["apps.counts", "apps.deployments"])["apps"])
+        return list(self._get("/v2/apps", embed=["apps.counts", "apps.deployments", "apps.extensions"])["apps"])
 
     def app(self, app_id: str, version: str | None = None, *, waits: bool = False) -> Json:
         """``waits``: with what it waits for.   Errors: NotFound."""
         if version is not None:
-            old: Json = self._transport.get(self._app(app_id, f"/versions/{version}"))
+            query = {"embed": ["extensions"]}
+            old: Json = self._transport.get(self._app(app_id, f"/versions/{version}"), query=query)
             return old
-        found: Json = self._transport.get(self._app(app_id), query={"embed": ["waits"]} if waits else None)["app"]
+        embed = ["extensions", *(["waits"] if waits else [])]
+        found: Json = self._transport.get(self._app(app_id), query={"embed": embed})["app"]
         return found
 
     def autoscaling(self, spec_id: str, *, pod: bool = False) -> Json:
@@ -159,7 +161,8 @@ class Marathon:
 
     def group(self, group_id: str, version: str | None = None) -> Json:
         """With everything in it.   Errors: NotFound."""
-        found: Json = self._transport.get(self._group(group_id, f"/versions/{version}" if version is not None else ""))
+        path = self._group(group_id, f"/versions/{version}" if version is not None else "")
+        found: Json = self._transport.get(path, query={"embed": ["extensions"]})
         return found
 
     def group_versions(self, group_id: str) -> list[str]:

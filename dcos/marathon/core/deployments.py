@@ -74,7 +74,7 @@ def commit(turn: Turn, made: Draft, *, force: bool, dry_run: bool = False, why: 
     turn.publish("group_change_success", groupId=ids.ROOT, version=version)
     _announce(turn, deployment, "deployment_info")
     if not deployment.steps:
-        turn.publish("deployment_success", id=deployment.id, plan=plan_json(deployment))
+        turn.publish("deployment_success", id=deployment.id, plan=_told(deployment))
     return deployment
 
 
@@ -143,7 +143,7 @@ def cancel(turn: Turn, deployment: Deployment, reason: str) -> None:
     """Stop driving it; what it wanted stays wanted."""
     _announce(turn, deployment, "deployment_step_failure")
     turn.drop_deployment(deployment)
-    turn.publish("deployment_failed", id=deployment.id, plan=plan_json(deployment), reason=reason)
+    turn.publish("deployment_failed", id=deployment.id, plan=_told(deployment), reason=reason)
 
 
 def roll_back(turn: Turn, deployment_id: str, reason: str = "") -> Deployment:
@@ -443,7 +443,7 @@ def _advance(turn: Turn, deployment: Deployment) -> None:
         _announce(turn, after, "deployment_info")
         return
     turn.drop_deployment(deployment)
-    turn.publish("deployment_success", id=deployment.id, plan=plan_json(deployment))
+    turn.publish("deployment_success", id=deployment.id, plan=_told(deployment))
 
 
 # ---- as JSON ---------------------------------------------------------------------------------------------------------
@@ -465,7 +465,13 @@ def plan_json(deployment: Deployment) -> dict[str, Any]:
     }
 
 
+def _told(deployment: Deployment) -> dict[str, Any]:
+    """As events tell it: with the roots before and after, which clients read, but without the apps in them."""
+    root: dict[str, Any] = {"id": ids.ROOT, "apps": [], "groups": [], "pods": [], "dependencies": []}
+    return {**plan_json(deployment), "original": root, "target": {**root, "version": deployment.version}}
+
+
 def _announce(turn: Turn, deployment: Deployment, kind: str) -> None:
     if deployment.steps:
         step = step_json(deployment.steps[deployment.current])
-        turn.publish(kind, plan=plan_json(deployment), currentStep=step)
+        turn.publish(kind, plan=_told(deployment), currentStep=step)

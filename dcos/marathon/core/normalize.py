@@ -73,6 +73,9 @@ def overlay(present: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, 
     if "instances" in update:
         made.pop("instancesMode", None)
     made.update(update)
+    if "upgradeStrategy" in update:  # extensions stay unless they are named: who does not see them does not send them
+        before = present.get("upgradeStrategy") or {}
+        made["upgradeStrategy"] = {**_extensions_of(before), **update["upgradeStrategy"]}
     if made.get("instancesMode") != present.get("instancesMode") and "upgradeStrategy" not in update:
         made.pop("upgradeStrategy", None)
     for kept in ("upgradeStrategy",):
@@ -81,6 +84,10 @@ def overlay(present: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, 
             if before.get(SINGLE_INSTANCE) != after.get(SINGLE_INSTANCE):
                 made.pop(kept, None)
     return made
+
+
+def _extensions_of(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: strategy[name] for name in ("steps", "promotion") if name in strategy}
 
 
 def translate(app: App) -> App:

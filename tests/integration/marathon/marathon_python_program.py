@@ -1,8 +1,10 @@
 """Run by the interpreter that has marathon-python: what its users do, against the Marathon at ``argv[1]``."""
 
+import json
 import sys
 import threading
 import time
+import urllib.request
 
 from marathon import MarathonClient, MarathonHttpError, NotFoundError
 from marathon.models import MarathonApp, MarathonConstraint, MarathonHealthCheck
@@ -30,15 +32,30 @@ def refusal(kind, call):
 
 client = MarathonClient(sys.argv[1])
 sleep = f"exec sleep {sys.argv[2]}"
-heard = []
+heard, everything, broken = [], [], []
 
 
-def listen():
-    for event in client.event_stream(event_types=["deployment_success", "status_update_event", "api_post_event"]):
-        heard.append(event)
+def listen(into, kinds):
+    try:
+        for event in client.event_stream(event_types=kinds):
+            into.append(event)
+    except Exception as error:
+        broken.append(error)
 
 
-threading.Thread(target=listen, daemon=True).start()
+threading.Thread(
+    target=listen, args=(heard, ["deployment_success", "status_update_event", "api_post_event"]), daemon=True
+).start()
+# Its list of events is older than the schedulers' own ones: all others of Marathon's are read.
+ALL = [
+    "add_health_check_event", "api_post_event", "app_terminated_event", "deployment_failed", "deployment_info",
+    "deployment_step_failure", "deployment_step_success", "deployment_success", "event_stream_attached",
+    "group_change_success", "health_status_changed_event", "instance_changed_event", "instance_health_changed_event",
+    "remove_health_check_event", "status_update_event",
+]  # fmt: skip
+threading.Thread(target=listen, args=(everything, ALL), daemon=True).start()
+unfiltered = []
+threading.Thread(target=listen, args=(unfiltered, None), daemon=True).start()
 
 
 def settled():
@@ -165,6 +182,39 @@ client.delete_app("/py/web")
 until(settled)
 assert client.list_tasks() == []
 
+# ---- apps with what goes beyond upstream, which others made ----
+extended = {
+    "id": "/py/extended",
+    "cmd": sleep,
+    "cpus": 0.1,
+    "mem": 16,
+    "autoscaling": {"max": 3, "cpu": 50, "dryRun": True},
+    "rebalance": {},
+    "upgradeStrategy": {"maximumOverCapacity": 1, "steps": [{"instances": 1, "pauseSeconds": 0}]},
+}
+request = urllib.request.Request(
+    sys.argv[1] + "/v2/apps", json.dumps(extended).encode(), {"Content-Type": "application/json"}, method="POST"
+)
+with urllib.request.urlopen(request, timeout=20) as answer:
+    assert "autoscaling" in json.load(answer)
+until(settled)
+assert [one.id for one in client.list_apps(app_id="/py/extended")] == ["/py/extended"]
+app = client.get_app("/py/extended")
+app.cmd = f"true; {sleep}"
+client.update_app("/py/extended", app, force=True)
+client.list_deployments()
+until(settled)
+with urllib.request.urlopen(sys.argv[1] + "/v2/apps/py/extended?embed=extensions", timeout=20) as answer:
+    kept = json.load(answer)["app"]
+assert kept["autoscaling"]["max"] == 3
+assert len(kept["upgradeStrategy"]["steps"]) == 1
+client.delete_app("/py/extended", force=True)
+until(settled)
+
 kinds = {event.event_type for event in heard}
 assert {"deployment_success", "status_update_event", "api_post_event"} <= kinds, kinds
+kinds = {event.event_type for event in everything}
+wanted = {"deployment_info", "deployment_step_success", "instance_changed_event", "add_health_check_event"}
+assert wanted <= kinds, kinds
+assert not broken, broken
 print("all well")

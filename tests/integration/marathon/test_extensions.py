@@ -94,7 +94,7 @@ def test_one_on_every_agent(cluster: Cluster) -> None:
     cluster.ask("POST", "/v2/apps", app("daemon", cmd=f"exec sleep {M3}", instances="all"))
     cluster.eventually("deployed", cluster.quiet)
     assert len(cluster.pid_of(M3)) == 1
-    shown = cluster.ask("GET", "/v2/apps/daemon")["app"]
+    shown = cluster.ask("GET", "/v2/apps/daemon?embed=extensions")["app"]
     assert (shown["instances"], shown["instancesMode"]) == (1, "all")
     second = cluster.add(
         "second", "dcos.agent", f"--master={cluster.zookeeper.url}/mesos", "--ip=127.0.0.1", f"--port={free_port()}",

@@ -11,6 +11,7 @@ from dcos.marathon.core import events
 from dcos.marathon.core.state import CoreSettings
 from dcos.model.v1.types import TaskState
 from tests.unit.marathon.conftest import House, Running
+from tests.unit.marathon.test_everywhere import see
 
 APP: dict[str, Any] = {"id": "/web", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32, "backoffSeconds": 0}
 
@@ -215,6 +216,92 @@ async def test_readiness_keeps_the_last_response(marathon: Running) -> None:
     }
     await marathon.leader.ask(events.ReadinessProbed(instance, True, "readinessCheck"))
     await marathon.settled()
+
+
+# ---- what goes beyond upstream ---------------------------------------------------------------------------------------
+
+EXTENDED: dict[str, Any] = {
+    **APP,
+    "autoscaling": {"max": 3, "cpu": 50},
+    "rebalance": {"by": "rack"},
+    "upgradeStrategy": {"maximumOverCapacity": 1, "steps": [{"instances": 1, "pause": True}], "promotion": {}},
+}
+
+
+def extensions_in(app: dict[str, Any]) -> set[str]:
+    return {"autoscaling", "rebalance", "instancesMode", "steps", "promotion"} & {*app, *app["upgradeStrategy"]}
+
+
+async def test_extensions_are_shown_to_who_asks_for_them(marathon: Running) -> None:
+    every = {"autoscaling", "rebalance", "steps", "promotion"}
+    made = await marathon.ask("POST", "/v2/apps", EXTENDED, 201)
+    assert extensions_in(made) == every, "to who sent them"
+    await marathon.settled()
+    version = made["version"]
+    answers = (
+        ("/v2/apps", lambda answer: answer["apps"][0]),
+        ("/v2/apps/web", lambda answer: answer["app"]),
+        (f"/v2/apps/web/versions/{version}", lambda answer: answer),
+        ("/v2/groups", lambda answer: answer["apps"][0]),
+        (f"/v2/groups/versions/{version}", lambda answer: answer["apps"][0]),
+    )
+    for path, app_of in answers:
+        assert extensions_in(app_of(await marathon.ask("GET", path, status=200))) == set(), path
+        assert extensions_in(app_of(await marathon.ask("GET", f"{path}?embed=extensions", status=200))) == every, path
+    await marathon.ask("PUT", "/v2/apps/web", {"cmd": "sleep 2", "cpus": 1000}, 200)
+    for embed, expected in (("", set()), ("embed=extensions", every)):
+        [waiting] = (await marathon.ask("GET", f"/v2/queue?{embed}"))["queue"]
+        assert extensions_in(waiting["app"]) == expected
+        [deployment] = await marathon.ask("GET", f"/v2/deployments?{embed}")
+        assert ("rollouts" in deployment) == bool(expected)
+
+
+async def test_what_is_read_without_them_and_sent_back_keeps_them(marathon: Running) -> None:
+    await marathon.ask("POST", "/v2/apps", EXTENDED, 201)
+    await marathon.settled()
+    seen = (await marathon.ask("GET", "/v2/apps/web"))["app"]
+    known = ("cmd", "cpus", "mem", "instances", "labels", "upgradeStrategy", "env", "portDefinitions")
+    await marathon.ask("PUT", "/v2/apps/web", {name: seen[name] for name in known if name in seen}, 200)
+    assert not marathon.leader.state.deployments, "nothing changed"
+    kept = marathon.leader.state.apps["/web"]
+    assert kept.autoscaling is not None
+    assert kept.upgrade_strategy is not None
+    assert (len(kept.upgrade_strategy.steps), kept.upgrade_strategy.promotion is None) == (1, False)
+    gone = {"autoscaling": None, "rebalance": None, "upgradeStrategy": {"steps": [], "promotion": None}}
+    await marathon.ask("PUT", "/v2/apps/web", gone, 200)
+    await marathon.settled()
+    assert extensions_in((await marathon.ask("GET", "/v2/apps/web?embed=extensions"))["app"]) == set()
+
+
+async def test_the_number_on_all_agents_can_be_sent_back(marathon: Running) -> None:
+    await see(marathon)
+    await marathon.ask("POST", "/v2/apps", {**APP, "instances": "all"}, 201)
+    await marathon.settled()
+    for body in ({"instances": 3, "cmd": "sleep 2"}, {"instances": 3}):
+        await marathon.ask("PUT", "/v2/apps/web", body, 200)
+        await marathon.settled()
+        assert marathon.leader.state.apps["/web"].instances_mode == "all"
+    await marathon.ask("PUT", "/v2/apps", [{"id": "/web", "instances": 3}], 200)
+    assert marathon.leader.state.apps["/web"].instances_mode == "all"
+    await marathon.ask("PUT", "/v2/apps/web", {"instances": 2}, 200)
+    await marathon.settled()
+    assert marathon.leader.state.apps["/web"].instances_mode is None
+
+
+async def test_events_of_ours_are_told_to_who_asks_for_them(marathon: Running) -> None:
+    bus = marathon.service.bus
+    plain, named, every = (
+        bus.attach([], "a"),
+        bus.attach(["autoscaling_event"], "b"),
+        bus.attach([], "c", extensions=True),
+    )
+    for client in (plain, named, every):
+        while not client.queue.empty():
+            client.queue.get_nowait()
+    bus.publish("autoscaling_event", {})
+    assert [one.queue.qsize() for one in (plain, named, every)] == [0, 1, 1]
+    bus.publish("app_terminated_event", {})
+    assert [one.queue.qsize() for one in (plain, named, every)] == [1, 1, 2]
 
 
 # ---- tasks, deployments, the queue -----------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ async def test_what_they_say(heard: Heard) -> None:
     failed = heard.events["deployment_failed"]
     assert "replaced by deployment" in failed[0]["reason"]
     plan = heard.events["deployment_info"][0]
-    assert set(plan["plan"]) == {"id", "version", "steps"}
+    assert set(plan["plan"]) == {"id", "version", "steps", "original", "target"}
     assert plan["currentStep"]["actions"] == [{"action": "StartApplication", "app": "/web"}]
 
 

@@ -46,7 +46,7 @@ async def test_one_on_each_agent_as_they_come_and_go(marathon: Running) -> None:
     await see(marathon)
     await marathon.settled()
     assert hosts(marathon) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
-    shown = (await marathon.ask("GET", "/v2/apps/daemon"))["app"]
+    shown = (await marathon.ask("GET", "/v2/apps/daemon?embed=extensions"))["app"]
     assert (shown["instances"], shown["instancesMode"], shown["tasksRunning"]) == (3, "all", 3)
 
     marathon.mesos.agent(4)
