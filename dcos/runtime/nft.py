@@ -92,6 +92,10 @@ def _generation() -> int | None:
     return None
 
 
+_MUCH = 1 << 17
+"""Text of a transaction after which the memory it took is given back: a hundred times its length."""
+
+
 class _Library:
     """libnftables with a context of its own; one transaction at a time."""
 
@@ -102,6 +106,7 @@ class _Library:
         self._context = ctypes.c_void_p(library.nft_ctx_new(0))
         library.nft_ctx_buffer_output(self._context)
         library.nft_ctx_buffer_error(self._context)
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         self._lock = threading.Lock()
 
     @classmethod
@@ -115,9 +120,12 @@ class _Library:
     def run(self, commands: str) -> None:
         """Errors: NftError."""
         with self._lock:
-            if self._library.nft_run_cmd_from_buffer(self._context, commands.encode()):
-                said = self._library.nft_ctx_get_error_buffer(self._context) or b""
-                raise NftError(said.decode(errors="replace").strip()[-1000:])
+            refused = self._library.nft_run_cmd_from_buffer(self._context, commands.encode())
+            said = self._library.nft_ctx_get_error_buffer(self._context) or b"" if refused else b""
+            if len(commands) > _MUCH and self._trim is not None:
+                self._trim(0)
+        if refused:
+            raise NftError(said.decode(errors="replace").strip()[-1000:])
 
 
 def why_not() -> str | None:

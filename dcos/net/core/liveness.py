@@ -1,42 +1,58 @@
 """Which agents are silent: judged by this node from answers to its own probes, long before the master gives an agent up.
 
 Nobody is believed but the agents themselves, and nobody is judged who never answered: a network without echo replies makes
-nobody dead. When half of those who used to answer are silent at once the trouble is near this node, and nobody is judged either.
-Probes are spread evenly and never more than ``MOST_A_SECOND``; so with more agents than that they come more slowly.
+nobody dead. When more than half of those who used to answer are silent at once the trouble is near this node, and nobody is
+judged either. One lost packet is nothing: who does not answer is asked again soon, and judged by the first of the questions
+without an answer, after a second one had its time.
 
+Probes are spread evenly and never more than ``MOST_A_SECOND``; so with more agents than that they come more slowly.
 Times are seconds of a monotonic clock.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection
 from dataclasses import dataclass
 
 EVERY_S = 0.4
+AGAIN_S = 0.3
+"""After a question without an answer, of somebody who used to answer."""
 MOST_A_SECOND = 500
+MOST_AT_ONCE = 50
+"""Their answers come together, and have to find room."""
 SILENT_S = 1.2
 """So long without an answer to what was asked: silent."""
+ANSWER_S = 0.25
+"""Time to answer the second question."""
+_HOPELESS = 20
+"""Questions without an answer after which there is no hurry."""
 
 
 @dataclass(slots=True)
 class _Peer:
     next_at: float
-    asked: bool = False
-    """Since the last answer."""
-    asked_first: float = 0.0
-    """When the first of the questions without an answer was put."""
-    asked_times: int = 0
+    asked_at: float = 0.0
     answered: bool = False
     """Ever."""
+    times: int = 0
+    """Asked since the last answer."""
+    first_at: float = 0.0
+    second_at: float = 0.0
+    """When the first two of those questions were put."""
 
 
 class Liveness:
     def __init__(self) -> None:
         self._peers: dict[str, _Peer] = {}
+        self._queue: list[tuple[float, str]] = []
+        """Who is to be asked when; entries of another time than the peer's own are old ones."""
+        self._waiting: set[str] = set()
+        """Those who owe an answer."""
 
     @property
     def every_s(self) -> float:
-        """Time between two probes of one agent."""
+        """Time between two probes of one agent that answers."""
         return max(EVERY_S, len(self._peers) / MOST_A_SECOND)
 
     def watch(self, ips: Collection[str], now: float) -> None:
@@ -44,30 +60,51 @@ class Liveness:
         wanted = set(ips)
         fresh = sorted(wanted - self._peers.keys())
         self._peers = {ip: peer for ip, peer in self._peers.items() if ip in wanted}
+        self._waiting &= wanted
+        every = max(EVERY_S, len(wanted) / MOST_A_SECOND)
         for number, ip in enumerate(fresh):
-            self._peers[ip] = _Peer(now + EVERY_S * number / len(fresh))
+            self._peers[ip] = peer = _Peer(now + every * number / len(fresh))
+            heapq.heappush(self._queue, (peer.next_at, ip))
 
     def due(self, now: float) -> list[str]:
-        """Whom to ask now; they count as asked."""
-        every = self.every_s
-        found = []
-        for ip, peer in self._peers.items():
-            if peer.next_at <= now:
-                found.append(ip)
-                peer.next_at = max(peer.next_at + every, now + every / 2)
-                if not peer.asked:
-                    peer.asked, peer.asked_first, peer.asked_times = True, now, 0
-                peer.asked_times += 1
+        """Whom to ask now; they count as asked. The rest waits for the next time."""
+        found: list[str] = []
+        while self._queue and self._queue[0][0] <= now and len(found) < MOST_AT_ONCE:
+            at, ip = heapq.heappop(self._queue)
+            peer = self._peers.get(ip)
+            if peer is None or peer.next_at != at:
+                continue
+            found.append(ip)
+            self._waiting.add(ip)
+            peer.times, peer.asked_at = peer.times + 1, now
+            if peer.times == 1:
+                peer.first_at = now
+            elif peer.times == 2:
+                peer.second_at = now
+            hurried = peer.answered and peer.times < _HOPELESS
+            self._later(ip, peer, now + (AGAIN_S if hurried else max(1.0, self.every_s)))
         return found
 
     def answer(self, ip: str) -> None:
         """It is there."""
         peer = self._peers.get(ip)
-        if peer is not None:
-            peer.answered, peer.asked = True, False
+        if peer is None or not peer.times:
+            return
+        peer.answered, peer.times = True, 0
+        self._waiting.discard(ip)
+        self._later(ip, peer, peer.asked_at + self.every_s)
+
+    def _later(self, ip: str, peer: _Peer, at: float) -> None:
+        peer.next_at = at
+        heapq.heappush(self._queue, (at, ip))
 
     def silent(self, now: float) -> frozenset[str]:
-        """Those that answered once and no longer do: asked twice at least, the first time ``SILENT_S`` ago."""
-        known = [(ip, peer) for ip, peer in self._peers.items() if peer.answered]
-        found = [ip for ip, peer in known if peer.asked and peer.asked_times > 1 and now - peer.asked_first >= SILENT_S]
-        return frozenset(found) if 2 * len(found) <= len(known) else frozenset()
+        """Those that answered once and no longer do."""
+        found = [ip for ip in self._waiting if self._is_silent(self._peers[ip], now)]
+        if not found:
+            return frozenset()
+        known = sum(peer.answered for peer in self._peers.values())
+        return frozenset(found) if 2 * len(found) <= known else frozenset()
+
+    def _is_silent(self, peer: _Peer, now: float) -> bool:
+        return peer.answered and peer.times > 1 and now - peer.first_at >= SILENT_S and now - peer.second_at >= ANSWER_S

@@ -10,6 +10,7 @@ Source: VIP labels and backend rules of dcos-net's listener and load balancer; 6
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +33,8 @@ class VipName(NamedTuple):
 
     @property
     def named(self) -> bool:
-        return not is_address(self.host)
+        last = self.host[-1:]
+        return (not last.isdigit() and ":" not in self.host) or not is_address(self.host)
 
 
 class Target(NamedTuple):
@@ -170,8 +172,12 @@ def _backends(task: RunningTask, agent_ip: str, port: _VipPort) -> Iterator[Back
             yield Backend(Target(ip, port.number), agent_ip, None, weight, reachable)
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_label(text: str, protocol: str, framework: str) -> VipName:
-    """``[/]name:port`` or ``address:port``.   Errors: ValueError with the rule."""
+    """``[/]name:port`` or ``address:port``.   Errors: ValueError with the rule.
+
+    Remembered, because the tasks of an app ask for the same and mostly come together.
+    """
     host, colon, number = text.strip().rpartition(":")
     if not colon or not number.isascii() or not number.isdigit() or not 0 < int(number) < 65536:
         raise ValueError("must be name:port or address:port with a port from 1 to 65535")

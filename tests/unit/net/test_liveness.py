@@ -65,3 +65,30 @@ def test_probes_come_more_slowly_to_many() -> None:
 def test_checksum() -> None:
     """RFC 1071's own example."""
     assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF & ~0xDDF2
+
+
+def test_lost_packets_make_nobody_silent_however_many_there_are() -> None:
+    """Every 29th answer is lost, of a thousand agents."""
+    liveness = Liveness()
+    many = [f"10.1.{number >> 8}.{number & 255}" for number in range(1000)]
+    liveness.watch(many, 0)
+    count = 0
+    for tick in range(20 * 30):
+        now = tick / 20
+        for ip in liveness.due(now):
+            count += 1
+            if count % 29:
+                liveness.answer(ip)
+        assert liveness.silent(now) == frozenset()
+    assert count < 30 * MOST_A_SECOND * 1.2
+
+
+def test_one_of_a_thousand_that_dies_is_found_in_seconds() -> None:
+    liveness = Liveness()
+    many = [f"10.1.{number >> 8}.{number & 255}" for number in range(1000)]
+    liveness.watch(many, 0)
+    now = play(liveness, 0, 10, many)
+    dead, began = many[500], now
+    while liveness.silent(now) != {dead}:
+        now = play(liveness, now + 0.05, 0, [ip for ip in many if ip != dead])
+        assert now - began < len(many) / MOST_A_SECOND + SILENT_S + 0.2
