@@ -122,6 +122,9 @@ class Config:
     dns_cache_size: int = setting(
         10000, "Answers of other servers kept for as long as they say; never those of Mesos-DNS. 0: none."
     )
+    dns_stale: float = setting(
+        600.0, "Seconds that the last good answer to a question serves when no server answers it any more; 0: never."
+    )
     upstream_timeout: float = setting(5.0, "Seconds to wait for a server.")
     rest_bind: str = setting("127.0.0.1", "Address of the REST API.")
     rest_port: int = setting(62080, "Port of the REST API; 0: none.", parse=parse_port)

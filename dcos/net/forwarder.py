@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dcos.net.core.cache import Cache
+from dcos.net.core.cache import Cache, LastGood
 from dcos.net.core.names import MESOS, Copy, Forward, Ours, Router
 from dcos.runtime import dns as sockets
 from dcos.runtime.dns import Server
 from dcos.wire import dns, dns_message
 from dcos.wire.errors import WireError
 
+_PATIENCE_S = 0.8
+"""Seconds to wait for servers where there is an old answer: clients ask again after one."""
 _MESOS_NAME = dns.name_bytes("mesos")
 
 
 class Forwarder:
     """Answers questions. ``groups``: servers by ``Forward.group``; ``monotonic``: the clock.
 
-    ``cache`` keeps answers of all servers but Mesos-DNS: its names follow tasks within a second."""
+    ``cache`` keeps answers of all servers but Mesos-DNS: its names follow tasks within a second. ``last_good`` has what is said
+    when no server of a group answers any more, as where the only Mesos-DNS is being started anew."""
 
     def __init__(
         self,
@@ -27,15 +30,17 @@ class Forwarder:
         *,
         timeout_s: float,
         cache: Cache,
+        last_good: LastGood,
         monotonic: Callable[[], float],
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """Questions by what became of them: ``own``, ``cached``, a group's name, ``failed``, ``malformed``."""
+        """Questions by what became of them: ``own``, ``cached``, a group's name, ``stale``, ``failed``, ``malformed``."""
         self._groups = dict(groups)
         self._timeout_s = timeout_s
         self._router = router
         self._ready = dns.ReadyAnswers(router.ours)
         self._cache = cache
+        self._last_good = last_good
         self._monotonic = monotonic
 
     def reroute(self, router: Router) -> None:
@@ -62,20 +67,26 @@ class Forwarder:
             return dns.failure(data, dns.FORMERR)
         match self._router.route(query.name):
             case Forward(group):
-                return self._forward(group, data, tcp)
+                return self._forward(group, data, query.plain, tcp)
             case Copy(name, suffix):
                 return self._copy(data, query, name, suffix, tcp)
             case Ours():  # only a message that is no question
                 return None
 
-    async def _forward(self, group: str, data: bytes, tcp: bool) -> bytes | None:
+    async def _forward(self, group: str, data: bytes, plain: bool, tcp: bool) -> bytes | None:
         self.counts[group] += 1
-        reply = await sockets.ask_first(self._groups.get(group, ()), data, tcp=tcp, timeout_s=self._timeout_s)
-        if reply is None:
-            self.counts["failed"] += 1
-            return dns.failure(data, dns.SERVFAIL)
-        if group != MESOS and not tcp:
-            self._cache.put(data, reply, self._monotonic())
+        known = plain and self._last_good.has(data, self._monotonic())
+        timeout_s = min(self._timeout_s, _PATIENCE_S) if known else self._timeout_s
+        reply = await sockets.ask_first(self._groups.get(group, ()), data, tcp=tcp, timeout_s=timeout_s)
+        now = self._monotonic()
+        if reply is None or dns.rcode_of(reply) in sockets.USELESS:
+            old = self._last_good.get(data, now) if known else None
+            self.counts["failed" if old is None else "stale"] += 1
+            return old or reply or dns.failure(data, dns.SERVFAIL)
+        if plain and not tcp:
+            self._last_good.put(data, reply, now)
+            if group != MESOS:
+                self._cache.put(data, reply, now)
         return reply
 
     async def _copy(self, data: bytes, query: dns.Query, name: str, suffix: str, tcp: bool) -> bytes | None:
@@ -84,7 +95,7 @@ class Forwarder:
             asked = dns.name_bytes(name) + query.question[-4:]
             rest = data[12 + len(query.question) :] if query.plain else b""
             head = data[:12] if query.plain else data[:4] + b"\0\1\0\0\0\0\0\0"
-            reply = await self._forward(MESOS, head + asked + rest, tcp)
+            reply = await self._forward(MESOS, head + asked + rest, query.plain, tcp)
             limit = dns.MAX_TCP if tcp else min(query.udp_size, dns.MAX_UDP)
             return None if reply is None else renamed(reply, query.question, name, suffix, limit)
         except WireError:

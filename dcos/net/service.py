@@ -18,7 +18,7 @@ from dcos.net import api, balancer, leases, overlay, resolvconf, watchdog
 from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
-from dcos.net.core.cache import Cache
+from dcos.net.core.cache import Cache, LastGood
 from dcos.net.core.following import Following
 from dcos.net.core.names import Names, Node, Router
 from dcos.net.core.vips import Addresses, Ranges, Vips
@@ -46,6 +46,8 @@ _BINDALL_EVERY_S = 30.0
 _FEW = 100
 """Changed tasks that are not worth a thread."""
 _KEY_EVERY_S = 5.0
+_LAST_GOOD = 10_000
+"""Questions whose last good answer is remembered."""
 _SLICE_S = 0.002
 """Seconds of work on names between two looks at the sockets."""
 
@@ -345,6 +347,7 @@ async def run(app: App[Config]) -> None:
         _groups(config, masters),
         timeout_s=config.upstream_timeout,
         cache=Cache(config.dns_cache_size),
+        last_good=LastGood(_LAST_GOOD, config.dns_stale),
         monotonic=app.clock.monotonic,
     )
     heap.freeze_survivors()

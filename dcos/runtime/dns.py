@@ -315,7 +315,8 @@ async def _ask_tcp(server: Server, question: bytes) -> bytes:
 
 _NEXT_AFTER_S = 0.3
 """Clients ask again after a second: the third server has to have answered by then."""
-_USELESS = frozenset({dns.SERVFAIL, dns.REFUSED})
+USELESS = frozenset({dns.SERVFAIL, dns.REFUSED})
+"""Answers that say nothing about the name."""
 
 
 async def ask_first(
@@ -341,7 +342,7 @@ async def ask_first(
             for task in done:
                 server = running.pop(task)
                 error = task.exception()
-                if error is None and dns.rcode_of(task.result()) not in _USELESS:
+                if error is None and dns.rcode_of(task.result()) not in USELESS:
                     server.failures = 0
                     for other in silent:
                         other.failures += other is not server

@@ -129,13 +129,20 @@ def least_ttl_s(data: bytes, message: Message) -> int:
 
 def aged(data: bytes, message: Message, by_s: int) -> bytes:
     """The same answer ``by_s`` seconds later."""
-    if by_s <= 0:
-        return data
+    return data if by_s <= 0 else _with_ttls(data, message, lambda ttl: max(0, ttl - by_s))
+
+
+def short_lived(data: bytes, message: Message, most_s: int) -> bytes:
+    """The same answer with no time to live above ``most_s``."""
+    return _with_ttls(data, message, lambda ttl: min(ttl, most_s))
+
+
+def _with_ttls(data: bytes, message: Message, change: Callable[[int], int]) -> bytes:
     changed = bytearray(data)
     for record in message.records():
         if record.rtype != OPT:
             (ttl,) = struct.unpack_from("!I", data, record.ttl)
-            struct.pack_into("!I", changed, record.ttl, max(0, ttl - by_s))
+            struct.pack_into("!I", changed, record.ttl, change(ttl))
     return bytes(changed)
 
 

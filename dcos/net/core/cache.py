@@ -64,3 +64,43 @@ class Cache:
             del self._kept[next(iter(self._kept))]
         without_authority = answer[:2] + bytes((answer[2] & ~_AA,)) + answer[3:]
         self._kept[key] = _Kept(without_authority, message, now, now + ttl)
+
+
+class LastGood:
+    """The last answer with records to each question, for when nobody answers any more.
+
+    Source: RFC 8767 (serving stale data), which also gives the short time to live that such an answer gets.
+    """
+
+    TTL_S = 5
+
+    def __init__(self, size: int, longest_s: float) -> None:
+        self._size = size if longest_s > 0 else 0
+        self._longest_s = longest_s
+        self._kept: dict[bytes, tuple[bytes, float]] = {}
+
+    def put(self, question: bytes, answer: bytes, now: float) -> None:
+        """Keep it if it is whole and has records; one that says that there is nothing ends what was kept."""
+        if not self._size or answer[2] & _TC or dns.rcode_of(answer) not in (dns.NOERROR, dns.NXDOMAIN):
+            return
+        key = question[2:]
+        self._kept.pop(key, None)
+        if answer[6:8] == b"\0\0":
+            return
+        if len(self._kept) >= self._size:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = answer, now
+
+    def has(self, question: bytes, now: float) -> bool:
+        kept = self._kept.get(question[2:])
+        return kept is not None and now - kept[1] <= self._longest_s
+
+    def get(self, question: bytes, now: float) -> bytes | None:
+        if not self.has(question, now):
+            return None
+        answer, _ = self._kept[question[2:]]
+        try:
+            message = dns_message.layout(answer)
+        except WireError:
+            return None
+        return question[:2] + dns_message.short_lived(answer, message, self.TTL_S)[2:]

@@ -322,6 +322,21 @@ def test_no_question_is_lost_while_a_mesos_dns_dies_or_stands_still(cluster: Clu
     assert len(asking.turns) == 1, "the name was always there"
 
 
+def test_names_stay_while_every_mesos_dns_is_started_anew(cluster: Cluster) -> None:
+    services = cluster.services
+    with Asking("web-shop.marathon.mesos", (NODE, cluster.node_port)) as asking:
+        services.eventually("it is asked", lambda: asking.there)
+        for ip in MASTERS:
+            services.stop(f"mesos-dns-{ip}", signal.SIGKILL)
+        already = asking.asked
+        services.eventually("it goes on", lambda: asking.asked > already + 50)
+        for ip in MASTERS:
+            cluster.start_mesos_dns(ip)
+            services.eventually("it is back", lambda ip=ip: cluster.dig("leader.mesos", at=(ip, cluster.dns_port)))
+    assert not asking.lost
+    assert len(asking.turns) == 1, "the name was always there"
+
+
 def test_names_stay_while_the_leading_master_dies(cluster: Cluster) -> None:
     services = cluster.services
     dead = cluster.leader()

@@ -158,6 +158,28 @@ async def test_no_question_is_lost_when_an_upstream_dies(tmp_path: Path) -> None
         assert sum(waits[70:]) / len(waits[70:]) < 0.25, "who answers is asked first from then on"
 
 
+async def test_when_the_only_mesos_dns_is_away_its_last_answers_stay(tmp_path: Path) -> None:
+    silence = asyncio.Event()
+    flags = (f"--master_list={HOST}", "--dns_stale=3")
+    async with (
+        upstream("192.0.2.1", silence=silence, ttl=60) as mesos,
+        dcos_net(tmp_path, *flags, f"--mesos_dns_port={mesos}") as (port, _),
+    ):
+        server, question = Server(HOST, port), dns.make_query(1, "web.mesos", dns.A)
+        copied = dns.make_query(1, "web.mesos.thisdcos.directory", dns.A)
+        for asked in (question, copied):
+            assert dns.rcode_of(await sockets.ask(server, asked)) == dns.NOERROR
+        silence.set()
+        for asked in (question, copied):
+            before = time.monotonic()
+            old = dnslib.DNSRecord.parse(await sockets.ask(server, asked, timeout_s=3))
+            assert time.monotonic() - before < 2.5
+            assert [(str(rr.rdata), rr.ttl) for rr in old.rr] == [("192.0.2.1", 5)]
+        await asyncio.sleep(2.5)
+        late = await sockets.ask(server, question, timeout_s=8)
+        assert dns.rcode_of(late) == dns.SERVFAIL, "not for ever"
+
+
 async def test_names_with_the_key_of_the_cluster_once_its_id_is_known(tmp_path: Path) -> None:
     file = tmp_path / "id"
     async with dcos_net(tmp_path, f"--master_list={HOST}", f"--cluster_id_file={file}") as (port, rest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dnslib
 import pytest
 
-from dcos.net.core.cache import Cache
+from dcos.net.core.cache import Cache, LastGood
 from dcos.wire import dns
 
 
@@ -88,3 +88,34 @@ def test_none_at_all() -> None:
     cache = Cache(0)
     cache.put(ask(), answer(ask(), 30), 0.0)
     assert cache.get(ask(), 1.0) is None
+
+
+def test_the_last_good_answer_lives_shortly() -> None:
+    last = LastGood(2, 60.0)
+    last.put(ask(), answer(ask(), 30, 3), 100.0)
+    assert ttls(last.get(ask(9), 160.0)) == [5, 3]
+    assert not last.has(ask(), 160.1)
+    assert last.get(ask(), 160.1) is None
+
+
+@pytest.mark.parametrize(
+    ("stays", "made"),
+    [
+        (True, answer(ask(), 30, rcode=2)),
+        (True, answer(ask(), 30, tc=1)),
+        (False, answer(ask(), rcode=3, soa=(60, 10))),
+        (False, answer(ask(), soa=(60, 10))),
+    ],
+    ids=["failed", "cut", "denied", "nothing"],
+)
+def test_what_was_good_stays_until_it_is_denied(stays: bool, made: bytes) -> None:
+    last = LastGood(2, 60.0)
+    last.put(ask(), answer(ask(), 30), 0.0)
+    last.put(ask(), made, 1.0)
+    assert ttls(last.get(ask(), 2.0)) == ([5] if stays else None)
+
+
+def test_no_old_answers_where_none_are_wanted() -> None:
+    last = LastGood(2, 0.0)
+    last.put(ask(), answer(ask(), 30), 0.0)
+    assert not last.has(ask(), 0.0)
