@@ -168,7 +168,7 @@ class Api:
         return response
 
     async def jwks(self, _: web.Request) -> web.Response:
-        return answer({"keys": [jwt.to_jwk(self._identity.signing_key.public_key())]})
+        return answer({"keys": [jwt.to_jwk(key) for key in self._identity.public_keys]})
 
     async def providers(self, _: web.Request) -> web.Response:
         return answer({**PROVIDERS, **await self._oidc.shown(), **await self._ldap.shown()})

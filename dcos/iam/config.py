@@ -41,6 +41,12 @@ class Config:
     cluster_id_file: Path | None = setting(None, "File with the cluster's id. Default: cluster-id in the state folder.")
     token_lifetime: float = setting(5 * 86400.0, "How long tokens are good.", parse=duration)
     cookie_lifetime: float = setting(5 * 86400.0, "How long browsers keep the login cookies.", parse=duration)
+    key_rotation_interval: float = setting(
+        90 * 86400.0,
+        "A new key signs tokens so often; the one before is known for --token_lifetime longer. 0: never. Tokens without an end "
+        "die with their key.",
+        parse=duration,
+    )
     auth_cookie_secure_flag: bool = setting(False, "Browsers send the login cookie over HTTPS only.", parse=boolean)
     login_burst: int = setting(
         10, "Failed logins that one uid may have from one address before further ones have to wait."

@@ -8,12 +8,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dcos.iam.config import Config
+from dcos.iam.core import signing
 from dcos.iam.core.limits import FailureLimit
+from dcos.iam.core.signing import SigningKey
 from dcos.iam.passwords import Passwords
 from dcos.iam.policy_store import PolicyStore
 from dcos.iam.provider_store import ProviderStore
 from dcos.runtime.clock import Clock
 from dcos.store.base import Disconnected, Store
+from dcos.wire import jwt
 from dcos.wire.sealing import KeyRing
 
 
@@ -26,7 +29,8 @@ class Identity:
     passwords: Passwords
     ui_config: Path
     cluster_id: Path
-    key: rsa.RSAPrivateKey | None = None
+    keys: tuple[tuple[SigningKey, rsa.RSAPrivateKey], ...] = field(default=(), repr=False)
+    """Those that are published, oldest first."""
     session: Store | None = None
     policy: PolicyStore | None = None
     ring: KeyRing | None = field(default=None, repr=False)
@@ -52,9 +56,25 @@ class Identity:
         """Errors: Disconnected."""
         return ProviderStore(self.store, self.ring)
 
+    def learn(self, keys: tuple[SigningKey, ...]) -> None:
+        """These keys hold from now on."""
+        known = {one.private_key: loaded for one, loaded in self.keys}
+        self.keys = tuple((one, known.get(one.private_key) or jwt.load_private_pem(one.private_key)) for one in keys)
+
     @property
     def signing_key(self) -> rsa.RSAPrivateKey:
-        """Errors: Disconnected (it was not read yet)."""
-        if self.key is None:
+        """The one that signs now.   Errors: Disconnected (none was read yet)."""
+        if not self.keys:
             raise Disconnected("the signing key is not known yet")
-        return self.key
+        wanted = signing.current([one for one, _ in self.keys], self.clock.now())
+        return next(loaded for one, loaded in self.keys if one == wanted)
+
+    @property
+    def public_keys(self) -> list[rsa.RSAPublicKey]:
+        """The one that signs first, for those who take only one.   Errors: Disconnected."""
+        first = self.signing_key
+        others = signing.kept([one for one, _ in self.keys], self.clock.now(), self.config.token_lifetime)
+        return [
+            first.public_key(),
+            *(loaded.public_key() for one, loaded in self.keys if one in others and loaded is not first),
+        ]

@@ -1,7 +1,9 @@
 """What dcos-bouncer keeps in ZooKeeper, below the path of its URL.
 
     /schema               {"version": 1}
-    /keys/signing         {"version": 1, "private_key": PEM}      made by whichever master is first, the same for all
+    /keys/signing         the keys that sign tokens (key_store.py)
+    /groups, /acls        groups and access lists (policy_store.py)
+    /oidc, /ldap          settings of outside providers (provider_store.py)
     /users/<uid>          {"version": 1, "user": {...}}
     /bootstrap/<digest>   empty: the first account of that installation was made (it may have been deleted since)
 
@@ -21,7 +23,6 @@ from dcos.iam.core.users import User
 from dcos.store.base import BadVersion, NodeExists, NoNode, Store
 
 SCHEMA_VERSION = 1
-SIGNING_KEY = "/keys/signing"
 USERS = "/users"
 BOOTSTRAP = "/bootstrap"
 _PARALLEL_READS = 32
@@ -32,11 +33,6 @@ T = TypeVar("T")
 class StoredUser(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     user: User
-
-
-class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    version: int
-    private_key: str
 
 
 class StoredFormError(Exception):
@@ -58,23 +54,6 @@ def node_name(name: str) -> str:
 
 def _user_node(uid: str) -> str:
     return f"{USERS}/{node_name(uid)}"
-
-
-async def signing_key(store: Store) -> str | None:
-    """The private key as PEM, if a master has made one."""
-    node = await store.get(SIGNING_KEY)
-    return None if node is None else decode(SIGNING_KEY, node.data, StoredKey).private_key
-
-
-async def offer_signing_key(store: Store, private_key: str) -> str:
-    """Keep this key unless another master was faster; returns the one that holds."""
-    data = msgspec.json.encode(StoredKey(version=SCHEMA_VERSION, private_key=private_key))
-    try:
-        await store.create(SIGNING_KEY, data, parents=True)
-        return private_key
-    except NodeExists:
-        kept = await signing_key(store)
-        return private_key if kept is None else kept
 
 
 async def user(store: Store, uid: str) -> User | None:

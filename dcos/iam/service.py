@@ -7,6 +7,8 @@ memory (so Admin Router can always check tokens) and everything else answers 503
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from dcos.iam import bootstrap, persist
 from dcos.iam.api import application
@@ -14,6 +16,7 @@ from dcos.iam.config import Config
 from dcos.iam.core.limits import FailureLimit
 from dcos.iam.core.users import User
 from dcos.iam.identity import Identity
+from dcos.iam.key_store import KeyStore
 from dcos.iam.passwords import Passwords
 from dcos.iam.policy_store import PolicyStore
 from dcos.runtime import app as runtime
@@ -22,7 +25,6 @@ from dcos.runtime.app import App, Exit
 from dcos.store.base import Disconnected, SessionLost, Store, StoreError
 from dcos.store.url import ZkUrl, credentials_in
 from dcos.store.zookeeper import connect
-from dcos.wire import jwt
 from dcos.wire.sealing import SealingError, read_keys
 
 _EXIT_BAD_INPUT = 3
@@ -66,7 +68,15 @@ async def run(app: App[Config]) -> None:
                     private=credentials is not None,
                 )
                 try:
-                    await _prepared(app, identity, store)
+                    keys = KeyStore(
+                        store,
+                        ring,
+                        clock=app.clock,
+                        log=app.log,
+                        interval_s=config.key_rotation_interval,
+                        lifetime_s=config.token_lifetime,
+                    )
+                    identity.learn(await keys.keys())
                     if first is not None and await bootstrap.make_first_user(store, *first):
                         app.log.info("first_user_made", uid=first[0].uid)
                     policy = PolicyStore(store)
@@ -75,7 +85,7 @@ async def run(app: App[Config]) -> None:
                         app.log.info("service_accounts_made", count=len(accounts.rows))
                     identity.session, identity.policy = store, policy
                     app.ready(f"serving on {config.ip}:{config.port}")
-                    await policy.follow()
+                    await _together(policy.follow(), keys.follow(identity.learn), keys.keep_rotating())
                 except (Disconnected, SessionLost) as error:
                     app.log.warning("store_trouble", error=repr(error))
                 except (StoreError, persist.StoredFormError) as error:
@@ -88,21 +98,24 @@ async def run(app: App[Config]) -> None:
         passwords.close()
 
 
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    """All of them, until one has trouble; its error is raised when the others have ended."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _first_superuser(store: Store, first: tuple[User, str] | None) -> str | None:
     """The account of the installation, if it is still there."""
     if first is None or await persist.user(store, first[0].uid) is None:
         return None
     return first[0].uid
-
-
-async def _prepared(app: App[Config], identity: Identity, store: Store) -> None:
-    """Learn the signing key, or make it if this is the first master ever.   Errors: StoreError."""
-    kept = await persist.signing_key(store)
-    if kept is None:
-        made = jwt.private_pem(await asyncio.to_thread(jwt.generate_key))
-        kept = await persist.offer_signing_key(store, made)
-        app.log.info("signing_key_made" if kept == made else "signing_key_read")
-    identity.key = jwt.load_private_pem(kept)
 
 
 def main() -> int:

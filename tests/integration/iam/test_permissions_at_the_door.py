@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
 import shutil
 import tempfile
 import time
@@ -13,6 +19,7 @@ import pytest
 from dcos.testing.cluster import Answer
 from dcos.testing.identity import GuardedCluster, why_not
 from dcos.testing.zookeeper import ensemble
+from dcos.wire import jwt
 
 pytestmark = [
     pytest.mark.integration,
@@ -166,3 +173,99 @@ def test_the_audit_log_tells_who_was_refused_what(cluster: GuardedCluster, bob: 
     text = "\n".join((cluster.folder / f"{name}.log").read_text() for name in ("router", "bouncer", "secrets"))
     assert "for bob" not in text
     assert cluster.tokens["bob"] not in text
+
+
+def _forgeries(cluster: GuardedCluster) -> list[str]:
+    """Values of ``Authorization`` that must let nobody in."""
+    good = cluster.tokens["admin"]
+    header, claims, signature = good.split(".")
+    (jwk,) = cluster.through("GET", "/acs/api/v1/auth/jwks", uid=None).json()["keys"]
+    pem = jwt.public_pem(jwt.from_jwks({"keys": [jwk]})[0]).encode()
+    admin = {"uid": "admin", "exp": 4_000_000_000}
+
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    confused = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(admin)}"
+    proof = base64.urlsafe_b64encode(hmac.digest(pem, confused.encode(), hashlib.sha256)).rstrip(b"=").decode()
+    other = jwt.generate_key()
+    tokens = [
+        f"{confused}.{proof}",
+        f"{part({'alg': 'none'})}.{part(admin)}.",
+        f"{part({'alg': 'none'})}.{part(admin)}.{signature}",
+        f"{header}.{part(admin)}.{signature}",
+        f"{header}.{claims}.",
+        f"{header}.{claims}",
+        f"{part({'alg': 'RS256', 'jwk': jwt.to_jwk(other.public_key())})}.{part(admin)}.{signature}",
+        jwt.sign("admin", None, other),
+        jwt.sign("admin", 1, other),
+        "a" * 4000,
+        "..",
+        "\u00e9.\u00e9.\u00e9",
+    ]
+    schemes = [
+        "token=",
+        f"token=x token={good}",
+        f"token={tokens[0]} Bearer {good}",
+        "Basic YWRtaW46YWRtaW4=",
+        good,
+        "Bearer ",
+    ]
+    return [*(f"{scheme}{one}" for one in tokens for scheme in ("token=", "Bearer ")), *schemes]
+
+
+def test_no_forged_token_gets_through(cluster: GuardedCluster) -> None:
+    good = cluster.tokens["admin"]
+    cookie = {"Cookie": f"dcos-acs-auth-cookie={good}"}
+    for path in ("/mesos/state-summary", "/acs/api/v1/users", "/secrets/v1/store", "/service/marathon/v2/apps"):
+        for value in _forgeries(cluster):
+            for more in ({}, cookie):
+                # a header wins over a cookie, so a bad one is not saved by a good cookie
+                status = _asked(cluster, path, {"Authorization": value, **more})
+                assert status in (400, 401), (path, value, status)
+        assert _asked(cluster, path, cookie) not in (401, 403)
+
+
+def _asked(cluster: GuardedCluster, path: str, headers: dict[str, str]) -> int:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", cluster.port("router"), timeout=15)) as link:
+        link.putrequest("GET", path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            link.putheader(name, value.encode())
+        link.endheaders()
+        return link.getresponse().status
+
+
+_TRICKS = (
+    "/mesos/../acs/api/v1/users",
+    "/acs/api/v1/auth/../users",
+    "/acs/api/v1/auth/%2e%2e/users",
+    "/acs/api/v1/auth/..%2fusers",
+    "/acs/api/v1/auth//../users",
+    "/acs/api/v1//users",
+    "//acs/api/v1/users",
+    "/./acs/api/v1/users",
+    "/acs%2Fapi%2Fv1%2Fusers",
+    "/secrets/v1/../../acs/api/v1/users",
+    "/secrets/v1/..%2f..%2facs/api/v1/users",
+    "/acs/api/v1/users/bob/..",
+    "/acs/api/v1/users/bob/permissions/../../admin",
+    "/_dcos/decide",
+    "/acs/api/v1/users;/auth/jwks",
+    "/acs/api/v1/auth/jwks/../../users",
+    "/cache/master/../../acs/api/v1/users",
+)
+
+
+@pytest.mark.parametrize("path", _TRICKS)
+def test_no_path_leads_around_the_check(cluster: GuardedCluster, bob: str, path: str) -> None:
+    for headers in ({}, {"Authorization": f"token={cluster.tokens[bob]}"}):
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", cluster.port("router"), timeout=15)) as link:
+            link.putrequest("GET", path, skip_accept_encoding=True)
+            for name, value in headers.items():
+                link.putheader(name, value)
+            link.endheaders()
+            reply = link.getresponse()
+            body = reply.read()
+        own = path.endswith("/bob/..") or b'"uid": "bob"' in body
+        assert b'"uid": "admin"' not in body, path
+        assert reply.status >= 300 or own or b"<html" in body, (path, reply.status, body[:200])

@@ -11,11 +11,13 @@ import pytest
 from dcos.iam.api import application
 from dcos.iam.config import Config
 from dcos.iam.core.limits import FailureLimit
+from dcos.iam.core.signing import SigningKey
 from dcos.iam.identity import Identity
 from dcos.iam.passwords import Passwords
 from dcos.iam.policy_store import PolicyStore
 from dcos.runtime import http
 from dcos.store.memory import MemoryEnsemble
+from dcos.wire import jwt
 from tests.unit.iam.served import KEY, Bouncer, FixedClock
 
 
@@ -33,7 +35,7 @@ async def bouncer(tmp_path: Path) -> AsyncIterator[Bouncer]:
         passwords=passwords,
         ui_config=tmp_path / "ui-config.json",
         cluster_id=tmp_path / "cluster-id",
-        key=KEY,
+        keys=((SigningKey(private_key=jwt.private_pem(KEY), signs_from=0.0), KEY),),
         session=store,
         policy=policy,
         limit=FailureLimit(burst=3, interval_s=10),

@@ -67,15 +67,6 @@ def test_bad_files_are_refused(tmp_path: Path, content: object) -> None:
         bootstrap.read(_file(tmp_path, content))
 
 
-async def test_the_first_key_holds_for_all_masters() -> None:
-    ensemble = MemoryEnsemble()
-    one, two = ensemble.session(), ensemble.session()
-    assert await persist.signing_key(one) is None
-    assert await persist.offer_signing_key(one, "first") == "first"
-    assert await persist.offer_signing_key(two, "second") == "first"
-    assert await persist.signing_key(two) == "first"
-
-
 async def test_uids_that_zookeeper_has_no_names_for() -> None:
     store = MemoryEnsemble().session()
     for uid in (".", "..", "..."):

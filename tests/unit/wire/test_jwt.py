@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import json
+
 import jwt as pyjwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dcos.wire import jwt
 from dcos.wire.errors import WireError
@@ -47,6 +55,52 @@ def test_what_is_not_trusted(token: str, reason: str) -> None:
     with pytest.raises(jwt.TokenError) as caught:
         jwt.verify(token, KEYS, NOW)
     assert caught.value.reason == reason
+
+
+def _part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def _forged(header: dict[str, object], claims: dict[str, object], key: bytes) -> str:
+    """Signed with HMAC, as somebody does who knows only public things."""
+    text = f"{_part(header)}.{_part(claims)}"
+    proof = hmac.digest(key, text.encode(), hashlib.sha256)
+    return f"{text}.{base64.urlsafe_b64encode(proof).rstrip(b'=').decode()}"
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["HS256", "HS512", "none", "None", "nOnE", "", "RS512", "PS256", "ES256", 5, None]
+)
+def test_a_token_does_not_choose_how_it_is_checked(algorithm: object) -> None:
+    public = KEY.public_key()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    jwk = jwt.to_jwk(public)
+    for key in (jwt.public_pem(public).encode(), jwt.public_pem(public).strip().encode(), der, jwk["n"].encode(), b""):
+        for more in ({}, {"kid": jwk["kid"]}, {"jwk": jwk}, {"jku": "http://evil"}, {"kid": "../../dev/null"}):
+            token = _forged({"alg": algorithm, "typ": "JWT", **more}, {"uid": "admin", "exp": 2_000}, key)
+            with pytest.raises(jwt.TokenError):
+                jwt.verify(token, KEYS, NOW)
+            with pytest.raises(jwt.TokenError):
+                jwt.verify(token.rpartition(".")[0] + ".", KEYS, NOW)
+
+
+@given(st.integers(min_value=0), st.characters(min_codepoint=33, max_codepoint=0x2FF))
+def test_a_changed_token_never_says_something_else(place: int, letter: str) -> None:
+    """The last letter of a signature has bits that mean nothing: those may differ."""
+    token = jwt.sign("bob", 2_000, KEY)
+    place %= len(token)
+    changed = token[:place] + letter + token[place + 1 :]
+    try:
+        found = jwt.verify(changed, KEYS, NOW)
+    except jwt.TokenError:
+        return
+    assert found == jwt.Claims("bob", 2_000.0)
+
+
+@given(st.text(max_size=300))
+def test_garbage_is_no_token(text: str) -> None:
+    with pytest.raises(jwt.TokenError):
+        jwt.verify(text, KEYS, NOW)
 
 
 def test_without_keys_nothing_is_trusted() -> None:
