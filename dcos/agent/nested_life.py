@@ -20,7 +20,7 @@ from dcos.agent.containerizer import processes, terminal
 from dcos.agent.containerizer.base import Backend, ContainerError, Launcher
 from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.containerizer.host import kill_guest
-from dcos.agent.containerizer.oci import exact
+from dcos.agent.containerizer.reaped import exact
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.exits import Exit
 from dcos.agent.core.nested import chain, is_below, text
@@ -179,8 +179,7 @@ class Life:
                 code = child.wait()
                 record.pid = None
                 session.ended()
-                messenger = record.inner_pid is not None
-                end = Exit.of_shell(code) if code >= 0 and messenger else _exit_of(code)
+                end = _exit_of(code)
                 termination = Termination(exit_status=end.wait_status)
             await last_words(pump)
             self._log.info("nested_ended", container=record.name, status=end.wait_status)

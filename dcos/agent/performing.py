@@ -224,7 +224,8 @@ class Performer:
             log.warning("launch_failed", error=str(error))
             await self._containerizer.destroy(plan.container_id)
             await self._ended(plan.container_id, ContainerExit())
-            self.post(LaunchFailed(plan.container_id, str(error), self.clock.now()))
+            words = f"Failed to launch container: {error}"
+            self.post(LaunchFailed(plan.container_id, words, self.clock.now()))
             return
         log.info("started", pid=started.pid)
         self.post(container_started(plan.container_id, started, self.clock.now()))

@@ -107,7 +107,11 @@ class Backend(Protocol):
         ...
 
     async def started(self, box: Box, pid: int) -> Running:
-        """What is to be told of a container that has just been started.   Errors: ContainerError."""
+        """What is to be told of a container that has just been started, once it runs.   Errors: ContainerError."""
+        ...
+
+    def begun(self, box: Box) -> bool:
+        """Whether a container that was started came so far as to run its program."""
         ...
 
     async def signal(self, box: Box, number: int) -> bool:

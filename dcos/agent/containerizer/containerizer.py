@@ -116,7 +116,7 @@ class Containerizer:
             return await self._launch(plan, ids)
         except OSError as error:
             self.launch_errors += 1
-            raise LaunchError(f"Failed to launch the container: {error}") from error
+            raise LaunchError(str(error)) from error
         except LaunchError:
             self.launch_errors += 1
             raise
@@ -455,14 +455,16 @@ class Containerizer:
         """What became of a container while the agent was away; None if it never started."""
         box = self._box(container_id)
         try:
-            found = await self._supervisor(box).find(box)
-            if isinstance(found, Running):
-                if not is_waiting(box):
-                    return _with_networks(found, box)
+            found, backend = await self._supervisor(box).find(box), self._backend(box)
+            if found is None:
+                return None
+            if is_waiting(box) or not backend.begun(box):
                 # the agent died before it was let through: it never began
                 await self.destroy(container_id)
                 return None
-            return Ended(await self._backend(box).judged(box, found.end)) if isinstance(found, Ended) else found
+            if isinstance(found, Running):
+                return _with_networks(found, box)
+            return Ended(await backend.judged(box, found.end))
         except (OSError, msgspec.DecodeError):
             return None
 

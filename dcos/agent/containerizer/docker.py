@@ -110,6 +110,9 @@ class DockerBackend:
     async def started(self, box: Box, pid: int) -> Running:
         return describe_running(await self.engine.inspect(container_name(box.container_id)), pid)
 
+    def begun(self, box: Box) -> bool:
+        return True
+
     async def signal(self, box: Box, number: int) -> bool:
         return False
 

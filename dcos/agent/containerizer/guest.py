@@ -31,6 +31,8 @@ class Guest:
     rlimits: RLimitInfo | None = None
     mounts: tuple[tuple[str, str, bool], ...] = ()
     """(source, target, read only) of what it alone sees, on the machine's own files."""
+    exact: bool = True
+    """It matters whether a signal ended it; False: an exit status will do."""
     join: bool = True
     """Its script puts itself into the container's control groups; False: its starter does."""
 

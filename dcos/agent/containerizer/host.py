@@ -82,6 +82,9 @@ class HostBackend:
     async def started(self, box: Box, pid: int) -> Running:
         return Running(pid)
 
+    def begun(self, box: Box) -> bool:
+        return True
+
     async def signal(self, box: Box, number: int) -> bool:
         """With processes of its own, the task's parent outside is spared once there is a task: it ends as that does.
 
@@ -148,7 +151,7 @@ async def execute(backend: Host, box: Box, command: CommandInfo, timeout_s: floa
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="guest-", dir=box.directory))
     try:
         folder.chmod(0o711)
-        entry = await backend.enter(box, Guest(folder, command, environment, user=command.user))
+        entry = await backend.enter(box, Guest(folder, command, environment, user=command.user, exact=False))
         return await run_quietly(["/bin/sh", str(entry.script)], entry.inner_pid, timeout_s)
     except (OSError, LaunchError) as error:
         raise ContainerError(str(error)) from error
@@ -214,5 +217,7 @@ def kill_guest(pid: int, inner_pid: Path | None, number: int) -> None:
     members = processes.tree(pid)
     if inner_pid is not None:
         with contextlib.suppress(OSError, ValueError):
-            members += processes.tree(int(inner_pid.read_text()))
+            inner = processes.tree(int(inner_pid.read_text()))
+            # the messenger would hand it on, and the guest hear it twice
+            members = inner if inner and number != signal.SIGKILL else [*inner, *members]
     processes.signal_all(members, number)

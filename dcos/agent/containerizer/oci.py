@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from dcos.agent.containerizer import terminal
+from dcos.agent.containerizer import reaped, terminal
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import start_script
@@ -44,9 +44,6 @@ from dcos.runtime.process import ProcessError, run
 _RUNC_S = 60.0
 _IMAGE = "image"
 """File of a box: the unpacked image that its container's files lie on."""
-_REAPER = Path(__file__).parent / "shim" / "reaper.py"
-_REAPED = "reaped"
-"""Mark of a box: it ends exactly as its container does, not as runc tells it."""
 _GROUPS = Path("/sys/fs/cgroup")
 # A group of cgroup v2 that limits others holds no processes of its own.
 _STEP_ASIDE = (
@@ -188,23 +185,9 @@ class OciBackend:
     async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path, *, output: bool) -> str:
         quoted = {name: shlex.quote(str(value)) for name, value in (("root", rootfs), ("bundle", box.bundle))}
         # kept after its end, until it was looked at: its control group knows whether memory ran out
-        runc = [*self._runc(), "run", "--keep", "--bundle", str(box.bundle)]
-        if output:
-            pid_file = str(box.directory / "first.pid")
-            runc = [
-                sys.executable,
-                "-I",
-                "-S",
-                str(_REAPER),
-                "--started",
-                pid_file,
-                *runc,
-                "--detach",
-                "--pid-file",
-                pid_file,
-            ]
-            write_atomic(box.directory / _REAPED, "")
-        start = shlex.join([*runc, box.container_id])
+        verb = ["run", "--keep", "--bundle", str(box.bundle)]
+        words = reaped.reaped(box.directory, reaped.first_pid(box), self._runc(), verb, tty=not output)
+        start = shlex.join([*words, box.container_id])
         lines = [
             "#!/bin/sh",
             *(_STEP_ASIDE if self._systemd else ()),
@@ -250,7 +233,11 @@ class OciBackend:
         return carrier
 
     async def started(self, box: Box, pid: int) -> Running:
+        await reaped.beginning(box, pid)
         return Running(pid)
+
+    def begun(self, box: Box) -> bool:
+        return reaped.begun(box)
 
     async def signal(self, box: Box, number: int) -> bool:
         """To all of its processes, as upstream signals the whole tree."""
@@ -261,7 +248,7 @@ class OciBackend:
         return done.ok
 
     async def judged(self, box: Box, end: Exit) -> Exit:
-        end = exact(box, end)
+        end = reaped.exact(box, end)
         report = read_report(box.memory)
         if report is None:
             path = self._cgroups_path(box).lstrip("/")
@@ -315,22 +302,20 @@ class OciBackend:
             spec["cwd"] = str(Path(self._sandbox_directory) / guest.directory.relative_to(box.sandbox))
         described, script, pid = guest.folder / "process.json", guest.folder / "launch", guest.folder / "guest.pid"
         write_private(described, msgspec.json.encode(spec), None)
-        words = [*self._runc(), "exec", "--process", str(described), "--pid-file", str(pid), box.container_id]
+        verb = ["exec", "--process", str(described)]
+        if guest.exact:
+            words = reaped.reaped(guest.folder, pid, self._runc(), verb, tty=guest.has_tty)
+        else:
+            words = [*self._runc(), *verb, "--pid-file", str(pid)]
+        words.append(box.container_id)
         text = start_script(
-            words, directory=Path("/"), groups=[], tty=guest.tty, output=guest.output if not guest.has_tty else None
+            words, directory=guest.folder, groups=[], tty=guest.tty, output=guest.output if not guest.has_tty else None
         )
         write_atomic(script, text, mode=0o700)
         return Entry(script, pid)
 
     async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
         return await execute(self, box, command, timeout_s)
-
-
-def exact(box: Box, end: Exit) -> Exit:
-    """What is behind ``end``: in a terminal, or as a guest, runc ends as the command did, but by exit status alone."""
-    if end.code is None or (box.directory / _REAPED).exists():
-        return end
-    return Exit.of_shell(end.code, out_of_memory=end.out_of_memory)
 
 
 def _owner(user: str | None) -> tuple[int, int] | None:

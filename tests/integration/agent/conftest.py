@@ -363,7 +363,7 @@ def build_image(folder: Path) -> Path:
     (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nann:x:1234:1234::/:/bin/sh\n")
     (root / "etc/marker").write_text("inside\n")
     libraries: set[Path] = set()
-    for tool in ("sh", "cat", "ls", "sleep", "env", "id", "mkdir"):
+    for tool in ("sh", "cat", "ls", "sleep", "env", "id", "mkdir", "stty"):
         program = Path(shutil.which(tool) or "/bin/sh").resolve()
         shutil.copy2(program, root / "bin" / tool)
         for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():

@@ -266,7 +266,7 @@ async def test_networks_that_cannot_be_had(agent: Any, master: Any, make_task: M
         await master.run(make_task(f"t{number}", "true", container=joined(*networks)))
         last = await master.state(f"t{number}", "TASK_FAILED")
         assert last.reason == "REASON_CONTAINER_LAUNCH_FAILED"
-        assert last.message == words
+        assert last.message == f"Failed to launch container: {words}"
     await until(lambda: not list((agent.runtime / "containers").iterdir()))
     # a network without a name is the machine's own
     await master.run(make_task("own", "true", container=joined(NetworkInfo())))

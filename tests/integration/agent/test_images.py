@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dcos.agent.containerizer import processes
@@ -26,6 +27,7 @@ from dcos.model.v1.types import (
     ImageType,
     KillPolicy,
     TaskInfo,
+    TTYInfo,
 )
 
 Make = Callable[..., TaskInfo]
@@ -124,11 +126,28 @@ async def test_an_image_that_is_not_there(running: Any, master: Any, make_task: 
         ("kill -INT $$", "Command terminated with signal Interrupt"),
     ],
 )
+@pytest.mark.parametrize("tty", [None, TTYInfo()], ids=["plain", "terminal"])
 async def test_an_image_ends_as_its_command(
-    running: Any, master: Any, make_task: Make, image: str, command: str, message: str
+    running: Any, master: Any, make_task: Make, image: str, command: str, message: str, tty: TTYInfo | None
 ) -> None:
-    await master.run(make_task("ends", command, container=container(image)))
+    await master.run(make_task("ends", command, container=msgspec.structs.replace(container(image), tty_info=tty)))
     assert (await master.state("ends", "TASK_FAILED")).message == message
+
+
+@pytest.mark.parametrize("tty", [None, TTYInfo()], ids=["plain", "terminal"])
+async def test_a_program_that_is_not_in_the_image(
+    running: Any, master: Any, make_task: Make, image: str, tty: TTYInfo | None
+) -> None:
+    command = CommandInfo(shell=False, value="/no/such/program")
+    await master.run(make_task("absent", command, container=msgspec.structs.replace(container(image), tty_info=tty)))
+    failed = await master.state("absent", "TASK_FAILED")
+    assert failed.reason == "REASON_CONTAINER_LAUNCH_FAILED"
+    assert failed.message.startswith("Failed to launch container: ")
+    assert "/no/such/program" in failed.message
+    assert "no such file" in failed.message
+    assert master.states("absent") == ["TASK_FAILED"]
+    assert os.listdir(running.runtime / "containers") == []
+    assert not list((running.work / "provisioner").glob("*-*-*"))
 
 
 async def test_an_image_is_asked_to_end(running: Any, master: Any, make_task: Make, image: str) -> None:

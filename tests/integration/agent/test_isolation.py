@@ -201,7 +201,9 @@ async def test_capabilities_of_commands(place: Any, make_task: Make) -> None:
     await master.state("joined", "TASK_KILLED")
     info = ContainerInfo(type=ContainerInfoType.MESOS, linux_info=LinuxInfo(effective_capabilities=caps("SYS_ADMIN")))
     words = await output(place, make_task("too-much", command, container=info), "TASK_FAILED")
-    assert words.startswith("Requested effective capabilities '{ SYS_ADMIN }', but only '{ CHOWN, ")
+    assert words.startswith(
+        "Failed to launch container: Requested effective capabilities '{ SYS_ADMIN }', but only '{ CHOWN, "
+    )
 
 
 async def test_privileges_in_images(place: Any, make_task: Make, image: str) -> None:
@@ -270,7 +272,7 @@ async def test_namespaces_that_a_command_shares(place: Any, make_task: Make) -> 
     text = await output(place, make_task("shares", "readlink /proc/self/ns/pid /proc/self/ns/ipc", container=shared))
     assert text.split() == [os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "ipc")]
     words = await output(place, make_task("big", "true", container=apart(shm_size=3)), "TASK_FAILED")
-    assert words.startswith("shm_size: only a container with ipc_mode PRIVATE")
+    assert words.startswith("Failed to launch container: shm_size: only a container with ipc_mode PRIVATE")
 
 
 async def test_system_calls_of_commands(place: Any, make_task: Make) -> None:
@@ -292,7 +294,7 @@ async def test_system_calls_of_commands(place: Any, make_task: Make) -> None:
     await master.state("calls", "TASK_KILLED")
     missing = apart(seccomp=SeccompInfo(profile_name="none.json"))
     words = await output(place, make_task("missing", "true", container=missing), "TASK_FAILED")
-    assert words.startswith("seccomp profile 'none.json' cannot be read")
+    assert words.startswith("Failed to launch container: seccomp profile 'none.json' cannot be read")
 
 
 async def test_output_is_rotated(place: Any, make_task: Make) -> None:

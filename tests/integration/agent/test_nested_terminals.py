@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,24 @@ async def test_guests_of_a_task_with_an_image(
     await stream.until(lambda one: "got x" in one.out)
     stream.close()
     assert (await containers.wait(f"{root}.s2"))["exit_status"] == 9
+
+    for number, (command, tty) in enumerate(
+        itertools.product(("kill -9 $$", "kill -INT $$", "exit 137"), (False, True))
+    ):
+        name = f"{root}.e{number}"
+        await (await containers.session_of(name, command, tty=tty)).end()
+        assert (await containers.wait(name))["exit_status"] == {"kill -9 $$": 9, "kill -INT $$": 2}.get(
+            command, 137 << 8
+        )
+    stream = await containers.session_of(f"{root}.w1", "stty size; read -r line; stty size", tty=True)
+    assert (await containers.type_into(f"{root}.w1", keys(window(21, 61), typed("x\r"))))[0] == 200
+    await stream.end()
+    assert stream.out.split("\r\n")[-2] == "21 61"
+    assert (await containers.wait(f"{root}.w1"))["exit_status"] == 0
+    for name, command in (("g1", {"value": "kill -9 $$"}), ("g2", {"value": "/no/such/program", "shell": False})):
+        body = {"container_id": container_id(f"{root}.{name}"), "command": command}
+        assert (await containers.call("LAUNCH_CONTAINER", body))[0] == 200
+        assert (await containers.wait(f"{root}.{name}"))["exit_status"] == {"g1": 9, "g2": 1 << 8}[name]
 
     body = {
         "container_id": container_id(f"{root}.n1"),

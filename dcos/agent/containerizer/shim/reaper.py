@@ -1,10 +1,13 @@
 """Ends as the process does that it starts: with its exit status, or by the signal that ended it.
 
     python3 -I -S reaper.py --started PIDFILE RUNC...
+    python3 -I -S reaper.py --on-terminal PIDFILE RUNC...
     python3 -I -S reaper.py --inside NAMESPACE COMMAND...
 
 RUNC...: a command that starts a container, writes the pid of its first process to PIDFILE and leaves. Whoever waits for us
-learns more than from runc itself, which says of both ends 128 + n. Polite signals are handed on.
+learns more than from runc itself, which says of both ends 128 + n. Polite signals are handed on. A start that failed ends
+with 1, as upstream's does. On a terminal (``relay.py``) the container has one of its own, and ours is its window; the
+working folder is then a private one.
 
 COMMAND... runs in a process namespace. What is typed at a terminal reaches us too, and is not for us (nsenter, which does
 the same, could then not end by such a signal).
@@ -53,30 +56,40 @@ def spawn(words: list[str]) -> int:
     return pid
 
 
-def started(pid_file: str, words: list[str]) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    first = 0
-    early: list[int] = []
+class Messenger:
+    """Hands polite signals on to the container's first process: also those that come before there is one."""
 
-    def hand_on(number: int, _: object) -> None:
-        if not first:
-            early.append(number)
+    def __init__(self, pid_file: str) -> None:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self.first = 0
+        self._pid_file = pid_file
+        self._early: list[int] = []
+        for polite in POLITE:
+            signal.signal(polite, self._hand_on)
+
+    def started(self, status: int) -> int:
+        """runc ended with that status. The pid of what it started; we end where it started nothing."""
+        if status != 0:
+            os._exit(1)
+        with open(self._pid_file) as file:
+            self.first = int(file.read())
+        for missed in self._early:
+            self._hand_on(missed, None)
+        return self.first
+
+    def _hand_on(self, number: int, _: object) -> None:
+        if not self.first:
+            self._early.append(number)
             return
         try:  # noqa: SIM105 - an import less in every container
-            os.kill(first, number)
+            os.kill(self.first, number)
         except ProcessLookupError:
             pass
 
-    for polite in POLITE:
-        signal.signal(polite, hand_on)
-    status = wait_for(spawn(words))
-    if status != 0:
-        end_as(status)
-    with open(pid_file) as file:
-        first = int(file.read())
-    for missed in early:
-        hand_on(missed, None)
-    end_as(wait_for(first))
+
+def started(pid_file: str, words: list[str]) -> None:
+    messenger = Messenger(pid_file)
+    end_as(wait_for(messenger.started(wait_for(spawn(words)))))
 
 
 def inside(namespace: str, words: list[str]) -> None:
@@ -91,5 +104,17 @@ def inside(namespace: str, words: list[str]) -> None:
     end_as(wait_for(spawn(words)))
 
 
+def on_terminal(pid_file: str, words: list[str]) -> None:
+    sys.path.insert(0, os.path.abspath(__file__).partition("/dcos/agent/")[0])
+    from dcos.agent.containerizer.shim import relay  # takes time to load, and only terminals need it
+
+    messenger = Messenger(pid_file)
+    with relay.Relay() as window:
+        runc = spawn([*words[:-1], "--console-socket", relay.SOCKET, words[-1]])
+        messenger.started(window.until(runc))
+        status = window.until(messenger.first)
+    end_as(status)
+
+
 if __name__ == "__main__":
-    {"--started": started, "--inside": inside}[sys.argv[1]](sys.argv[2], sys.argv[3:])
+    {"--started": started, "--on-terminal": on_terminal, "--inside": inside}[sys.argv[1]](sys.argv[2], sys.argv[3:])
