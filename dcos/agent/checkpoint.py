@@ -1,13 +1,16 @@
 """Checkpoints: what the agent must know again after its own death, as JSON below ``<work_dir>/meta``.
 
     meta/boot_id
-    meta/resources/resources_and_operations.state
+    meta/resources/{resources_and_operations.state,resources.info}
     meta/slaves/{latest,<S>/{slave.info,drain.config}}
-    meta/slaves/<S>/frameworks/<F>/framework.info
+    meta/slaves/<S>/frameworks/<F>/{framework.info,framework.pid}
     meta/.../executors/<E>/executor.info
-    meta/.../executors/<E>/runs/{latest,<C>/{executor.sentinel,http.marker,tasks/<T>/{task.info,task.updates}}}
+    meta/.../executors/<E>/runs/{latest,<C>/{executor.sentinel,http.marker,pids/forked.pid,tasks/<T>/...}}
+    meta/.../runs/<C>/tasks/<T>/{task.info,task.updates}
 
-``http.marker`` stands where the run is a custom executor's. ``task.info`` holds the TaskInfo and its container id;
+``http.marker`` stands where the executor speaks HTTP, as custom and default ones do. Some files are for people and tools that
+know upstream's layout, and are not read: ``forked.pid``, the main process of a run; ``framework.pid``, whose libprocess address
+is that of every scheduler of the HTTP API; ``resources.info``. ``task.info`` holds the TaskInfo and its container id;
 ``task.updates`` is a log, one JSON line per update or acknowledgement. A line cut off by a power loss ends the log.
 
 Source: Mesos agent checkpoint layout.
@@ -29,6 +32,7 @@ from dcos.model.v1.types import (
     AgentInfo,
     DrainConfig,
     ExecutorInfo,
+    ExecutorInfoType,
     FrameworkInfo,
     Operation,
     Resource,
@@ -39,6 +43,7 @@ from dcos.runtime.files import write_atomic
 from dcos.wire import mesos_json
 
 T = TypeVar("T")
+_NO_ADDRESS = "@0.0.0.0:0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -148,6 +153,9 @@ class Checkpoints:
         self._resources.parent.mkdir(parents=True, exist_ok=True)
         saved = SavedResources(resources=resources, operations=operations)
         write_atomic(self._resources, _encode(saved), durable=True)
+        target = self._resources.with_name("resources.target")
+        write_atomic(target, _encode(resources))
+        target.replace(self._resources.with_name("resources.info"))
 
     @property
     def _resources(self) -> Path:
@@ -160,6 +168,7 @@ class Checkpoints:
         folder = self._framework(agent_id, framework.id.value)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "framework.info", _encode(framework))
+        write_atomic(folder / "framework.pid", _NO_ADDRESS)
 
     def save_executor(
         self, agent_id: str, framework_id: str, executor: ExecutorInfo, run_id: str, *, custom: bool = False
@@ -167,11 +176,17 @@ class Checkpoints:
         folder = self._executor(agent_id, framework_id, executor.executor_id.value)
         run = folder / "runs" / run_id
         (run / "tasks").mkdir(parents=True, exist_ok=True)
-        if custom:
+        if custom or executor.type is ExecutorInfoType.DEFAULT:
             write_atomic(run / "http.marker", b"")
         # the command's environment may hold secrets
         write_atomic(folder / "executor.info", _encode(executor), mode=0o600)
         link(folder / "runs" / "latest", run)
+
+    def save_forked_pid(self, agent_id: str, framework_id: str, executor_id: str, run_id: str, pid: int) -> None:
+        """The main process of a run."""
+        folder = self._run(agent_id, framework_id, executor_id, run_id) / "pids"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / "forked.pid", str(pid))
 
     def save_task(
         self, agent_id: str, framework_id: str, executor_id: str, run_id: str, task: TaskInfo, container_id: str

@@ -13,9 +13,11 @@ import asyncio
 import hashlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from dcos.agent.containerizer.base import LaunchError
 from dcos.agent.containerizer.script import user_words
@@ -95,8 +97,9 @@ class Fetcher:
         self._stall_s = stall_s
         self._hadoop_home = hadoop_home
         self._now = now
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._in_use: dict[Path, int] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of what is being fetched: who holds one, or waits for it, keeps it."""
+        self._in_use: Counter[Path] = Counter()
         self.succeeded = 0
         self.failed = 0
 
@@ -112,6 +115,11 @@ class Fetcher:
             raise
         self.succeeded += 1
 
+    @property
+    def under_way(self) -> int:
+        """Files that are being fetched into the cache, or looked for in it."""
+        return len(self._locks)
+
     def cache_used(self) -> int:
         """Bytes."""
         if not self._cache_dir.is_dir():
@@ -122,14 +130,14 @@ class Fetcher:
         wanted = understand(uri, self._frameworks_home)
         archive = uri.extract and not uri.executable and _is_archive(wanted.name)
         if uri.cache and wanted.scheme and (kept := await self._cached(wanted, user)) is not None:
-            self._in_use[kept] = self._in_use.get(kept, 0) + 1
+            self._in_use[kept] += 1
             try:
                 if archive:
                     await self._extract(kept, wanted.name, sandbox, user)
                 else:
                     await self._put(kept, wanted.name, sandbox, user)
             finally:
-                self._in_use[kept] -= 1
+                self._in_use -= Counter({kept: 1})
         elif uri.cache and archive and not wanted.scheme:
             # what lies on this machine needs no copy to be read from
             await self._extract(Path(wanted.location), wanted.name, sandbox, user)
@@ -211,7 +219,8 @@ class Fetcher:
         """The kept file, fetched if need be; None when the cache cannot hold it (then it is fetched directly)."""
         key = hashlib.sha256(f"{user or ''}@{wanted.location}".encode()).hexdigest()
         kept = self._cache_dir / key
-        async with self._locks.setdefault(key, asyncio.Lock()):
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
             if kept.exists():
                 os.utime(kept, (self._now(), self._now()))
                 return kept
@@ -241,7 +250,7 @@ class Fetcher:
         for one in files:
             if used + size <= self.cache_bytes:
                 break
-            if not self._in_use.get(one):
+            if not self._in_use[one]:
                 used -= one.stat().st_size
                 one.unlink()
         return used + size <= self.cache_bytes

@@ -228,6 +228,10 @@ class Performer:
             self.post(LaunchFailed(plan.container_id, words, self.clock.now()))
             return
         log.info("started", pid=started.pid)
+        if executor.checkpoint and not plan.nested:
+            self._checkpoints.save_forked_pid(
+                self.agent_id or "", plan.framework_id, plan.executor_id, plan.run_id, started.pid
+            )
         self.post(container_started(plan.container_id, started, self.clock.now()))
         await self._watch(plan.container_id)
 

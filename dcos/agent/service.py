@@ -41,6 +41,7 @@ from dcos.agent.image_gc import ImageGc
 from dcos.agent.image_gc import parse as parse_image_gc
 from dcos.agent.link import AgentLink, proving_dial
 from dcos.agent.log_rotation import LogRotation
+from dcos.agent.memory_kills import MemoryKills
 from dcos.agent.nested import NestedContainers
 from dcos.agent.port_usage import PortUsage
 from dcos.agent.recovery import EXIT_CHECKPOINTS
@@ -268,6 +269,7 @@ async def run(app: App[Config]) -> None:
                 tasks.create_task(gc.run(), name="image gc")
             if disk is not None:
                 tasks.create_task(disk.run(), name="disk")
+            tasks.create_task(MemoryKills(core, post=daemon.post, clock=app.clock).run(), name="memory")
             if ports is not None:
                 tasks.create_task(ports.run(), name="ports")
             if "docker" in config.containerizers:

@@ -55,6 +55,9 @@ $b mount --bind /own/var /new/var
 $b mount -t tmpfs tmpfs /new/tmp
 $b mkdir -p /new/usr/lib/modules
 $b mount --bind /kernel/usr/lib/uml/modules /new/usr/lib/modules
+# what the kernel, or a program, asks for a module
+$b touch /new/usr/sbin/modprobe
+$b mount --bind $b /new/usr/sbin/modprobe
 while read -r number place; do
     $b mkdir -p "/new$place"
     $b mount --bind "/$number" "/new$place"

@@ -34,6 +34,15 @@ def figures(pid: int) -> Figures:
     return found
 
 
+def memory_folder(pid: int) -> Path | None:
+    """That control group which counts the memory of ``pid``, or of its child where it only waits for one; None: ours."""
+    for one in (pid, *_children(pid)):
+        for controllers, folder in _folders(one):
+            if "memory" in controllers.split(",") or (not controllers and (folder / "memory.stat").exists()):
+                return folder
+    return None
+
+
 def total(parts: Sequence[Mapping[str, float]]) -> Figures:
     """Sums of those figures that every part has."""
     if not parts:

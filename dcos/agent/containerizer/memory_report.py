@@ -6,6 +6,7 @@ names, of cgroup v1 or v2.   Source: kernel cgroup documentation; Mesos cgroups/
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,17 @@ def after_script(target: Path) -> str:
     for mark, word in words.items():
         script = script.replace(mark, word)
     return script
+
+
+def die_together(group: Path) -> None:
+    """Where memory runs out on cgroup v2, the kernel ends all of a container.
+
+    ``OOMPolicy=kill`` would say so too; but then systemd also ends what reads the group's numbers after the task.
+    """
+    with contextlib.suppress(OSError):
+        file = group / "memory.oom.group"
+        if file.exists():
+            file.write_text("1")
 
 
 @dataclass(frozen=True, slots=True)

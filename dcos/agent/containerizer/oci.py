@@ -27,7 +27,7 @@ from dcos.agent.containerizer.enter import start_script
 from dcos.agent.containerizer.guest import Entry, Guest
 from dcos.agent.containerizer.host import execute, write_private
 from dcos.agent.containerizer.images import ImageStore, Unpacked
-from dcos.agent.containerizer.memory_report import CHILD, read_report, with_memory
+from dcos.agent.containerizer.memory_report import CHILD, die_together, read_report, with_memory
 from dcos.agent.containerizer.networks import files_of
 from dcos.agent.containerizer.privileges import PrivilegeRules
 from dcos.agent.containerizer.runc_spec import CAPABILITIES, Mount, User, account_in, limit_resources, runtime_spec
@@ -234,6 +234,7 @@ class OciBackend:
 
     async def started(self, box: Box, pid: int) -> Running:
         await reaped.beginning(box, pid)
+        die_together(_GROUPS / self._cgroups_path(box).lstrip("/"))
         return Running(pid)
 
     def begun(self, box: Box) -> bool:

@@ -23,12 +23,12 @@ from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.base import ContainerError, Ended, Found, LaunchError, Running
 from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, cpu_weight, quota_us
-from dcos.agent.containerizer.memory_report import after_script
+from dcos.agent.containerizer.memory_report import after_script, die_together
 from dcos.agent.core.exits import Exit
 from dcos.runtime.files import write_atomic
 
 SLICE = "mesos_executors.slice"
-_MEMORY = Path("/sys/fs/cgroup/memory")
+_GROUPS = Path("/sys/fs/cgroup")
 RUNTIME = Path("/run/systemd/system")
 _SYSTEMD = "org.freedesktop.systemd1"
 _MANAGER = "/org/freedesktop/systemd1"
@@ -138,9 +138,16 @@ class SystemdLauncher:
             pid = await self._main_pid(name)
         except BusError as error:
             raise LaunchError(str(error)) from error
-        if not self._unified:
-            write_unnamed_limits(box.mark, _MEMORY / slice_path(box.mark.group) / name)
+        self._write_unnamed(box, name)
         return pid
+
+    def _write_unnamed(self, box: Box, name: str) -> None:
+        """What systemd has no name for, or none of that meaning."""
+        place = f"{slice_path(box.mark.group)}/{name}"
+        if self._unified:
+            die_together(_GROUPS / place)
+        else:
+            write_unnamed_limits(box.mark, _GROUPS / "memory" / place)
 
     async def _protect_slice(self) -> None:
         """Once, before the first task."""
@@ -170,8 +177,7 @@ class SystemdLauncher:
         if properties:
             name = unit_name(box.container_id)
             await self._bus.call("SetUnitProperties", "sba(sv)", name, True, [list(one) for one in properties])
-            if not self._unified:
-                write_unnamed_limits(box.mark, _MEMORY / slice_path(box.mark.group) / name)
+            self._write_unnamed(box, name)
 
     async def limit_group(self, group: str, mark: Mark) -> None:
         """Make the slice of ``group``, or change its limits to those of ``mark``.   Errors: ContainerError."""
@@ -199,6 +205,7 @@ class SystemdLauncher:
     async def wait(self, box: Box) -> Exit:
         name = unit_name(box.container_id)
         pause = 0.01
+        ended = False
         while True:
             service = await self._patiently(name)
             if service is None:
@@ -206,10 +213,11 @@ class SystemdLauncher:
             if pid := int(service["MainPID"]):
                 await processes.ended(pid)
                 # systemd reaps it a moment later
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
+            elif not ended:
+                # the state was asked for before the process: it may still be that of a unit that runs
+                ended = True
                 continue
-            if service["ActiveState"] in _SETTLED:
+            elif service["ActiveState"] in _SETTLED:
                 return end_of(service)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
@@ -338,7 +346,7 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
         # what a task writes goes to its sandbox; before that, to the journal
         ("StandardInput", Variant("s", "null")),
         ("TasksMax", Variant("t", 2**64 - 1)),
-        ("OOMPolicy", Variant("s", "kill" if unified else "continue")),
+        ("OOMPolicy", Variant("s", "continue")),
     ]
     after = [env, "-i", "/bin/sh", str(box.directory / "after")]
     properties.append(("ExecStopPost", Variant("a(sasb)", [[env, after, True]])))

@@ -86,8 +86,13 @@ class DockerEngine:
                 "--exec-opt=native.cgroupdriver=cgroupfs",
                 f"--cgroup-parent=/{self.folder.name}",
             ),
-            *("--bip=172.29.77.1/24", "--log-level=warn", "--live-restore", "--userland-proxy=false"),
+            *("--bip=172.29.77.1/24", "--log-level=warn", "--live-restore"),
         ]
+        if self.inside("sh", "-c", "iptables -t nat -N probe && iptables -t nat -X probe").returncode == 0:
+            words.append("--userland-proxy=false")
+        else:
+            # this kernel has no tables for IPv4: mapped ports are carried by docker-proxy
+            words.append("--iptables=false")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["nsenter", f"--target={self.pid}", "--net", "--mount", *words],

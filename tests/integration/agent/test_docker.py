@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -34,6 +36,7 @@ from dcos.model.v1.types import (
     TaskInfo,
     ValueRange,
     ValueRanges,
+    ValueScalar,
     ValueType,
     Volume,
     VolumeMode,
@@ -215,6 +218,39 @@ async def test_out_of_memory(docked: Any, master: Any, make_task: Make) -> None:
     last = await master.state("eater", "TASK_FAILED")
     assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
     assert last.message.startswith("Memory limit exceeded: Requested: ")
+
+
+async def test_numbers_of_the_control_group(docked: Any, master: Any, make_task: Make) -> None:
+    limits = {"cpus": ValueScalar(value=2.5), "mem": ValueScalar(value=256)}
+    await master.run(make_task("asked", "sleep 1000", cpus=2.0, mem=64.0, container=container()))
+    await master.run(make_task("more", "sleep 1000", cpus=2.0, mem=64.0, container=container(), limits=limits))
+    mb = 2**20
+    for name, quota, limit, low in (("asked", None, 64 * mb, None), ("more", 250_000, 256 * mb, 64 * mb)):
+        pid = (await master.state(name, "TASK_RUNNING")).container_status.executor_pid
+        numbers = control_group(pid)
+        if "cpu.weight" in numbers:
+            # 2048 shares, as the Engine turns them into a weight
+            assert 50 < int(numbers["cpu.weight"]) < 120
+            assert numbers["cpu.max"] == f"{quota or 'max'} 100000"
+            assert (numbers["memory.max"], numbers["memory.low"]) == (str(limit), str(low or 0))
+        else:
+            assert (numbers["cpu.shares"], numbers["cpu.cfs_quota_us"]) == ("2048", str(quota or -1))
+            assert numbers["memory.limit_in_bytes"] == str(limit)
+            assert low is None or numbers["memory.soft_limit_in_bytes"] == str(low)
+        await master.kill(name)
+        await master.state(name, "TASK_KILLED")
+
+
+def control_group(pid: int) -> dict[str, str]:
+    """All numbers of a process's control groups, in every hierarchy."""
+    found = {}
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        folder = Path("/sys/fs/cgroup", controllers.removeprefix("name="), path.lstrip("/"))
+        for file in (*folder.glob("cpu.*"), *folder.glob("memory.*")):
+            with contextlib.suppress(OSError):
+                found[file.name] = file.read_text().strip()
+    return found
 
 
 @pytest.mark.parametrize(

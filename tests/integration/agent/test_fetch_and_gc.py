@@ -121,7 +121,9 @@ async def test_where_things_are_kept(running: Any, master: Any, make_task: Make)
     assert (work / "meta/slaves/latest").resolve() == work / "meta/slaves/m-S0"
     for name in ("meta/boot_id", "meta/slaves/m-S0/slave.info", "meta/slaves/m-S0/frameworks/m-0000/framework.info"):
         assert (work / name).is_file(), name
+    assert (work / "meta/slaves/m-S0/frameworks/m-0000/framework.pid").read_text() == "@0.0.0.0:0"
     meta = work / "meta/slaves/m-S0" / executor
+    assert int((meta / f"runs/{run}/pids/forked.pid").read_text()) == status.container_status.executor_pid
     assert (meta / "executor.info").is_file()
     assert (meta / "runs/latest").resolve() == meta / "runs" / run
     async with asyncio.timeout(20):

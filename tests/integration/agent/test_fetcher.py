@@ -192,6 +192,7 @@ async def test_who_wants_the_same_waits_for_the_first(make: Make, sandbox: Path,
     wanted = [CommandInfoURI(value=f"{url}/slow", cache=True, output_file=f"of/{number}") for number in range(3)]
     await asyncio.gather(*(fetcher.fetch((one,), sandbox, None) for one in wanted))
     assert asked == ["/slow"]
+    assert fetcher.under_way == 0
     assert {(sandbox / f"of/{number}").stat().st_size for number in range(3)} == {400}
 
 

@@ -36,6 +36,9 @@ from dcos.model.v1.types import (
     LinuxInfoIpcMode,
     Resource,
     ResourceAllocationInfo,
+    RLimitInfo,
+    RLimitInfoRLimit,
+    RLimitInfoRLimitType,
     SeccompInfo,
     TaskInfo,
     TTYInfo,
@@ -295,6 +298,25 @@ async def test_system_calls_of_commands(place: Any, make_task: Make) -> None:
     missing = apart(seccomp=SeccompInfo(profile_name="none.json"))
     words = await output(place, make_task("missing", "true", container=missing), "TASK_FAILED")
     assert words.startswith("Failed to launch container: seccomp profile 'none.json' cannot be read")
+
+
+async def test_resource_limits(place: Any, make_task: Make, image: str) -> None:
+    """As ``setrlimit`` knows them, for commands and images; a check that joins has them too."""
+    wanted = RLimitInfo(
+        rlimits=(
+            RLimitInfoRLimit(type=RLimitInfoRLimitType.RLMT_NOFILE, soft=123, hard=321),
+            RLimitInfoRLimit(type=RLimitInfoRLimitType.RLMT_FSIZE, soft=4096, hard=8192),
+            RLimitInfoRLimit(type=RLimitInfoRLimitType.RLMT_CORE),
+        )
+    )
+    for name, info in (("command", ContainerInfo(type=ContainerInfoType.MESOS)), ("image", in_image(image))):
+        value = "cat /proc/self/limits; trap '' XFSZ; cat /proc/self/environ /bin/cat >big; exit 0"
+        task = make_task(f"limits-{name}", value, container=msgspec.structs.replace(info, rlimit_info=wanted))
+        lines = [line.split() for line in (await output(place, task)).splitlines()]
+        assert ["Max", "open", "files", "123", "321", "files"] in lines
+        assert ["Max", "file", "size", "4096", "8192", "bytes"] in lines
+        assert ["Max", "core", "file", "size", "unlimited", "unlimited", "bytes"] in lines
+        assert (place[1].sandbox(f"limits-{name}") / "big").stat().st_size <= 4096
 
 
 async def test_output_is_rotated(place: Any, make_task: Make) -> None:

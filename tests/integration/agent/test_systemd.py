@@ -206,6 +206,46 @@ async def test_out_of_memory(node: Node, link_master: Any, make_task: Make) -> N
     assert "MEMORY STATISTICS" in last.message
 
 
+async def test_more_than_asked_for_up_to_the_limit(node: Node, link_master: Any, make_task: Make) -> None:
+    limits = {"mem": ValueScalar(value=80)}
+    for name, mb, state in (("within", 80, "TASK_FINISHED"), ("beyond", 160, "TASK_FAILED")):
+        code = f"x = bytearray({mb} * 2**20)"
+        eat = CommandInfo(shell=False, value="python3", arguments=("python3", "-c", code))
+        await link_master.run(make_task(name, eat, cpus=2.0, limits=limits))
+        last = await link_master.state(name, state)
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    assert last.message.startswith("Memory limit exceeded: Requested: 112MB Maximum Used: ")
+    assert [(one.name, one.scalar.value) for one in last.limitation.resources] == [("mem", 112.0)]
+
+
+async def test_a_child_that_wants_too_much_ends_its_task(node: Node, link_master: Any, make_task: Make) -> None:
+    await link_master.run(make_task("parent", "python3 -c 'x = bytearray(200 * 2**20)'; sleep 992", cpus=2.0))
+    last = await link_master.state("parent", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    assert last.message.startswith("Memory limit exceeded: Requested: 64MB Maximum Used: ")
+    assert [(one.name, one.scalar.value) for one in last.limitation.resources] == [("mem", 64.0)]
+    assert node.run("pgrep", "-x", "-f", "sleep 992").stdout == ""
+
+
+async def test_processes_are_counted(node: Node, link_master: Any, make_task: Make) -> None:
+    await link_master.run(make_task("many", "for i in 1 2 3 4 5 6 7; do sleep 993 & done; wait"))
+    status = await link_master.state("many", "TASK_RUNNING")
+    group = f"mesos_executors.slice/mesos-{status.container_status.container_id.value}.service"
+    async with asyncio.timeout(20):
+        while node.run("pgrep", "-c", "-x", "-f", "sleep 993").stdout.strip() != "7":
+            await asyncio.sleep(0.1)
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{node.port}/containers") as answer:
+        (one,) = json.loads(await answer.read())
+    # beside the seven and their shell there are those that hold the task's process namespace
+    count = one["statistics"]["processes"]
+    assert 8 <= count < 14
+    if node.unified:
+        assert node.numbers(group, "pids.current", "pids.max") == {"pids.current": str(count), "pids.max": "max"}
+    await link_master.kill("many")
+    await link_master.state("many", "TASK_KILLED")
+    assert node.run("pgrep", "-x", "-f", "sleep 993").stdout == ""
+
+
 async def test_children_die_too(node: Node, link_master: Any, make_task: Make) -> None:
     await link_master.run(make_task("forks", "setsid sleep 997 & setsid sleep 998 & wait"))
     await link_master.state("forks", "TASK_RUNNING")
@@ -241,10 +281,22 @@ async def test_an_image_below_its_unit(
     image = Image(type=ImageType.DOCKER, docker=ImageDocker(name=f"oci:/var/image/{layout.name}:latest"))
     container = ContainerInfo(type=ContainerInfoType.MESOS, mesos=ContainerInfoMesosInfo(image=image))
     eat = CommandInfo(value="x=x; while :; do x=$x$x; done")
-    await link_master.run(make_task("hungry", eat, container=container))
-    last = await link_master.state("hungry", "TASK_FAILED")
-    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
-    assert last.message.startswith("Memory limit exceeded: Requested: 64MB Maximum Used: ")
+    more = {"cpus": ValueScalar(value=2.5), "mem": ValueScalar(value=128)}
+    for name, limits, mb in (("hungry", {}, 64), ("hungrier", more, 160)):
+        await link_master.run(make_task(name, eat, cpus=2.0, container=container, limits=limits))
+        last = await link_master.state(name, "TASK_FAILED")
+        assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+        assert last.message.startswith(f"Memory limit exceeded: Requested: {mb}MB Maximum Used: ")
+    await link_master.run(make_task("limited", "while :; do sleep 0.2; done", container=container, limits=more))
+    status = await link_master.state("limited", "TASK_RUNNING")
+    group = f"mesos_executors.slice/mesos-{status.container_status.container_id.value}.service/container"
+    two = {"cpu.max": "260000 100000", "memory.max": str(160 * MB), "memory.low": str(64 * MB)}
+    one = {"cpu/cpu.cfs_quota_us": "260000", "memory/memory.limit_in_bytes": str(160 * MB)}
+    assert list(node.numbers(group, *(two if node.unified else one)).values()) == list(
+        (two if node.unified else one).values()
+    )
+    await link_master.kill("limited")
+    await link_master.state("limited", "TASK_KILLED")
     command = CommandInfo(value="cat /etc/marker; cat /proc/self/cgroup; while :; do sleep 0.2; done")
     await link_master.run(make_task("image", command, container=container))
     status = await link_master.state("image", "TASK_RUNNING")

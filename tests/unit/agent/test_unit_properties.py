@@ -69,7 +69,7 @@ def test_only_images_get_groups_of_their_own(backend: str, delegated: bool, tmp_
     for unified in (False, True):
         names = dict(unit_properties(one, Box(tmp_path, "c", one), unified=unified))
         assert ("Delegate" in names) is delegated
-        assert names["OOMPolicy"].value == ("kill" if unified else "continue")
+        assert names["OOMPolicy"].value == "continue"
 
 
 @pytest.mark.parametrize(
