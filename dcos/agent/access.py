@@ -99,6 +99,14 @@ class Guard:
                 return ((Action.PRUNE_IMAGES, None),)
             case kinds.GET_RESOURCE_PROVIDERS:
                 return ((Action.VIEW_RESOURCE_PROVIDER, None),)
+            case kinds.MARK_RESOURCE_PROVIDER_GONE:
+                return ((Action.MARK_RESOURCE_PROVIDER_GONE, None),)
+            case (
+                kinds.ADD_RESOURCE_PROVIDER_CONFIG
+                | kinds.UPDATE_RESOURCE_PROVIDER_CONFIG
+                | kinds.REMOVE_RESOURCE_PROVIDER_CONFIG
+            ):
+                return ((Action.MODIFY_RESOURCE_PROVIDER_CONFIG, None),)
             case kinds.LAUNCH_NESTED_CONTAINER if call.launch_nested_container is not None:
                 body = call.launch_nested_container
                 return self._launch(body.container_id, body.command)

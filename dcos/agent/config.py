@@ -207,6 +207,11 @@ class Config(WithoutEffect):
     network_cni_plugins_dir: str | None = setting(
         None, "Folders, separated by colons, of the plugins that the networks' types name."
     )
+    resource_provider_config_dir: Path | None = setting(
+        None,
+        "Folder, which is there, of configurations of local resource providers: kept by the operator API; none is started,"
+        " for there are no CSI plugins.",
+    )
     host_path_volume_force_creation: tuple[Path, ...] = setting(
         (),
         "Folders, separated by colons, below which missing host paths of volumes are made.",

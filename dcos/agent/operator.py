@@ -10,6 +10,7 @@ from dcos.agent.access import Viewer
 from dcos.agent.containerizer.base import ContainerError
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
 from dcos.agent.identity import VERSION_INFO
+from dcos.agent.resource_providers import Conflict, ProviderError
 from dcos.agent.views import Views
 from dcos.model.acls import Action
 from dcos.model.task_states import TERMINAL
@@ -26,6 +27,16 @@ class CallError(Exception):
         super().__init__(text)
         self.status = status
         self.text = text
+
+
+_PROVIDER_CALLS = frozenset(
+    {
+        v1.CallType.ADD_RESOURCE_PROVIDER_CONFIG,
+        v1.CallType.UPDATE_RESOURCE_PROVIDER_CONFIG,
+        v1.CallType.REMOVE_RESOURCE_PROVIDER_CONFIG,
+        v1.CallType.MARK_RESOURCE_PROVIDER_GONE,
+    }
+)
 
 
 class Operator:
@@ -49,6 +60,9 @@ class Operator:
                     return None
                 case v1.CallType.PRUNE_IMAGES:
                     await self._prune_images(call)
+                    return None
+                case kind if kind in _PROVIDER_CALLS:
+                    self._provider(call)
                     return None
                 case _:
                     return self._answer(call, viewer)
@@ -103,13 +117,37 @@ class Operator:
             case None:
                 raise CallError(400, "Failed to validate agent::Call: Expecting 'type' to be present")
             case other:
-                raise _provider_error(call) or CallError(501, f"Call {other} is not known")
+                raise CallError(501, f"Call {other} is not known")
 
     async def _prune_images(self, call: v1.Call) -> None:
         excluded = call.prune_images.excluded_images if call.prune_images is not None else ()
         try:
             await self._views.prune_images(excluded)
         except ContainerError as error:
+            raise CallError(500, str(error)) from error
+
+    def _provider(self, call: v1.Call) -> None:
+        """Of local resource providers: their configurations are kept, and none ever subscribes."""
+        kind = str(call.type).lower()
+        body = getattr(call, kind)
+        if body is None:
+            raise CallError(400, f"Failed to validate agent::Call: Expecting '{kind}' to be present")
+        if getattr(getattr(body, "info", None), "id", None) is not None:
+            raise CallError(400, f"Failed to validate agent::Call: Expecting '{kind}.info.id' to be unset")
+        providers = self._views.providers
+        try:
+            match body:
+                case v1.CallAddResourceProviderConfig(info=info):
+                    providers.add(info)
+                case v1.CallUpdateResourceProviderConfig(info=info):
+                    providers.update(info)
+                case v1.CallRemoveResourceProviderConfig(type=of_type, name=name):
+                    providers.remove(of_type, name)
+                case _:
+                    raise CallError(500, "Attempted to remove an unknown resource provider")
+        except Conflict as error:
+            raise CallError(409, "") from error
+        except ProviderError as error:
             raise CallError(500, str(error)) from error
 
     def _set_level(self, call: v1.Call) -> None:
@@ -233,24 +271,6 @@ class Operator:
         for framework in (*core.frameworks.values(), *core.completed_frameworks):
             for executor in (*framework.executors.values(), *framework.completed_executors):
                 yield framework, executor
-
-
-def _provider_error(call: v1.Call) -> CallError | None:
-    """Local resource providers are configured in a folder, which this agent, as most, does not have."""
-    kinds = v1.CallType
-    if call.type is kinds.MARK_RESOURCE_PROVIDER_GONE:
-        member, words = "mark_resource_provider_gone", "Attempted to remove an unknown resource provider"
-    elif call.type in (
-        kinds.ADD_RESOURCE_PROVIDER_CONFIG,
-        kinds.UPDATE_RESOURCE_PROVIDER_CONFIG,
-        kinds.REMOVE_RESOURCE_PROVIDER_CONFIG,
-    ):
-        member, words = str(call.type).lower(), "`--resource_provider_config_dir` must be specified"
-    else:
-        return None
-    if getattr(call, member) is None:
-        return CallError(400, f"Failed to validate agent::Call: Expecting '{member}' to be present")
-    return CallError(500, words)
 
 
 def _list_of(run: TaskRun) -> str:

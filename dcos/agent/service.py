@@ -45,6 +45,7 @@ from dcos.agent.memory_kills import MemoryKills
 from dcos.agent.nested import NestedContainers
 from dcos.agent.port_usage import PortUsage
 from dcos.agent.recovery import EXIT_CHECKPOINTS
+from dcos.agent.resource_providers import ResourceProviders
 from dcos.agent.resources import agent_attributes, agent_resources, memory_bytes
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.secrets import Secrets
@@ -98,6 +99,11 @@ async def run(app: App[Config]) -> None:
         gids = None if config.volume_gid_range is None else VolumeGids(config.volume_gid_range, taken)
     except (OSError, msgspec.MsgspecError) as error:
         raise Exit(EXIT_CHECKPOINTS, f"{taken}: {error}") from error
+    try:
+        providers = ResourceProviders(config.resource_provider_config_dir, app.log)
+    except OSError as error:
+        words = f"Config directory '{config.resource_provider_config_dir}' does not exist or cannot be listed: {error}"
+        raise Exit(EXIT_SETTINGS, f"--resource_provider_config_dir: {words}") from error
     fetcher = Fetcher(
         cache_dir=config.fetcher_cache_dir or work.root / "fetch",
         cache_bytes=config.fetcher_cache_size,
@@ -221,6 +227,7 @@ async def run(app: App[Config]) -> None:
         config=config,
         clock=app.clock,
         disk_used=None if disk is None else disk.used_by,
+        providers=providers,
     )
     nested = NestedContainers(
         core=core,

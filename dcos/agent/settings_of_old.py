@@ -88,9 +88,6 @@ class WithoutEffect:
     qos_correction_interval_min: float = inert_time(0.0, _NO_OVERSUBSCRIPTION)
     quiet: bool = inert(False, _JOURNAL)
     resource_estimator: str | None = inert(None, _NO_OVERSUBSCRIPTION)
-    resource_provider_config_dir: str | None = inert(
-        None, "There are no local resource providers; agents' disks are --resources."
-    )
     revocable_cpu_low_priority: bool = inert(True, _NO_OVERSUBSCRIPTION)
     secret_resolver: str | None = inert(None, _NO_MODULES)
     xfs_kill_containers: bool | None = inert(None, "There is no disk/xfs isolator; disk/du measures.")

@@ -22,6 +22,7 @@ from dcos.agent.disk_usage import quota_of
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, version_json
+from dcos.agent.resource_providers import ResourceProviders
 from dcos.agent.sandbox import WorkDir
 from dcos.model.acls import EVERYTHING, Action
 from dcos.model.resources import EMPTY, Resources
@@ -45,6 +46,7 @@ class Views:
         config: Config,
         clock: Clock,
         disk_used: Callable[[str], int | None] | None = None,
+        providers: ResourceProviders,
     ) -> None:
         self.daemon = daemon
         self._containerizer = containerizer
@@ -52,6 +54,7 @@ class Views:
         self._collector = collector
         self._work = work
         self.config = config
+        self.providers = providers
         self.acls = config.acls or EVERYTHING
         self._clock = clock
         self._disk_used = disk_used

@@ -331,7 +331,7 @@ async def test_every_call_is_known(containers: Containers) -> None:
         assert (status == 501) == (kind is v1.CallType.UNKNOWN), (kind, status, text)
     info = {"type": "org.apache.mesos.rp.local.storage", "name": "x"}
     status, text = await containers.call("ADD_RESOURCE_PROVIDER_CONFIG", {"info": info})
-    assert (status, text) == (500, "`--resource_provider_config_dir` must be specified")
+    assert (status, text) == (500, "Missing required flag --resource_provider_config_dir")
 
 
 async def test_a_session_in_protobuf(running: Any, master: Any, make_task: Make, containers: Containers) -> None:
