@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -105,9 +106,10 @@ class ImageStore:
         self._tmp = root / "tmp"
         self._registry = registry
         self._docker_config = docker_config
-        self._pulls: dict[str, asyncio.Lock] = {}
+        self._pulls: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Who holds a lock, or waits for it, keeps it."""
         self._layout_lock = asyncio.Lock()
-        self._unpacks: dict[str, asyncio.Lock] = {}
+        self._unpacks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._busy: Counter[str] = Counter()
         """Tags of images that are being fetched or unpacked."""
         self._pruner = Pruner(root, self._layout_lock)
@@ -123,14 +125,16 @@ class ImageStore:
         tag = tag_of(reference)
         self._busy[tag] += 1
         try:
-            async with self._pulls.setdefault(tag, asyncio.Lock()):
+            pulling = self._pulls.setdefault(tag, asyncio.Lock())
+            async with pulling:
                 if not cached or self._digest(tag) is None:
                     await self._fetch(reference, tag, auth)
             digest = self._digest(tag)
             if digest is None:
                 raise LaunchError(f"image {reference!r}: skopeo left nothing in the store")
             config = self._config(digest)
-            async with self._unpacks.setdefault(digest, asyncio.Lock()):
+            unpacking = self._unpacks.setdefault(digest, asyncio.Lock())
+            async with unpacking:
                 rootfs = await self._unpack(tag, digest)
         except (ProcessError, TimeoutError, OSError, ValueError, KeyError) as error:
             raise LaunchError(f"Failed to provision image {reference!r}: {error}") from error

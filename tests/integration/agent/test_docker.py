@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -43,6 +40,7 @@ from dcos.model.v1.types import (
 )
 
 from .docker_engine import IMAGE, DockerEngine, container, obstacle
+from .docker_registry import DockerRegistry
 from .operation_orders import apply, create, reserve, with_volume
 
 Make = Callable[..., TaskInfo]
@@ -289,74 +287,39 @@ async def test_no_engine_at_all(agent: Any, master: Any, make_task: Make, folder
     await master.state("other", "TASK_FINISHED")
 
 
-class Registry:
-    """Debian's docker-registry in the Engine's network, with one user."""
-
-    ADDRESS = "127.0.0.1:5000"
-    IMAGE = f"{ADDRESS}/private/{IMAGE}"
-    CONFIG: ClassVar[dict[str, Any]] = {
-        "auths": {ADDRESS: {"auth": base64.b64encode(b"ann:pull-me").decode()}},
-    }
-    HASH = "$2b$04$uZRJvZDJqm64tUOZQdgzn.UpQFXGz5OdPC5wQ6cY2fBFWKFn7mG.S"
-
-    def __init__(self, engine: DockerEngine) -> None:
-        folder = engine.folder / "registry"
-        (engine.folder / "client").mkdir()
-        folder.mkdir()
-        (engine.folder / "client/config.json").write_text(json.dumps(self.CONFIG))
-        (folder / "users").write_text(f"ann:{self.HASH}\n")
-        settings = {
-            "version": 0.1,
-            "log": {"level": "error"},
-            "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-            "http": {"addr": self.ADDRESS},
-            "auth": {"htpasswd": {"realm": "test", "path": str(folder / "users")}},
-        }
-        (folder / "config.yml").write_text(json.dumps(settings))
-        with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    *("nsenter", f"--target={engine.pid}", "--net", "--"),
-                    *("docker-registry", "serve", folder / "config.yml"),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + 60
-        while engine.inside("curl", "--silent", f"http://{self.ADDRESS}/v2/").returncode != 0:
-            assert self.process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        engine.docker("tag", IMAGE, self.IMAGE)
-        engine.docker("push", self.IMAGE)
-        engine.docker("rmi", self.IMAGE)
-
-
 @pytest.fixture(scope="module")
-def registry(engine: DockerEngine) -> Iterator[Registry]:
+def registry(engine: DockerEngine) -> Iterator[DockerRegistry]:
+    """In the Engine's network, with one image."""
     if shutil.which("docker-registry") is None:
         pytest.skip("docker-registry is missing")
-    made = Registry(engine)
-    yield made
-    made.process.kill()
-    made.process.wait()
+    entered = ["nsenter", f"--target={engine.pid}", "--net", "--"]
+    made = DockerRegistry(engine.folder / "registry", "127.0.0.1:5000", entered)
+    try:
+        (engine.folder / "client").mkdir()
+        (engine.folder / "client/config.json").write_text(json.dumps(made.config))
+        name = f"{made.address}/private/{IMAGE}"
+        engine.docker("tag", IMAGE, name)
+        engine.docker("push", name)
+        engine.docker("rmi", name)
+        yield made
+    finally:
+        made.stop()
 
 
 async def test_pull_with_credentials(
-    docked: Any, master: Any, make_task: Make, engine: DockerEngine, registry: Registry, folder: Any
+    docked: Any, master: Any, make_task: Make, engine: DockerEngine, registry: DockerRegistry, folder: Any
 ) -> None:
-    info = container(registry.IMAGE, network=Network.NONE, force_pull_image=True)
+    info = container(f"{registry.address}/private/{IMAGE}", network=Network.NONE, force_pull_image=True)
     await master.run(make_task("refused", "true", container=info))
     assert "basic auth" in (await master.state("refused", "TASK_FAILED")).message
     secret = folder / ".dockercfg"
-    secret.write_text(json.dumps(registry.CONFIG["auths"]))
+    secret.write_text(json.dumps(registry.config["auths"]))
     command = CommandInfo(value="exit 0", uris=(CommandInfoURI(value=str(secret)),))
     await master.run(make_task("brought", command, container=info))
     await master.state("brought", "TASK_FINISHED")
     await docked.stop()
     # the agent's own credentials, for everybody
-    await docked.start(*docked.flags, env={"MESOS_DOCKER_CONFIG": json.dumps(registry.CONFIG)})
+    await docked.start(*docked.flags, env={"MESOS_DOCKER_CONFIG": json.dumps(registry.config)})
     await master.registered(2)
     await master.run(make_task("known", "exit 0", container=info))
     await master.state("known", "TASK_FINISHED")
