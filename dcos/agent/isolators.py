@@ -21,6 +21,7 @@ ALWAYS = {
     "environment_secret": "Variables that are secrets, by value or from the secret store.",
     "network/cni": "Networks of --network_cni_config_dir.",
     "volume/host_path": "Volumes that are paths of the machine.",
+    "volume/image": "Volumes that are the files of an image.",
     "volume/sandbox_path": "Volumes that are folders of a sandbox.",
     "volume/secret": "Volumes that are secrets, by value or from the secret store.",
 }
@@ -50,7 +51,6 @@ WITHOUT_EFFECT = {
     "linux/devices": "Tasks get no devices of their own.",
     "network/port_mapping": "Tasks share the machine's network, or join one by network/cni.",
     "volume/csi": "There are no CSI volumes: such a task fails.",
-    "volume/image": "Volumes of images are not mounted: such a task fails.",
 }
 
 

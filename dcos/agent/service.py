@@ -22,6 +22,7 @@ from dcos.agent.containerizer.base import Backend, Launcher
 from dcos.agent.containerizer.cni import Plugins
 from dcos.agent.containerizer.containerizer import Containerizer, Settings
 from dcos.agent.containerizer.host import HostBackend
+from dcos.agent.containerizer.image_volumes import ImageVolumes
 from dcos.agent.containerizer.images import ImageStore
 from dcos.agent.containerizer.networks import Networks
 from dcos.agent.containerizer.posix import PosixLauncher
@@ -132,6 +133,7 @@ async def run(app: App[Config]) -> None:
             shutdown_grace_s=config.executor_shutdown_grace_period,
             http_command_executor=config.http_command_executor,
             extra=config.executor_environment_variables,
+            native_library=native_library(config.launcher_dir),
             token_key=token_key,
         )
 
@@ -153,7 +155,11 @@ async def run(app: App[Config]) -> None:
         ),
         agent_environment=environment,
         gids=gids,
-        sources=VolumeSources(config.host_path_volume_force_creation, config.docker_volume_chown),
+        sources=VolumeSources(
+            config.host_path_volume_force_creation,
+            config.docker_volume_chown,
+            None if images is None else ImageVolumes(images.image, work.root / "provisioner"),
+        ),
         secrets=secret_store(app, lambda: daemon.link.leader if daemon.link is not None else None),
         rules=rules,
         networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or "")),
@@ -357,6 +363,16 @@ def agent_info(config: Config, ip: str) -> AgentInfo:
         attributes=attributes,
         domain=domain,
     )
+
+
+def native_library(launcher_dir: str) -> str | None:
+    """libmesos beside upstream's launcher, or where packages put it; frameworks in Java bring an operator to install it."""
+    beside = Path(launcher_dir).parent.parent / "lib"
+    for folder in (beside, Path("/usr/lib"), Path("/usr/local/lib")):
+        path = folder / "libmesos.so"
+        if path.exists():
+            return str(path)
+    return None
 
 
 def choose_launcher(config: Config) -> str:

@@ -26,6 +26,7 @@ from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.enter import start_script
 from dcos.agent.containerizer.guest import Entry, Guest
 from dcos.agent.containerizer.host import execute, write_private
+from dcos.agent.containerizer.image_volumes import MARKS
 from dcos.agent.containerizer.images import ImageStore, Unpacked
 from dcos.agent.containerizer.memory_report import CHILD, die_together, read_report, with_memory
 from dcos.agent.containerizer.networks import files_of
@@ -90,7 +91,7 @@ class OciBackend:
     async def prune(self, excluded: Iterable[Image]) -> int:
         """Remove images that no container uses, but those; returns how many.   Errors: ContainerError."""
         names = [one.docker.name for one in excluded if one.docker is not None]
-        marks = [mark for kind in ("containers", "nested") for mark in (self._state.parent / kind).glob(f"*/{_IMAGE}")]
+        marks = [mark for kind in ("containers", "nested") for mark in (self._state.parent / kind).glob(f"*/{MARKS}")]
         try:
             return await self._store.prune(names, [Path(one.read_text()) for one in marks])
         except (OSError, ProcessError, TimeoutError, ValueError) as error:

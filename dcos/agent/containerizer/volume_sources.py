@@ -1,4 +1,4 @@
-"""What is behind a container's volumes: paths of the host, secrets, volumes of a driver. All become absolute paths of the host.
+"""What is behind a container's volumes: paths of the host, images, secrets, volumes of a driver. All become paths of the host.
 
 Persistent volumes and those of SANDBOX_PATH have been settled before (``dcos/agent/volumes.py``, ``sandbox_path.py``).
 What a driver mounted is noted in the box (``volumes.json``) before it is, and given back at the end.
@@ -17,6 +17,7 @@ import msgspec
 from dcos.agent.containerizer import volume_plugin
 from dcos.agent.containerizer.base import ContainerError, LaunchError
 from dcos.agent.containerizer.box import Box
+from dcos.agent.containerizer.image_volumes import ImageVolumes
 from dcos.agent.containerizer.volume_plugin import VolumeError
 from dcos.agent.sandbox import folder_in, owner_of
 from dcos.model.v1.types import Secret, Volume, VolumeMode, VolumeSourceDockerVolume, VolumeSourceType
@@ -37,6 +38,8 @@ class VolumeSources:
 
     made: tuple[Path, ...] = ()
     chown: bool = False
+    images: ImageVolumes | None = None
+    """None where images cannot be had."""
 
     async def resolve(self, volumes: Sequence[Volume], box: Box) -> tuple[Volume, ...]:
         """``volumes`` with absolute host paths.   Errors: LaunchError."""
@@ -48,6 +51,10 @@ class VolumeSources:
 
     async def _path(self, volume: Volume, box: Box, number: int) -> Path:
         where, source = f"volume {volume.container_path!r}", volume.source
+        if volume.image is not None:
+            if self.images is None:
+                raise LaunchError(f"{where}: images cannot be had on this agent")
+            return await self.images.place(volume.image, box, number, writable=volume.mode is not VolumeMode.RO)
         if source is None:
             if volume.host_path is None:
                 raise LaunchError(f"{where}: it has neither host_path nor source")
@@ -106,6 +113,8 @@ class VolumeSources:
 
     async def give_back(self, box: Box) -> None:
         """What drivers mounted for ``box``. Safe to repeat.   Errors: VolumeError, after all were tried."""
+        if self.images is not None:
+            await self.images.give_back(box)
         left, problems = [], []
         noted = _notes(box)
         for one in noted:

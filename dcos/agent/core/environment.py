@@ -31,6 +31,8 @@ class AgentEnvironment:
     shutdown_grace_s: float
     http_command_executor: bool
     extra: Mapping[str, str] | None = None
+    native_library: str | None = None
+    """Where libmesos is, which executors in Java and Python of old load; None where there is none."""
     token_key: bytes | None = field(default=None, repr=False)
     """Signs executors' tokens, where they have to show one."""
 
@@ -69,6 +71,8 @@ def environment(
         out["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
     if ids.role is not None:
         out["MESOS_ALLOCATION_ROLE"] = ids.role
+    if agent.native_library is not None:
+        out["MESOS_NATIVE_JAVA_LIBRARY"] = out["MESOS_NATIVE_LIBRARY"] = agent.native_library
     if agent.token_key is not None:
         claims = Claims(fid=ids.framework, eid=ids.executor, cid=directory.rpartition("/")[2])
         out["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = sign(agent.token_key, claims)

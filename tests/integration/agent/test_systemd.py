@@ -69,7 +69,9 @@ async def link_master(master_class: Any) -> AsyncIterator[Any]:
 
 
 async def test_limits_slice_and_end(node: Node, link_master: Any, make_task: Make) -> None:
-    await link_master.run(make_task("limits", "sleep 1; kill -USR1 $$", cpus=1.4, mem=96.0))
+    await link_master.run(
+        make_task("limits", "until test -e go; do sleep 0.1; done; kill -USR1 $$", cpus=1.4, mem=96.0)
+    )
     status = await link_master.state("limits", "TASK_RUNNING")
     unit = f"mesos-{status.container_status.container_id.value}.service"
     shown = node.show(unit, "Slice", "CPUQuotaPerSecUSec", "MemoryLimit", "MemoryMax", "CPUShares", "MainPID")
@@ -80,6 +82,7 @@ async def test_limits_slice_and_end(node: Node, link_master: Any, make_task: Mak
     group = f"/sys/fs/cgroup/memory/mesos_executors.slice/{unit}"
     if (soft := node.run("cat", f"{group}/memory.soft_limit_in_bytes")).returncode == 0:
         assert soft.stdout.strip() == str(128 * 1024 * 1024)
+    node.run("touch", "/var/lib/mesos/slave/slaves/m-S0/frameworks/m-0000/executors/limits/runs/latest/go")
     last = await link_master.state("limits", "TASK_FAILED")
     assert last.message == "Command terminated with signal User defined signal 1"
 
@@ -199,7 +202,7 @@ async def test_what_forks_all_the_time_is_killed_at_once(node: Node, link_master
 
 async def test_out_of_memory(node: Node, link_master: Any, make_task: Make) -> None:
     eat = CommandInfo(shell=False, value="python3", arguments=("python3", "-c", "x = bytearray(300 * 2**20)"))
-    await link_master.run(make_task("eater", eat))
+    await link_master.run(make_task("eater", eat, cpus=2.0))
     last = await link_master.state("eater", "TASK_FAILED")
     assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
     assert last.message.startswith("Memory limit exceeded: Requested: 64MB Maximum Used: ")
@@ -382,7 +385,7 @@ async def test_a_group_shares_a_slice(node: Node, link_master: Any, make_task: M
     async with asyncio.timeout(20):
         while str(64 * 1024 * 1024) not in node.show(group, "MemoryLimit", "MemoryMax").values():
             await asyncio.sleep(0.1)
-    await link_master.run_group(executor, make_task("big", eat))
+    await link_master.run_group(executor, make_task("big", eat, cpus=2.0))
     last = await link_master.state("big", "TASK_FAILED")
     assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
     for name in ("small", "other"):

@@ -182,6 +182,24 @@ async def test_volumes_of_a_driver(
     assert plugin.asked("VolumeDriver.Remove") == []
 
 
+@pytest.mark.parametrize("root", ["command", "image"])
+async def test_the_files_of_an_image(running: Any, master: Any, make_task: Make, image: str, root: str) -> None:
+    """Read-only its own, writable a copy."""
+    files = Image(type=ImageType.DOCKER, docker=ImageDocker(name=image))
+    volumes = [
+        Volume(mode=VolumeMode.RO, container_path="ro", image=files),
+        Volume(mode=VolumeMode.RW, container_path="rw", image=files),
+    ]
+    info = contained(*volumes, image=image if root == "image" else None)
+    command = "cat ro/etc/marker rw/etc/marker; echo mine >rw/etc/marker; cat rw/etc/marker; echo no >ro/etc/marker"
+    for name in ("first", "second"):
+        await master.run(make_task(name, command, container=info))
+        await master.state(name, "TASK_FAILED")
+        assert (running.sandbox(name) / "stdout").read_text() == "inside\ninside\nmine\n"
+        assert "Read-only file system" in (running.sandbox(name) / "stderr").read_text()
+    assert not list((running.work / "provisioner").glob("*.volumes"))
+
+
 async def test_volumes_that_cannot_be_had(
     running: Any, master: Any, make_task: Make, driver: tuple[str, VolumePlugin], host: Path
 ) -> None:

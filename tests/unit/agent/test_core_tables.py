@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -163,6 +164,13 @@ def test_environment_precedence() -> None:
     assert out["MESOS_CHECKPOINT"] == "0"
     assert "MESOS_RECOVERY_TIMEOUT" not in out
     assert out["MESOS_SLAVE_PID"] == "slave(1)@1.2.3.4:5051"
+    assert "MESOS_NATIVE_LIBRARY" not in out
+    with_library = replace(agent, native_library="/lib/libmesos.so")
+    ids = Ids("F", "E", True, None)
+    out = environment(with_library, ids, directory="/d", sandbox="/s", image={}, command=CommandInfo())
+    assert (out["MESOS_NATIVE_JAVA_LIBRARY"], out["MESOS_NATIVE_LIBRARY"]) == ("/lib/libmesos.so",) * 2
+    assert (out["MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD"], out["MESOS_HTTP_COMMAND_EXECUTOR"]) == ("5secs", "0")
+    assert (out["MESOS_SUBSCRIPTION_BACKOFF_MAX"], out["LIBPROCESS_PORT"]) == ("2secs", "0")
     bad = CommandInfo(value="x", environment=Environment(variables=(EnvironmentVariable(name="A=B", value=""),)))
     with pytest.raises(BadEnvironment, match="A=B"):
         environment(agent, Ids("F", "E", False, None), directory="", sandbox="", image={}, command=bad)
