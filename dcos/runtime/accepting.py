@@ -37,6 +37,8 @@ class _Listener:
         self._loop = asyncio.get_running_loop()
         self._taken: deque[socket.socket] = deque()
         """They are served in the next turns."""
+        self._next: set[socket.socket] = set()
+        """Those whose task has not begun."""
         self._coming: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._start()
@@ -49,10 +51,11 @@ class _Listener:
             self._pause.cancel()
         self._loop.remove_reader(self._socket)
         self._socket.close()
-        while self._taken:
-            self._taken.popleft().close()
         for task in self._coming:
             task.cancel()
+        for taken in (*self._taken, *self._next):
+            taken.close()
+        self._taken.clear()
 
     def _take(self) -> None:
         if not self._taken:
@@ -74,13 +77,16 @@ class _Listener:
 
     def _serve_some(self) -> None:
         for _ in range(min(_SERVED, len(self._taken))):
-            task = self._loop.create_task(self._hand_over(self._taken.popleft()))
+            taken = self._taken.popleft()
+            self._next.add(taken)
+            task = self._loop.create_task(self._hand_over(taken))
             self._coming.add(task)
             task.add_done_callback(self._coming.discard)
         if self._taken:
             self._loop.call_soon(self._serve_some)
 
     async def _hand_over(self, taken: socket.socket) -> None:
+        self._next.discard(taken)
         try:
             await self._loop.connect_accepted_socket(self._serve, taken, ssl=self._tls)
         except (OSError, TimeoutError) as error:

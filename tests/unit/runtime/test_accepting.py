@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 
 import pytest
 from aiohttp import web
@@ -32,6 +34,17 @@ async def test_many_at_once() -> None:
     async with http.listen(_application(), host="127.0.0.1", port=0) as (host, port):
         answers = await asyncio.gather(*(_ask(host, port) for _ in range(300)))
     assert all(answer.endswith(b"here") for answer in answers)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_who_waits_to_be_served_at_the_end_is_let_go(turns: int) -> None:
+    async with http.listen(_application(), host="127.0.0.1", port=0) as (host, port):
+        clients = [socket.create_connection((host, port), timeout=10) for _ in range(120)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    for client in clients:
+        with client, contextlib.suppress(ConnectionResetError):
+            assert await asyncio.to_thread(client.recv, 1) == b""
 
 
 async def test_every_address_of_a_name() -> None:
