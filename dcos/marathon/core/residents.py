@@ -82,6 +82,9 @@ def meet(turn: Turn, place: Place, plan: Plan) -> Place:
     for instance_id, own in found.items():
         place = place.without(own)
         instance = state.instances.get(instance_id)
+        if instance is not None and _was_never_made(instance, own):
+            turn.drop_instance(instance)
+            instance = None
         if instance is None:
             plan.operations += reservations.release(own, place.role)
             turn.note_release(instance_id, place.agent.agent_id, place.role)
@@ -100,6 +103,15 @@ def meet(turn: Turn, place: Place, plan: Plan) -> Place:
         if release.instance_id not in found and (asked or turn.now - release.since >= PATIENCE_S):
             turn.drop_release(release.instance_id)
     return place
+
+
+def _was_never_made(instance: Instance, own: Resources) -> bool:
+    """It waits for volumes that do not exist: its agent went away between the operations that were to make them. Nothing of it
+    ever ran, so nothing is lost when another takes its place."""
+    ran = instance.incarnation > 1 or any(task.started_at is not None for task in instance.tasks)
+    assert instance.reservation is not None
+    missing = not reservations.has_volumes(own, instance.reservation.volumes)
+    return instance.condition is Condition.SCHEDULED and not ran and missing
 
 
 def _is_back(instance: Instance, own: Resources, place: Place) -> bool:

@@ -16,6 +16,7 @@ from dcos.testing.sim.machine import Container, ports_of
 from dcos.testing.sim.process import Process
 
 if TYPE_CHECKING:
+    from dcos.testing.sim.agent import AgentProcess
     from dcos.testing.sim.world import World
 
 T = TypeVar("T", bound=Process)
@@ -222,8 +223,13 @@ def maintain(world: World) -> None:
     one = world.rng.choice(world.agents)
     every = [one.name for one in world.agents]
     world.operator.ask(orders.schedule([one.machine_id()], every, world.operator.now(), 60.0))
-    world.loop.call_later(world.rng.uniform(1.0, 10.0), world.operator.ask, orders.take_down([one.machine_id()]))
+    world.loop.call_later(world.rng.uniform(1.0, 10.0), _take_down, world, one)
     world.loop.call_later(world.rng.uniform(11.0, 90.0), world.operator.ask, orders.bring_up([one.machine_id()]))
+
+
+def _take_down(world: World, one: AgentProcess) -> None:
+    agent_id = one.daemon.agent_id if one.daemon is not None else None
+    world.operator.ask(orders.take_down([one.machine_id()], [agent_id] if agent_id else []))
 
 
 def tear_down(world: World) -> None:

@@ -114,12 +114,16 @@ def schedule(machines: Iterable[MachineID], every: Iterable[str], start: float, 
     return _call(f"schedule {' '.join(sorted(names))}", call, promise)
 
 
-def take_down(machines: Iterable[MachineID]) -> Order:
+def take_down(machines: Iterable[MachineID], agents: Iterable[str]) -> Order:
+    """``agents`` are those of the machines: they are removed, and nobody remembers that one was deactivated."""
     listed = tuple(machines)
     call = master.Call(
         type=master.CallType.START_MAINTENANCE, start_maintenance=master.CallStartMaintenance(machines=listed)
     )
-    promise: Promise = {f"machine {one.hostname}": frozenset({DOWN}) for one in listed}
+    promise: Promise = {
+        **{f"machine {one.hostname}": frozenset({DOWN}) for one in listed},
+        **{f"deactivated {one}": frozenset({True, False}) for one in agents},
+    }
     return _call(f"down {' '.join(one.hostname or '' for one in listed)}", call, promise)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from dcos.model.conversions import conversion
 from dcos.model.marathon_state import Condition, Goal
 from dcos.model.resource_kinds import Kind
 from dcos.model.resources import Resources
@@ -319,3 +321,25 @@ async def test_what_a_pods_executor_holds_for_a_while_is_given_back_too(marathon
         agent.filtered = False
     marathon.mesos.offer()
     await marathon.until("forgotten", lambda: not marathon.leader.state.releases)
+
+
+async def test_one_whose_volume_was_never_made_is_replaced(marathon: Running) -> None:
+    """Its agent died between RESERVE and CREATE: seed 3526 of the simulation."""
+    marathon.mesos.autorun = False
+    await marathon.ask("POST", "/v2/apps", APP, 201)
+    await marathon.until("launched", lambda: len(marathon.mesos.tasks) == 1)
+    [(task_id, task)] = marathon.mesos.tasks.items()
+    [first] = marathon.leader.state.instances
+    [volume] = [one for one in task.info.resources if one.disk is not None]
+    lost = t.OfferOperation(
+        type=t.OfferOperationType.DESTROY,
+        destroy=t.OfferOperationDestroy(volumes=(replace(volume, allocation_info=None),)),
+    )
+    task.info = replace(
+        task.info, resources=tuple(conversion(lost).apply(Resources.of(task.info.resources)).messages())
+    )
+    marathon.mesos.autorun = True
+    marathon.mesos.update(task_id, t.TaskState.TASK_GONE)
+    await marathon.until("another one", lambda: marathon.running() == 1)
+    assert first not in marathon.leader.state.instances
+    await marathon.until("given back", lambda: not reserved(marathon))
