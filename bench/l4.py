@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from dcos.client.cluster import Cluster
@@ -179,6 +180,9 @@ async def costs(vips: int) -> tuple[str, str]:
     turns = (told(TaskState.TASK_KILLING), told(TaskState.TASK_RUNNING))
     changed = [turns[turn % 2] for turn in range(TIMES)]
     await median_of("one backend goes or comes, of 3", changed)
+    agents = ("S7", "S8")
+    moved = [TaskSeen(msgspec.structs.replace(half, agent_id=agents[turn % 2])) for turn in range(TIMES)]
+    await median_of("one backend is replaced by another", moved)
     await median_of("a new VIP", [TaskSeen(make_task(vips + turn, 0)) for turn in range(TIMES)])
     clock.look()
     await balancer.repair()

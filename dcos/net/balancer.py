@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
+from dcos.net import passage
 from dcos.net.core import ruleset
 from dcos.net.core.ruleset import Counts, Table
 from dcos.net.core.vips import Ranges, Service, Target
@@ -174,6 +175,8 @@ class Balancer:
             self._log.info("forwarding_enabled", version=6)
         if goal == self._routed:
             return
+        if not self._place.shared:
+            await self._let_pass(goal)
         self._routed = None
         device, protocol = self._place.device, self._place.protocol
         if not self._place.shared:
@@ -184,6 +187,17 @@ class Balancer:
                 device, add=goal - held, remove=held - goal, source=self._node_ip, protocol=protocol
             )
         self._routed = goal
+
+    async def _let_pass(self, goal: set[str]) -> None:
+        """Not being able to stops nothing else. That the kernel counts these transactions too is no news of our tables."""
+        untouched = self._generation is not None and self._nft.generation() == self._generation
+        try:
+            if await passage.let_pass(goal):
+                self._log.info("passage_made", networks=len(goal))
+                if untouched:
+                    self._generation = self._nft.generation()
+        except links.LinkError as error:
+            self._log.warning("no_passage", error=str(error))
 
     async def counts(self) -> dict[Service, Counts]:
         """Of the VIPs that were used, by the kernel; empty where they cannot be read."""
@@ -225,4 +239,5 @@ async def remove(nft: Nft, place: Place) -> None:
         routes = await links.routes(place.device, protocol=place.protocol)
         await links.change_routes(place.device, remove=routes, protocol=place.protocol)
     else:
+        await passage.remove()
         await links.remove_device(place.device)

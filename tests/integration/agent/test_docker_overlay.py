@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,26 @@ sys.exit(one.error or 0)
 """
 
 
+BALANCE = """
+import asyncio, sys
+from dcos.net.balancer import Balancer
+from dcos.net.core.vips import Ranges, Service, Target
+from dcos.runtime.nft import Nft
+ip, here, there, port = sys.argv[1:]
+balancer = Balancer(Nft(), Ranges(), node_ip=here)
+wanted = {Service("tcp", one, 80): (Target(there, int(port)),) for one in ip.split(",")}
+asyncio.run(balancer.want(wanted))
+sys.exit(balancer.failures)
+"""
+SERVE = """
+import socket, sys
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+while True:
+    server.accept()[0].sendall(b"far")
+"""
+CONNECT = "import socket, sys; print(socket.create_connection((sys.argv[1], 80), 3).recv(100).decode())"
+
+
 class Node:
     """A namespace with an Engine and the overlay of a node."""
 
@@ -69,8 +90,11 @@ class Node:
 
     def start_plugged(self, network: str) -> tuple[str, str]:
         """A container in the network as an agent would attach it; its process id and address."""
+        file = self.engine.folder / f"cni/{network}.conf"
+        return self.plug(network, json.loads(file.read_text())["delegate"])
+
+    def plug(self, network: str, delegate: dict[str, Any]) -> tuple[str, str]:
         pid, _, _ = self.start("none")
-        delegate = json.loads((self.engine.folder / f"cni/{network}.conf").read_text())["delegate"]
         config = json.dumps({**delegate, "name": network, "cniVersion": "0.2.0"})
         variables = f"CNI_COMMAND=ADD CNI_CONTAINERID=box{pid} CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni"
         told = self.run("sh", "-c", f"echo '{config}' | {variables} CNI_NETNS=/proc/{pid}/ns/net /usr/lib/cni/bridge")
@@ -146,3 +170,38 @@ def test_containers_of_both_kinds_across_nodes(nodes: tuple[Node, Node]) -> None
     again, at_again, _ = one.start("dcos")
     assert at_again.startswith("9.0.0.1")
     assert ping(again, at_there)
+
+
+def test_virtual_ips_from_every_kind_of_container(nodes: tuple[Node, Node]) -> None:
+    """Docker drops what it does not know between bridges; not what goes through a virtual IP."""
+    one, two = nodes
+    for node in nodes:
+        node.apply()
+    bridge = {
+        "type": "bridge",
+        "bridge": "ucr-br0",
+        "isGateway": True,
+        "ipam": {
+            "type": "host-local",
+            "subnet": "172.31.254.0/24",
+            "routes": [{"dst": "0.0.0.0/0"}],
+            "dataDir": str(one.engine.folder / "ucr"),
+        },
+    }
+    bridged, _ = one.plug("mesos-bridge", bridge)
+    docked, _, _ = one.start("bridge")
+    joined, _, _ = one.start("dcos")
+    plugged, _ = one.start_plugged("dcos")
+    one.run("iptables", "-P", "FORWARD", "DROP")  # what Docker does where it was the first to switch forwarding on
+    words = ["nsenter", f"--target={two.engine.pid}", "--net", sys.executable, "-c", SERVE, NODES[2], "31000"]
+    with subprocess.Popen(words) as server:
+        try:
+            vips = ("11.1.2.3", "10.9.8.7")
+            one.run(sys.executable, "-c", BALANCE, ",".join(vips), NODES[1], NODES[2], "31000")
+            for ip in vips:
+                for pid in (bridged, docked, joined, plugged, str(one.engine.pid)):
+                    inside = ["nsenter", f"--target={pid}", "--net", sys.executable, "-c", CONNECT, ip]
+                    done = subprocess.run(inside, capture_output=True, text=True, timeout=30)
+                    assert done.stdout == "far\n", (ip, pid, done.stderr[-300:])
+        finally:
+            server.kill()

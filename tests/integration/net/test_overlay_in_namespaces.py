@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from dcos.agent.containerizer import cni
+from dcos.net.core import ruleset
 from dcos.net.core.overlay import DEVICE
+from dcos.net.core.vips import Service, Target
 from dcos.testing import netns
 from dcos.testing.cluster import eventually
 from dcos.testing.netns import Namespace
@@ -86,6 +88,14 @@ class Node:
         first = self.attach(box, name)
         shown = json.loads(box.ip("-j", "-6", "addr", "show", "dev", "eth0", "scope", "global"))
         return first, str(shown[0]["addr_info"][0]["local"])
+
+    def balance(self, ip: str, target: str, port: int) -> None:
+        """A virtual IP, port 80, with one target."""
+        wanted = {Service("tcp", ip, 80): (Target(target, port),)}
+        made = ruleset.commands(ruleset.difference(wanted, ruleset.Table(), 4), ruleset.Table(), 4)
+        file = self.folder / "vips.nft"
+        file.write_text(made)
+        self.space.run("nft", "-f", str(file))
 
     def ping(self, box: Namespace, address: str) -> None:
         box.run("ping", "-c1", "-W3", "-q", address)
@@ -188,6 +198,12 @@ def test_an_overlay_accepts_whom_it_names(tmp_path: Path) -> None:
             # answers pass, and what it opens itself
             with greeting(a.listen(at_a, 81), "open"):
                 assert greet(box, at_a, 81) == ["open", addresses[0]]
+        # a virtual IP is no way around it
+        at_far = far.run("hostname", "-I").split()[0]
+        with greeting(far.listen(at_far, 8080), "closed"):
+            first.balance("11.1.2.3", at_far, 8080)
+            assert reached(b, "11.1.2.3")[0] == "closed"
+            refused(a, "11.1.2.3")
         # as if it were of the network that is accepted
         a.ip("addr", "add", f"{at_b[:-1]}9/32", "dev", "eth0")
         at_near, at_far = (box.run("hostname", "-I").split()[0] for box in (near, far))
