@@ -79,23 +79,28 @@ class _Waiting:
     """Calls the handler; keeps the tasks of answers that come later."""
 
     def __init__(self, handler: Handler) -> None:
-        self._handler = handler
+        self.handler = handler
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, data: bytes, tcp: bool) -> Answer:
         try:
-            answer = self._handler(data, tcp)
+            return self.handler(data, tcp)
         except Exception:
-            _log.exception("answer_failed")
-            return dns.failure(data, dns.SERVFAIL)
-        if answer is not None and not isinstance(answer, bytes) and len(self._tasks) >= _MAX_WAITING:
-            answer.close()
-            return dns.failure(data, dns.SERVFAIL)
-        return answer
+            return self.failed(data)
+
+    @staticmethod
+    def failed(data: bytes) -> bytes | None:
+        """The answer when the handler raised the exception that is being handled."""
+        _log.exception("answer_failed")
+        return dns.failure(data, dns.SERVFAIL)
 
     def later(
         self, data: bytes, answer: Coroutine[Any, Any, bytes | None], send: Callable[[bytes], None]
     ) -> asyncio.Task[None]:
+        """Send it when it is there; at once a failure where too many are under way."""
+        if len(self._tasks) >= _MAX_WAITING:
+            answer.close()
+            answer = _too_many(data)
         task = asyncio.create_task(self._finish(data, answer, send))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -115,6 +120,10 @@ class _Waiting:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _too_many(data: bytes) -> bytes | None:
+    return dns.failure(data, dns.SERVFAIL)
 
 
 class _UdpReader:
@@ -144,16 +153,24 @@ class _UdpReader:
 
     def _answer(self, packets: list[bytes]) -> None:
         """Answers that are ready leave together; those that come later by themselves."""
-        batch, ask = self._batch, self._waiting.ask
+        batch, handler = self._batch, self._waiting.handler
+        answers, sizes, room = batch.answers, batch.sizes, batch.room
         first = n = 0
         for n, data in enumerate(packets):
-            answer = ask(data, False)
-            if isinstance(answer, bytes):
-                batch.answer(n, answer)
+            try:
+                answer = handler(data, False)
+            except Exception:
+                answer = self._waiting.failed(data)
+            if isinstance(answer, bytes) and (size := len(answer)) <= room:
+                at = n * room
+                answers[at : at + size] = answer
+                sizes[2 * n + 1] = size
                 continue
             batch.send(first, n)
             first = n + 1
-            if answer is not None:
+            if isinstance(answer, bytes):
+                self._send(batch.sender(n), answer)
+            elif answer is not None:
                 self._waiting.later(data, answer, functools.partial(self._send, batch.sender(n)))
         if packets:
             batch.send(first, n + 1)
