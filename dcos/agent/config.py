@@ -194,6 +194,10 @@ class Config(WithoutEffect):
     )
     seccomp_config_dir: Path | None = setting(None, "Folder of seccomp profiles (isolator linux/seccomp).")
     seccomp_profile_name: str | None = setting(None, "Profile of tasks in images that name none.")
+    default_container_info: str | None = setting(
+        None,
+        "How tasks and executors are contained that do not say: a ContainerInfo of type MESOS as JSON, or its file.",
+    )
     default_container_shm_size: int | None = setting(
         None, "Size of /dev/shm in images with an IPC namespace of their own.", parse=size, text=size_text
     )

@@ -27,6 +27,7 @@ from dcos.agent.core.events import (
     Event,
     LaunchFailed,
     Leave,
+    Limits,
     Plan,
     SaveAcknowledgement,
     SaveExecutor,
@@ -39,6 +40,7 @@ from dcos.agent.core.events import (
     StartContainer,
     StopChecks,
     UpdateContainer,
+    UpdateFailed,
     UpdateGroup,
 )
 from dcos.agent.core.executor_events import CloseStream, OpenStream, TellExecutor
@@ -141,7 +143,7 @@ class Performer:
             case StartContainer(plan):
                 self._containers[plan.container_id] = self._spawn(self._launch(plan), f"container-{plan.container_id}")
             case UpdateContainer(container_id, limits):
-                self._spawn(self._containerizer.update(container_id, limits), f"update-{container_id}")
+                self._spawn(self._update(container_id, limits), f"update-{container_id}")
             case UpdateGroup(run_id, limits):
                 self._spawn(self._containerizer.update_group(run_id, limits), f"limit-{run_id}")
             case SignalContainer(container_id, number):
@@ -234,6 +236,11 @@ class Performer:
             )
         self.post(container_started(plan.container_id, started, self.clock.now()))
         await self._watch(plan.container_id)
+
+    async def _update(self, container_id: str, limits: Limits) -> None:
+        error = await self._containerizer.update(container_id, limits)
+        if error is not None:
+            self.post(UpdateFailed(container_id, error, self.clock.now()))
 
     async def _watch(self, container_id: str) -> None:
         end = await self._containerizer.wait(container_id)

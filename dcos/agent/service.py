@@ -53,7 +53,7 @@ from dcos.agent.secrets import Secrets
 from dcos.agent.views import Views
 from dcos.agent.volume_gids import VolumeGids
 from dcos.model.acls import EVERYTHING
-from dcos.model.v1.types import AgentInfo, DomainInfo
+from dcos.model.v1.types import AgentInfo, ContainerInfo, ContainerInfoType, DomainInfo
 from dcos.runtime import access_settings, http
 from dcos.runtime import app as runtime_app
 from dcos.runtime.app import App, Exit
@@ -85,6 +85,7 @@ async def run(app: App[Config]) -> None:
         info = agent_info(config, ip)
         launcher = choose_launcher(config)
         rules = privilege_rules(config)
+        contained = default_container(config)
         image_gc = None if config.image_gc_config is None else parse_image_gc(config.image_gc_config)
         follow = leaders(app)
     except (ValueError, AddressError, WireError) as error:
@@ -170,6 +171,7 @@ async def run(app: App[Config]) -> None:
             acls=config.acls or EVERYTHING,
             ip=config.advertise_ip or ip,
             launcher_dir=config.launcher_dir,
+            default_container=contained,
             shutdown_grace_s=config.executor_shutdown_grace_period,
             switch_user=config.switch_user and os.geteuid() == 0,
             containerizers=config.containerizers,
@@ -363,6 +365,16 @@ def agent_info(config: Config, ip: str) -> AgentInfo:
         attributes=attributes,
         domain=domain,
     )
+
+
+def default_container(config: Config) -> ContainerInfo | None:
+    """Errors: ValueError, WireError."""
+    if config.default_container_info is None:
+        return None
+    info = mesos_json.decode(config.default_container_info.encode(), ContainerInfo)
+    if info.type is not ContainerInfoType.MESOS:
+        raise ValueError("--default_container_info: only type MESOS can be everybody's")
+    return info
 
 
 def native_library(launcher_dir: str) -> str | None:

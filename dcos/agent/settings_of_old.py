@@ -47,7 +47,6 @@ class WithoutEffect:
     container_logger: str | None = inert(None, _NO_MODULES)
     csi_plugin_config_dir: str | None = inert(None, "There are no CSI volumes: a task that asks for one fails.")
     default_container_dns: str | None = inert(None, "Containers get the machine's DNS.")
-    default_container_info: str | None = inert(None, "Containers are as their tasks say.")
     disk_profile_adaptor: str | None = inert(None, _NO_MODULES)
     docker_ignore_runtime: bool = inert(False, "Images' settings are always used.")
     docker_mesos_image: str | None = inert(None, "The agent does not run in Docker.")

@@ -332,8 +332,8 @@ class Containerizer:
         await self.destroy(container_id)
         return end
 
-    async def update(self, container_id: str, limits: Limits) -> None:
-        """Give it more or less. A hard memory limit is only raised."""
+    async def update(self, container_id: str, limits: Limits) -> str | None:
+        """Give it more or less. A hard memory limit is only raised. Says why a container that runs could not be changed."""
         box = self._box(container_id)
         try:
             before = box.mark
@@ -347,13 +347,21 @@ class Containerizer:
                 mem_hard_bytes=hard,
             )
             if mark == before:
-                return
+                return None
             box = Box(self._containers, container_id, mark)
             box.save_mark()
             if not await self._backend(box).update(box):
                 await self._supervisor(box).update(box)
         except (ContainerError, OSError, msgspec.DecodeError) as error:
             self._log.warning("update_failed", container=container_id, error=str(error))
+            return str(error) if isinstance(await self._now(box), Running) else None
+        return None
+
+    async def _now(self, box: Box) -> Found:
+        try:
+            return await self._supervisor(box).find(box)
+        except (ContainerError, OSError, msgspec.DecodeError):
+            return None
 
     async def update_group(self, group: str, limits: Limits) -> None:
         """What the containers that share ``group`` may use together; nothing where the launcher limits nothing."""

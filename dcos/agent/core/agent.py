@@ -35,6 +35,7 @@ from dcos.agent.core.events import (
     TaskAssigned,
     Tick,
     UpdateAcknowledged,
+    UpdateFailed,
 )
 from dcos.agent.core.executor_events import (
     ExecutorDisconnected,
@@ -107,6 +108,8 @@ class AgentCore(Restoring):
             case ContainerMissing():
                 if not self._of_custom(event):
                     self._on_missing(event)
+            case UpdateFailed():
+                self._on_update_failed(event)
             case ContainerLimited():
                 self._on_limited(event)
             case Probed():

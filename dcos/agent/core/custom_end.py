@@ -11,6 +11,7 @@ from dcos.agent.core.ending import Ending
 from dcos.agent.core.events import (
     DestroyContainer,
     Send,
+    UpdateFailed,
 )
 from dcos.agent.core.executor_events import (
     CloseStream,
@@ -107,6 +108,19 @@ class CustomEnding(Ending):
         own = executor.info.shutdown_grace_period
         life.deadline = now + (own.nanoseconds / 1e9 if own is not None else self.rules.shutdown_grace_s)
         self._tell(framework, executor, v1.Event(type=v1.EventType.SHUTDOWN))
+
+    def _on_update_failed(self, event: UpdateFailed) -> None:
+        """It holds tasks that it has no room for: it ends with all of them."""
+        found = self._executor_of.get(event.container_id)
+        life = found[1].life if found is not None else None
+        if found is None or life is None or life.verdict is not None or life.standing is not Standing.RUNNING:
+            return
+        life.verdict = Verdict(
+            lost_state(found[0].info, TaskState.TASK_GONE),
+            f"Failed to update resources for container: {event.message}",
+            TaskStatusReason.REASON_CONTAINER_UPDATE_FAILED,
+        )
+        self._out.append(DestroyContainer(event.container_id))
 
     def _custom_tick(self, now: float) -> None:
         for framework, executor, life in list(self._lives()):

@@ -141,7 +141,7 @@ class CustomLaunch(CustomEnding):
             command=command,
             limits=limits_of_all(executor),
             user=user or None,
-            container=info.container,
+            container=info.container or self.rules.default_container,
             executor=True,
             space=space_of(info.labels),
             resources=info.resources + tuple(one for run in executor.tasks.values() for one in run.info.resources),

@@ -147,6 +147,15 @@ class LaunchFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateFailed:
+    """A container that runs could not be given other limits."""
+
+    container_id: str
+    message: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerExited:
     container_id: str
     end: Exit
@@ -211,6 +220,7 @@ Event = (
     | AgentShutdown
     | ContainerStarted
     | LaunchFailed
+    | UpdateFailed
     | ContainerExited
     | ContainerMissing
     | ContainerLimited

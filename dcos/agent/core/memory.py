@@ -53,6 +53,8 @@ class Rules:
     """For one to subscribe again to a restarted agent."""
     holds_limits: bool = True
     """Whether the launcher can keep a command to the limits that its task names."""
+    default_container: ContainerInfo | None = None
+    """How tasks and executors are contained that do not say."""
     acls: Acls = EVERYTHING
 
 

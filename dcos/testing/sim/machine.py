@@ -243,8 +243,9 @@ class SimContainers:
         if container is not None:
             self._machine.signal(container, number)
 
-    async def update(self, container_id: str, limits: Limits) -> None:
+    async def update(self, container_id: str, limits: Limits) -> str | None:
         await asyncio.sleep(0)
+        return None
 
     async def update_group(self, group: str, limits: Limits) -> None:
         await asyncio.sleep(0)

@@ -174,3 +174,16 @@ async def test_an_image_that_is_asked_to_end_while_it_starts(
         await asyncio.sleep(number * 0.04)
         await master.kill(name)
         await master.state(name, "TASK_KILLED", timeout_s=30)
+
+
+async def test_an_image_for_all_who_name_none(agent: Any, master: Any, make_task: Make, image: str) -> None:
+    info = {"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}}}
+    await agent.start(f"--default_container_info={msgspec.json.encode(info).decode()}")
+    await master.registered()
+    await master.run(make_task("plain", "cat /etc/marker"))
+    await master.state("plain", "TASK_FINISHED")
+    assert (agent.sandbox("plain") / "stdout").read_text() == "inside\n"
+    await agent.stop()
+    await agent.start('--default_container_info={"type": "DOCKER"}')
+    assert await agent.process.wait() == 2
+    assert "only type MESOS can be everybody's" in agent.log()

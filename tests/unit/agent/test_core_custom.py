@@ -28,6 +28,7 @@ from dcos.agent.core.events import (
     Tick,
     UpdateAcknowledged,
     UpdateContainer,
+    UpdateFailed,
 )
 from dcos.agent.core.executor_events import (
     CloseStream,
@@ -251,6 +252,18 @@ def test_shut_down_before_it_started(core: AgentCore) -> None:
     gone = core.step(LaunchFailed("c", "broken off", 1.5))
     assert sent(gone) == ["a:FAILED EXECUTOR_TERMINATED", "exited -1"]
     assert core.step(ContainerStarted("c", 7, 2.0)) == [DestroyContainer("c")]
+
+
+def test_no_room_for_its_tasks(core: AgentCore) -> None:
+    core.step(TaskAssigned(FRAMEWORK, task("a"), "c", 0.0))
+    core.step(ContainerStarted("c", 7, 1.0))
+    subscribe(core, 1)
+    effects = core.step(UpdateFailed("c", "no such group", 3.0))
+    assert effects == [DestroyContainer("c")]
+    assert core.step(UpdateFailed("c", "no such group", 3.0)) == []
+    gone = core.step(ContainerExited("c", Exit(signal=9), 4.0))
+    assert sent(gone) == ["a:LOST CONTAINER_UPDATE_FAILED", "exited 9"]
+    assert core.step(UpdateFailed("c", "no such group", 5.0)) == []
 
 
 def test_who_comes_without_a_task_is_sent_away(core: AgentCore) -> None:
