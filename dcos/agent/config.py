@@ -194,6 +194,9 @@ class Config(WithoutEffect):
     )
     seccomp_config_dir: Path | None = setting(None, "Folder of seccomp profiles (isolator linux/seccomp).")
     seccomp_profile_name: str | None = setting(None, "Profile of tasks in images that name none.")
+    default_container_dns: str | None = setting(
+        None, "Name servers of containers whose network tells none, by network, as JSON or its file."
+    )
     default_container_info: str | None = setting(
         None,
         "How tasks and executors are contained that do not say: a ContainerInfo of type MESOS as JSON, or its file.",

@@ -17,7 +17,7 @@ from dcos.agent.api import Api
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
 from dcos.agent.container_api import ContainerApi
-from dcos.agent.containerizer import oci
+from dcos.agent.containerizer import default_dns, oci
 from dcos.agent.containerizer.base import Backend, Launcher
 from dcos.agent.containerizer.cni import Plugins
 from dcos.agent.containerizer.containerizer import Containerizer, Settings
@@ -86,6 +86,7 @@ async def run(app: App[Config]) -> None:
         launcher = choose_launcher(config)
         rules = privilege_rules(config)
         contained = default_container(config)
+        dns = default_dns.parse(config.default_container_dns or "{}")
         image_gc = None if config.image_gc_config is None else parse_image_gc(config.image_gc_config)
         follow = leaders(app)
     except (ValueError, AddressError, WireError) as error:
@@ -121,7 +122,7 @@ async def run(app: App[Config]) -> None:
             unified=is_unified(config.cgroups_hierarchy), memory_bytes=memory_bytes(info.resources)
         )
     images = None if unusable else make_oci(config, work, runtime, rules, systemd=launcher == "systemd")
-    docker = Docker(config, work)
+    docker = Docker(config, work, dns)
 
     asked = config.jwt_secret_key if config.authenticate_http_executors else None
     token_key = asked.key if asked is not None else None
@@ -163,7 +164,7 @@ async def run(app: App[Config]) -> None:
         ),
         secrets=secret_store(app, lambda: daemon.link.leader if daemon.link is not None else None),
         rules=rules,
-        networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or "")),
+        networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or ""), dns=dns),
         log=app.log,
     )
     core = AgentCore(
@@ -417,8 +418,9 @@ def rotation(app: App[Config], core: AgentCore, containerizer: Containerizer) ->
 class Docker:
     """The docker containerizer, loaded when it is needed first: most nodes have no Docker Engine."""
 
-    def __init__(self, config: Config, work: WorkDir) -> None:
+    def __init__(self, config: Config, work: WorkDir, dns: default_dns.DefaultDns) -> None:
         self._config = config
+        self._dns = dns
         self._owner = str(work.root)
         self._made: Any = None
 
@@ -433,6 +435,7 @@ class Docker:
                 sandbox_directory=self._config.sandbox_directory,
                 config=self._config.docker_config,
                 remove_delay_s=self._config.docker_remove_delay,
+                dns=self._dns,
             )
         backend: Backend = self._made
         return backend

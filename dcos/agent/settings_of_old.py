@@ -46,7 +46,6 @@ class WithoutEffect:
     cgroups_net_cls_secondary_handles: str | None = inert(None, "There is no net_cls isolator.")
     container_logger: str | None = inert(None, _NO_MODULES)
     csi_plugin_config_dir: str | None = inert(None, "There are no CSI volumes: a task that asks for one fails.")
-    default_container_dns: str | None = inert(None, "Containers get the machine's DNS.")
     disk_profile_adaptor: str | None = inert(None, _NO_MODULES)
     docker_ignore_runtime: bool = inert(False, "Images' settings are always used.")
     docker_mesos_image: str | None = inert(None, "The agent does not run in Docker.")

@@ -23,6 +23,7 @@ import msgspec
 
 from dcos.agent.containerizer.base import Ended, Found, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
+from dcos.agent.containerizer.default_dns import DefaultDns
 from dcos.agent.containerizer.docker_engine import Engine, EngineError, NotThere, read_config, sandbox_config
 from dcos.agent.containerizer.docker_spec import (
     AGENT_LABEL,
@@ -62,8 +63,10 @@ class DockerBackend:
         sandbox_directory: str,
         config: str | None,
         remove_delay_s: float,
+        dns: DefaultDns | None = None,
     ) -> None:
         self.engine = engine
+        self._dns = dns or DefaultDns()
         self._client = client
         self._owner = owner
         self._sandbox_directory = sandbox_directory
@@ -91,6 +94,7 @@ class DockerBackend:
             )
         except BadContainer as error:
             raise LaunchError(f"Failed to run docker container: {error}") from error
+        self._dns.complete(description.body)
         image = str(description.body["Image"])
         force = plan.container.docker is not None and plan.container.docker.force_pull_image
         try:

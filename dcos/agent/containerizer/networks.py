@@ -25,6 +25,7 @@ from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.base import ContainerError, Launcher, LaunchError, Running
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.cni import Attachment, NetworkError, Plugins, named
+from dcos.agent.containerizer.default_dns import DefaultDns, Dns
 from dcos.agent.containerizer.script import tool
 from dcos.model.v1.types import NetworkInfo
 from dcos.runtime.files import write_atomic
@@ -46,9 +47,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Networks:
-    """``dns``: lines of resolv.conf of networks whose plugin tells none; None: the machine's."""
+    """``dns``: of networks whose plugin tells none; where that knows none either, it is the machine's ``resolver``."""
 
-    def __init__(self, plugins: Plugins, resolver: Path = Path("/etc/resolv.conf")) -> None:
+    def __init__(
+        self, plugins: Plugins, resolver: Path = Path("/etc/resolv.conf"), dns: DefaultDns | None = None
+    ) -> None:
+        self._dns = dns or DefaultDns()
         self._plugins = plugins
         self._resolver = resolver
 
@@ -113,7 +117,9 @@ class Networks:
             hosts.append(f"{first} {record.hostname}")
         write_plain(folder / "hosts", "\n".join(hosts) + "\n")
         write_plain(folder / "hostname", f"{record.hostname}\n")
-        write_plain(folder / "resolv.conf", resolver_text(record.attached) or self._machines_resolver())
+        given = (self._dns.of_network(one.name) for one in record.wanted if one.name is not None)
+        default = next((one for one in given if one), "")
+        write_plain(folder / "resolv.conf", resolver_text(record.attached) or default or self._machines_resolver())
 
     def _machines_resolver(self) -> str:
         try:
@@ -195,13 +201,13 @@ def resolver_text(attached: Sequence[Attachment]) -> str:
     result = next((one.result for one in attached if one.result.nameservers), None)
     if result is None:
         return ""
-    lines = [f"domain {result.domain}"] if result.domain else []
-    lines += [
-        f"{word} {' '.join(values)}"
-        for word, values in (("search", result.search), ("options", result.options))
-        if values
-    ]
-    return "\n".join([*lines, *(f"nameserver {one}" for one in result.nameservers)]) + "\n"
+    found = Dns(
+        nameservers=tuple(result.nameservers),
+        domain=result.domain,
+        search=tuple(result.search),
+        options=tuple(result.options),
+    )
+    return found.text
 
 
 def files_of(box: Box) -> dict[str, Path]:

@@ -218,6 +218,16 @@ async def test_tasks_of_a_group_share_theirs(
     await until(lambda: place.addresses == [] and not list((agent.runtime / "networks").iterdir()))
 
 
+async def test_name_servers_where_a_plugin_tells_none(agent: Any, master: Any, make_task: Make, place: Place) -> None:
+    place.answers({"ip4": {"ip": "10.9.8.7/24"}})
+    rule = {"network_mode": "CNI", "network_name": "noted", "dns": {"nameservers": ["10.1.1.1"], "search": ["a"]}}
+    await agent.start(*place.flags, f"--default_container_dns={json.dumps({'mesos': [rule]})}")
+    await master.registered()
+    await master.run(make_task("noted", "cat /etc/resolv.conf", container=joined(NetworkInfo(name="noted"))))
+    await master.state("noted", "TASK_FINISHED")
+    assert (agent.sandbox("noted") / "stdout").read_text() == "search a\nnameserver 10.1.1.1\n"
+
+
 async def test_what_a_plugin_is_told_and_tells(agent: Any, master: Any, make_task: Make, place: Place) -> None:
     dns = {"nameservers": ["10.9.8.1"], "search": ["a.example"], "domain": "example", "options": ["ndots:2"]}
     place.answers({"ip4": {"ip": "10.9.8.7/24"}, "ip6": {"ip": "fd00::7/64"}, "dns": dns})

@@ -218,6 +218,20 @@ async def test_out_of_memory(docked: Any, master: Any, make_task: Make) -> None:
     assert last.message.startswith("Memory limit exceeded: Requested: ")
 
 
+async def test_name_servers_of_all(docked: Any, master: Any, make_task: Make) -> None:
+    rules = {"docker": [{"network_mode": "BRIDGE", "dns": {"nameservers": ["10.1.1.1"], "search": ["a"]}}]}
+    await docked.stop()
+    await docked.start(*docked.flags, f"--default_container_dns={json.dumps(rules)}")
+    await master.registered(2)
+    own = container(network=Network.BRIDGE, parameters=(Parameter(key="dns", value="10.2.2.2"),))
+    for name, info, server in (("all", container(network=Network.BRIDGE), "10.1.1.1"), ("own", own, "10.2.2.2")):
+        await master.run(make_task(name, "cat /etc/resolv.conf", container=info))
+        await master.state(name, "TASK_FINISHED")
+        text = (docked.sandbox(name) / "stdout").read_text()
+        assert f"nameserver {server}" in text
+        assert ("search a" in text) == (name == "all")
+
+
 async def test_numbers_of_the_control_group(docked: Any, master: Any, make_task: Make) -> None:
     limits = {"cpus": ValueScalar(value=2.5), "mem": ValueScalar(value=256)}
     await master.run(make_task("asked", "sleep 1000", cpus=2.0, mem=64.0, container=container()))
