@@ -278,6 +278,7 @@ SERVICES: tuple[Service, ...] = (
             "METRONOME_ZK": "zk://{zk_servers}/metronome",
             "METRONOME_MESOS_USER": "root",
             "METRONOME_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_metronome",
+            "METRONOME_SECURITY": "{security}",
             "METRONOME_FEATURES_ENABLE": "gpu_resources,secrets",
             "METRONOME_TASK_LAUNCH_TIMEOUT": "600000",
             "METRONOME_TASK_LAUNCH_CONFIRM_TIMEOUT": "600000",

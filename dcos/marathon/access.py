@@ -10,15 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
-from dcos.client.authority import Authority, AuthorityAway, audit_fields
-from dcos.client.token_keys import Keys
+from dcos.client.authority import AuthorityAway
+from dcos.client.gate import Gate
 from dcos.marathon.api import SEEN, SERVICE, body_of
 from dcos.marathon.core import rights
 from dcos.marathon.core.state import State
-from dcos.model.permissions import Grants, Permission
-from dcos.runtime.log import Logger
+from dcos.model.permissions import Grants
 from dcos.wire import marathon as wire
-from dcos.wire.authorization import token_in
 from dcos.wire.jwt import TokenError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,10 +26,8 @@ _OPEN = frozenset({"/", "/ping"})
 class Guard:
     """Checks each request before its handler."""
 
-    def __init__(self, keys: Keys, authority: Authority, log: Logger) -> None:
-        self._keys = keys
-        self._authority = authority
-        self._log = log
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     async def admit(self, request: web.Request) -> None:
         """Errors: ApiError."""
@@ -42,7 +38,7 @@ class Guard:
         state = leader.state if leader is not None else State()
         for wanted in rights.needed(request.method, request.path, await _body(request), state):
             if not grants.allow(wanted):
-                self._audit(request, uid, wanted, allowed=False)
+                self._gate.audit(request.headers, request.remote, uid, wanted, allowed=False)
                 raise wire.ApiError(
                     403,
                     {
@@ -51,7 +47,7 @@ class Guard:
                     },
                 )
             if request.method not in ("GET", "HEAD"):
-                self._audit(request, uid, wanted, allowed=True)
+                self._gate.audit(request.headers, request.remote, uid, wanted, allowed=True)
 
         def may_read(spec_id: str) -> bool:
             return grants.allow(rights.on(spec_id, "read"))
@@ -61,24 +57,12 @@ class Guard:
 
     async def _who(self, request: web.Request) -> tuple[str, Grants]:
         """Errors: ApiError."""
-        token = token_in(request.headers.get("Authorization", ""))
         try:
-            if token is None:
-                raise TokenError("missing")
-            uid = (await self._keys.check(token)).uid
+            return await self._gate.who(request.headers)
         except TokenError as error:
-            text = f"Invalid authentication token: {error.reason}"
-            raise wire.ApiError(401, {"message": text}) from error
-        try:
-            return uid, await self._authority.grants(uid)
+            raise wire.ApiError(401, {"message": f"Invalid authentication token: {error.reason}"}) from error
         except AuthorityAway as error:
             raise wire.ApiError(503, {"message": str(error)}) from error
-
-    def _audit(self, request: web.Request, uid: str, wanted: Permission, *, allowed: bool) -> None:
-        source = request.headers.get("X-Real-IP") or request.remote or "unknown"
-        reason = "granted" if allowed else "not granted"
-        said = audit_fields("marathon", uid, wanted, allowed=allowed, reason=reason, source=source)
-        self._log.info("audit", action=wanted.action, **said)
 
 
 async def _body(request: web.Request) -> Any:

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
-from aiohttp import ClientSession
 
-from dcos.client.authority import Authority
+from dcos.client.gate import gate
 from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
-from dcos.client.token_keys import Keys
 from dcos.marathon import api, api_apps, api_groups, api_pods, api_system, api_tasks, backup
 from dcos.marathon.access import Guard, guarded
 from dcos.marathon.api import Service
@@ -239,7 +237,7 @@ async def run(app: App[Config]) -> None:
             wish=lambda wish: backup.note(store, base, wish),
         )
         service.metrics.event_streams = lambda: service.bus.attached
-        guards = [guarded(guard(app, http))] if config.security != "disabled" else []
+        guards = [guarded(Guard(gate("marathon", app, config.bouncer, http)))] if config.security != "disabled" else []
         application = api.application(service, *guards)
         for resources in (api_system, api_apps, api_pods, api_tasks, api_groups):
             resources.add_routes(application)
@@ -273,14 +271,6 @@ async def run(app: App[Config]) -> None:
                 app, store, service, candidate, base, subscribe=subscribe, ids=fresh_ids(), senses=RealSenses(app)
             )
             await marathon.stand()
-
-
-def guard(app: App[Config], session: ClientSession) -> Guard:
-    """Asks the identity service of this machine."""
-    url = app.config.bouncer.rstrip("/")
-    keys = Keys(f"{url}/acs/api/v1/auth/jwks", session, clock=app.clock, rng=app.rng, log=app.log)
-    app.spawn(keys.keep(), name="keys")
-    return Guard(keys, Authority(url, session, clock=app.clock, log=app.log), app.log)
 
 
 def main() -> int:

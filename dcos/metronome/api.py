@@ -59,6 +59,8 @@ class Service:
 
 
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
+SEEN: web.RequestKey[Callable[[str], bool]] = web.RequestKey("seen")
+"""Which jobs the caller may read, where that is not all."""
 
 
 def leader_proxy(
@@ -75,8 +77,9 @@ def leader_proxy(
     return LeaderProxy(session, leader, own, via=VIA, answer=trouble, connect_s=5.0, read_s=timeout_s)
 
 
-def application(service: Service) -> web.Application:
-    app = http.application(client_max_size=_BODY_LIMIT, middlewares=(answers,))
+def application(service: Service, *more: Any) -> web.Application:
+    """``more``: middlewares for requests that are not proxied."""
+    app = http.application(client_max_size=_BODY_LIMIT, middlewares=(answers, *more))
     app[SERVICE] = service
     job, schedules, runs = "/v1/jobs/{job}", "/v1/jobs/{job}/schedules", "/v1/jobs/{job}/runs"
     app.add_routes(
@@ -151,7 +154,7 @@ def _leading(request: web.Request) -> Leading:
     return leading
 
 
-async def _body(request: web.Request) -> Any:
+async def body_of(request: web.Request) -> Any:
     if request.content_type in yaml_text.MEDIA_TYPES:
         try:
             return yaml_text.decode(await request.read())
@@ -228,7 +231,9 @@ async def metrics(request: web.Request) -> web.StreamResponse:
 
 
 async def queue(request: web.Request) -> web.StreamResponse:
-    return json_response(views.queue(_leading(request).state))
+    may_read = request.get(SEEN)
+    shown = views.queue(_leading(request).state)
+    return json_response([one for one in shown if may_read is None or may_read(one["jobId"])])
 
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------
@@ -244,7 +249,9 @@ def _embeds(request: web.Request) -> set[str]:
 
 async def list_jobs(request: web.Request) -> web.StreamResponse:
     embed, leading = _embeds(request), _leading(request)
-    jobs = sorted(leading.state.jobs.values(), key=lambda one: one.id)
+    may_read = request.get(SEEN)
+    found = [one for one in leading.state.jobs.values() if may_read is None or may_read(one.id)]
+    jobs = sorted(found, key=lambda one: one.id)
     now = leading.loop.now()
     return json_response([views.job_info(leading.state, one, embed, now) for one in jobs])
 
@@ -259,7 +266,7 @@ def _read_job(request: web.Request, body: Any, job_id: str | None = None) -> Job
 
 
 async def create_job(request: web.Request) -> web.StreamResponse:
-    job = _read_job(request, await _body(request))
+    job = _read_job(request, await body_of(request))
     return _shown_job(request, await _ask(request, events.CreateJob(job)), 201)
 
 
@@ -273,7 +280,7 @@ async def update_with_schedules(request: web.Request) -> web.StreamResponse:
 
 
 async def _update(request: web.Request, *, keep_schedules: bool) -> web.StreamResponse:
-    body = await _body(request)
+    body = await body_of(request)
     if keep_schedules and isinstance(body, dict):
         body = {name: value for name, value in body.items() if name != "schedules"}
     job = _read_job(request, body, request.match_info["job"])
@@ -311,13 +318,13 @@ async def show_schedule(request: web.Request) -> web.StreamResponse:
 
 
 async def add_schedule(request: web.Request) -> web.StreamResponse:
-    made = spec.schedule(await _body(request))
+    made = spec.schedule(await body_of(request))
     result = await _ask(request, events.AddSchedule(request.match_info["job"], made))
     return _shown_schedule(request, result, made.id, 201)
 
 
 async def update_schedule(request: web.Request) -> web.StreamResponse:
-    made = spec.schedule(await _body(request), request.match_info["schedule"])
+    made = spec.schedule(await body_of(request), request.match_info["schedule"])
     result = await _ask(request, events.UpdateSchedule(request.match_info["job"], made))
     return _shown_schedule(request, result, made.id)
 

@@ -42,6 +42,14 @@ class Config:
     reconciliation_interval: float = setting(900.0, "Time between reconciliations, in ms.", parse=milliseconds)
     leader_proxy_timeout: float = setting(30.0, "Waiting for the leader, in ms.", parse=milliseconds)
     mesos_bridge_name: str = setting("mesos-bridge", "Network that container/bridge means for Mesos containers.")
+    security: str = setting(
+        "disabled",
+        "Whether callers need a token and permissions: disabled, permissive or strict.",
+        parse=one_of("disabled", "permissive", "strict"),
+    )
+    bouncer: str = setting(
+        f"http://127.0.0.1:{registry.port_of('dcos-bouncer')}", "The identity service that knows keys and permissions."
+    )
     features_enable: tuple[str, ...] = setting((), "Features to enable, comma separated.", parse=features(FEATURES))
     gpu_scheduling_behavior: str = setting(
         "restricted",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from dcos.client.gate import gate
 from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_loop import SchedulerLoop
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
 from dcos.metronome import api
+from dcos.metronome.access import guarded
 from dcos.metronome.api import Leading, Service
 from dcos.metronome.config import SUPPORTED_FEATURES, Config
 from dcos.metronome.core import events
@@ -137,8 +139,9 @@ async def run(app: App[Config]) -> None:
     async with session(timeout_s=None) as http:
         proxy = api.leader_proxy(http, lambda: service.leading, own, timeout_s=config.leader_proxy_timeout)
         service = Service(config=config, own=own, proxy=proxy)
+        guards = [guarded(gate("metronome", app, config.bouncer, http))] if config.security != "disabled" else []
         async with (
-            listen(api.application(service), host=address, port=config.http_port),
+            listen(api.application(service, *guards), host=address, port=config.http_port),
             connected(config.zk, session_timeout_s=config.zk_session_timeout) as store,
         ):
             secret = secret_of(config.mesos_authentication_secret, config.mesos_authentication_secret_file)

@@ -51,6 +51,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "MARATHON_HOSTNAME": "{ip}",
         "MARATHON_BOUNCER": "http://{ip}:8101",
     },
+    "dcos-metronome": {"METRONOME_BOUNCER": "http://{ip}:8101"},
     "dcos-bouncer": {"BOUNCER_IP": "{ip}"},
     "dcos-cosmos": {
         "COSMOS_HTTP_INTERFACE": "{ip}:7070",

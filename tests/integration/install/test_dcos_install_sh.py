@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,11 +101,19 @@ def test_preflight_lists_and_changes_nothing(served: tuple[genconf.Served, str])
     assert left == ""
 
 
-@pytest.mark.parametrize("which", ["bootstrap", "packages/dcos-config", "packages/dcos-secrets"])
+@pytest.mark.parametrize(
+    ("which", "role"),
+    [
+        ("bootstrap/*", "master"),
+        ("packages/dcos-config/*", "master"),
+        ("packages/dcos-secrets/dcos-secrets--*", "master"),
+        ("packages/dcos-secrets/dcos-secrets-agent--*", "slave"),
+    ],
+)
 @pytest.mark.parametrize("how", ["gone", "cut", "changed"])
-def test_a_bad_download(served: tuple[genconf.Served, str], which: str, how: str) -> None:
+def test_a_bad_download(served: tuple[genconf.Served, str], which: str, role: str, how: str) -> None:
     made, url = served
-    (path,) = (made.folder / which).glob("*.tar.xz")
+    (path,) = made.folder.glob(f"{which}.tar.xz")
     kept = path.with_suffix(".kept")
     path.rename(kept)
     try:
@@ -113,7 +123,7 @@ def test_a_bad_download(served: tuple[genconf.Served, str], which: str, how: str
         elif how == "changed":
             raw[len(raw) // 2] ^= 1
             path.write_bytes(raw)
-        code, left, said = on_node(url, "master")
+        code, left, said = on_node(url, role)
     finally:
         kept.replace(path)
     assert code == 1
@@ -147,6 +157,21 @@ def test_the_same_input_makes_the_same_files(served: tuple[genconf.Served, str],
     again = genconf.generate(out / "config.yaml", out, checkout=checkout)
     assert again.release == made.release
     assert {path: path.read_bytes() for path in made.folder.rglob("*") if path.is_file()} == before
+
+
+def test_each_role_gets_its_own_secrets(served: tuple[genconf.Served, str]) -> None:
+    made, _ = served
+    found = {}
+    for kind in ("dcos-secrets", "dcos-secrets-agent"):
+        (path,) = made.folder.glob(f"packages/dcos-secrets/{kind}--*.tar.xz")
+        assert path.stat().st_mode & 0o777 == 0o600
+        with tarfile.open(path) as archive:
+            file = archive.extractfile("secrets.json")
+            assert file is not None
+            found[kind] = json.loads(file.read())
+    assert set(found["dcos-secrets-agent"]) == {"agent_private_key"}
+    assert {"agent_public_key", "secrets_key", "zookeeper_password"} <= set(found["dcos-secrets"])
+    assert "agent_private_key" not in found["dcos-secrets"]
 
 
 def test_secrets_are_kept_closed(served: tuple[genconf.Served, str]) -> None:
