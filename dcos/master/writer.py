@@ -17,6 +17,7 @@ from dcos.master.core.viewer import seen
 from dcos.master.persist import Registry
 from dcos.master.streams import Outlet, Stream
 from dcos.model.v1 import master, scheduler
+from dcos.runtime import heap
 from dcos.runtime.app import Exit
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import get_logger
@@ -142,6 +143,8 @@ class Writer:
         Whether nothing was said that anybody could see.
         """
         quiet, over = True, self._clock.monotonic() + SLICE_S
+        if self.state.rest:
+            heap.collect_young()
         while self.state.rest or self._inbox:
             if self.state.rest:
                 quiet = False

@@ -21,6 +21,16 @@ def freeze_survivors() -> None:
         gc.set_threshold(*_THRESHOLDS)
 
 
+def collect_young() -> None:
+    """Look at what is new already now, where survivors are frozen.
+
+    Python begins to look when so many more objects came than went. Where thousands go and thousands come, that is late, and then
+    there are very many new ones to look at.
+    """
+    if _freeze in gc.callbacks:
+        gc.collect()
+
+
 def _freeze(phase: str, info: dict[str, int]) -> None:
     if phase == "stop" and info["generation"] == 2:
         gc.freeze()
