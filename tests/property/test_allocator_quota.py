@@ -258,7 +258,7 @@ class Market(RuleBasedStateMachine):
         agents = set(allocator._slots)
         assert set(allocator._pending) <= agents
         assert set(allocator._withheld) <= agents
-        assert allocator._cooling <= agents
+        assert allocator._cooling == {slot.id for slot in allocator._slots.values() if slot.cooling}
         assert all(found <= agents for found in allocator._filtered.values())
         wanted = {role for client in allocator._clients.values() for role in client.suppressed}
         assert set(allocator._roles) == wanted | {grant.role for grant in self.held}

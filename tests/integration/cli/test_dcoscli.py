@@ -92,7 +92,13 @@ def cluster(folder: Path) -> Iterator[Processes]:
             *(f"--dns_port={made.port('dns')}", f"--http_port={made.port('mesos-dns')}"),
         )
         made.start_cosmos()
-        names = ("bouncer", "cosmos", "marathon", "metronome", "mesos-dns")
+        running = {"load_state": "loaded", "active_state": "active", "sub_state": "running", "pid": 1}
+        (folder / "units.json").write_text(json.dumps({"dcos-marathon.service": running}))
+        made.start(
+            *("diagnostics", "dcos.node", "--role=master", "--ip=127.0.0.1", f"--port={made.port('diagnostics')}"),
+            *(f"--units_source=file:{folder}/units.json", "--master_list=127.0.0.1"),
+        )
+        names = ("bouncer", "cosmos", "diagnostics", "marathon", "metronome", "mesos-dns")
         upstreams = ",".join(f"dcos-{name}=127.0.0.1:{made.port(name)}" for name in names)
         made.start(
             *("adminrouter", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={made.zk}/mesos"),
@@ -184,6 +190,7 @@ APP = {
     "cpus": 0.1,
     "mem": 32,
     "instances": 1,
+    "labels": {"DCOS_PACKAGE_FRAMEWORK_NAME": "sleepers"},
 }
 
 
@@ -407,6 +414,10 @@ def test_node_service_and_task_to_the_end(cli: Cli, cluster: Processes) -> None:
     assert cli.json("node", "dns", "leader.mesos") == [{"host": "leader.mesos.", "ip": "127.0.0.1"}]
     assert "127.0.0.1" in cli.ok("node", "dns", "marathon.mesos")
     assert agent["pid"] in cli.ok("node", "--field=pid")
+    cluster.eventually("units are known", lambda: cli.run("node", "list-components", "--leader").returncode == 0)
+    assert "dcos-marathon.service" in cli.ok("node", "list-components", "--leader").split()
+    health = {one["id"]: one["health"] for one in cli.json("node", "list-components", "--leader")}
+    assert (health["dcos-marathon.service"], health["dcos-bouncer.service"]) == (0, 1)
 
     services = cli.json("service")
     (marathon,) = [one for one in services if one["name"] == "marathon"]
@@ -420,6 +431,7 @@ def test_node_service_and_task_to_the_end(cli: Cli, cluster: Processes) -> None:
     assert task["id"] in cli.ok("task")
     cluster.eventually("it has spoken", lambda: "hello from the task" in cli.run("task", "log", "sleeper").stdout)
     assert "trouble" in cli.ok("task", "log", "sleeper", "stderr")
+    assert "hello from the task" in cli.ok("service", "log", "sleepers")
     listed = cli.ok("task", "ls", "sleeper")
     assert {"stdout", "stderr"} <= set(listed.split())
     assert "-rw" in cli.ok("task", "ls", "--long", "sleeper")

@@ -170,6 +170,17 @@ def test_a_filter_lasts_until_the_next_cycle_at_least() -> None:
     assert who(stage.cycle(0.5)) == ["fw"]
 
 
+def test_a_framework_that_was_away_has_no_filters() -> None:
+    stage = Stage()
+    stage.framework("fw", "a")
+    (grant,) = stage.agent("cpus:2;mem:64")
+    stage.back(grant, refuse_s=1000)
+    stage.allocator.deactivate_framework("fw")
+    assert stage.cycle() == []
+    stage.allocator.activate_framework("fw")
+    assert who(stage.run()) == ["fw"]
+
+
 def test_revive_clears_filters() -> None:
     stage = Stage()
     stage.framework("fw", "a")
