@@ -181,6 +181,18 @@ def test_a_framework_that_was_away_has_no_filters() -> None:
     assert who(stage.run()) == ["fw"]
 
 
+def test_a_role_that_is_suppressed_no_more_has_no_filters() -> None:
+    stage = Stage()
+    stage.framework("fw", "a", "b")
+    (grant,) = stage.agent("cpus:2;mem:64")
+    stage.back(grant, refuse_s=1000)
+    stage.allocator.update_framework("fw", ["a", "b"], suppressed=["a", "b"], traits=Traits())
+    assert stage.cycle() == []
+    stage.allocator.update_framework("fw", ["a", "b"], suppressed=["b"], traits=Traits())
+    (again,) = stage.run()
+    assert (grant.role, again.role) == ("a", "a")
+
+
 def test_revive_clears_filters() -> None:
     stage = Stage()
     stage.framework("fw", "a")
