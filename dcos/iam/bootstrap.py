@@ -49,7 +49,7 @@ def read(path: Path) -> tuple[User, str] | None:
     if (given.password_hash is None) == (given.public_key is None):
         raise BootstrapError(f"{path}: one of password_hash or public_key must be given, and not both")
     if given.password_hash is not None and not is_known_hash(given.password_hash):
-        raise BootstrapError(f"{path}: password_hash must be an argon2id or sha512-crypt hash")
+        raise BootstrapError(f"{path}: password_hash must be an argon2id, sha512-crypt or sha256-crypt hash")
     user = User(
         uid=given.uid,
         description=given.description,

@@ -27,7 +27,7 @@ class Config:
     port: int = setting(registry.port_of("dcos-bouncer"), "Port to listen on.", parse=port)
     bootstrap_user_file: Path | None = setting(
         None,
-        "JSON file with the first account: uid, description, and password_hash (argon2id or sha512-crypt) or public_key. "
+        "JSON file with the first account: uid, description, and password_hash (argon2id or SHA crypt) or public_key. "
         "It is made once; when it was deleted since, it stays so. Default: bouncer-bootstrap-user.json in the etc folder.",
     )
     service_accounts_file: Path | None = setting(

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import argon2
 
-from dcos.iam.core import sha512_crypt
+from dcos.iam.core import sha_crypt
 from dcos.iam.core.errors import IamError
 
 _THREADS = 2
@@ -50,8 +50,8 @@ class Passwords:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, password: str, stored: str) -> bool:
-        if sha512_crypt.is_sha512_crypt(stored):
-            return sha512_crypt.verify(password, stored)
+        if sha_crypt.is_sha_crypt(stored):
+            return sha_crypt.verify(password, stored)
         try:
             return self._hasher.verify(stored, password)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
@@ -69,7 +69,7 @@ class Passwords:
 
 def is_known_hash(text: str) -> bool:
     """Whether ``text`` is a password hash that ``Passwords`` can check."""
-    if sha512_crypt.is_sha512_crypt(text):
+    if sha_crypt.is_sha_crypt(text):
         return True
     try:
         return argon2.extract_parameters(text).type is argon2.Type.ID

@@ -35,7 +35,7 @@ _PATCH_FIELDS = frozenset({"description", "password"})
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An account as stored. ``password_hash``: argon2id or sha512-crypt text; at most one of it and ``public_key``."""
+    """An account as stored. ``password_hash``: argon2id or SHA crypt text; at most one of it and ``public_key``."""
 
     uid: str
     description: str = ""

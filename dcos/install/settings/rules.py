@@ -14,7 +14,9 @@ Rule = Callable[..., None]
 
 RESERVED_RESOLVERS = frozenset({"198.51.100.1", "198.51.100.2", "198.51.100.3"})
 _DURATION = re.compile(r"\d+(\.\d+)?(ns|us|ms|secs|mins|hrs|days|weeks)")
-_SHA512_CRYPT = re.compile(r"\$6\$(rounds=\d+\$)?[A-Za-z0-9./]{1,16}\$[A-Za-z0-9./]{86}")
+_SHA_CRYPT = re.compile(
+    r"\$(?:6\$(?:rounds=[0-9]+\$)?[^$]{0,16}\$[./0-9A-Za-z]{86}|5\$(?:rounds=[0-9]+\$)?[^$]{0,16}\$[./0-9A-Za-z]{43})"
+)
 _ARGON2ID = re.compile(r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 _NETWORK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _USER = re.compile(r"[A-Za-z0-9._@+-]{1,96}")
@@ -219,10 +221,10 @@ def superuser_is_whole(superuser_username: str, superuser_password_hash: str) ->
 
 def password_is_hashed(superuser_password_hash: str) -> None:
     # The value is not shown: what is here by mistake is likely the password itself.
-    known = _ARGON2ID.fullmatch(superuser_password_hash) or _SHA512_CRYPT.fullmatch(superuser_password_hash)
+    known = _ARGON2ID.fullmatch(superuser_password_hash) or _SHA_CRYPT.fullmatch(superuser_password_hash)
     _need(
         not superuser_password_hash or known is not None,
-        "must be an argon2id or sha512-crypt hash; `dcos-install hash-password` makes one",
+        "must be an argon2id, sha512-crypt or sha256-crypt hash; `dcos-install hash-password` makes one",
     )
 
 

@@ -172,7 +172,7 @@ async def test_guessing_is_slowed_down_per_uid_and_source(bouncer: Bouncer) -> N
 
 
 async def test_a_crypt_hash_is_renewed_at_login(bouncer: Bouncer) -> None:
-    row = json.loads((Path(__file__).parents[2] / "golden/iam/sha512_crypt.json").read_text())[0]
+    row = json.loads((Path(__file__).parents[2] / "golden/iam/sha_crypt.json").read_text())[0]
     await persist.add_user(bouncer.store, persist.User(uid="old", password_hash=row["hash"]))
     body = {"uid": "old", "password": row["password"]}
     assert (await bouncer.ask("POST", "/auth/login", body))[0] == 200

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dcos.iam.core import login, sha512_crypt
+from dcos.iam.core import login, sha_crypt
 from dcos.iam.core.errors import IamError
 from dcos.iam.core.limits import FailureLimit
 from dcos.iam.core.users import LEGACY_OIDC_PROVIDER, User, change, changed, check_uid, creation, shown
@@ -167,16 +167,16 @@ def test_the_limits_memory_is_bounded() -> None:
     assert limit.wait_s("c", 0) == 10
 
 
-CRYPT = json.loads((Path(__file__).parents[2] / "golden/iam/sha512_crypt.json").read_text(encoding="utf-8"))
+CRYPT = json.loads((Path(__file__).parents[2] / "golden/iam/sha_crypt.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("password", "stored"), [(row["password"], row["hash"]) for row in CRYPT])
-def test_sha512_crypt(password: str, stored: str) -> None:
-    assert sha512_crypt.is_sha512_crypt(stored)
-    assert sha512_crypt.verify(password, stored)
-    assert not sha512_crypt.verify(password + "x", stored)
+def test_sha_crypt(password: str, stored: str) -> None:
+    assert sha_crypt.is_sha_crypt(stored)
+    assert sha_crypt.verify(password, stored)
+    assert not sha_crypt.verify(password + "x", stored)
 
 
 @pytest.mark.parametrize("stored", ["", "$6$", "$5$abc$x", "$6$salt$short", "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"])
 def test_other_hashes_never_match(stored: str) -> None:
-    assert not sha512_crypt.verify("", stored)
+    assert not sha_crypt.verify("", stored)
