@@ -303,6 +303,8 @@ class ReadyAnswers:
         self._find = find
         self._kept: dict[bytes, list[bytes]] = {}
         """Answers that hold records, one a rotation, by their question without id."""
+        self._growing: dict[bytes, list[bytes]] = {}
+        """The same, some rotations still to be made: one each time it is asked."""
         self._made_of: dict[str, set[bytes]] = {}
         """Which of them hold records of a name."""
         self._passing: dict[bytes, bytes] = {}
@@ -312,15 +314,16 @@ class ReadyAnswers:
     def swap(self, find: FindZone) -> None:
         """Everything may have changed."""
         self._find = find
-        self._kept, self._made_of, self._passing = {}, {}, {}
+        self._kept, self._growing, self._made_of, self._passing = {}, {}, {}, {}
 
     def forget(self, names: Iterable[str]) -> None:
         """The records of these names have changed (names as ``find`` gives them), and the apex of their zone."""
         self._passing = {}
-        made_of, kept = self._made_of, self._kept
+        made_of, kept, growing = self._made_of, self._kept, self._growing
         for name in names:
             for key in made_of.pop(name, ()):
                 kept.pop(key, None)
+                growing.pop(key, None)
 
     def answer(self, data: bytes, *, udp: bool = True) -> bytes | None:
         """The answer to a query; None: no zone of ours (or no query at all)."""
@@ -359,13 +362,20 @@ class ReadyAnswers:
                 self._make_room()
                 self._passing[data[2:]] = reply[2:]
             return reply
-        packets = [build(query, lambda _: found, udp=True, turn=turn) for turn in range(count)]
-        self._make_room()
-        self._kept[data[2:]] = ready = [packet[2:] for packet in packets if packet is not None]
-        for part in {name, *(srv.target for srv in zone.srv.get(name, ()) if query.qtype in (SRV, ANY))}:
-            self._made_of.setdefault(part, set()).add(data[2:])
-        return data[:2] + ready[self._turn % len(ready)]
+        key = data[2:]
+        made = self._growing.get(key)
+        if made is None:
+            self._make_room()
+            made = self._growing[key] = []
+            for part in {name, *(srv.target for srv in zone.srv.get(name, ()) if query.qtype in (SRV, ANY))}:
+                self._made_of.setdefault(part, set()).add(key)
+        reply = build(query, lambda _: found, udp=True, turn=len(made))
+        assert reply is not None
+        made.append(reply[2:])
+        if len(made) >= count:
+            self._kept[key] = self._growing.pop(key)
+        return reply
 
     def _make_room(self) -> None:
-        if len(self._kept) + len(self._passing) >= MAX_PACKETS:
-            self._kept, self._made_of, self._passing = {}, {}, {}
+        if len(self._kept) + len(self._growing) + len(self._passing) >= MAX_PACKETS:
+            self._kept, self._growing, self._made_of, self._passing = {}, {}, {}, {}

@@ -153,7 +153,7 @@ def test_every_packet_gets_its_answer(name: str, data: bytes, tcp: bool) -> None
         assert (b"\x0a\0\0\1" in reply) == (query.qtype in (dns.A, dns.ANY))
     again = answer_of(name, data, tcp)
     assert again is not None, "the kept answer is one as well"
-    assert again[:12] == reply[:12]
+    assert again[:4] == reply[:4], "id and flags; how many answers fit depends on the rotation"
 
 
 @settings(max_examples=600, deadline=None)

@@ -188,11 +188,16 @@ def test_many_spellings_of_a_name_are_one_answer() -> None:
 def test_only_what_was_made_of_a_touched_name_is_made_anew() -> None:
     answers = make_answers()
     for name, qtype in (("web.marathon.mesos", "A"), ("_web._tcp.marathon.mesos", "SRV"), ("leader.mesos", "A")):
-        ask(answers, name, qtype)
+        for _ in range(3):
+            ask(answers, name, qtype)
     ask(answers, "nope.mesos", "A")
     answers.forget(["web-1.marathon.mesos"])
     kept = {dns.parse_query(b"\0\0" + key).name for key in answers._kept}
     assert kept == {"web.marathon.mesos", "leader.mesos"}
+    ask(answers, "_web._tcp.marathon.mesos", "SRV")
+    assert len(answers._growing) == 1
+    answers.forget(["_web._tcp.marathon.mesos"])
+    assert not answers._growing
     assert not answers._passing, "what there was not may be there now"
 
 
