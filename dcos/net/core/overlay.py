@@ -16,12 +16,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, NamedTuple
 
 from dcos.model.overlay import Network, Overlay, Range, Settings
+from dcos.net.core.names import FORWARDER6
 
 DEVICE = "vtep1024"
 VNI = 1024
 PORT = 64000
-NAME_SERVER6 = "fd01:d::c633:6401"
-"""Where dcos-net answers containers that have no IPv4."""
 TABLE = 42
 """Routing table of what is behind other nodes."""
 
@@ -135,7 +134,7 @@ def cni_config(part: Part, mtu: int, data_dir: str) -> dict[str, Any]:
         "hairpinMode": True,
     }
     if all(one.mesos.version == 6 for one in part.blocks):
-        delegate["dns"] = {"nameservers": [NAME_SERVER6]}
+        delegate["dns"] = {"nameservers": [FORWARDER6]}
     return {
         "cniVersion": "0.2.0",
         "name": part.name,

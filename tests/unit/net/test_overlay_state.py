@@ -11,7 +11,7 @@ from dcos.client.overlay import MASTER_PATH, OverlayEndpoint
 from dcos.model.overlay import parse
 from dcos.net import leases
 from dcos.net.core import overlay_state, policy
-from dcos.net.core.overlay import docker_network, place
+from dcos.net.core.overlay import cni_config, docker_network, place
 from dcos.net.core.overlay_state import Report
 from dcos.net.overlay import api_version
 from dcos.runtime import http
@@ -126,3 +126,9 @@ def test_a_node_without_ipv6_makes_the_rest_of_the_same() -> None:
     assert [one.name for one in bare.overlays] == ["dcos"]
     assert place(bare, 7).parts == place(settings, 7).parts[:1]
     assert not bare.ipv6
+
+
+def test_containers_without_ipv4_ask_a_forwarder_that_they_reach() -> None:
+    four, six = (cni_config(part, 1420, "/d")["delegate"] for part in place(parse(BOTH), 1).parts)
+    assert "dns" not in four
+    assert six["dns"] == {"nameservers": ["fd01:d::c633:6401"]}
