@@ -5,9 +5,9 @@
     python3 -I -S reaper.py --inside NAMESPACE COMMAND...
 
 RUNC...: a command that starts a container, writes the pid of its first process to PIDFILE and leaves. Whoever waits for us
-learns more than from runc itself, which says of both ends 128 + n. Polite signals are handed on. A start that failed ends
-with 1, as upstream's does. On a terminal (``relay.py``) the container has one of its own, and ours is its window; the
-working folder is then a private one.
+learns more than from runc itself, which says of both ends 128 + n. Polite signals that come before it runs are handed on.
+A start that failed ends with 1, as upstream's does. On a terminal (``relay.py``) the container has one of its own, and ours
+is its window; the working folder is then a private one.
 
 COMMAND... runs in a process namespace. What is typed at a terminal reaches us too, and is not for us (nsenter, which does
 the same, could then not end by such a signal).
@@ -21,6 +21,12 @@ import sys
 
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWPID = 0x20000000
+PERL = "/usr/bin/perl"
+WAIT = (
+    "1 while ($p = waitpid(-1, 0)) > 0 && $p != $ARGV[0]; $s = $?; exit 125 if $p < 0; exit $s >> 8 unless $s & 127;"
+    " $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT TERM PIPE); kill $s & 127, $$; exit 128 + ($s & 127)"
+)
+"""What ``end_as(wait_for(pid))`` does: children, and who inherits those of the container, are kept over exec."""
 POLITE = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -89,7 +95,16 @@ class Messenger:
 
 def started(pid_file: str, words: list[str]) -> None:
     messenger = Messenger(pid_file)
-    end_as(wait_for(messenger.started(wait_for(spawn(words)))))
+    first = messenger.started(wait_for(spawn(words)))
+    for polite in POLITE:
+        # whoever signals the container reaches its processes themselves from now on
+        signal.signal(polite, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        # it stays as long as the container does, and takes a third of the memory that we take
+        os.execv(PERL, [PERL, "-e", WAIT, str(first)])
+    except OSError:
+        end_as(wait_for(first))
 
 
 def inside(namespace: str, words: list[str]) -> None:
