@@ -5,6 +5,7 @@ from __future__ import annotations
 from dcos.master.core.allocator import Allocator, Grant
 from dcos.master.core.clients import Traits, refuse_seconds
 from dcos.model.resources import Resources
+from tests.unit.master.operation_makers import res
 
 ENOUGH = ({"cpus": 10}, {"mem": 32_000})
 
@@ -191,6 +192,30 @@ def test_a_role_that_is_suppressed_no_more_has_no_filters() -> None:
     stage.allocator.update_framework("fw", ["a", "b"], suppressed=["b"], traits=Traits())
     (again,) = stage.run()
     assert (grant.role, again.role) == ("a", "a")
+
+
+def test_what_was_refused_of_an_agent_is_forgotten_when_it_changes() -> None:
+    stage = Stage()
+    stage.framework("fw", "a")
+    (grant,) = stage.agent("cpus:2;mem:64")
+    stage.back(grant, refuse_s=1000)
+    assert stage.cycle() == []
+    stage.allocator.unfilter_agent("s1")
+    assert who(stage.run()) == ["fw"]
+
+
+def test_a_shared_volume_counts_once_for_a_role() -> None:
+    stage = Stage()
+    volume = Resources.of([res("disk:64", "r", volume="v", shared=True)])
+    plain = Resources.parse("disk:200")
+    for name, role in (("first", "r"), ("second", "r"), ("third", "b")):
+        stage.framework(name, role, traits=Traits(shared=True))
+    stage.allocator.add_agent("s", volume + plain, active=False)
+    stage.allocator.charge("first", "r", "s", volume)
+    stage.allocator.charge("second", "r", "s", volume)
+    stage.allocator.charge("third", "b", "s", Resources.parse("disk:100"))
+    (grant,) = stage.agent("cpus:1;mem:64")
+    assert grant.role == "r"
 
 
 def test_revive_clears_filters() -> None:
