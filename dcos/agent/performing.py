@@ -275,12 +275,16 @@ class Performer:
         if work is not None:
             work.cancel()
             await asyncio.wait({work})
+        await self._destroy_surely(container_id)
+        await self._ended(container_id, ContainerExit())
+        self.post(LaunchFailed(container_id, "The launch was broken off", self.clock.now()))
+
+    async def _destroy_surely(self, container_id: str) -> None:
+        """Again and again while its Engine does not answer."""
         pause_s = _KILL_AGAIN_S
         while not await self._containerizer.destroy(container_id):
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _KILL_AGAIN_MOST_S)
-        await self._ended(container_id, ContainerExit())
-        self.post(LaunchFailed(container_id, "The launch was broken off", self.clock.now()))
 
     async def _leave(self, message: str) -> None:
         while self._cleanups:

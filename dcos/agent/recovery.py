@@ -74,7 +74,7 @@ class Recovery(Performer):
         for container_id in self._containerizer.known():
             if self.core.find_executor(container_id) is None or container_id not in self._containers:
                 self._app.log.info("orphan_destroyed", container=container_id)
-                await self._containerizer.destroy(container_id)
+                await self._destroy_surely(container_id)  # before anybody is offered what it uses
         if self.nested is not None:
             await self.nested.recover(rebooted=rebooted)
         self._restore_drain(now)

@@ -158,7 +158,9 @@ class Reservations:
         if note is None:
             self._world.trace.violation(self._name, f"heard of operation {name}, which it never asked for")
             return None
-        if note.final and status.state in TERMINAL_OPERATIONS and status.state is not note.state:
+        # of one that never reached its agent, a reconciliation says only what became of the agent
+        dropped = note.state is OperationState.OPERATION_ERROR and status.uuid is None
+        if note.final and status.state in TERMINAL_OPERATIONS and status.state is not note.state and not dropped:
             self._world.trace.violation(self._name, f"operation {name} was {note.state} and is {status.state} now")
         if not note.final:
             note.state = status.state

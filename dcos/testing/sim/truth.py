@@ -92,7 +92,8 @@ class Truth:
             trace.violation(framework.name, f"{note.id} came back: {state} after {' '.join(note.heard)}")
         run = self.runs.get(note.id)
         by_agent = status.source is not TaskStatusSource.SOURCE_MASTER
-        sure = by_agent or (state is TaskState.TASK_GONE and framework.habits.checkpoint)
+        ending = run is not None and self._on_its_way_out(run.machine, run.framework)
+        sure = by_agent or (state is TaskState.TASK_GONE and framework.habits.checkpoint and not ending)
         if run is not None and run.live and state in TERMINAL and sure:
             trace.violation(framework.name, f"{note.id} was told {state}, yet it runs on {run.machine.name}")
         agent = status.agent_id.value if status.agent_id is not None else ""
