@@ -130,6 +130,15 @@ def test_revocable_resources_do_not_count_against_a_limit() -> None:
     assert grant.resources == bag("cpus:1;mem:100") + spare
 
 
+def test_revocable_resources_are_no_room_for_a_guarantee() -> None:
+    (cpu,) = bag("cpus:4").messages()
+    spare = Resources.of((msgspec.structs.replace(cpu, revocable=ResourceRevocableInfo()),))
+    allocator = started(bag("cpus:2;mem:100") + spare, ("rev", "a"))
+    allocator.set_quotas({"q": Quota(guarantees={"cpus": 2_000})})
+    (grant,) = allocator.run(0.0)
+    assert grant.resources == bag("mem:100") + spare
+
+
 def test_scarce_gpus_do_not_starve_their_role() -> None:
     """One machine of four has all GPUs: counted, its user would have a share of 1 and get nothing more."""
     for excluded, later in ((frozenset[str](), ["N", "N"]), (frozenset({"gpus"}), ["G", "N"])):
