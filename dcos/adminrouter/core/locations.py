@@ -99,8 +99,12 @@ def quoted(text: str | Path) -> str:
     return f'"{value}"'
 
 
-def _proxy_headers(*, authorization: str = "$dcos_authorization", websocket: bool = False) -> tuple[str, ...]:
+def _proxy_headers(
+    *, authorization: str = "$dcos_authorization", websocket: bool = False, uid: str = '""'
+) -> tuple[str, ...]:
+    """``uid``: who asks, for the audit log of the service; what a client says of itself never passes."""
     return (
+        f"proxy_set_header X-Dcos-Uid {uid};",
         "proxy_set_header Host $http_host;",
         "proxy_set_header X-Real-IP $remote_addr;",
         "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
@@ -188,7 +192,7 @@ def _table_location(service: str, route: Route) -> str:
     return block(
         head,
         *(_only(route.needs or TOKEN, subject) if route.auth else ()),
-        *_proxy_headers(authorization=authorization),
+        *_proxy_headers(authorization=authorization, uid="$dcos_uid" if route.auth else '""'),
         *streaming,
         *extras,
         f"proxy_pass http://{upstream_name(service, route.to)}{route.upstream_path or ''};",

@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,6 +165,23 @@ def test_bouncer_away_for_a_while_changes_nothing_for_who_is_known(cluster: Guar
     finally:
         cluster.processes["bouncer"].start()
         cluster.eventually("bouncer is back", lambda: cluster.log_in("admin", "open sesame"))
+
+
+def test_the_audit_log_tells_who_changed_what(cluster: GuardedCluster, bob: str) -> None:
+    url = f"http://127.0.0.1:{cluster.port('router')}/acs/api/v1/groups/audited"
+    headers = {
+        "Authorization": f"token={cluster.tokens['admin']}",
+        "X-Dcos-Uid": "somebody-else",
+        "Content-Type": "application/json",
+    }
+    request = urllib.request.Request(url, data=b'{"description": ""}', method="PUT", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 201
+    text = (cluster.folder / "bouncer.log").read_text()
+    (line,) = (one for one in text.splitlines() if "group-add" in one)
+    assert "uid=admin" in line
+    assert "somebody-else" not in text
+    assert cluster.through("DELETE", "/acs/api/v1/groups/audited").status == 204
 
 
 def test_the_audit_log_tells_who_was_refused_what(cluster: GuardedCluster, bob: str) -> None:
