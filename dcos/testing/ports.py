@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 
 _LOW, _HIGH = 20_000, 32_000  # below the range from which the kernel takes outgoing connections' ports
 _rng = random.SystemRandom()
 _given: set[int] = set()
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Test processes that run side by side take each their own ports."""
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     """Distinct ports that nobody uses now, TCP and UDP, and that this process was not given before."""
     ports: list[int] = []
     while len(ports) < count:
-        port = _rng.randrange(_LOW, _HIGH)
+        port = _rng.randrange(_LOW + _WORKER, _HIGH, _WORKERS)
         if port not in _given and _is_free(host, port):
             _given.add(port)
             ports.append(port)

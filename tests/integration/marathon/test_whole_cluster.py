@@ -160,8 +160,8 @@ def test_neither_the_master_nor_zookeeper_take_tasks_with_them(cluster: Cluster)
     app = {"id": "/web", "cmd": f"exec sleep {M1}", "cpus": 0.1, "mem": 16, "instances": 2}
     cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", app))
     cluster.eventually("deployed", cluster.quiet)
-    pids = cluster.pid_of(M1)
-    assert len(pids) == 2
+    # a shell has begun when its task runs, and may not have become the program yet
+    pids = cluster.eventually("both run", lambda: pids if len(pids := cluster.pid_of(M1)) == 2 else [])
 
     cluster.processes["master"].kill()
     cluster.processes["master"].start()

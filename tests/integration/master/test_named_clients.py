@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -38,17 +39,24 @@ def secret_of(name: str) -> str:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MesosCluster]:
-    monkeypatch.setenv("DCOS_ROOT", str(tmp_path))
-    for folder in ("opt/mesosphere/etc", "opt/mesosphere/active/dcos-metadata/etc", "var/lib/dcos"):
-        (tmp_path / folder).mkdir(parents=True)
+def folder() -> Iterator[Path]:
+    """A short path: the sockets below it have room for 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="dcos-names-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MesosCluster]:
+    monkeypatch.setenv("DCOS_ROOT", str(folder))
+    for path in ("opt/mesosphere/etc", "opt/mesosphere/active/dcos-metadata/etc", "var/lib/dcos"):
+        (folder / path).mkdir(parents=True)
     every = [{"principal": name, "secret": secret_of(name)} for name in NAMES]
-    private(tmp_path / "credentials", json.dumps({"credentials": every}))
+    private(folder / "credentials", json.dumps({"credentials": every}))
     for one in every:
-        private(tmp_path / f"credential-{one['principal']}", json.dumps(one))
-        private(tmp_path / f"secret-{one['principal']}", one["secret"] + "\n")
-    with ensemble(tmp_path / "zk") as zookeeper:
-        made = MesosCluster(tmp_path, zookeeper)
+        private(folder / f"credential-{one['principal']}", json.dumps(one))
+        private(folder / f"secret-{one['principal']}", one["secret"] + "\n")
+    with ensemble(folder / "zk") as zookeeper:
+        made = MesosCluster(folder, zookeeper)
         try:
             yield made
         finally:
