@@ -1,6 +1,6 @@
 """Which instances go when there are too many.
 
-Order: explicitly sentenced, then those whose going keeps GROUP_BY even, then by condition (unreachable, staging,
+Order: explicitly sentenced, then those whose going keeps GROUP_BY even, then by condition (unreachable or ending anyway, staging,
 starting, running, others), then those that are not healthy (ours: so that a cancelled update leaves what works), then by
 age as ``killSelection`` says.   Source: Marathon's ScalingProposition.
 """
@@ -19,6 +19,7 @@ _WEIGHT = {
     Condition.UNREACHABLE: 0,
     Condition.UNREACHABLE_INACTIVE: 0,
     Condition.SCHEDULED: 0,
+    Condition.KILLING: 0,
     Condition.PROVISIONED: 1,
     Condition.STAGING: 1,
     Condition.STARTING: 2,

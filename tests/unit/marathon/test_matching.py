@@ -337,3 +337,9 @@ VICTIMS: list[tuple[str, dict[str, Any], int, tuple[str, ...], list[str]]] = [
 )
 def test_victims(fields: dict[str, Any], count: int, sentenced: tuple[str, ...], chosen: list[str]) -> None:
     assert [one.id for one in kills.select(app_of(**fields), CREW, count, sentenced)] == chosen
+
+
+def test_one_that_is_ending_anyway_goes_first() -> None:
+    """Else a scale-down that meets an instance's end takes a healthy one too: seed 14924 of the simulation."""
+    ending = instance("ending", "h1", Condition.KILLING, started=1)
+    assert [one.id for one in kills.select(app_of(), [*CREW[:2], ending], 1)] == ["ending"]
