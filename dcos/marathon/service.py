@@ -201,8 +201,8 @@ class Marathon:
             await Measurer(leader.state, leader.tell, leader.now, sources).run()
 
     async def _keep_roles(self, leader: Leader, client: SchedulerClient) -> None:
-        """Subscribe with every role that an app has. While a subscription is under way, with the roles that were known when it was
-        asked for, an update would be lost: it waits."""
+        """Subscribe with every role that an app has. While a subscription is under way, asked for with the roles known before, an
+        update would be lost: it waits."""
         roles = leader.state.roles(self._app.config.mesos_role)
         if roles == client.framework.roles or not client.subscribed:
             return
