@@ -1,6 +1,7 @@
 """Operators' reservations and volumes: v1 calls and the forms of old.
 
-202 means that the agent has been told; 400 that the request makes no sense, 409 that the agent has not got it free.
+202 means that the agent has been told; 400 that the request makes no sense, 403 that the asker may not, 409 that the agent
+has not got it free. The core finds out in this order.
 
 Source: Mesos operator API (docs/reservation.md, docs/persistent-volume.md).
 """
@@ -11,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from dcos.master.api import Api, forms, posting
-from dcos.master.calls import Asked, Row, decided, refusal
+from dcos.master.calls import Asked, Row, decided
 from dcos.master.core.events import Operate
 from dcos.model.conversions import resources_of
 from dcos.model.resource_rules import named_problem
@@ -78,7 +79,7 @@ _LOOKED_AT = (OfferOperationType.RESERVE, OfferOperationType.UNRESERVE)
 
 
 async def operate(api: Api, call: Call, principal: str | None) -> web.StreamResponse:
-    """The caller may."""
+    """Whether the caller may is asked by the core."""
     found = operation_of(call)
     assert found is not None
     agent, operation = found
@@ -163,6 +164,4 @@ class OperationForms:
             call = call_of(path, dict(await form_of(request)))
         except BadForm as error:
             return text_response(400, str(error))
-        principal = principal_of(request)
-        refused = refusal(self._api, principal, call)
-        return refused if refused is not None else await operate(self._api, call, principal)
+        return await operate(self._api, call, principal_of(request))

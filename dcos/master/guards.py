@@ -1,6 +1,7 @@
 """Which v1 operator calls which principal may make: one row per call that can be refused (403).
 
-Calls that only show something are not here: they leave out what the asker may not see (``core/viewer.py``).
+Calls that only show something are not here: they leave out what the asker may not see (``core/viewer.py``). Nor are operations
+on resources: those are validated first (``core/operate.py``).
 Source: Mesos 1.11, authorization of the master's operator API.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dcos.master.core.authorization import Wanted, by_roles, creators, reserve_wants, reservers
+from dcos.master.core.authorization import Wanted
 from dcos.master.core.state import State
 from dcos.model.acls import Acls, Action
 from dcos.model.v1.master import Call, CallType
@@ -28,33 +29,6 @@ def _teardown(call: Call, state: State) -> Wanted:
     framework = state.frameworks.get(name)
     # Who may tear down nothing learns nothing of an id that is not there.
     return () if framework is None else ((Action.TEARDOWN_FRAMEWORK, framework.info.principal or ""),)
-
-
-def _reserve(call: Call, _: State) -> Wanted:
-    given = call.reserve_resources
-    if given is None:
-        return ()
-    return reserve_wants(given.source, given.resources)
-
-
-def _unreserve(call: Call, _: State) -> Wanted:
-    return reservers(call.unreserve_resources.resources) if call.unreserve_resources is not None else ()
-
-
-def _create(call: Call, _: State) -> Wanted:
-    return by_roles(Action.CREATE_VOLUME, call.create_volumes.volumes) if call.create_volumes is not None else ()
-
-
-def _destroy(call: Call, _: State) -> Wanted:
-    return creators(call.destroy_volumes.volumes) if call.destroy_volumes is not None else ()
-
-
-def _grow(call: Call, _: State) -> Wanted:
-    return by_roles(Action.RESIZE_VOLUME, (call.grow_volume.volume,)) if call.grow_volume is not None else ()
-
-
-def _shrink(call: Call, _: State) -> Wanted:
-    return by_roles(Action.RESIZE_VOLUME, (call.shrink_volume.volume,)) if call.shrink_volume is not None else ()
 
 
 def _drain(call: Call, _: State) -> Wanted:
@@ -98,10 +72,4 @@ _GUARDS: dict[CallType, Callable[[Call, State], Wanted]] = {
     CallType.UPDATE_QUOTA: _quotas,
     CallType.SET_QUOTA: _set_quota,
     CallType.REMOVE_QUOTA: _remove_quota,
-    CallType.RESERVE_RESOURCES: _reserve,
-    CallType.UNRESERVE_RESOURCES: _unreserve,
-    CallType.CREATE_VOLUMES: _create,
-    CallType.DESTROY_VOLUMES: _destroy,
-    CallType.GROW_VOLUME: _grow,
-    CallType.SHRINK_VOLUME: _shrink,
 }

@@ -118,7 +118,7 @@ def _refuse(state: State, framework: FrameworkRecord, operation: OfferOperation,
     elif operation.type is OfferOperationType.LAUNCH_GROUP and operation.launch_group is not None:
         infos = operation.launch_group.task_group.tasks
     else:
-        operations.refused(state, framework, operation, None, f"Operation attempted with invalid offers: {why}")
+        operations.refused(state, framework, operation, f"Operation attempted with invalid offers: {why}")
         return
     why = f"Task launched with invalid offers: {why}"
     lost = TaskState.TASK_DROPPED if framework.partition_aware else TaskState.TASK_LOST
@@ -158,7 +158,7 @@ def _apply(
         case _:
             problem = _convert(state, framework, agent, role, operation, left, now)
             if problem is not None:
-                operations.refused(state, framework, operation, agent, problem)
+                operations.refused(state, framework, operation, problem)
 
 
 def _convert(
@@ -245,7 +245,7 @@ def _launch(
 ) -> Resources:
     reason = TaskStatusReason.REASON_TASK_INVALID
     problem = _given_problem(operation, given.resources, given.executor, role)
-    info = _complete(given, framework, role)
+    info = _complete(_owned(given, framework), role)
     if problem is None:
         problem = task_problem(state.rules.acls, given, given.executor, framework.info)
         if problem is not None:
@@ -287,12 +287,12 @@ def _launch_group(
 ) -> Resources:
     launch = operation.launch_group
     assert launch is not None
-    executor = _executor(launch.executor, framework, role)
+    executor = _executor(launch.executor, role)
     problem = _given_problem(operation, launch.executor.resources, None, role)
     infos: list[TaskInfo] = []
     for given in launch.task_group.tasks:
         problem = problem or _given_problem(operation, given.resources, given.executor, role)
-        info = _complete(given, framework, role)
+        info = _complete(given, role)
         infos.append(info if info.executor is not None else msgspec.structs.replace(info, executor=executor))
     group = TaskGroupInfo(tasks=tuple(infos))
     reason = TaskStatusReason.REASON_TASK_GROUP_INVALID
@@ -335,22 +335,27 @@ def _given_problem(
     return None
 
 
-def _complete(info: TaskInfo, framework: FrameworkRecord, role: str) -> TaskInfo:
-    """Fill in the allocated role, the executor's framework and the type of an old health check."""
+def _owned(info: TaskInfo, framework: FrameworkRecord) -> TaskInfo:
+    """Fill in the executor's framework: done for LAUNCH only, an executor of LAUNCH_GROUP has to name it."""
+    executor = info.executor
+    if executor is None or executor.framework_id is not None:
+        return info
+    executor = msgspec.structs.replace(executor, framework_id=FrameworkID(value=framework.id))
+    return msgspec.structs.replace(info, executor=executor)
+
+
+def _complete(info: TaskInfo, role: str) -> TaskInfo:
+    """Fill in the allocated role and the type of an old health check."""
     return msgspec.structs.replace(
         info,
         resources=_allocated(info.resources, role),
-        executor=_executor(info.executor, framework, role) if info.executor is not None else None,
+        executor=_executor(info.executor, role) if info.executor is not None else None,
         health_check=_typed(info.health_check) if info.health_check is not None else None,
     )
 
 
-def _executor(executor: ExecutorInfo, framework: FrameworkRecord, role: str) -> ExecutorInfo:
-    return msgspec.structs.replace(
-        executor,
-        framework_id=executor.framework_id or FrameworkID(value=framework.id),
-        resources=_allocated(executor.resources, role),
-    )
+def _executor(executor: ExecutorInfo, role: str) -> ExecutorInfo:
+    return msgspec.structs.replace(executor, resources=_allocated(executor.resources, role))
 
 
 def _allocated(resources: tuple[Resource, ...], role: str) -> tuple[Resource, ...]:

@@ -108,7 +108,7 @@ class Whitelist:
 
 @dataclass(frozen=True, slots=True)
 class Operate:
-    """An operator's operation on an agent's resources, well formed. Answered 202, 400 or 409."""
+    """An operator's operation on an agent's resources, well formed. Answered 202, 400, 403 or 409."""
 
     now: float
     request: int

@@ -1,5 +1,6 @@
 """Operations on resources by operators: reservations and volumes without a framework.
 
+One that makes no sense is refused before it is asked whether the operator may (400, then 403).
 Unused resources are taken first. If they do not suffice, outstanding offers of the agent that can help are rescinded one by
 one (their frameworks do not want the resources back for 5 s) until the operation can be applied.
 
@@ -9,6 +10,7 @@ Source: Mesos operator API (RESERVE_RESOURCES, ..., /reserve, ...) and the maste
 from __future__ import annotations
 
 from dcos.master.core import offers, operations
+from dcos.master.core.authorization import operation_wants
 from dcos.master.core.clients import DEFAULT_REFUSE_S
 from dcos.master.core.effects import Answer
 from dcos.master.core.events import Operate
@@ -38,6 +40,9 @@ def operate(state: State, event: Operate) -> None:
     if problem is not None:
         where = "" if operation.type in _PLACELESS else f" on agent {agent.described}"
         state.emit(Answer(event.request, 400, f"Invalid {operation.type} operation{where}: {problem}"))
+        return
+    if not all(state.rules.acls.allows(action, event.principal, what) for action, what in operation_wants(operation)):
+        state.emit(Answer(event.request, 403))
         return
     change = conversion(operation)
     problem = _impossible(state, agent, change)

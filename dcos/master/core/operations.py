@@ -96,20 +96,14 @@ def _send(state: State, agent: AgentRecord, record: OperationRecord) -> None:
     state.send(agent, agent_link.ApplyOperation(operation_uuid=record.uuid, info=record.info, framework_id=framework))
 
 
-def refused(
-    state: State, framework: FrameworkRecord, operation: OfferOperation, agent: AgentRecord | None, why: str
-) -> None:
-    """It is not even begun: OPERATION_ERROR where it carries an id, a line in the log where not."""
+def refused(state: State, framework: FrameworkRecord, operation: OfferOperation, why: str) -> None:
+    """It is not even begun: OPERATION_ERROR where it carries an id, a line in the log where not. No agent is named, as
+    it may be one that the operation was never for."""
     state.note("operation_refused", framework=framework.id, type=str(operation.type), why=why)
     count(state, operation.type, OperationState.OPERATION_ERROR)
     if operation.id is None:
         return
-    status = OperationStatus(
-        operation_id=operation.id,
-        state=OperationState.OPERATION_ERROR,
-        message=why,
-        agent_id=AgentID(value=agent.id) if agent is not None else None,
-    )
+    status = OperationStatus(operation_id=operation.id, state=OperationState.OPERATION_ERROR, message=why)
     tell(state, framework, status)
 
 

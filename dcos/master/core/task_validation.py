@@ -268,7 +268,9 @@ def executor_problem(executor: ExecutorInfo, framework: FrameworkRecord, agent: 
     )
     if problem is not None:
         return problem
-    if executor.framework_id is not None and executor.framework_id.value != framework.id:
+    if executor.framework_id is None:  # one of LAUNCH has been filled in
+        return "'ExecutorInfo.framework_id' must be set"
+    if executor.framework_id.value != framework.id:
         return (
             f"ExecutorInfo has an invalid FrameworkID (Actual: {executor.framework_id.value} vs Expected: "
             f"{framework.id})"
@@ -337,17 +339,15 @@ def _roles_problem(resources: tuple[Resource, ...]) -> str | None:
 
 
 def _task_resources_problem(resources: tuple[Resource, ...]) -> str | None:
+    """Something must be named, though it may be of size 0."""
     if not resources:
         return "Task uses no resources"
-    problem = (
+    return (
         _said("Task uses invalid resources", validation_problem(resources))
         or _said("Task uses duplicate persistence ID", persistence_problem(resources))
         or _said("Invalid task resources", _roles_problem(resources))
         or _said("Task mixes revocable and non-revocable resources", mixture_problem(resources))
     )
-    if problem is not None:
-        return problem
-    return None if Resources.of(resources) else "Task uses no resources"
 
 
 _LIMITED = {"cpus": ("CPU", "cpu"), "mem": ("memory", "memory")}

@@ -311,14 +311,15 @@ def test_offers_of_two_agents_cannot_be_combined() -> None:
 
 
 def test_a_group_is_launched_whole_or_not_at_all() -> None:
-    executor = ExecutorInfo(
-        type=ExecutorInfoType.DEFAULT,
-        executor_id=ExecutorID(value="e"),
-        resources=Resources.parse("cpus:0.1;mem:32;disk:10").messages(),
-    )
     stage = Stage()
     agent, link = stage.agent("cpus:4;mem:1024;disk:100")
     framework, stream = stage.subscribe()
+    executor = ExecutorInfo(
+        type=ExecutorInfoType.DEFAULT,
+        executor_id=ExecutorID(value="e"),
+        framework_id=FrameworkID(value=framework),
+        resources=Resources.parse("cpus:0.1;mem:32;disk:10").messages(),
+    )
     bad = task("b", agent, "cpus:100")
     stage.accept(framework, stage.offers(stream), [launch_group(executor, task("a", agent), bad)], refuse_s=0)
     assert [(one.state, one.reason) for one in stage.statuses(stream)] == [

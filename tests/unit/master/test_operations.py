@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from dcos.master.core import effects
 from dcos.master.core.events import MarkGone, Operate
 from dcos.master.core.registry import AgentEntry, Standing
+from dcos.model.acls import Acls
 from dcos.model.resource_messages import Form, join, split
 from dcos.model.resources import Resources
 from dcos.model.v1 import scheduler
@@ -21,6 +23,7 @@ from dcos.model.v1.types import (
     ExecutorID,
     ExecutorInfo,
     ExecutorInfoType,
+    FrameworkID,
     FrameworkInfoCapabilityType,
     Offer,
     OfferOperation,
@@ -337,6 +340,7 @@ def check_refused(play: Play, operation: OfferOperation, why: str) -> None:
     assert status.operation_id == OperationID(value="o")
     assert why in str(status.message)
     assert status.uuid is None
+    assert status.agent_id is None, "as upstream, which may not know the agent"
     assert play.applied() == []
     assert "t" in play.state.frameworks[play.framework].tasks, "later operations go on"
     assert play.state.agents[play.agent_id].total == Resources.parse(BIG)
@@ -398,6 +402,7 @@ def test_a_group_uses_a_volume(play: Play) -> None:
     executor = ExecutorInfo(
         executor_id=ExecutorID(value="e"),
         type=ExecutorInfoType.DEFAULT,
+        framework_id=FrameworkID(value=play.framework),
         resources=Resources.parse("cpus:0.1;mem:32;disk:1").messages(),
     )
     tasks = with_resources(task("one", play.agent_id), volume), task("two", play.agent_id)
@@ -683,6 +688,29 @@ def test_operators_are_refused(play: Play) -> None:
     assert "does not contain" in play.answer
     play.run_task(play.framework, resources="cpus:3;mem:64")
     assert play.order(reserve(res("cpus:2", "s"))) == 409
+    play.check()
+
+
+def test_what_makes_no_sense_is_said_before_what_is_forbidden(play: Play) -> None:
+    play.begin()
+    disk, volume = res("disk:100", "s"), res("disk:60", "s", volume="v")
+    assert play.order(reserve(disk)) == 202
+    assert play.order(create(volume)) == 202
+    play.state.rules = dataclasses.replace(play.state.rules, acls=Acls(permissive=False))
+    before = play.state.agents[play.agent_id].total
+    for sound, bad in (
+        (reserve(disk), reserve(res("disk:100"))),
+        (unreserve(res("disk:40", "s")), unreserve(res("disk:40"))),
+        (create(res("disk:40", "s", volume="w")), create(res("disk:40", "s"))),
+        (destroy(volume), destroy(res("disk:60", "s"))),
+        (grow(volume, res("disk:40", "s")), grow(volume, res("disk:40"))),
+        (shrink(volume, 10.0), shrink(volume, 0.0)),
+    ):
+        assert play.order(bad) == 400, bad.type
+        assert play.order(sound, agent="nobody") == 400, sound.type
+        assert (play.order(sound), play.answer) == (403, ""), sound.type
+    assert play.order(reserve(res("disk:5000", "s"))) == 403, "who may not learns nothing of what is there"
+    assert play.state.agents[play.agent_id].total == before
     play.check()
 
 

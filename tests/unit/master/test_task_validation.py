@@ -38,7 +38,12 @@ def task_of(agent: str, **fields: Any) -> TaskInfo:
 
 
 def executor_of(**fields: Any) -> ExecutorInfo:
-    given: Json = {"executor_id": {"value": "e"}, "type": "DEFAULT", "resources": scalars(0.1, 32.0, disk=10.0)}
+    given: Json = {
+        "executor_id": {"value": "e"},
+        "type": "DEFAULT",
+        "framework_id": {"value": "m-0000"},
+        "resources": scalars(0.1, 32.0, disk=10.0),
+    }
     given |= fields
     return mesos_json.decode(
         json.dumps({name: one for name, one in given.items() if one is not None}).encode(), ExecutorInfo
@@ -283,6 +288,8 @@ def begun(info: FrameworkInfo | None = None) -> tuple[Stage, str, str]:
 OF_GROUPS: list[tuple[Json, list[Json], str]] = [
     ({"type": None}, [{}], "'ExecutorInfo.type' must be set"),
     ({"type": "UNKNOWN"}, [{}], "Unknown executor type"),
+    ({"framework_id": None}, [{}], "'ExecutorInfo.framework_id' must be set"),
+    ({"framework_id": {"value": "x"}}, [{}], "ExecutorInfo has an invalid FrameworkID (Actual: x vs Expected: "),
     ({"command": {"value": "x"}}, [{}], "'ExecutorInfo.command' must not be set for 'DEFAULT' executor"),
     ({"type": "CUSTOM"}, [{}], "'ExecutorInfo.command' must be set for 'CUSTOM' executor"),
     (
@@ -364,6 +371,27 @@ def test_a_bad_group_is_an_error_for_each_of_its_tasks(executor: Json, tasks: li
         assert why in (status.message or "")
     assert not stage.state.frameworks[framework].tasks
     assert not stage.state.frameworks[framework].executors
+
+
+def test_a_task_may_be_of_no_size() -> None:
+    stage, framework, stream = begun()
+    (offer,) = stage.offers(stream)
+    empty = task_of("m-S0", resources=scalars(0.0, 0.0))
+    stage.accept(framework, [offer], [launch(empty)], refuse_s=0)
+    assert stage.statuses(stream) == []
+    assert list(stage.state.frameworks[framework].tasks) == ["t"]
+    assert not stage.state.agents["m-S0"].used
+    stage.update(framework, "t", TaskState.TASK_FINISHED)
+    assert not stage.state.agents["m-S0"].used
+
+
+def test_the_framework_of_a_custom_executor_is_filled_in_for_a_single_task() -> None:
+    stage, framework, stream = begun()
+    custom = mesos_json.decode(json.dumps(CUSTOM).encode(), ExecutorInfo)
+    stage.accept(framework, stage.offers(stream), [launch(task("a", "m-S0", executor=custom))])
+    ((_, executor),) = stage.state.frameworks[framework].executors.items()
+    assert executor.info.framework_id is not None
+    assert executor.info.framework_id.value == framework
 
 
 def test_tasks_under_one_executor_agree_on_cgroups_over_time() -> None:
