@@ -81,7 +81,7 @@ class SchedulerLoop(Generic[E, R]):
         self._told = told
         self._message = message
         self._inbox: asyncio.Queue[tuple[E | FromMaster | Tick, asyncio.Future[R] | None]] = asyncio.Queue()
-        self._calls: asyncio.Queue[Send] = asyncio.Queue()
+        self._calls: asyncio.Queue[tuple[Send, asyncio.Future[bool] | None]] = asyncio.Queue()
         self._log = get_logger(name)
 
     def now(self) -> float:
@@ -99,9 +99,11 @@ class SchedulerLoop(Generic[E, R]):
     def tell(self, event: E | FromMaster | Tick) -> None:
         self._inbox.put_nowait((event, None))
 
-    def pass_on(self, call: Call) -> None:
-        """Send a call that no decision of the core asked for, after those before it."""
-        self._calls.put_nowait(Send(call))
+    def pass_on(self, call: Call) -> asyncio.Future[bool]:
+        """Send a call that no decision of the core asked for, after those before it; gives whether the master took it."""
+        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._calls.put_nowait((Send(call), taken))
+        return taken
 
     # ---- the loop ----
 
@@ -137,7 +139,7 @@ class SchedulerLoop(Generic[E, R]):
             if isinstance(effect, Send):
                 if effect.reason:
                     self._log.info("call", type=effect.call.type, reason=effect.reason, **_subject(effect.call))
-                self._calls.put_nowait(effect)
+                self._calls.put_nowait((effect, None))
         self._on_change()
 
     async def tick(self) -> None:
@@ -172,19 +174,28 @@ class SchedulerLoop(Generic[E, R]):
     async def send(self, master: Master) -> None:
         """Send calls in order. A lost one is asked for again when that helps."""
         while True:
-            sent = await self._calls.get()
-            launched = tuple(_launched(sent.call))
-            try:
-                await master.call(sent.call)
-            except NotSubscribed:
-                self.tell(Disconnected())
-                self.tell(CallLost(task_ids=launched))
-            except CallRefused as error:
-                self._log.warning("call_refused", type=sent.call.type, error=str(error))
-                self.tell(CallLost(wants_offers=True, task_ids=launched))
-            except CallFailed as error:
-                self._log.warning("call_failed", type=sent.call.type, error=str(error))
-                self.tell(CallLost(wants_offers=sent.call.type is CallType.REVIVE))
+            sent, taken = await self._calls.get()
+            done = await self._sent(master, sent.call)
+            if taken is not None and not taken.done():
+                taken.set_result(done)
+
+    async def _sent(self, master: Master, call: Call) -> bool:
+        """Whether the master took it."""
+        launched = tuple(_launched(call))
+        try:
+            await master.call(call)
+        except NotSubscribed:
+            self.tell(Disconnected())
+            self.tell(CallLost(task_ids=launched))
+        except CallRefused as error:
+            self._log.warning("call_refused", type=call.type, error=str(error))
+            self.tell(CallLost(wants_offers=True, task_ids=launched))
+        except CallFailed as error:
+            self._log.warning("call_failed", type=call.type, error=str(error))
+            self.tell(CallLost(wants_offers=call.type is CallType.REVIVE))
+        else:
+            return True
+        return False
 
 
 def _launched(call: Call) -> Iterator[str]:

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import msgspec
-
 from dcos.client.gate import gate
 from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
@@ -16,7 +14,6 @@ from dcos.marathon.access import Guard, guarded
 from dcos.marathon.api import Service
 from dcos.marathon.cluster_feed import IDLE_S, ClusterFeed
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
-from dcos.marathon.core import events
 from dcos.marathon.core.normalize import Defaults
 from dcos.marathon.core.scheduler import Scheduler
 from dcos.marathon.core.state import CoreSettings, State
@@ -28,7 +25,7 @@ from dcos.marathon.persist import Repository
 from dcos.marathon.probes import Prober
 from dcos.marathon.senses import RealSenses, Senses
 from dcos.marathon.stream import Bus
-from dcos.model.v1.scheduler import Call, CallType, CallUpdateFramework
+from dcos.marathon.subscribed_roles import SubscribedRoles
 from dcos.model.v1.types import (
     FrameworkID,
     FrameworkInfo,
@@ -178,12 +175,13 @@ class Marathon:
         client = self._subscribe(info)
         async with client, asyncio.TaskGroup() as group:
             attend(group, leader, client)
+            roles = SubscribedRoles(leader, client, config.mesos_role, changed.set)
             prober.changed()
             while True:
                 await changed.wait()
                 changed.clear()
                 prober.changed()
-                await self._keep_roles(leader, client)
+                roles.keep()
                 await asyncio.sleep(ROLES_S)
 
     async def _look(self, leader: Leader) -> None:
@@ -199,18 +197,6 @@ class Marathon:
         """Measure for autoscaling and rollouts."""
         async with self._senses.measuring() as sources:
             await Measurer(leader.state, leader.tell, leader.now, sources).run()
-
-    async def _keep_roles(self, leader: Leader, client: SchedulerClient) -> None:
-        """Subscribe with every role that an app has. While a subscription is under way, asked for with the roles known before, an
-        update would be lost: it waits."""
-        roles = leader.state.roles(self._app.config.mesos_role)
-        if roles == client.framework.roles or not client.subscribed:
-            return
-        client.framework = msgspec.structs.replace(client.framework, roles=roles)
-        suppressed = tuple(sorted(leader.state.suppressed & set(roles)))
-        update = CallUpdateFramework(framework_info=client.framework, suppressed_roles=suppressed)
-        leader.pass_on(Call(type=CallType.UPDATE_FRAMEWORK, update_framework=update))
-        leader.tell(events.CallLost(wants_offers=True))
 
 
 async def run(app: App[Config]) -> None:
