@@ -28,10 +28,8 @@ from dcos.agent.core.executor_events import (
     TellExecutor,
 )
 from dcos.agent.core.executor_life import Standing
-from dcos.agent.core.exits import Verdict
 from dcos.agent.core.groups import limits_of_all
 from dcos.agent.core.state import ExecutorRun, FrameworkRun, Phase, TaskRun
-from dcos.agent.core.states import lost_state
 from dcos.model.conversions import has_volumes
 from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import executor as v1
@@ -42,9 +40,7 @@ from dcos.model.v1.types import (
     FrameworkID,
     NetworkInfo,
     NetworkInfoIPAddress,
-    TaskState,
     TaskStatus,
-    TaskStatusReason,
     TaskStatusSource,
 )
 from dcos.wire.agent_link import ExecutorMessage
@@ -71,15 +67,7 @@ class CustomExecutors(CustomLaunch):
         self._tell(framework, executor, v1.Event(type=v1.EventType.SUBSCRIBED, subscribed=subscribed))
         for status in event.updates:
             self._take_update(framework, executor, status, event.now)
-        dropped = Verdict(
-            lost_state(framework.info, TaskState.TASK_DROPPED),
-            "The task was not known to its executor when that subscribed",
-            TaskStatusReason.REASON_AGENT_RESTARTED,
-        )
-        for run in list(executor.tasks.values()):
-            handed_over = run.phase is Phase.RUNNING and run.state is TaskState.TASK_STAGING
-            if handed_over and run.task_id not in event.tasks:
-                self._tell_end(framework, executor, run, dropped, event.now)
+        self._doubt(executor, life, event.tasks, event.now)
         if not life.used and all(run.phase is Phase.ENDED for run in executor.tasks.values()):
             # every task was killed before it came
             self._shut(framework, executor, event.now)
@@ -91,6 +79,7 @@ class CustomExecutors(CustomLaunch):
         executor = framework.executors.get(event.executor_id) if framework is not None else None
         if executor is not None and executor.life is not None and executor.life.stream == event.stream:
             executor.life.stream = None
+            executor.life.doubted, executor.life.doubt_ends = (), None  # the next subscription tells
 
     def _on_executor_updated(self, event: ExecutorUpdated) -> None:
         framework = self.frameworks.get(event.framework_id)

@@ -17,7 +17,7 @@ from dcos.agent.core.executor_events import (
     CloseStream,
     TellExecutor,
 )
-from dcos.agent.core.executor_life import Life, Standing, last_words
+from dcos.agent.core.executor_life import DOUBT_S, Life, Standing, last_words
 from dcos.agent.core.exits import Exit, Verdict
 from dcos.agent.core.groups import exited, limits_of_all
 from dcos.agent.core.state import ExecutorRun, FrameworkRun, KillCause, Phase, TaskRun
@@ -124,12 +124,36 @@ class CustomEnding(Ending):
 
     def _custom_tick(self, now: float) -> None:
         for framework, executor, life in list(self._lives()):
+            self._drop_doubted(framework, executor, life, now)
             if life.deadline is None or life.deadline > now:
                 continue
             life.deadline = None
             if life.standing is Standing.REGISTERING:
                 life.standing, life.verdict = Standing.TERMINATING, self._too_late(framework, life)
             self._out.append(DestroyContainer(executor.run_id))
+
+    def _doubt(self, executor: ExecutorRun, life: Life, known: frozenset[str], now: float) -> None:
+        """Tasks that were handed over, of which the executor that subscribes says nothing (``known``: what it has).
+
+        They are not dropped at once as upstream's are: what it says may be older than they are.
+        """
+        life.doubted = tuple(run for run in executor.tasks.values() if _handed_over(run) and run.task_id not in known)
+        life.doubt_ends = now + DOUBT_S if life.doubted else None
+
+    def _drop_doubted(self, framework: FrameworkRun, executor: ExecutorRun, life: Life, now: float) -> None:
+        if life.doubt_ends is None or life.doubt_ends > now:
+            return
+        doubted, life.doubted, life.doubt_ends = life.doubted, (), None
+        if life.standing is not Standing.RUNNING:
+            return
+        verdict = Verdict(
+            lost_state(framework.info, TaskState.TASK_DROPPED),
+            "The task was not known to its executor when that subscribed",
+            TaskStatusReason.REASON_AGENT_RESTARTED,
+        )
+        for run in doubted:
+            if _handed_over(run):
+                self._tell_end(framework, executor, run, verdict, now)
 
     def _too_late(self, framework: FrameworkRun, life: Life) -> Verdict:
         if life.recovered:
@@ -155,7 +179,7 @@ class CustomEnding(Ending):
                 yield framework, executor, executor.life
 
     def _custom_deadlines(self) -> list[float]:
-        return [life.deadline for _, _, life in self._lives() if life.deadline is not None]
+        return [at for _, _, life in self._lives() for at in (life.deadline, life.doubt_ends) if at is not None]
 
     def _living(self, framework_id: str, executor_id: str) -> tuple[FrameworkRun, ExecutorRun, Life] | None:
         """A custom executor that is not on its way out."""
@@ -177,3 +201,8 @@ class CustomEnding(Ending):
 
     def _tell(self, framework: FrameworkRun, executor: ExecutorRun, event: v1.Event) -> None:
         self._out.append(TellExecutor(framework.framework_id, executor.executor_id, event))
+
+
+def _handed_over(run: TaskRun) -> bool:
+    """Given to its executor, which said nothing of it yet."""
+    return run.phase is Phase.RUNNING and run.state is TaskState.TASK_STAGING

@@ -10,9 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from dcos.agent.core.exits import Exit, Verdict, describe
 from dcos.model.v1.types import NetworkInfo, TaskState, TaskStatusReason
+
+if TYPE_CHECKING:
+    from dcos.agent.core.state import TaskRun
+
+DOUBT_S = 5.0
+"""How long a connection must stand before it is believed that it knows nothing of a task: one that was given up before the
+task was handed over may arrive late, and its end is seen within a second or so."""
 
 
 class Standing(StrEnum):
@@ -41,6 +49,9 @@ class Life:
     """It was started by an agent that is dead."""
     used: bool = False
     """It got a task at least once."""
+    doubted: tuple[TaskRun, ...] = ()
+    """Handed over, yet unknown to ``stream`` when that subscribed: dropped at ``doubt_ends`` if nothing is heard of them."""
+    doubt_ends: float | None = None
 
 
 def last_words(end: Exit, mem_mb: float) -> Verdict:

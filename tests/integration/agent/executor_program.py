@@ -2,7 +2,7 @@
 
 A task whose ``data`` is ``finish`` ends at once. Messages are sent back with ``echo:`` before them; ``exit:N`` ends the program.
 Environment: ``NEVER`` (does not subscribe), ``ONCE`` (does not subscribe again), ``STUBBORN`` (ignores SHUTDOWN),
-``FORGETFUL`` (says nothing of unacknowledged tasks).
+``FORGETFUL`` (says nothing of unacknowledged tasks), ``SLOW`` (seconds from a task to its first update).
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def update(task_id: str, state: str) -> None:
 def launch(task: Any) -> None:
     name = task["task_id"]["value"]
     tasks[name] = task
+    time.sleep(float(os.environ.get("SLOW", "0")))
     update(name, "TASK_RUNNING")
     if base64.b64decode(task.get("data", "")) == b"finish":
         update(name, "TASK_FINISHED")

@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 
 from dcos.agent.containerizer import processes
+from dcos.agent.core.executor_life import DOUBT_S
 from dcos.model.v1 import executor as v1
 from dcos.model.v1.types import (
     CommandInfo,
@@ -245,6 +246,33 @@ async def test_kill_nine_and_readopt(running: Any, master: Any, make_task: Make)
     for name in ("a", "b", "c"):
         await master.kill(name)
         await master.state(name, "TASK_KILLED")
+
+
+async def test_a_subscription_that_comes_late_drops_nothing(running: Any, master: Any, make_task: Make) -> None:
+    """As of an executor that gave it up, subscribed anew and was given a task, all before the agent came to read it."""
+    await master.run(of(make_task, "a", executor(SLOW=str(DOUBT_S + 2))))
+    while "LAUNCH" not in lines(running):
+        await asyncio.sleep(0.05)
+    body = msgspec.json.encode(
+        {
+            "type": "SUBSCRIBE",
+            "framework_id": {"value": "m-0000"},
+            "executor_id": {"value": "exec"},
+            "subscribe": {},
+        }
+    )
+    head = f"POST /api/v1/executor HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    host, port = running.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode() + body)
+    await reader.readline()
+    writer.close()
+    await master.state("a", "TASK_RUNNING")
+    while sum(line.startswith("SUBSCRIBE -> 200") for line in lines(running)) < 2:
+        await asyncio.sleep(0.05)  # the late one ended the first
+    await master.kill("a")
+    await master.state("a", "TASK_KILLED")
+    assert master.states("a") == ["TASK_RUNNING", "TASK_KILLED"]
 
 
 async def test_reregistration_timeout(running: Any, master: Any, make_task: Make) -> None:

@@ -39,7 +39,7 @@ from dcos.agent.core.executor_events import (
     OpenStream,
     TellExecutor,
 )
-from dcos.agent.core.executor_life import Standing
+from dcos.agent.core.executor_life import DOUBT_S, Standing
 from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import Rules
 from dcos.agent.core.state import ExecutorKind
@@ -300,10 +300,31 @@ def test_found_again(core: AgentCore) -> None:
 def test_what_it_does_not_know_is_dropped() -> None:
     core = restored()
     core.step(Registered("S", 0.0))
-    assert sent(subscribe(core)) == ["a:LOST AGENT_RESTARTED"]
+    assert sent(subscribe(core)) == []
+    assert core.next_deadline() == 2.0 + DOUBT_S
+    assert sent(core.step(Tick(2.0 + DOUBT_S))) == ["a:LOST AGENT_RESTARTED"]
     core = restored()
     assert told(subscribe(core, tasks=frozenset({"a"}))) == ["SUBSCRIBED"]
+    assert core.next_deadline() is None
     assert next(core.runs())[2].state is TaskState.TASK_STAGING
+
+
+def test_a_subscription_that_comes_late_drops_nothing(core: AgentCore) -> None:
+    """It was asked for and given up before the one that got the task; the executor has closed it."""
+    started(core, "a")
+    assert sent(subscribe(core, 2)) == []
+    core.step(ExecutorDisconnected("F", "E", 2))
+    assert sent(core.step(Tick(2.0 + DOUBT_S))) == []
+    subscribe(core, 3, tasks=frozenset({"a"}))
+    assert sent(core.step(Tick(2.0 + 2 * DOUBT_S))) == []
+    assert next(core.runs())[2].state is TaskState.TASK_STAGING
+
+
+def test_a_word_of_a_doubted_task_ends_the_doubt(core: AgentCore) -> None:
+    started(core, "a", "b")
+    subscribe(core, 2)
+    core.step(ExecutorUpdated("F", "E", status("a", "RUNNING", 1), 3.0))
+    assert sent(core.step(Tick(2.0 + DOUBT_S))) == ["b:LOST AGENT_RESTARTED"]
 
 
 def test_not_subscribed_again() -> None:
