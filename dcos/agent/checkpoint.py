@@ -3,11 +3,13 @@
     meta/boot_id
     meta/resources/{resources_and_operations.state,resources.info}
     meta/slaves/{latest,<S>/{slave.info,drain.config}}
-    meta/slaves/<S>/frameworks/<F>/{framework.info,framework.pid}
+    meta/slaves/<S>/frameworks/<F>/{framework.info,framework.pid,framework.shutdown}
     meta/.../executors/<E>/executor.info
     meta/.../executors/<E>/runs/{latest,<C>/{executor.sentinel,http.marker,pids/forked.pid,tasks/<T>/...}}
     meta/.../runs/<C>/tasks/<T>/{task.info,task.updates}
 
+``framework.shutdown`` (ours alone) names the runs that end because their framework was removed: a master that leads later does
+not know of it, so the agent must. A run's id never comes again, thus the file may stay when all is over.
 ``http.marker`` stands where the executor speaks HTTP, as custom and default ones do. Some files are for people and tools that
 know upstream's layout, and are not read: ``forked.pid``, the main process of a run; ``framework.pid``, whose libprocess address
 is that of every scheduler of the HTTP API; ``resources.info``. ``task.info`` holds the TaskInfo and its container id;
@@ -44,6 +46,7 @@ from dcos.wire import mesos_json
 
 T = TypeVar("T")
 _NO_ADDRESS = "@0.0.0.0:0"
+_SHUTDOWN = "framework.shutdown"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -89,6 +92,8 @@ class RunRecord:
     tasks: tuple[TaskRecord, ...]
     custom: bool = False
     """A custom executor's."""
+    shut: bool = False
+    """It is being ended, for its framework was shut down."""
 
 
 _encode = mesos_json.encode
@@ -170,6 +175,10 @@ class Checkpoints:
         write_atomic(folder / "framework.info", _encode(framework))
         write_atomic(folder / "framework.pid", _NO_ADDRESS)
 
+    def save_framework_shutdown(self, agent_id: str, framework_id: str, run_ids: tuple[str, ...]) -> None:
+        """In one write: all its runs end or none."""
+        write_atomic(self._framework(agent_id, framework_id) / _SHUTDOWN, _encode(run_ids))
+
     def save_executor(
         self, agent_id: str, framework_id: str, executor: ExecutorInfo, run_id: str, *, custom: bool = False
     ) -> None:
@@ -244,6 +253,7 @@ class Checkpoints:
             run.name,
             tuple(tasks),
             (run / "http.marker").exists(),
+            _is_shut(framework_path.with_name(_SHUTDOWN), run.name),
         )
 
     # ---- paths -------------------------------------------------------------------------------------------------------
@@ -301,6 +311,10 @@ def _read_updates(path: Path) -> tuple[tuple[TaskStatus, ...], frozenset[bytes]]
         if line.acknowledged is not None:
             acknowledged.add(line.acknowledged)
     return tuple(updates), frozenset(acknowledged)
+
+
+def _is_shut(path: Path, run_id: str) -> bool:
+    return path.exists() and run_id in _read(path, tuple[str, ...])
 
 
 def _read(path: Path, kind: type[T]) -> T:

@@ -32,6 +32,7 @@ from dcos.agent.core.events import (
     SaveAcknowledgement,
     SaveExecutor,
     SaveFramework,
+    SaveFrameworkShutdown,
     SaveTask,
     SaveUpdate,
     Send,
@@ -128,6 +129,8 @@ class Performer:
                     self.link.send(message)
             case SaveFramework(framework):
                 self._checkpoints.save_framework(agent_id, framework)
+            case SaveFrameworkShutdown(framework_id, run_ids):
+                self._checkpoints.save_framework_shutdown(agent_id, framework_id, run_ids)
             case SaveExecutor(framework_id, executor, run_id, custom):
                 self._checkpoints.save_executor(agent_id, framework_id, executor, run_id, custom=custom)
             case SaveTask(framework_id, executor_id, run_id, task, container_id):

@@ -78,7 +78,7 @@ class Recovery(Performer):
         if self.nested is not None:
             await self.nested.recover(rebooted=rebooted)
         self._restore_drain(now)
-        self._perform(self.core.restored())
+        self._perform(self.core.restored(now))
         self._collector.sweep_closed(self._work.meta, self._work.root / "slaves", self.agent_id)
         if cleanup:
             await self._clean_up(now)
@@ -118,7 +118,7 @@ class Recovery(Performer):
         try:
             for record in self._checkpoints.runs(agent_id, strict=strict):
                 framework_id = _framework_id(record.framework)
-                self.core.restore_framework(record.framework)
+                self.core.restore_framework(record.framework, shut=record.shut)
                 kind = ExecutorKind.COMMAND
                 if record.executor.type is ExecutorInfoType.DEFAULT:
                     kind = ExecutorKind.DEFAULT

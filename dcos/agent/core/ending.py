@@ -17,6 +17,7 @@ from dcos.agent.core.events import (
     FrameworkShutdown,
     KillAsked,
     Leave,
+    SaveFrameworkShutdown,
     Send,
     SignalContainer,
     StopChecks,
@@ -315,10 +316,16 @@ class Ending(Telling):
         framework = self.frameworks.get(event.framework_id)
         if framework is None:
             return
+        if runs := tuple(one.run_id for one in framework.executors.values() if one.checkpoint):
+            self._out.append(SaveFrameworkShutdown(framework.framework_id, runs))
+        self._shut_framework(framework, event.now)
+
+    def _shut_framework(self, framework: FrameworkRun, now: float) -> None:
+        """End all that it has, and tell nobody."""
         framework.terminating = True
         for executor in list(framework.executors.values()):
             executor.silent = True
-            self._shut(framework, executor, event.now)
+            self._shut(framework, executor, now)
             for run in list(executor.tasks.values()):
                 if run.phase is Phase.ENDED:
                     self._forget(framework, executor, run)
@@ -340,8 +347,8 @@ class Ending(Telling):
     def _on_agent_shutdown(self, event: AgentShutdown) -> None:
         self.leaving = event.message
         self.registered = False
-        for framework_id in list(self.frameworks):
-            self._on_framework_shutdown(FrameworkShutdown(framework_id, event.now))
+        for framework in list(self.frameworks.values()):
+            self._shut_framework(framework, event.now)
         if not self.frameworks and not any(isinstance(one, Leave) for one in self._out):
             self._out.append(Leave(event.message))
 

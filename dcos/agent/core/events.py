@@ -254,6 +254,14 @@ class SaveFramework:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveFrameworkShutdown:
+    """The framework is shut down with these runs: an agent after this one goes on ending them."""
+
+    framework_id: str
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SaveExecutor:
     framework_id: str
     executor: ExecutorInfo
@@ -404,6 +412,7 @@ class Leave:
 Effect = (
     Send
     | SaveFramework
+    | SaveFrameworkShutdown
     | SaveExecutor
     | SaveTask
     | SaveUpdate

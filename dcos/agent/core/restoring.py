@@ -24,9 +24,11 @@ from dcos.model.v1.types import (
 class Restoring(Probing):
     """Adds recovery. The shell calls these before the first event, ``restored`` last."""
 
-    def restore_framework(self, info: FrameworkInfo) -> None:
+    def restore_framework(self, info: FrameworkInfo, *, shut: bool = False) -> None:
+        """``shut``: it was being shut down; ``restored`` goes on with that, and until then nothing is told of its tasks."""
         assert info.id is not None
-        self.frameworks.setdefault(info.id.value, self._new_framework(info))
+        framework = self.frameworks.setdefault(info.id.value, self._new_framework(info))
+        framework.terminating = framework.terminating or shut
 
     def restore_executor(self, framework_id: str, info: ExecutorInfo, kind: ExecutorKind, run_id: str) -> None:
         framework = self.frameworks[framework_id]
@@ -68,10 +70,12 @@ class Restoring(Probing):
             if last is not None and last.state in TERMINAL:
                 self._forget(framework, executor, run)
 
-    def restored(self) -> list[Effect]:
-        """End of recovery: runs and frameworks without a task left are closed."""
+    def restored(self, now: float) -> list[Effect]:
+        """End of recovery: runs and frameworks without a task left are closed, shutdowns of frameworks go on."""
         self._out = []
         for framework in list(self.frameworks.values()):
+            if framework.terminating:
+                self._shut_framework(framework, now)
             for executor in list(framework.executors.values()):
                 self._close_if_done(framework, executor)
             self._close_framework_if_done(framework)

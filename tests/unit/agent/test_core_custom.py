@@ -281,7 +281,7 @@ def restored(*updates: TaskStatus) -> AgentCore:
     core.restore_executor("F", EXECUTOR, ExecutorKind.CUSTOM, "c")
     core.restore_task("F", "E", task("a"), "c", updates, frozenset(), 0.0)
     core.step(ContainerStarted("c", 7, 0.0))
-    core.restored()
+    core.restored(0.0)
     return core
 
 
