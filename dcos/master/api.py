@@ -165,7 +165,7 @@ class Api:
     def metrics_now(self) -> dict[str, float]:
         return metrics.snapshot(
             self.writer,
-            ensemble=len(self.config.zk.hosts),
+            ensemble=len(self.config.zk.hosts) if self.config.zk is not None else 1,
             per_framework=self.config.publish_per_framework_metrics,
         )
 

@@ -15,7 +15,7 @@ from dcos.model.v1.types import DomainInfo, RateLimits
 from dcos.model.values import thousandths
 from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialsFile, read_many
-from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, one_of, setting
+from dcos.runtime.settings import comma_list, contents, duration, flag_texts, one_of, setting
 from dcos.runtime.settings import port as port_number
 from dcos.store.url import ZkUrl
 from dcos.wire import mesos_json
@@ -123,10 +123,10 @@ def ping_timeout(text: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    zk: ZkUrl = setting(
-        REQUIRED,
+    zk: ZkUrl | None = setting(
+        None,
         "ZooKeeper URL, zk://host1:port1,host2:port2/path. The leader is elected under the path; the registry is kept "
-        "beside it under PATH-registry.",
+        "beside it under PATH-registry. Without it --registry=in_memory is needed, and the master leads alone.",
         parse=ZkUrl.parse,
     )
     ip: str | None = setting(None, "Address to listen on (default: what ip_discovery_command prints, else the node's).")
@@ -193,6 +193,12 @@ class Config:
     max_unreachable_tasks_per_framework: int = setting(1000, "Unreachable tasks to remember for each framework.")
     max_operator_event_stream_subscribers: int = setting(
         1000, "Event streams of operators; one more ends the oldest.", parse=_count
+    )
+    registry: str = setting(
+        "replicated_log",
+        "replicated_log: the registry is in ZooKeeper. in_memory: without --zk it is gone when the master ends, with it it is "
+        "in ZooKeeper all the same.",
+        parse=one_of("replicated_log", "in_memory"),
     )
     registry_fetch_timeout: float = setting(60.0, "A registry read that takes longer ends the master.", parse=duration)
     registry_store_timeout: float = setting(20.0, "A registry write that takes longer ends the master.", parse=duration)
@@ -292,7 +298,6 @@ class Config:
     # ---- taken, so that existing command lines work; without effect here ---------------------------------------------
 
     quorum: int | None = setting(None, "The ensemble of ZooKeeper keeps the registry.", inert=True)
-    registry: str = setting("replicated_log", "The registry is in ZooKeeper.", inert=True)
     registry_strict: bool = setting(False, "Gone upstream too.", inert=True)
     log_auto_initialize: bool = setting(True, "There is no replicated log.", inert=True)
     authenticate_frameworks: bool = setting(
@@ -374,6 +379,8 @@ class Config:
     def problems(self) -> list[str]:
         """Settings that contradict each other, in upstream's words."""
         out = []
+        if self.zk is None and self.registry != "in_memory":
+            out.append("--zk is missing: without it only --registry=in_memory is possible")
         wanted = {
             "mesos-master-readonly": self.authenticate_http_readonly,
             "mesos-master-readwrite": self.authenticate_http_readwrite,
@@ -400,6 +407,11 @@ class Config:
         if self.authenticate_agents and self.credentials is None:
             out.append("Agent authentication requires credentials (see --credentials flag)")
         return out
+
+    @property
+    def election_path(self) -> str:
+        """Where the leader is elected, in ZooKeeper or in memory."""
+        return self.zk.path if self.zk is not None else "/mesos"
 
     def flags(self) -> dict[str, str]:
         """As ``/flags`` shows them: every value a text, unset ones left out, never credentials."""

@@ -41,6 +41,7 @@ from dcos.runtime.net import detect_ip
 from dcos.store.base import SessionLost, Store, StoreError
 from dcos.store.detect import MASTER_LABEL, master_info
 from dcos.store.election import Candidate
+from dcos.store.memory import MemoryEnsemble
 from dcos.store.zookeeper import connect_url
 from dcos.wire import mesos_json
 
@@ -126,8 +127,7 @@ async def run(app: App[Config]) -> None:
         max_subscribers=config.max_operator_event_stream_subscribers,
     )
     api = Api(writer, config)
-    app.status(f"connecting to {config.zk}")
-    store = await connect_url(config.zk, session_timeout_s=config.zk_session_timeout)
+    store = await _store(app, config)
     try:
         async with listening(api, host=ip, port=config.port) as (_, reception):
             app.spawn(writer.run(), name="writer")
@@ -143,9 +143,18 @@ async def run(app: App[Config]) -> None:
         await store.close()
 
 
+async def _store(app: App[Config], config: Config) -> Store:
+    """Where the election and the registry are: of this process alone where no ZooKeeper is named."""
+    if config.zk is None:
+        app.log.warning("registry_in_memory", lost="everything in it when this master ends")
+        return MemoryEnsemble().session()
+    app.status(f"connecting to {config.zk}")
+    return await connect_url(config.zk, session_timeout_s=config.zk_session_timeout)
+
+
 async def contend(app: App[Config], store: Store, api: Api) -> None:
     """Follow the election; once leading, recover and serve until that is lost.   Errors: SessionLost."""
-    path = api.config.zk.path
+    path = api.config.election_path
     data = mesos_json.encode(api.state.info)
     candidate = Candidate(store, path, label=MASTER_LABEL, data=data, epoch_path=epoch_path(path))
     async for standing in candidate.standings():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from dcos.testing.fake_agent import FakeAgent
 from dcos.testing.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -34,6 +38,39 @@ def test_contradictions_end_it(flag: str, words: str) -> None:
     done = subprocess.run([*flags(), flag], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert words in done.stdout + done.stderr
+
+
+def test_without_zookeeper_only_in_memory() -> None:
+    done = subprocess.run([*MASTER, f"--port={free_port()}"], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "--zk is missing" in done.stdout + done.stderr
+
+
+async def test_a_master_in_memory_leads_alone() -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    child = await asyncio.create_subprocess_exec(*MASTER, f"--port={port}", "--registry=in_memory")
+    try:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+            while True:
+                assert child.returncode is None
+                with contextlib.suppress(aiohttp.ClientConnectionError):
+                    async with session.get(f"{url}/redirect", allow_redirects=False) as answer:
+                        if answer.status == 307:
+                            break
+                await asyncio.sleep(0.05)
+            assert answer.headers["Location"] == f"//127.0.0.1:{port}"
+            async with FakeAgent(f"127.0.0.1:{port}") as agent:
+                await agent.registered.wait()
+                async with session.get(f"{url}/slaves") as answer:
+                    agents = [one["id"] for one in (await answer.json())["slaves"]]
+                async with session.get(f"{url}/registrar(1)/registry") as answer:
+                    stored = (await answer.json())["slaves"]["slaves"]
+            assert len(agents) == 1
+            assert [one["info"]["id"]["value"] for one in stored] == agents
+    finally:
+        child.terminate()
+        await child.wait()
 
 
 def test_what_is_logged(tmp_path: Path) -> None:

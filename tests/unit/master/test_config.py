@@ -87,9 +87,16 @@ def test_values_that_look_unusual() -> None:
     assert json.loads(shown["domain"]) == json.loads(domain)
 
 
-def test_zookeeper_is_required() -> None:
-    with pytest.raises(SettingsError, match="--zk"):
-        load(Config, [], {}, prefix=PREFIX)
+def test_zookeeper_is_required_but_for_a_registry_in_memory() -> None:
+    (problem,) = load(Config, [], {}, prefix=PREFIX).problems()
+    assert problem.startswith("--zk is missing")
+    config = load(Config, ["--registry=in_memory"], {}, prefix=PREFIX)
+    assert config.problems() == []
+    assert "zk" not in config.flags()
+    assert config.flags()["registry"] == "in_memory"
+    assert without_effect(config) == {}
+    with pytest.raises(SettingsError, match="--registry"):
+        load(Config, ["--registry=paper"], {}, prefix=PREFIX)
 
 
 def test_older_names_of_flags() -> None:
