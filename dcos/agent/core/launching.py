@@ -290,7 +290,10 @@ class Launching(Draining):
         started = next((one.timestamp for one in run.statuses if one.state is TaskState.TASK_RUNNING), None)
         run.started_at = event.now if started is None else started
         if framework.terminating or executor.silent:
-            self._kill(framework, executor, run, KillCause.SHUTDOWN, 0.0, event.now)
+            if (
+                started is None
+            ):  # one that ran before the agent's restart has its grace, from the end of the recovery on
+                self._kill(framework, executor, run, KillCause.SHUTDOWN, 0.0, event.now)
             return
         if run.state is TaskState.TASK_STAGING:
             self._update(framework, executor, run, TaskState.TASK_STARTING, event.now)

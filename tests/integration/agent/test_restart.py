@@ -55,6 +55,28 @@ async def test_kill_nine_and_adopt(running: Any, master: Any, make_task: Make) -
     assert not processes.alive(stays)
 
 
+async def _there(folder: Path, pattern: str) -> None:
+    async with asyncio.timeout(30):
+        while not any(folder.glob(pattern)):
+            await asyncio.sleep(0.05)
+
+
+async def test_the_shutdown_of_a_framework_goes_on(running: Any, master: Any, make_task: Make) -> None:
+    await master.run(make_task("stubborn", "trap : TERM; touch trapped; while :; do sleep 0.1; done"))
+    pid = (await master.state("stubborn", "TASK_RUNNING")).container_status.executor_pid
+    await _there(running.sandbox("stubborn"), "trapped")
+    await master.send(agent_link.ShutdownFramework(framework_id=FrameworkID(value="m-0000")))
+    await _there(running.work, "meta/slaves/*/frameworks/*/framework.shutdown")
+    await running.kill()
+    assert processes.alive(pid)
+    told = len(master.updates)
+    await running.start()
+    await master.registered(2)
+    assert master.hellos[-1].frameworks == ()
+    await processes.ended(pid)
+    assert len(master.updates) == told
+
+
 async def test_unacknowledged_updates_come_again(running: Any, master: Any, make_task: Make) -> None:
     master.acknowledging = False
     await master.run(make_task("t", "exit 0"))

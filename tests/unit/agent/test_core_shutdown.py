@@ -41,6 +41,8 @@ from dcos.model.v1.types import (
     FrameworkInfo,
     TaskID,
     TaskInfo,
+    TaskState,
+    TaskStatus,
 )
 
 FRAMEWORK = FrameworkInfo(user="root", name="f", id=FrameworkID(value="F"), checkpoint=True)
@@ -48,6 +50,7 @@ TASK = TaskInfo(
     name="a", task_id=TaskID(value="a"), agent_id=AgentID(value="S"), command=CommandInfo(value="sleep 1000")
 )
 EXECUTOR = ExecutorInfo(executor_id=ExecutorID(value="a"), command=CommandInfo(value="x"))
+RUNNING = TaskStatus(task_id=TASK.task_id, state=TaskState.TASK_RUNNING, timestamp=1.0, uuid=b"1")
 SIGTERM = 15
 
 
@@ -70,7 +73,7 @@ def found_again(kind: ExecutorKind = ExecutorKind.COMMAND) -> tuple[AgentCore, l
     core.agent_id = "S"
     core.restore_framework(FRAMEWORK, shut=True)
     core.restore_executor("F", EXECUTOR, kind, "c")
-    core.restore_task("F", "a", TASK, "c", (), frozenset(), 10.0)
+    core.restore_task("F", "a", TASK, "c", (RUNNING,), frozenset(), 10.0)
     return core, core.step(ContainerStarted("c", 7, 10.0)) + core.restored(10.0)
 
 
@@ -93,7 +96,9 @@ def test_the_next_agent_goes_on_with_it_and_tells_nothing(kind: ExecutorKind) ->
     assert (SignalContainer("c", SIGTERM) in effects) == (kind is ExecutorKind.COMMAND)
     effects += core.step(Registered("S", 11.0))
     assert core.link_frameworks() == ()
-    forced = core.step(Tick(10.0 + core.rules.shutdown_grace_s))
+    grace_s = 3.0 if kind is ExecutorKind.COMMAND else core.rules.shutdown_grace_s
+    assert core.step(Tick(9.9 + grace_s)) == []
+    forced = core.step(Tick(10.0 + grace_s))
     assert DestroyContainer("c") in forced
     effects += forced + core.step(ContainerExited("c", Exit(signal=9), 20.0))
     assert CloseRun("F", "a", "c", True) in effects
