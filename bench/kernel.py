@@ -53,10 +53,10 @@ def cpu_s(pid: int) -> float:
 
 @contextlib.contextmanager
 def world() -> Iterator[Processes]:
-    """A ZooKeeper (it does not wait for the disk), and nothing else yet."""
+    """A ZooKeeper (it does not wait for the disk; heap as dcos-exhibitor gives it), and nothing else yet."""
     with (
         tempfile.TemporaryDirectory(prefix="dcos-bench-", dir="/var/tmp") as name,
-        zookeeper.ensemble(Path(name) / "zk") as zk,
+        zookeeper.ensemble(Path(name) / "zk", heap_mb=256) as zk,
         Processes(Path(name), f"zk://{zk.hosts}") as services,
     ):
         try:

@@ -22,7 +22,7 @@ from pathlib import Path
 from dcos.testing.ports import free_port, free_ports
 
 CLASSPATH = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
-JAVA_FLAGS = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+JAVA_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 
 
 def why_not() -> str | None:
@@ -44,6 +44,7 @@ class ZooKeeperServer:
     tick_ms: int = 500
     """Session timeouts are 2 to 20 ticks."""
     fsync: bool = False
+    heap_mb: int = 128
     host: str = "127.0.0.1"
     _process: subprocess.Popen[bytes] | None = None
 
@@ -82,6 +83,7 @@ class ZooKeeperServer:
             self._process = subprocess.Popen(
                 [
                     "java",
+                    f"-Xmx{self.heap_mb}m",
                     *JAVA_FLAGS,
                     f"-Dzookeeper.forceSync={'yes' if self.fsync else 'no'}",
                     "-cp",
@@ -165,11 +167,14 @@ class ZooKeeperEnsemble:
 
 
 @contextlib.contextmanager
-def ensemble(folder: Path, *, servers: int = 1, tick_ms: int = 500) -> Iterator[ZooKeeperEnsemble]:
+def ensemble(folder: Path, *, servers: int = 1, tick_ms: int = 500, heap_mb: int = 128) -> Iterator[ZooKeeperEnsemble]:
     """Start, yield when all serve, stop. A test that wants a skip asks ``why_not`` first."""
     ports = free_ports(3 * servers)
     peers = tuple((i + 1, ports[3 * i + 1], ports[3 * i + 2]) for i in range(servers)) if servers > 1 else ()
-    made = [ZooKeeperServer(folder / f"zk{i + 1}", ports[3 * i], i + 1, peers, tick_ms) for i in range(servers)]
+    made = [
+        ZooKeeperServer(folder / f"zk{i + 1}", ports[3 * i], i + 1, peers, tick_ms, heap_mb=heap_mb)
+        for i in range(servers)
+    ]
     try:
         for server in made:
             server.start(wait=False)
