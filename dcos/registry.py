@@ -29,12 +29,16 @@ EVERYWHERE = frozenset(NodeRole)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A port that a service listens on.   ``bind``: loopback, node (the node's own address), any, or fixed addresses."""
+    """A port that a service listens on.   ``bind``: loopback, node (the node's own address), any, or fixed addresses.
+
+    ``on_masters``: what it listens on there besides, unless the setting named here is false.
+    """
 
     name: str
     number: int
     bind: str = "node"
     protocols: tuple[str, ...] = ("tcp",)
+    on_masters: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,6 +338,7 @@ SERVICES: tuple[Service, ...] = (
                 number=53,
                 bind="198.51.100.1,198.51.100.2,198.51.100.3,fd01:d::c633:6401",
                 protocols=("tcp", "udp"),
+                on_masters=("any", "master_dns_bindall"),
             ),
             Port(name="http", number=62080, bind="loopback"),
         ),

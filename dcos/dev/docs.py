@@ -8,13 +8,20 @@ from pathlib import Path
 
 from dcos.agent.config import Config
 from dcos.agent.isolators import ALWAYS, BY_NAME, WITHOUT_EFFECT
-from dcos.registry import SERVICES, NodeRole, Service
+from dcos.registry import SERVICES, NodeRole, Port, Service
 
 _SHORT = {NodeRole.MASTER: "M", NodeRole.AGENT: "A", NodeRole.PUBLIC_AGENT: "P"}
 
 
 def _roles(service: Service) -> str:
     return " ".join(_SHORT[role] for role in NodeRole if role in service.on)
+
+
+def _bound_to(port: Port) -> str:
+    if port.on_masters is None:
+        return port.bind
+    bind, setting = port.on_masters
+    return f"{port.bind}; on masters {bind} (`{setting}`)"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -42,7 +49,7 @@ def services_page() -> str:
     ports = _table(
         ("port", "protocol", "bound to", "unit", "name"),
         (
-            (str(port.number), ", ".join(port.protocols), port.bind, row.name, port.name)
+            (str(port.number), ", ".join(port.protocols), _bound_to(port), row.name, port.name)
             for number, row, port in sorted(
                 ((port.number, row, port) for row in SERVICES for port in row.ports), key=lambda one: one[0]
             )

@@ -165,6 +165,9 @@ def test_nothing_listens_where_it_need_not(cluster: LocalCluster) -> None:
         for row in SERVICES:
             for port in row.ports if role in row.on else ():
                 binds = {"loopback": ["127.0.0.1"], "node": [ip], "any": ["*"]}.get(port.bind, port.bind.split(","))
+                if port.on_masters is not None and role is NodeRole.MASTER:
+                    assert port.on_masters[0] == "any"
+                    binds = ["*"]
                 wanted |= {(protocol, bind, port.number) for protocol in port.protocols for bind in binds}
         for line in cluster.sh(node, "ss -Hlntup").splitlines():
             protocol, _, _, _, local = line.split()[:5]
