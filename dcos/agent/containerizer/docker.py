@@ -46,6 +46,8 @@ from dcos.runtime.files import write_atomic
 
 START_S = 600.0
 _PATIENCE_S = 1.0
+_KILLED = 128 + signal.SIGKILL
+_LATE_LOOKS, _LATE_S = 3, 0.2
 _SUBJECT = "Container"
 
 
@@ -235,10 +237,20 @@ class DockerLauncher:
                 await asyncio.sleep(_PATIENCE_S)
                 continue
             if _is_over(state):
-                return _exit_of(state)
+                return _exit_of(await self._with_late_news(box, state))
             await asyncio.sleep(_PATIENCE_S)
             if state.get("Running") and not state.get("Restarting"):
                 await self._attach_again(box)
+
+    async def _with_late_news(self, box: Box, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The Engine hears of an end and of memory that ran out by two ways: after SIGKILL the second may come later."""
+        for _ in range(_LATE_LOOKS):
+            if state.get("ExitCode") != _KILLED or state.get("OOMKilled"):
+                break
+            await asyncio.sleep(_LATE_S)
+            with contextlib.suppress(NotThere, EngineError):
+                state = (await self._engine.inspect(container_name(box.container_id)))["State"]
+        return state
 
     async def _attach_again(self, box: Box) -> None:
         """The client was lost: what is written from now on goes on into the sandbox."""

@@ -265,6 +265,8 @@ class OciBackend:
             words = [*self._runc(), "update", "--resources", str(limits), box.container_id]
             await run(words, timeout_s=_RUNC_S, check=True)
         except (ProcessError, TimeoutError) as error:
+            if "container not running" in str(error):
+                return False  # it ended meanwhile: whoever waits for it tells how
             raise ContainerError(f"runc update {box.container_id}: {error}") from error
         return False
 

@@ -162,4 +162,4 @@ def test_its_query_promotes_a_rollout_and_rolls_another_back(cluster: Cluster, s
     after = set(cluster.tasks("/shop"))
     assert len(after) == 2
     assert before & after, "what the canary did not replace is still there"
-    assert server.value('max(broken{app="/shop",mode="bad"})') == 1
+    assert server.value('max(max_over_time(broken{app="/shop",mode="bad"}[10m]))') == 1, "that instance is gone"
