@@ -206,7 +206,9 @@ async def run(app: App[Config]) -> None:
     config = app.config
     ip = detect_ip(config.ip, config.ip_discovery_command)
     listener = config.listener or ip
-    listeners = tuple(local_addresses()) if listener == "0.0.0.0" else (listener,)
+    listeners: tuple[str, ...] = (listener,)
+    if listener in sockets.EVERYWHERE:
+        listeners = tuple(local_addresses(version=6 if ":" in listener else 4))
     try:
         credential = credential_of(config)
     except ValueError as error:

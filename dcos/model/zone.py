@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 MAX_NAME = 253
 """Characters of a whole name, without the final dot."""
@@ -162,38 +162,27 @@ class Zone:
         return found
 
     def _add(self, given: Given, kept: Given) -> None:
-        held = given.held
-        for pair in given.addresses:
-            name, ip = pair
-            if pair in kept.addresses or len(name) > MAX_NAME:
-                continue
-            self._touched.add(name)
-            if (self.aaaa if ":" in ip else self.a).add(name, ip, held=held):
-                self._appear(name)
-        for offer in given.services:
-            name, srv = offer
-            if offer in kept.services or len(name) > MAX_NAME or len(srv.target) > MAX_NAME:
-                continue
-            self._touched.add(name)
-            if self.srv.add(name, srv, held=held):
+        for table, name, record in self._beside(given, kept):
+            if table.add(name, record, held=given.held):
                 self._appear(name)
 
     def _take(self, given: Given, kept: Given) -> None:
-        held = given.held
+        for table, name, record in self._beside(given, kept):
+            if table.remove(name, record, held=given.held):
+                self._vanish(name)
+
+    def _beside(self, given: Given, kept: Given) -> Iterator[tuple[Table[Any], str, Hashable]]:
+        """What ``given`` has that ``kept`` has not and that fits DNS; its names count as touched."""
         for pair in given.addresses:
             name, ip = pair
-            if pair in kept.addresses or len(name) > MAX_NAME:
-                continue
-            self._touched.add(name)
-            if (self.aaaa if ":" in ip else self.a).remove(name, ip, held=held):
-                self._vanish(name)
+            if pair not in kept.addresses and len(name) <= MAX_NAME:
+                self._touched.add(name)
+                yield self.aaaa if ":" in ip else self.a, name, ip
         for offer in given.services:
             name, srv = offer
-            if offer in kept.services or len(name) > MAX_NAME or len(srv.target) > MAX_NAME:
-                continue
-            self._touched.add(name)
-            if self.srv.remove(name, srv, held=held):
-                self._vanish(name)
+            if offer not in kept.services and len(name) <= MAX_NAME and len(srv.target) <= MAX_NAME:
+                self._touched.add(name)
+                yield self.srv, name, srv
 
     def _appear(self, name: str) -> None:
         """A name has records of one more type: the names above it exist as well. A child counts once a type."""

@@ -15,6 +15,9 @@ from dcos.wire.errors import WireError
 _PATIENCE_S = 0.8
 """Seconds to wait for servers where there is an old answer: clients ask again after one."""
 _MESOS_NAME = dns.name_bytes("mesos")
+_BETWEEN_NEIGHBOURS = frozenset({3, 10, 11, 12})
+"""EDNS options that concern a client and whom it asks, nobody behind: NSID, cookie, TCP keepalive, padding (RFC 5001, 7873, 7828,
+7830). They are not passed on."""
 
 
 class Forwarder:
@@ -65,6 +68,8 @@ class Forwarder:
         except WireError:
             self.counts["malformed"] += 1
             return dns.failure(data, dns.FORMERR)
+        if query.options and _BETWEEN_NEIGHBOURS.issuperset(query.options):
+            return self.answer(dns.without_options(data, query), tcp)
         match self._router.route(query.name):
             case Forward(group):
                 return self._forward(group, data, query.plain, tcp)

@@ -11,12 +11,11 @@ import contextlib
 import functools
 import secrets
 import socket
-import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dcos.runtime.datagrams import Batch
+from dcos.runtime.datagrams import Batch, Way
 from dcos.runtime.log import get_logger
 from dcos.wire import dns
 
@@ -25,6 +24,8 @@ Handler = Callable[[bytes, bool], Answer]
 
 _log = get_logger("dns")
 
+EVERYWHERE = ("0.0.0.0", "::")
+"""All addresses of a family: answers leave from the one that was asked."""
 _BATCH = 64
 """Packets read by one system call."""
 _BATCHES = 2
@@ -35,7 +36,6 @@ _MAX_WAITING = 4096
 _MAX_CLIENTS = 512
 _TCP_IDLE_S = 10.0
 _RECEIVE_BUFFER = 1 << 20
-_IP_PKTINFO = 8
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +53,7 @@ async def serve(handler: Handler, host: str, port: int) -> AsyncIterator[tuple[s
             tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         number = _bind(udp, tcp, host, port)
         waiting = _Waiting(handler)
-        reader = _UdpReader(udp, waiting, wildcard=host == "0.0.0.0")
+        reader = _UdpReader(udp, waiting, everywhere=host in EVERYWHERE)
         clients = _TcpClients(waiting)
         loop = asyncio.get_running_loop()
         loop.add_reader(udp.fileno(), reader.readable)
@@ -129,18 +129,12 @@ async def _too_many(data: bytes) -> bytes | None:
 class _UdpReader:
     """Reads what is there, answers at once what can be answered at once."""
 
-    def __init__(self, sock: socket.socket, waiting: _Waiting, *, wildcard: bool) -> None:
+    def __init__(self, sock: socket.socket, waiting: _Waiting, *, everywhere: bool) -> None:
         self._socket = sock
         self._waiting = waiting
-        self._wildcard = wildcard
-        self._batch = Batch(sock, _BATCH, _LARGEST_QUESTION, dns.MAX_UDP)
-        if wildcard:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        self._batch = Batch(sock, _BATCH, _LARGEST_QUESTION, dns.MAX_UDP, everywhere=everywhere)
 
     def readable(self) -> None:
-        if self._wildcard:
-            self._readable_wildcard()
-            return
         for _ in range(_BATCHES):
             try:
                 packets = self._batch.receive()
@@ -169,38 +163,15 @@ class _UdpReader:
             batch.send(first, n)
             first = n + 1
             if isinstance(answer, bytes):
-                self._send(batch.sender(n), answer)
+                self._send(batch.way(n), answer)
             elif answer is not None:
-                self._waiting.later(data, answer, functools.partial(self._send, batch.sender(n)))
+                self._waiting.later(data, answer, functools.partial(self._send, batch.way(n)))
         if packets:
             batch.send(first, n + 1)
 
-    def _send(self, peer: Any, reply: bytes) -> None:
+    def _send(self, way: Way, reply: bytes) -> None:
         with contextlib.suppress(OSError):  # a full queue or a vanished client: as if lost on the way
-            self._socket.sendto(reply, peer)
-
-    def _readable_wildcard(self) -> None:
-        """Bound to every address: answers leave from the address that was asked."""
-        for _ in range(_BATCHES * _BATCH):
-            try:
-                data, around, _, peer = self._socket.recvmsg(4096, 64)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                _log.warning("receive_failed", error=str(error))
-                return
-            source = next((raw for _, kind, raw in around if kind == _IP_PKTINFO), b"\0" * 12)
-            info = struct.pack("=I4s4s", 0, source[4:8], b"\0" * 4)
-
-            def send(reply: bytes, info: bytes = info, peer: Any = peer) -> None:
-                with contextlib.suppress(OSError):
-                    self._socket.sendmsg([reply], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, peer)
-
-            answer = self._waiting.ask(data, False)
-            if isinstance(answer, bytes):
-                send(answer)
-            elif answer is not None:
-                self._waiting.later(data, answer, send)
+            self._socket.sendmsg([reply], way.around, 0, way.peer)
 
 
 class _TcpClients:

@@ -29,6 +29,10 @@ NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 
 
 _QR, _AA, _TC, _RD, _RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
 _OPCODE = 0x7800
+_DO = 0x8000
+"""In the time to live of an OPT record."""
+_EMPTY_OPT = 11
+"""Bytes of an OPT record without options."""
 _OWNER = b"\xc0\x0c"
 """A pointer to the question's name."""
 PLAIN_UDP = 512
@@ -57,10 +61,14 @@ class Query:
     edns_version: int = 0
     plain: bool = True
     """Nothing in it but the question and perhaps an OPT record without options: equal bytes mean an equal answer."""
+    options: tuple[int, ...] = ()
+    """Codes of the options where there is nothing else but the question and an OPT record."""
+    dnssec: bool = False
+    """The DO bit, which an answer repeats."""
 
 
 def parse_query(data: bytes) -> Query:
-    """Errors: WireError (answer FORMERR, or nothing at all when it is no query)."""
+    """Errors: WireError (answer FORMERR, or nothing at all when it is no query; so is a second OPT record, RFC 6891 6.1.1)."""
     if len(data) < 17:
         raise WireError("query", "too short")
     ident, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(data)
@@ -74,7 +82,9 @@ def parse_query(data: bytes) -> Query:
     qtype, qclass = struct.unpack_from("!HH", data, end)
     end += 4
     question = data[12:end]
-    size, edns, version, plain = PLAIN_UDP, False, 0, answers == authorities == 0
+    size, edns, version, dnssec = PLAIN_UDP, False, 0, False
+    options: tuple[int, ...] = ()
+    simple = answers == authorities == 0
     for _ in range(answers + authorities + additionals):
         owner = end
         end = _skip_name(data, end)
@@ -84,12 +94,40 @@ def parse_query(data: bytes) -> Query:
         end += 10 + length
         if end > len(data):
             raise WireError("record", "cut off")
-        if rtype == OPT and not edns and data[owner] == 0:
-            edns, size, version = True, max(PLAIN_UDP, rclass), ttl >> 16 & 0xFF
-            plain = plain and length == 0
-        else:
-            plain = False
-    return Query(ident, flags, name, qtype, qclass, question, size, edns, version, plain and end == len(data))
+        if rtype != OPT or data[owner]:
+            simple = False
+            continue
+        if edns:
+            raise WireError("OPT", "given twice")
+        edns, size, version, dnssec = True, max(PLAIN_UDP, rclass), ttl >> 16 & 0xFF, bool(ttl & _DO)
+        options = tuple(_option_codes(data, end - length, end))
+    simple = simple and end == len(data)
+    plain = simple and not options
+    return Query(
+        ident, flags, name, qtype, qclass, question, size, edns, version, plain, options if simple else (), dnssec
+    )
+
+
+def _option_codes(data: bytes, at: int, end: int) -> Iterator[int]:
+    while at < end:
+        if at + 4 > end:
+            raise WireError("OPT.option", "cut off")
+        code, length = struct.unpack_from("!HH", data, at)
+        at += 4 + length
+        if at > end:
+            raise WireError("OPT.option", "cut off")
+        yield code
+
+
+def without_options(data: bytes, query: Query) -> bytes:
+    """The same query with no options in its OPT record, which then is ``plain``; ``query``: what ``data`` was read as, with
+    options.
+
+    A server that knows none of them answers both alike: unknown options are ignored (RFC 6891 6.1.2), cookies among them
+    (RFC 7873 5.2), and the answer's OPT record has none.
+    """
+    end = 12 + len(query.question)
+    return data[: end + _EMPTY_OPT - 2] + b"\0\0"
 
 
 def _read_name(data: bytes, at: int) -> tuple[str, int]:
@@ -247,7 +285,7 @@ def _packet(
     limit: int,
 ) -> bytes:
     """Put together what fits: additional records are left out first, then answers, the latter with TC."""
-    opt = b"\0" + _FIXED.pack(OPT, MAX_UDP, rcode >> 4 << 24, 0) if query.edns else b""
+    opt = b"\0" + _FIXED.pack(OPT, MAX_UDP, rcode >> 4 << 24 | (_DO if query.dnssec else 0), 0) if query.edns else b""
     at = 12 + len(query.question)
     end = limit - len(opt)
     kept: list[bytes] = []
@@ -348,12 +386,14 @@ class ReadyAnswers:
             return None
         zone, name = found
         self._turn += 1
-        if not (udp and query.plain):
+        if not udp or not (query.plain or query.options):
             return build(query, lambda _: found, udp=udp, turn=self._turn)
         lower = query.question[:-4].lower() + query.question[-4:]
-        if lower != query.question:  # resolvers that try many spellings must not fill the memory
+        if query.options or lower != query.question:
+            # cookies differ each time, and resolvers try many spellings: neither must fill the memory
+            usual = without_options(data, query) if query.options else data
             end = 12 + len(lower)
-            reply = self.answer(data[:12] + lower + data[end:])
+            reply = self.answer(usual[:12] + lower + usual[end:])
             return None if reply is None else reply[:12] + query.question + reply[end:]
         count = turns(zone, name, query.qtype)
         if not count or name == zone.apex:

@@ -65,13 +65,29 @@ def forwarder() -> Callable[[bytes, bool], sockets.Answer]:
 
 SERVERS = {"mesos-dns": mesos_dns(), "forwarder": forwarder()}
 
-questions = st.builds(
+QTYPES = (dns.A, dns.AAAA, dns.SRV, dns.SOA, dns.NS, dns.ANY, 16, 65, 0x4141)
+plain_questions = st.builds(
     lambda ident, name, qtype, size: dns.make_query(ident, name, qtype, udp_size=size),
     st.integers(0, 65535),
     st.sampled_from(NAMES),
-    st.sampled_from([dns.A, dns.AAAA, dns.SRV, dns.SOA, dns.NS, dns.ANY, 16, 65, 0x4141]),
+    st.sampled_from(QTYPES),
     st.sampled_from([None, 0, 512, 1232, 65535]),
 )
+
+
+def with_options(question: bytes, options: list[tuple[int, bytes]]) -> bytes:
+    """A question with EDNS, and options in it."""
+    raw = b"".join(struct.pack("!HH", code, len(data)) + data for code, data in options)
+    return question[:-2] + struct.pack("!H", len(raw)) + raw
+
+
+option_lists = st.lists(
+    st.tuples(st.sampled_from([3, 8, 10, 11, 12, 15, 65001]), st.binary(max_size=40)), min_size=1, max_size=4
+)
+edns_questions = st.builds(
+    lambda name, qtype: dns.make_query(5, name, qtype, udp_size=1232), st.sampled_from(NAMES), st.sampled_from(QTYPES)
+)
+questions = st.one_of(plain_questions, st.builds(with_options, edns_questions, option_lists))
 
 
 @st.composite
@@ -154,6 +170,19 @@ def test_every_packet_gets_its_answer(name: str, data: bytes, tcp: bool) -> None
     again = answer_of(name, data, tcp)
     assert again is not None, "the kept answer is one as well"
     assert again[:4] == reply[:4], "id and flags; how many answers fit depends on the rotation"
+
+
+@pytest.mark.parametrize("name", SERVERS)
+@settings(max_examples=300, deadline=None)
+@given(question=edns_questions, options=option_lists)
+def test_options_change_no_answer(name: str, question: bytes, options: list[tuple[int, bytes]]) -> None:
+    plain, with_them = answer_of(name, question, False), answer_of(name, with_options(question, options), False)
+    assert plain is not None
+    assert with_them is not None
+    assert with_them[:4] == plain[:4], "id, flags and code"
+    end = len(question) - 11
+    assert with_them[12:end] == plain[12:end], "the question"
+    assert with_them[-11:] == plain[-11:], "an OPT record without options; what fits before it depends on the rotation"
 
 
 @settings(max_examples=600, deadline=None)

@@ -185,6 +185,55 @@ def test_many_spellings_of_a_name_are_one_answer() -> None:
     assert len(answers._kept) == 1
 
 
+COOKIE, NSID, PADDING = (10, bytes(range(8))), (3, b""), (12, bytes(50))
+
+
+def with_options(question: bytes, *options: tuple[int, bytes], flags: int = 0) -> bytes:
+    """The question, its OPT record written by another implementation."""
+    record = dnslib.DNSRecord.parse(question)
+    opts = [dnslib.EDNSOption(code, data) for code, data in options]
+    record.add_ar(dnslib.EDNS0(udp_len=1232, opts=opts, flags="do" if flags else ""))
+    return bytes(record.pack())
+
+
+@pytest.mark.parametrize("options", [(COOKIE,), (NSID,), (COOKIE, NSID, PADDING), ((65001, b"x" * 30),)])
+def test_edns_options_change_nothing_and_are_not_in_the_answer(options: tuple[tuple[int, bytes], ...]) -> None:
+    answers = make_answers(1)
+    for name, qtype in (("WEB.marathon.mesos", dns.A), ("_web._tcp.marathon.mesos", dns.SRV), ("nope.mesos", dns.A)):
+        question = dns.make_query(7, name, qtype)
+        assert answers.answer(with_options(question, *options)) == answers.answer(with_options(question))
+        (opt,) = [
+            rr for rr in dnslib.DNSRecord.parse(answers.answer(with_options(question, *options))).ar if rr.rtype == 41
+        ]
+        assert opt.rdata == []
+
+
+def test_cookies_are_answered_from_ready_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = make_answers(1)
+    question = dns.make_query(7, "web.marathon.mesos", dns.A)
+    first = answers.answer(with_options(question, (10, b"12345678")))
+    monkeypatch.setattr(dns, "build", None)
+    assert answers.answer(with_options(question, (10, b"87654321"))) == first
+    assert len(answers._kept) == 1, "no memory is spent on each cookie"
+
+
+def test_the_dnssec_bit_comes_back() -> None:
+    question = dns.make_query(7, "web.marathon.mesos", dns.A)
+    for flags in (0, 1):
+        reply = make_answers().answer(with_options(question, COOKIE, flags=flags))
+        (opt,) = [rr for rr in dnslib.DNSRecord.parse(reply).ar if rr.rtype == 41]
+        assert bool(opt.ttl & 0x8000) is bool(flags)
+
+
+def test_options_cut_off_or_two_opt_records_are_malformed() -> None:
+    cookie = with_options(dns.make_query(7, "web.marathon.mesos", dns.A), COOKIE)
+    longer = bytearray(cookie)
+    longer[-9] += 1  # the option says that it is longer than its record
+    twice = cookie[:11] + b"\2" + cookie[12:] + cookie[-23:]
+    for data in (bytes(longer), twice):
+        assert dns.rcode_of(make_answers().answer(data) or b"") == dns.FORMERR
+
+
 def test_only_what_was_made_of_a_touched_name_is_made_anew() -> None:
     answers = make_answers()
     for name, qtype in (("web.marathon.mesos", "A"), ("_web._tcp.marathon.mesos", "SRV"), ("leader.mesos", "A")):
