@@ -1,4 +1,5 @@
-"""What is about the instance itself: /ping, /metrics, /v2/info, /v2/leader, /v2/events, /v2/plugins, /logging, /config."""
+"""What is about the instance itself: /ping, /metrics, /v2/info, /v2/leader, /v2/events, /v2/plugins, /logging, /config,
+and the description of the API."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from dcos.marathon import backup
+from dcos.marathon import backup, description
 from dcos.marathon.api import SERVICE, body_of, common_headers, flag, state_of
+from dcos.runtime import documents
 from dcos.runtime.http import json_response
 from dcos.runtime.settings import flag_texts
 from dcos.wire import marathon as wire
@@ -38,6 +40,8 @@ def add_routes(app: web.Application) -> None:
         app.router.add_get(path, handler)
     app.router.add_delete("/v2/leader", _abdicate)
     app.router.add_post("/logging", _set_level)
+    app.router.add_route("*", "/v2/plugins/{id}{path:.*}", _plugin)
+    documents.add_routes(app, description.PREFIX, description.made)
 
 
 async def _root(request: web.Request) -> web.StreamResponse:
@@ -149,6 +153,10 @@ async def _abdicate(request: web.Request) -> web.StreamResponse:
 
 async def _plugins(request: web.Request) -> web.StreamResponse:
     return json_response({"plugins": []})
+
+
+async def _plugin(request: web.Request) -> web.StreamResponse:
+    raise wire.not_found(f"No plugin with this pluginId: {request.match_info['id']}")
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

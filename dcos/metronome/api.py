@@ -15,7 +15,7 @@ from aiohttp import ClientSession, web
 
 from dcos.client.leader_proxy import LeaderProxy, Trouble
 from dcos.client.scheduler_loop import SchedulerLoop
-from dcos.metronome import views
+from dcos.metronome import description, views
 from dcos.metronome.config import SUPPORTED_FEATURES, Config
 from dcos.metronome.core import events, spec
 from dcos.metronome.core.errors import Missing, job_unknown, run_unknown, schedule_unknown
@@ -23,7 +23,7 @@ from dcos.metronome.core.scheduler import Result
 from dcos.metronome.core.state import State
 from dcos.model.metronome import Job, JobRun, Schedule
 from dcos.model.schedulers import Invalid, Refused
-from dcos.runtime import http
+from dcos.runtime import documents, http
 from dcos.runtime.http import json_response
 from dcos.wire import yaml_text
 
@@ -107,6 +107,7 @@ def application(service: Service, *more: Any) -> web.Application:
             web.put("/v0/scheduled-jobs/{job}", update_with_schedules),
         ]
     )
+    documents.add_routes(app, description.PREFIX, description.made)
     return app
 
 

@@ -17,6 +17,8 @@ from dcos.scheduling import ids
 
 _MARATHON = "dcos:service:marathon:marathon"
 _OPEN = frozenset({"/", "/ping"})
+_DESCRIPTION = "/public/"
+"""Says nothing of this cluster."""
 _LISTS = frozenset({"/v2/apps", "/v2/pods", "/v2/groups", "/v2/tasks", "/v2/deployments", "/v2/queue"})
 _ADMIN = {
     "/v2/leader": "leader",
@@ -40,7 +42,7 @@ def needed(method: str, path: str, body: Any, state: State) -> list[Permission]:
     """``path``: unescaped; ``body``: parsed, None where there is none or it cannot be read."""
     reading = method in ("GET", "HEAD")
     plain = "/" + path.strip("/")
-    if plain in _OPEN or (reading and plain in _LISTS):
+    if plain in _OPEN or (reading and (plain in _LISTS or plain.startswith(_DESCRIPTION))):
         return []
     if plain in _ADMIN:
         return [Permission(f"{_MARATHON}:admin:{_ADMIN[plain]}", "read" if reading else "update")]

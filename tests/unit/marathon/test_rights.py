@@ -29,6 +29,7 @@ def _state() -> State:
     ("method", "path", "body", "wanted"),
     [
         pytest.param("GET", "/ping", None, [], id="ping"),
+        pytest.param("GET", "/public/api/api.raml", None, [], id="description"),
         pytest.param("GET", "/v2/apps", None, [], id="list"),
         pytest.param("GET", "/v2/apps/", None, [], id="list with a slash"),
         pytest.param("GET", "/v2/apps//dev/db", None, ["/dev/db read"], id="read"),
