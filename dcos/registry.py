@@ -376,6 +376,7 @@ SERVICES: tuple[Service, ...] = (
             "DCOS_NET_OVERLAY_MTU": "{dcos_overlay_mtu}",
             "DCOS_NET_CNI_CONFIG_DIR": "{etc}/dcos/network/cni",
             "DCOS_NET_CNI_DATA_DIR": "{dcos_cni_data_dir}",
+            "DCOS_NET_BRIDGE_SUBNETS": "{dcos_ucr_default_bridge_subnet}",
         },
     ),
     Service(

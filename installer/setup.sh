@@ -18,7 +18,7 @@ declare -A boot=(
     [xz]=xz-utils [tar]=tar [curl]=curl [git]=git
 )
 declare -A check=(
-    [runc]=runc [skopeo]=skopeo [umoci]=umoci [conntrack]=conntrack [dig]=dnsutils [jq]=jq [gcc]=gcc
+    [runc]=runc [skopeo]=skopeo [umoci]=umoci [dig]=dnsutils [jq]=jq [gcc]=gcc
     [ping]=iputils-ping [prometheus]=prometheus
     [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry [slapd]=slapd
 )

@@ -50,7 +50,6 @@ PREREQUISITES = (
     Prerequisite("dbus", "the agent asks systemd for task units over D-Bus", command="dbus-daemon"),
     Prerequisite("iproute2", "addresses, bridges and overlay devices", command="ip", plain=True),
     Prerequisite("nftables", "virtual IPs", command="nft"),
-    Prerequisite("conntrack", "forgets connections to backends that are gone", command="conntrack"),
     Prerequisite("curl", "fetches the bootstrap bundle", command="curl", plain=True),
     Prerequisite("ca-certificates", "fetches over HTTPS", file="/etc/ssl/certs/ca-certificates.crt"),
     Prerequisite("tar", "unpacks bundles and artifacts", command="tar", plain=True),

@@ -8,7 +8,7 @@ Source: 5.5 of the cluster facts (dcos-net's ``/v1/*`` handlers).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from dcos.model.cluster import ClusterState
 from dcos.model.zone import Zone
 from dcos.net.core.names import DIRECTORY, Node
 from dcos.net.core.vips import Vips
+from dcos.net.roster import Told
 from dcos.runtime import http
 
 
@@ -46,6 +47,7 @@ class View(Protocol):
     def zones(self) -> tuple[Zone, ...]: ...
     @property
     def overlay(self) -> Overlay | None: ...
+    async def nodes(self, *, force: bool) -> Mapping[str, Told]: ...
     def metrics(self) -> str: ...
     async def vip_metrics(self) -> str: ...
 
@@ -61,8 +63,9 @@ def application(view: View) -> web.Application:
             return web.Response(status=304, headers={"ETag": etag})
         return web.Response(body=body, content_type=http.JSON, headers={"ETag": etag})
 
-    async def nodes(_: web.Request) -> web.Response:
-        return http.json_response(node_entries(view.state, view.node, view.state_at))
+    async def nodes(request: web.Request) -> web.Response:
+        told = await view.nodes(force="force" in request.query)
+        return http.json_response(node_entries(view.state, view.node, told, view.state_at))
 
     async def records(_: web.Request) -> web.Response:
         return http.json_response(record_entries(view.zones))
@@ -128,20 +131,17 @@ def vip_entries(vips: Vips) -> list[dict[str, Any]]:
     ]
 
 
-def node_entries(state: ClusterState, node: Node, at: float) -> list[dict[str, Any]]:
-    """Masters and agents."""
-    updated = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def node_entries(state: ClusterState, node: Node, told: Mapping[str, Told], at: float) -> list[dict[str, Any]]:
+    """Masters, agents and whoever ``told`` of itself; ``at``: when the others were last heard of, Unix seconds."""
     hostnames = {agent.ip: agent.hostname for agent in state.agents.values()}
-    ips = dict.fromkeys((*node.masters, *hostnames, node.ip))
-    return [
-        {
-            "private_ip": ip,
-            "public_ips": list(node.public_ips) if ip == node.ip else [],
-            "hostname": hostnames.get(ip, ip),
-            "updated": updated,
-        }
-        for ip in ips
-    ]
+    entries = []
+    for ip in dict.fromkeys((*node.masters, *hostnames, node.ip, *told)):
+        one = told.get(ip) or Told(hostname=hostnames.get(ip, ip), updated=int(at * 1000))
+        updated = datetime.fromtimestamp(one.updated / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        entries.append(
+            {"private_ip": ip, "public_ips": list(one.public_ips), "hostname": one.hostname, "updated": updated}
+        )
+    return entries
 
 
 def record_entries(zones: Iterable[Zone]) -> list[dict[str, str]]:

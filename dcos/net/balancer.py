@@ -192,7 +192,7 @@ class Balancer:
         """Not being able to stops nothing else. That the kernel counts these transactions too is no news of our tables."""
         untouched = self._generation is not None and self._nft.generation() == self._generation
         try:
-            if await passage.let_pass(goal):
+            if await passage.let_pass(passage.VIPS, passage.to_virtual(goal)):
                 self._log.info("passage_made", networks=len(goal))
                 if untouched:
                     self._generation = self._nft.generation()
@@ -239,5 +239,4 @@ async def remove(nft: Nft, place: Place) -> None:
         routes = await links.routes(place.device, protocol=place.protocol)
         await links.change_routes(place.device, remove=routes, protocol=place.protocol)
     else:
-        await passage.remove()
         await links.remove_device(place.device)

@@ -34,6 +34,13 @@ def ip_list(text: str) -> tuple[str, ...]:
     return tuple(_ip(part) for part in text_list(text))
 
 
+def networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.IPv4Network(part)) for part in text_list(text))
+    except ValueError as error:
+        raise ValueError(f"must be a list of IPv4 networks like 172.31.254.0/24: {error}") from None
+
+
 def _ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
@@ -97,7 +104,12 @@ class Config:
     ip_discovery_command: Path | None = setting(
         None, "Program that prints this node's address.", environ="MESOS_IP_DISCOVERY_COMMAND"
     )
-    public_ips: tuple[str, ...] = setting((), "This node's addresses as seen from outside.", parse=ip_list)
+    public_ips: tuple[str, ...] = setting(
+        (), "This node's addresses as seen from outside; empty: what public_ip_command says.", parse=ip_list
+    )
+    public_ip_command: Path | None = setting(
+        None, "Program that prints those addresses, a line each. Default: detect_ip_public."
+    )
     manage_network: bool = setting(
         True,
         "Make the devices spartan and minuteman, routes and nftables; off where that is not allowed: no VIPs then.",
@@ -152,6 +164,11 @@ class Config:
         Path("/opt/mesosphere/etc/dcos/network/cni"), "Where agents read networks: the overlay's are written there."
     )
     cni_data_dir: str = setting("/var/run/dcos/cni/networks", "Where plugins note which addresses containers have.")
+    bridge_subnets: tuple[str, ...] = setting(
+        (),
+        "IPv4 networks of bridges for containers, whose traffic passes a filter for forwarded packets that Docker made; on agents.",
+        parse=networks,
+    )
     repair_interval: float = setting(30.0, "Seconds between comparisons with what the kernel really has.")
     poll_interval: float = setting(2.0, "How often a master without an event stream is asked, seconds.")
     search: str = setting("", "gen-resolvconf: the search line.")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
 
@@ -14,7 +15,7 @@ from dcos.client.mesos import MesosMaster, redirecting
 from dcos.model.cluster import ClusterState
 from dcos.model.layout import Layout
 from dcos.model.zone import Zone
-from dcos.net import api, balancer, leases, overlay, resolvconf, watchdog
+from dcos.net import api, balancer, leases, metrics, overlay, passage, resolvconf, roster, watchdog
 from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, Config, environment_of
 from dcos.net.core import names, vips
@@ -26,6 +27,7 @@ from dcos.net.forwarder import Forwarder
 from dcos.net.overlay import Overlay
 from dcos.net.place import place_of
 from dcos.net.probes import Probes
+from dcos.net.roster import Roster, Told
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
 from dcos.runtime import heap, http, links, log
@@ -52,14 +54,6 @@ _SLICE_S = 0.002
 """Seconds of work on names between two looks at the sockets."""
 
 
-_VIP_METRICS = {
-    "connections_total": ("counter", "Connections from this node and its containers to a virtual IP."),
-    "refused_total": ("counter", "Of these, those that no backend was there for."),
-    "bytes_total": ("counter", "Bytes to and from backends of a virtual IP, with headers."),
-    "backends": ("gauge", "Backends of a virtual IP that take new connections."),
-}
-
-
 class Net:
     """What the node knows now, and everything made from it."""
 
@@ -74,6 +68,7 @@ class Net:
         overlay_: Overlay | None = None,
         probes: Probes | None = None,
     ) -> None:
+        self.roster = Roster(node.ip, self._public_ips, app.clock.now)
         self.version = metadata.version("dcos")
         self.node = node
         self.state = ClusterState()
@@ -92,6 +87,24 @@ class Net:
         self._probed: frozenset[str] = frozenset()
         self._lock = asyncio.Lock()
         self._complained: set[vips.BadLabel] = set()
+
+    async def _public_ips(self) -> tuple[str, ...]:
+        """What they are now, also for the names that are answered."""
+        config = self._app.config
+        found = config.public_ips
+        if not found:
+            found = await roster.detect_public_ips(
+                config.public_ip_command or self._app.layout.bin / "detect_ip_public"
+            )
+        if found != self.node.public_ips:
+            self.node = replace(self.node, public_ips=found)
+            self._names.move(self.node)
+            self._forwarder.forget(self._names.touched())
+        return found
+
+    async def nodes(self, *, force: bool) -> Mapping[str, Told]:
+        """What all nodes tell of themselves."""
+        return await self.roster.shown(force=force)
 
     async def take(self, state: ClusterState) -> None:
         """The kernel first, then the names: who looks a virtual IP up can connect to it."""
@@ -145,60 +158,14 @@ class Net:
 
     def metrics(self) -> str:
         """Prometheus text."""
-        lines = [
-            "# HELP dns_forwarder_requests_total Questions by where they were answered.",
-            "# TYPE dns_forwarder_requests_total counter",
-        ]
-        lines += [
-            f'dns_forwarder_requests_total{{zone="{zone}"}} {count}'
-            for zone, count in sorted(self._forwarder.counts.items())
-        ]
-        balance = self._balance
-        for name, kind, help_text, value in (
-            ("l4lb_vips", "gauge", "Virtual IPs known.", len(self.vips.backends)),
-            ("l4lb_backends", "gauge", "Backends of all virtual IPs.", sum(map(len, self.vips.backends.values()))),
-            ("l4lb_updates_total", "counter", "Transactions applied to nftables.", balance.changes if balance else 0),
-            (
-                "l4lb_repairs_total",
-                "counter",
-                "Tables found changed by others and put right.",
-                balance.repairs if balance else 0,
-            ),
-            (
-                "l4lb_failures_total",
-                "counter",
-                "Transactions or routes the kernel refused.",
-                balance.failures if balance else 0,
-            ),
-            ("l4lb_silent_agents", "gauge", "Agents left out because they do not answer this node.", len(self._silent)),
-            ("mesos_listener_tasks", "gauge", "Tasks of the cluster.", len(self.state.tasks)),
-            ("mesos_listener_agents", "gauge", "Agents of the cluster.", len(self.state.agents)),
-            *(self.overlay.metrics() if self.overlay else ()),
-        ):
-            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value}"]
-        return "\n".join(lines) + "\n"
+        return metrics.service_text(
+            self._forwarder.counts, self.vips, self._balance, self.state, len(self._silent), self.overlay
+        )
 
     async def vip_metrics(self) -> str:
         """Prometheus text with lines for each VIP; reads them from the kernel."""
         counts = await self._balance.counts() if self._balance is not None else {}
-        given = self._given
-        lines: dict[str, list[str]] = {name: [] for name in _VIP_METRICS}
-        for vip, backends in sorted(self.vips.backends.items()):
-            ips = (given.v4.get(vip.host), given.v6.get(vip.host)) if vip.named else (vip.host,)
-            mine = [counts[one] for ip in ips if ip and (one := vips.Service(vip.protocol, ip, vip.port)) in counts]
-            labels = f'vip="{vip.host}:{vip.port}",protocol="{vip.protocol}"'
-            for name, more, value in (
-                ("connections_total", "", sum(one.connections for one in mine)),
-                ("refused_total", "", sum(one.refused for one in mine)),
-                ("bytes_total", ',direction="in"', sum(one.bytes_in for one in mine)),
-                ("bytes_total", ',direction="out"', sum(one.bytes_out for one in mine)),
-                ("backends", "", sum(one.weight for one in backends)),
-            ):
-                lines[name].append(f"l4lb_vip_{name}{{{labels}{more}}} {value}")
-        texts = []
-        for name, (kind, help_text) in _VIP_METRICS.items():
-            texts += [f"# HELP l4lb_vip_{name} {help_text}", f"# TYPE l4lb_vip_{name} {kind}", *lines[name]]
-        return "\n".join(texts) + "\n"
+        return metrics.vip_text(counts, self.vips, self._given)
 
 
 def _vips_of_ipv6(config: Config) -> bool:
@@ -287,6 +254,18 @@ async def _prepare_network(app: App[Config], addresses: list[str]) -> None:
         app.log.warning("forwarding_not_enabled", error=str(error))
 
 
+async def _keep_bridges_passing(app: App[Config]) -> None:
+    """For ever: somebody may begin to filter at any time."""
+    rules = passage.of_bridges(app.config.bridge_subnets)
+    while True:
+        try:
+            if await passage.let_pass(passage.BRIDGES, rules):
+                app.log.info("passage_made", chain=passage.BRIDGES.name)
+        except links.LinkError as error:
+            app.log.warning("no_passage", chain=passage.BRIDGES.name, error=str(error))
+        await asyncio.sleep(app.config.repair_interval)
+
+
 def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None:
     config = app.config
     if not config.enable_lb or not (config.manage_network or config.loopback_cluster):
@@ -369,6 +348,9 @@ async def run(app: App[Config]) -> None:
             stack.callback(balance.end)
         for host, port in binds:
             await stack.enter_async_context(sockets.serve(forwarder.answer, host, port))
+        await net.roster.look()
+        if config.zk:
+            app.spawn(net.roster.run(ZkUrl.parse(config.zk)), name="roster")
         if config.rest_port:
             await stack.enter_async_context(
                 http.listen(api.application(net), host=config.rest_bind, port=config.rest_port)
@@ -389,6 +371,8 @@ async def run(app: App[Config]) -> None:
             app.spawn(balance.keep_repaired(config.repair_interval), name="repair")
         if probes is not None:
             app.spawn(net.follow_silent(probes), name="liveness")
+        if config.manage_network and config.bridge_subnets and ip not in masters:
+            app.spawn(_keep_bridges_passing(app), name="bridges")
         if tunnels is not None:
             app.spawn(tunnels.run(ZkUrl.parse(config.zk), config.repair_interval), name="overlay")
         app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in binds), ip=ip)
@@ -401,6 +385,7 @@ async def _cleanup(config: Config) -> int:
     try:
         await balancer.remove(Nft(), place)
         if not place.shared:
+            await passage.remove()
             await links.remove_device(DEVICE)
         if config.overlay_network is not None:
             await overlay.remove(config.overlay_network, config.cni_config_dir)
@@ -416,6 +401,7 @@ async def _release(config: Config, ip: str) -> int:
         store = await connect_url(ZkUrl.parse(config.zk))
         try:
             given_back = await leases.release(store, ip)
+            await roster.release(store, ip)
         finally:
             await store.close()
     except (StoreError, ValueError) as error:

@@ -87,9 +87,10 @@ class Namespace:
             )
         )
 
-    def connect(self, ip: str, port: int, timeout_s: float = 3.0) -> socket.socket:
-        """A TCP connection from inside."""
-        return self.inside(lambda: socket.create_connection((ip, port), timeout=timeout_s))
+    def connect(self, ip: str, port: int, timeout_s: float = 3.0, *, source: str = "") -> socket.socket:
+        """A TCP connection from inside; ``source``: from that address."""
+        address = (source, 0) if source else None
+        return self.inside(lambda: socket.create_connection((ip, port), timeout=timeout_s, source_address=address))
 
     def remove(self) -> None:
         _ip("netns", "del", self.name)

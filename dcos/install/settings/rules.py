@@ -246,13 +246,24 @@ def overlay_is_whole(dcos_overlay_network: str) -> None:
 
 
 def default_overlay_is_there(dcos_overlay_network: str, dcos_overlay_network_default_name: str) -> None:
+    _need_overlay(dcos_overlay_network_default_name, dcos_overlay_network)
+
+
+def default_overlay6_is_there(dcos_overlay_network: str, dcos_overlay_network6_default_name: str) -> None:
+    """The default counts for those with networks of their own, too, who do not name any."""
+    if dcos_overlay_network6_default_name != "dcos6":
+        _need_overlay(dcos_overlay_network6_default_name, dcos_overlay_network, with_member="subnet6")
+
+
+def _need_overlay(name: str, networks: str, *, with_member: str = "") -> None:
     try:
-        listed = json_value(dcos_overlay_network, dict)["overlays"]
-        names = [one["name"] for one in listed]
+        listed = json_value(networks, dict)["overlays"]
+        names = [one["name"] for one in listed if not with_member or with_member in one]
     except (ValueError, LookupError, TypeError):
         return  # said by the rule of the other key
-    name = dcos_overlay_network_default_name
-    _need(name in names, f"must be one of dcos_overlay_network's names ({', '.join(map(str, names))}), not {name!r}")
+    having = f" with a {with_member}" if with_member else ""
+    listing = ", ".join(map(str, names)) or "none"
+    _need(name in names, f"must be one of dcos_overlay_network's names{having} ({listing}), not {name!r}")
 
 
 def weights_are_numbers(weights: str) -> None:

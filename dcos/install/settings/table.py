@@ -159,6 +159,13 @@ KEYS: tuple[Key, ...] = (
         rules=(rules.default_overlay_is_there,),
     ),
     Key(
+        "dcos_overlay_network6_default_name",
+        "Name of the network with IPv6 addresses. As in the original nothing uses it but who reads the expanded configuration: "
+        "apps name the networks they join.",
+        "dcos6",
+        rules=(rules.default_overlay6_is_there,),
+    ),
+    Key(
         "dcos_ucr_default_bridge_network_name",
         "Network that bridge mode means for containers without Docker.",
         "mesos-bridge",
@@ -244,7 +251,6 @@ _LOGIN = "sign-in through outside identity providers comes with a later version"
 
 UNSUPPORTED: dict[str, str] = {
     "dcos_overlay_config_attempts": "the overlay is tried until it works",
-    "dcos_overlay_network6_default_name": "apps name the networks they join, or get dcos_overlay_network_default_name",
     **dict.fromkeys(("calico_enabled", "calico_network_cidr", "calico_vxlan_enabled"), _NETWORK),
     **dict.fromkeys(("mesos_container_log_sink", "mesos_logrotate_file_size_mb", "mesos_log_retention_mb"), _OBSERVED),
     **dict.fromkeys(("enable_mesos_input_plugin", "telemetry_enabled", "diagnostics_bundles_dir"), _OBSERVED),

@@ -45,6 +45,11 @@ class Names:
         self._directory.put("node", _node(node))
         self.zones = (_spartan(), _zk(node.masters), _localhost(), self._directory)
 
+    def move(self, node: Node) -> None:
+        """This machine has other addresses."""
+        self._node = node
+        self._directory.put("node", _node(node))
+
     def take(self, state: ClusterState, given: Addresses) -> set[str]:
         """All ``steps`` at once; names that were touched."""
         for _ in self.steps(state, given):

@@ -19,6 +19,7 @@ from dcos.testing.fake_master import FakeMaster
 from dcos.testing.netns import Namespace
 
 NODE, OTHER, INSIDE, BRIDGE = "10.77.0.1", "10.77.0.2", "172.20.0.2", "172.20.0.1"
+MAIN = "import sys; from dcos.net.service import main; sys.exit(main())"
 NODE6, OTHER6, INSIDE6, BRIDGE6 = "fd77::1", "fd77::2", "fd20::2", "fd20::1"
 
 
@@ -35,7 +36,7 @@ def discovery(port: int, vip: str, protocol: str = "tcp", **labels: str) -> dict
 
 @contextlib.contextmanager
 def greeting(sock: socket.socket, text: str) -> Iterator[None]:
-    """Says ``text`` and who the client is to everyone who connects, then echoes."""
+    """Says ``text`` (empty: the address they came out at) and who the client is to everyone who connects, then echoes."""
 
     def serve() -> None:
         while True:
@@ -47,7 +48,7 @@ def greeting(sock: socket.socket, text: str) -> Iterator[None]:
 
     def talk(client: socket.socket, peer: str) -> None:
         with client, contextlib.suppress(OSError):
-            client.sendall(f"{text} {peer}\n".encode())
+            client.sendall(f"{text or client.getsockname()[0]} {peer}\n".encode())
             while data := client.recv(1024):
                 client.sendall(data)
 
@@ -61,12 +62,12 @@ def greeting(sock: socket.socket, text: str) -> Iterator[None]:
         thread.join()
 
 
-def greet(space: Namespace, ip: str, port: int, timeout_s: float = 2.0) -> list[str]:
-    with space.connect(ip, port, timeout_s) as client:
+def greet(space: Namespace, ip: str, port: int, timeout_s: float = 2.0, *, source: str = "") -> list[str]:
+    with space.connect(ip, port, timeout_s, source=source) as client:
         return client.recv(100).decode().split()
 
 
-async def eventually(what: Callable[[], Any], *, within_s: float = 30.0) -> Any:
+async def eventually(what: Callable[[], Any], *, within_s: float = 60.0) -> Any:
     deadline = time.monotonic() + within_s
     while True:
         try:
@@ -87,9 +88,10 @@ def partition(table: str = "cut") -> str:
 
 
 @contextlib.asynccontextmanager
-async def dcos_net(space: Namespace, root: Path, ip: str, *flags: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    code = "import sys; from dcos.net.service import main; sys.exit(main())"
-    words = space.command(sys.executable, "-c", code, f"--ip={ip}", f"--master_list={NODE}", *flags)
+async def dcos_net(
+    space: Namespace, root: Path, ip: str, *flags: str, master: str = NODE
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    words = space.command(sys.executable, "-c", MAIN, f"--ip={ip}", f"--master_list={master}", *flags)
     child = await asyncio.create_subprocess_exec(*words, env={**os.environ, "DCOS_ROOT": str(root)})
     try:
         yield child

@@ -7,7 +7,6 @@ import contextlib
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from dcos.testing.netns import Namespace
 from .nodes import (
     BRIDGE,
     INSIDE,
+    MAIN,
     NODE,
     OTHER,
     Cluster,
@@ -26,7 +26,6 @@ from .nodes import (
     eventually,
     greet,
     greeting,
-    small_cluster,
     vip_address,
 )
 
@@ -34,12 +33,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(netns.why_not() is not None, reason=str(netns.why_not())),
 ]
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
-    async with small_cluster() as made:
-        yield made
 
 
 async def test_named_vip_from_every_side(cluster: Cluster, tmp_path: Path) -> None:
@@ -203,8 +196,7 @@ async def test_a_broken_table_is_repaired_and_cleanup_leaves_nothing(cluster: Cl
             cluster.node.ip("link", "del", "minuteman")
             assert (await eventually(lambda: greet(cluster.node, vip, 80, 0.5))) == ["far", NODE]
     assert "dcos_l4lb" in cluster.node.run("nft", "list", "tables")
-    code = "import sys; from dcos.net.service import main; sys.argv = ['dcos-net', 'cleanup']; sys.exit(main())"
-    await asyncio.to_thread(cluster.node.run, sys.executable, "-c", code)
+    await asyncio.to_thread(cluster.node.run, sys.executable, "-c", MAIN, "cleanup")
     assert cluster.node.run("nft", "list", "tables") == ""
     assert "minuteman" not in cluster.node.ip("link")
     assert "spartan" not in cluster.node.ip("link")

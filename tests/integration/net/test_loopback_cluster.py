@@ -4,82 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from dcos.net.core import vips
 from dcos.testing import netns
-from dcos.testing.cluster import eventually
 from dcos.testing.fake_master import FakeMaster
 from dcos.testing.netns import Namespace
+
+from .nodes import MAIN, dcos_net, eventually, greet, greeting
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(netns.why_not() is not None, reason=str(netns.why_not())),
 ]
 
-T = TypeVar("T")
-MAIN = "import sys; from dcos.net.service import main; sys.exit(main())"
 
 
-@contextlib.contextmanager
-def naming(sock: socket.socket) -> Iterator[None]:
-    """Tells everyone who connects where they came out and who they are."""
-
-    def serve() -> None:
-        while True:
-            try:
-                client, peer = sock.accept()
-            except OSError:
-                return
-            with client, contextlib.suppress(OSError):
-                client.sendall(f"{client.getsockname()[0]} {peer[0]}".encode())
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        sock.shutdown(socket.SHUT_RDWR)
-        sock.close()
-        thread.join()
-
-
-def ask(space: Namespace, ip: str, port: int = 80, source: str = "") -> list[str]:
-    def connect() -> socket.socket:
-        return socket.create_connection((ip, port), timeout=2, source_address=(source, 0) if source else None)
-
-    with space.inside(connect) as client:
-        return client.recv(100).decode().split()
-
-
-async def until(what: str, probe: Callable[[], T | None]) -> T:
-    return await asyncio.to_thread(lambda: eventually(what, probe, within_s=60, every_s=0.1))
-
-
-@contextlib.asynccontextmanager
-async def dcos_net(space: Namespace, root: Path, number: int, last: int) -> AsyncIterator[asyncio.subprocess.Process]:
+def node(space: Namespace, root: Path, number: int, last: int) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     """The dcos-net of one node, with the settings that the process driver gives it."""
     ip = f"127.0.{number}.{last}"
-    words = space.command(
-        sys.executable, "-c", MAIN, f"--ip={ip}", f"--master_list=127.0.{number}.11", f"--loopback_cluster={number}",
-        "--no-manage_network", "--no-enable_ipv6", f"--dns_bind={ip}:10053", f"--rest_bind={ip}",
-        f"--min_named_ip=11.{number}.0.0", f"--max_named_ip=11.{number}.255.255", "--repair_interval=0.5",
+    return dcos_net(
+        space, root, ip, f"--loopback_cluster={number}", "--no-manage_network", "--no-enable_ipv6", f"--dns_bind={ip}:10053",
+        f"--rest_bind={ip}", f"--min_named_ip=11.{number}.0.0", f"--max_named_ip=11.{number}.255.255", "--repair_interval=0.5",
+        master=f"127.0.{number}.11",
     )  # fmt: skip
-    child = await asyncio.create_subprocess_exec(*words, env={**os.environ, "DCOS_ROOT": str(root)})
-    try:
-        yield child
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            child.terminate()
-        await asyncio.wait_for(child.wait(), 30)
 
 
 async def run_web(master: FakeMaster, number: int, *agents: int, vip: str = "/web:80") -> None:
@@ -98,32 +50,32 @@ def vip_of(number: int) -> str:
 async def test_loopback_nodes_reach_virtual_ips_and_clusters_do_not_meet(tmp_path: Path) -> None:
     with netns.namespaces("loop") as (space,), contextlib.ExitStack() as servers:
         for ip in ("127.0.78.21", "127.0.78.22", "127.0.79.21"):
-            servers.enter_context(naming(space.listen(ip, 21000)))
+            servers.enter_context(greeting(space.listen(ip, 21000), ""))
         async with (
             FakeMaster(sock=space.listen("127.0.78.11", 5050)) as one,
             FakeMaster(sock=space.listen("127.0.79.11", 5050)) as other,
-            dcos_net(space, tmp_path / "1", 78, 11) as first,
-            dcos_net(space, tmp_path / "2", 79, 11),
+            node(space, tmp_path / "1", 78, 11) as first,
+            node(space, tmp_path / "2", 79, 11),
         ):
             await run_web(one, 78, 21, 22)
             await run_web(one, 78, 21, vip="1.2.3.4:5000")
             await run_web(other, 79, 21)
 
-            def spread() -> bool:
-                seen = {tuple(ask(space, vip_of(78))) for _ in range(24)}
-                return seen == {("127.0.78.21", "127.0.78.11"), ("127.0.78.22", "127.0.78.11")}
+            def spread() -> None:
+                seen = {tuple(greet(space, vip_of(78), 80)) for _ in range(24)}
+                assert seen == {("127.0.78.21", "127.0.78.11"), ("127.0.78.22", "127.0.78.11")}
 
-            await until("both backends answer", spread)
-            assert await until("the other cluster's", lambda: ask(space, vip_of(79))) == ["127.0.79.21", "127.0.79.11"]
+            await eventually(spread)
+            assert await eventually(lambda: greet(space, vip_of(79), 80)) == ["127.0.79.21", "127.0.79.11"]
             # a client that is bound to a node's own address, and a number without any other route
-            assert ask(space, vip_of(78), source="127.0.78.121")[1] == "127.0.78.121"
-            assert await until("the number", lambda: ask(space, "1.2.3.4", 5000)) == ["127.0.78.21", "127.0.78.11"]
+            assert greet(space, vip_of(78), 80, source="127.0.78.121")[1] == "127.0.78.121"
+            assert await eventually(lambda: greet(space, "1.2.3.4", 5000)) == ["127.0.78.21", "127.0.78.11"]
 
-            async with dcos_net(space, tmp_path / "3", 78, 21):
+            async with node(space, tmp_path / "3", 78, 21):
                 first.kill()
                 await first.wait()
                 space.run("nft", "delete table ip dcos_l4lb_78")
-                await until("the table is written again", spread)  # the other's turn: it writes the table again
+                await eventually(spread)  # the other's turn: it writes the table again
 
         tables = space.run("nft", "list", "tables").split("\n")
         assert sorted(filter(None, tables)) == ["table ip dcos_l4lb_78", "table ip dcos_l4lb_79"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import sys
 from pathlib import Path
 
@@ -223,9 +222,5 @@ def reached(space: Namespace, address: str) -> list[str]:
 
 def refused(space: Namespace, address: str, source: str = "") -> None:
     """Nobody is reached."""
-
-    def connect() -> None:
-        socket.create_connection((address, 80), timeout=1, source_address=(source, 0) if source else None).close()
-
     with pytest.raises(OSError, match=r"timed out|No route|refused|denied|prohibited"):
-        space.inside(connect)
+        space.connect(address, 80, 1.0, source=source).close()

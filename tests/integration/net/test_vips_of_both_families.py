@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,6 @@ from .nodes import (
     greet,
     greeting,
     partition,
-    small_cluster,
     vip_address,
 )
 
@@ -39,12 +38,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(netns.why_not() is not None, reason=str(netns.why_not())),
 ]
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
-    async with small_cluster() as made:
-        yield made
 
 
 def udp_socket(space: Namespace, ip: str, port: int = 0) -> socket.socket:

@@ -237,11 +237,7 @@ class TestRest:
             {"vip": "1.2.3.4:53", "protocol": "udp", "backend": [{"ip": "10.0.0.9", "port": 31000}]},
         ]
 
-    def test_nodes_and_records(self) -> None:
-        state = ClusterState(agents={"S": ClusterAgent(id="S", hostname="h", ip="10.0.0.9", port=5051)})
-        entries = api.node_entries(state, NODE, 0.0)
-        assert {one["private_ip"] for one in entries} == {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.7", "10.0.0.9"}
-        assert entries[0]["updated"] == "1970-01-01T00:00:00Z"
+    def test_records(self) -> None:
         zones = tuple(make_router(make_task()).zones.values())
         assert {"name": "ready.spartan.", "host": "127.0.0.1", "rtype": "A"} in api.record_entries(zones)
         assert api.host_entries(zones, "leader.dcos.thisdcos.directory.") == [
