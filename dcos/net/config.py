@@ -166,7 +166,7 @@ class Config:
     cni_data_dir: str = setting("/var/run/dcos/cni/networks", "Where plugins note which addresses containers have.")
     bridge_subnets: tuple[str, ...] = setting(
         (),
-        "IPv4 networks of bridges for containers, whose traffic passes a filter for forwarded packets that Docker made; on agents.",
+        "IPv4 networks of bridges for containers: what they send passes a filter for forwarded packets that Docker made.",
         parse=networks,
     )
     repair_interval: float = setting(30.0, "Seconds between comparisons with what the kernel really has.")

@@ -1,8 +1,8 @@
 """What every node tells of itself, its host name and public addresses, in ZooKeeper: so any node can show all.
 
-Path: ``/dcos-net/nodes/<address>``, data ``{"public_ips": [...], "hostname": "...", "updated": <Unix milliseconds>}``. It stays when
-its node is off and goes by ``dcos-net release``. The data of ``/dcos-net/nodes`` itself is the moment at which somebody last wanted all of
-them told anew: every node watches it.
+Path: ``/dcos-net/nodes/<address>``, data ``{"public_ips": [...], "hostname": "...", "updated": <Unix milliseconds>}``. It stays
+when its node is off and goes by ``dcos-net release``. The data of ``/dcos-net/nodes`` itself is the moment at which somebody last
+wanted all of them told anew: every node watches it.
 
 Source: ``/v1/nodes`` of dcos-net, which keeps the same in its own store; the half hour is its, too.
 """
@@ -149,5 +149,5 @@ class Roster:
         await store.set(PATH, str(int(self._now() * 1000)).encode())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FORCE_S):
-                while any(one == before.get(ip) for ip, one in (await everyone(store)).items()):
-                    await asyncio.sleep(_LOOK_S)
+                while any(one == before.get(ip) for ip, one in (await everyone(store)).items()):  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_S)  # a watch for each node would cost more

@@ -23,8 +23,9 @@ pytestmark = [
 ]
 
 
-
-def node(space: Namespace, root: Path, number: int, last: int) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+def node(
+    space: Namespace, root: Path, number: int, last: int
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     """The dcos-net of one node, with the settings that the process driver gives it."""
     ip = f"127.0.{number}.{last}"
     return dcos_net(

@@ -95,7 +95,11 @@ def test_defaults_and_calculations() -> None:
         ),
         ("dcos_overlay_network", overlay(overlays=[{"name": "x"}]), "overlays[0]: must have a subnet or a subnet6"),
         ("dcos_overlay_network_default_name", "other", "must be one of dcos_overlay_network's names (dcos, dcos6)"),
-        ("dcos_overlay_network6_default_name", "dcos", "dcos_overlay_network's names with a subnet6 (dcos6), not 'dcos'"),
+        (
+            "dcos_overlay_network6_default_name",
+            "dcos",
+            "dcos_overlay_network's names with a subnet6 (dcos6), not 'dcos'",
+        ),
         ("dcos_overlay_mtu", 500, "must be at least 552"),
         ("resolvers", [], "at least one"),
         ("resolvers", ["198.51.100.2"], "it would ask itself"),
