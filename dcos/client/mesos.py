@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
+import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from dcos.client.neighbour import NeighbourError
+from dcos.client.service_account import ServiceTokens
 from dcos.model.cluster import Leader
 from dcos.model.v1.master import Call, Response
 from dcos.model.v1.types import Address, MasterInfo
@@ -27,6 +30,7 @@ from dcos.wire import mesos_json
 T = TypeVar("T")
 
 _MAX_REDIRECTS = 3
+_log = get_logger("mesos_client")
 
 
 class MesosError(Exception):
@@ -57,7 +61,8 @@ class MesosAnswer(MesosError):
 class MesosMaster:
     """The leading master, whoever that is.
 
-    ``credential`` is (principal, secret) for HTTP Basic, ``timeout_s`` covers a whole request.
+    ``credential`` is (principal, secret) for HTTP Basic, ``tokens``: what a service account gets instead. ``tls``: masters
+    are asked by HTTPS. ``timeout_s`` covers a whole request.
     """
 
     def __init__(
@@ -65,19 +70,22 @@ class MesosMaster:
         detect: AsyncIterable[MasterInfo | None],
         *,
         credential: tuple[str, str] | None = None,
+        tokens: ServiceTokens | None = None,
+        tls: ssl.SSLContext | None = None,
         timeout_s: float = 10.0,
     ) -> None:
         self._detect = detect
+        self._tokens = tokens
+        self._tls = tls
         self._named = http.basic(credential)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._leader: MasterInfo | None = None
         self._changed = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._log = get_logger("mesos_client")
 
     async def __aenter__(self) -> Self:
-        self._session = http.session(timeout_s=None)
+        self._session = http.session(timeout_s=None, tls=self._tls)
         self._watch = asyncio.create_task(self._follow(), name="mesos leader")
         return self
 
@@ -109,11 +117,11 @@ class MesosMaster:
                 async for leader in self._detect:
                     if leader != self._leader:
                         self._leader = leader
-                        self._log.info("leader", address=base_url(leader) if leader else "none")
+                        _log.info("leader", address=self._base_url(leader) if leader else "none")
                         self._changed.set()
                         self._changed = asyncio.Event()
             except Exception as error:
-                self._log.warning("leader_detection_failed", error=str(error) or type(error).__name__)
+                _log.warning("leader_detection_failed", error=str(error) or type(error).__name__)
             await asyncio.sleep(1.0)
 
     # ---- requests ----------------------------------------------------------------------------------------------------
@@ -168,8 +176,8 @@ class MesosMaster:
     async def _open(self, opened: _Opened) -> aiohttp.ClientResponse:
         if self._leader is None or self._session is None:
             raise NoLeader(f"{opened.method} {opened.path}: no leading master is known")
-        base = base_url(self._leader)
-        headers = {"Accept": http.JSON, **self._named}
+        base = self._base_url(self._leader)
+        headers = {"Accept": http.JSON, **await self._name(opened, self._session)}
         if opened.body is not None:
             headers["Content-Type"] = http.JSON
         try:
@@ -183,14 +191,32 @@ class MesosMaster:
                     timeout=opened.timeout,
                     allow_redirects=False,
                 )
+                if response.status == 401 and self._tokens is not None:
+                    self._tokens.forget()
                 location = urlsplit(response.headers.get("Location", ""))
                 if response.status != 307 or not location.netloc:
                     return response
                 response.release()
-                base = f"http://{location.netloc}"
+                base = f"{self._scheme}://{location.netloc}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise MesosUnreachable(f"{opened.method} {base}{opened.path}: {error or type(error).__name__}") from error
         raise MesosUnreachable(f"{opened.method} {opened.path}: redirected in a circle")
+
+    async def _name(self, opened: _Opened, session: aiohttp.ClientSession) -> Mapping[str, str]:
+        """Headers that say who asks."""
+        if self._tokens is None:
+            return self._named
+        try:
+            return {"Authorization": f"token={await self._tokens.token(session)}"}
+        except NeighbourError as error:
+            raise MesosUnreachable(f"{opened.method} {opened.path}: not logged in: {error}") from error
+
+    @property
+    def _scheme(self) -> str:
+        return "http" if self._tls is None else "https"
+
+    def _base_url(self, master: MasterInfo) -> str:
+        return base_url(master, scheme=self._scheme)
 
 
 class _Opened:
@@ -222,12 +248,12 @@ class _Opened:
             self._response.close()
 
 
-def base_url(master: MasterInfo) -> str:
+def base_url(master: MasterInfo, *, scheme: str = "http") -> str:
     """``http://host:port`` of a master: its address, else its host name."""
     address = master.address
     host = (address.ip or address.hostname) if address else master.hostname
     host = host or str(ipaddress.IPv4Address(master.ip.to_bytes(4, "little")))
-    return f"http://{f'[{host}]' if ':' in host else host}:{address.port if address else master.port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port if address else master.port}"
 
 
 def leader_of(master: MasterInfo) -> Leader:
@@ -236,18 +262,21 @@ def leader_of(master: MasterInfo) -> Leader:
     return Leader(ip=url.hostname or "", port=url.port or 5050, hostname=master.hostname or "", id=master.id)
 
 
-async def redirecting(masters: Sequence[tuple[str, int]], *, every_s: float = 5.0) -> AsyncIterator[MasterInfo | None]:
+async def redirecting(
+    masters: Sequence[tuple[str, int]], *, every_s: float = 5.0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[MasterInfo | None]:
     """Detection without ZooKeeper: asks the listed masters' ``/master/redirect`` who leads; yields changes.
 
     Source: Mesos-DNS's ``masters`` setting; ``/redirect`` answers 307 with the leader's address at every master.
     """
     known: MasterInfo | None = None
     first = True
-    async with http.session(timeout_s=5.0) as session:
+    scheme = "http" if tls is None else "https"
+    async with http.session(timeout_s=5.0, tls=tls) as session:
         while True:
             leader = None
             for host, port in masters:
-                leader = await _redirect(session, host, port)
+                leader = await _redirect(session, f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
                 if leader is not None:
                     break
             if first or leader != known:
@@ -256,15 +285,18 @@ async def redirecting(masters: Sequence[tuple[str, int]], *, every_s: float = 5.
             await asyncio.sleep(every_s)
 
 
-async def _redirect(session: aiohttp.ClientSession, host: str, port: int) -> MasterInfo | None:
+async def _redirect(session: aiohttp.ClientSession, master: str) -> MasterInfo | None:
     try:
-        async with session.get(f"http://{host}:{port}/master/redirect", allow_redirects=False) as response:
+        async with session.get(f"{master}/master/redirect", allow_redirects=False) as response:
             location = urlsplit(response.headers.get("Location", ""))
             if response.status != 307 or not location.hostname:
                 return None
             return master_at(location.hostname, location.port or 5050)
+    except aiohttp.ClientSSLError as error:
+        _log.warning("no_trust", master=master, error=str(error))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-        return None
+        pass
+    return None
 
 
 def master_at(host: str, port: int) -> MasterInfo:

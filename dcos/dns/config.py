@@ -7,11 +7,13 @@ Source: Mesos-DNS docs/configuration-parameters.md.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dcos.client.service_account import ServiceAccount, read_account
 from dcos.dns.core.zone import IP_SOURCES
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.dns import Server, parse_server
@@ -25,12 +27,7 @@ PREFIX = "MESOS_DNS_"
 IGNORED_KEYS = frozenset(
     {
         "zkdetectiontimeout",  # without a leader the last names stay: that is better than to end
-        "statetimeoutseconds",  # the event stream tells of its own life
         "soaserial",
-        "cacertfile",
-        "certfile",
-        "keyfile",
-        "iamconfigfile",
         "email",  # of the first versions: SOARname
         "mname",  # and SOAMname
         "file",
@@ -96,10 +93,14 @@ def _zone_servers(text: str) -> tuple[tuple[str, tuple[Server, ...]], ...]:
     return tuple(sorted(zones, key=lambda one: -len(one[0])))
 
 
-def _no_https(text: str) -> bool:
-    if parse_bool(text):
-        raise ValueError("masters are asked by HTTP")
-    return False
+def _path(text: str) -> Path | None:
+    """Empty: none, as upstream's sample files have it."""
+    return Path(text) if text else None
+
+
+def _account(text: str) -> ServiceAccount | None:
+    """Errors: ValueError, OSError."""
+    return read_account(Path(text)) if text else None
 
 
 def _seconds(text: str) -> int:
@@ -121,7 +122,7 @@ class Config:
     config: Path | None = setting(None, "Mesos-DNS's JSON file; its keys are defaults for the flags of the same names.")
     zk: str = setting("", "Where the masters elect their leader, zk://host:port,.../mesos.")
     mesosauthentication: str = setting(
-        "", "How masters are told who asks: basic, or nothing.", parse=one_of("", "basic"), shown="none"
+        "", "How masters are told who asks: basic, iam, or nothing.", parse=one_of("", "basic", "iam"), shown="none"
     )
     mesoscredentials: tuple[str, str] | None = setting(
         None,
@@ -169,9 +170,16 @@ class Config:
     settruncatebit: bool = setting(True, "Say so where an answer did not fit into a packet.")
     srvrecorddefaultweight: int = setting(1, "Weight of SRV records.", parse=_weight)
     enforcerfc952: bool = setting(False, "Labels of at most 24 characters that begin with a letter.")
-    mesoshttpson: bool = setting(
-        False, "Accepted for compatibility if false: masters are asked by HTTP.", parse=_no_https
+    mesoshttpson: bool = setting(False, "Ask masters by HTTPS.")
+    cacertfile: Path | None = setting(
+        None, "Certificates of who vouches for masters; empty: whom this machine trusts.", parse=_path
     )
+    certfile: Path | None = setting(None, "This server's certificate, for masters that want one.", parse=_path)
+    keyfile: Path | None = setting(None, "The private key of certFile.", parse=_path)
+    iamconfigfile: ServiceAccount | None = setting(
+        None, "Service account to log in with where mesosAuthentication is iam: file of JSON.", parse=_account
+    )
+    statetimeoutseconds: int = setting(300, "Seconds that a master without an event stream may take to answer.")
     timeout: int = setting(5, "Seconds to wait for a resolver.")
     soamname: str = setting("ns1.mesos", "SOA: this server's name.", parse=_domain)
     soarname: str = setting("root.ns1.mesos", "SOA: the mailbox.", parse=lambda text: _domain(text.replace("@", ".")))
@@ -181,8 +189,41 @@ class Config:
     soaminttl: int = setting(60, "SOA: time to live of negative answers, seconds.", parse=_seconds)
 
 
+def tls_of(config: Config) -> ssl.SSLContext | None:
+    """How masters are asked by HTTPS, None: by HTTP.   Errors: ValueError naming the key and the rule."""
+    if not config.mesoshttpson:
+        return None
+    if (config.certfile is None) != (config.keyfile is None):
+        raise ValueError("certFile, keyFile: give both or neither")
+    try:
+        context = ssl.create_default_context(cafile=config.cacertfile)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"caCertFile: {config.cacertfile}: {error}") from None
+    if config.certfile is not None and config.keyfile is not None:
+        try:
+            context.load_cert_chain(config.certfile, config.keyfile, password=_no_password)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"certFile, keyFile: {config.certfile}, {config.keyfile}: {error}") from None
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key must not need a password")
+
+
+def account_of(config: Config) -> ServiceAccount | None:
+    """Who logs in for the masters.   Errors: ValueError: that is wanted and nobody is named."""
+    if config.mesosauthentication != "iam":
+        return None
+    if config.iamconfigfile is None:
+        raise ValueError("mesosAuthentication is iam: iamConfigFile must name a service account")
+    return config.iamconfigfile
+
+
 def credential_of(config: Config) -> tuple[str, str] | None:
     """(principal, secret) for the masters.   Errors: ValueError: authentication is wanted and nobody is named."""
+    if config.mesosauthentication == "iam":
+        return None
     found = config.mesoscredentials or (config.mesos_credential.pair if config.mesos_credential is not None else None)
     if config.mesosauthentication == "basic" and found is None:
         raise ValueError("mesosAuthentication is basic: mesosCredentials must name a principal and its secret")
@@ -245,6 +286,11 @@ def shown(config: Config) -> dict[str, Any]:
         "Masters": [f"{host}:{number}" for host, number in config.masters],
         "MesosAuthentication": config.mesosauthentication,
         "MesosHTTPSOn": config.mesoshttpson,
+        "CACertFile": str(config.cacertfile or ""),
+        "CertFile": str(config.certfile or ""),
+        "KeyFile": str(config.keyfile or ""),
+        "IAMConfigFile": str(config.iamconfigfile or ""),
+        "StateTimeoutSeconds": config.statetimeoutseconds,
         "RefreshSeconds": config.refreshseconds,
         "TTL": config.ttl,
         "Domain": config.domain,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from importlib import metadata
@@ -13,8 +14,9 @@ from typing import Any
 
 from dcos.client.cluster import ClusterFollower
 from dcos.client.mesos import MesosMaster, redirecting
+from dcos.client.service_account import ServiceTokens
 from dcos.dns import api
-from dcos.dns.config import PREFIX, Config, credential_of, environment_of, file_of, forwards, shown
+from dcos.dns.config import PREFIX, Config, account_of, credential_of, environment_of, file_of, forwards, shown, tls_of
 from dcos.dns.core.zone import Naming, TaskRecords, ZoneMaker, is_ip, without_wildcards
 from dcos.model import names
 from dcos.model.cluster import ClusterState, TaskKey
@@ -127,11 +129,11 @@ def _naming(config: Config) -> Naming:
     )
 
 
-def _detection(app: App[Config]) -> AsyncIterator[MasterInfo | None]:
+def _detection(app: App[Config], tls: ssl.SSLContext | None) -> AsyncIterator[MasterInfo | None]:
     if app.config.zk:
         return follow_leading_master(ZkUrl.parse(app.config.zk), rng=app.rng)
     if app.config.masters:
-        return redirecting(app.config.masters)
+        return redirecting(app.config.masters, tls=tls)
     raise Exit(2, "zk: give --zk or --masters, or no leader can be found")
 
 
@@ -210,7 +212,7 @@ async def run(app: App[Config]) -> None:
     if listener in sockets.EVERYWHERE:
         listeners = tuple(local_addresses(version=6 if ":" in listener else 4))
     try:
-        credential = credential_of(config)
+        credential, account, tls = credential_of(config), account_of(config), tls_of(config)
     except ValueError as error:
         raise Exit(2, str(error)) from None
     if not config.dnson and not config.httpon:
@@ -219,7 +221,17 @@ async def run(app: App[Config]) -> None:
     hosts, lock = Hosts(), asyncio.Lock()
     heap.freeze_survivors()
     async with contextlib.AsyncExitStack() as stack:
-        master = await stack.enter_async_context(MesosMaster(_detection(app), credential=credential))
+        master = await stack.enter_async_context(
+            MesosMaster(
+                _detection(app, tls),
+                credential=credential,
+                tokens=None
+                if account is None
+                else ServiceTokens(account, lambda: account.login_endpoint, clock=app.clock),
+                tls=tls,
+                timeout_s=config.statetimeoutseconds,
+            )
+        )
         follower = ClusterFollower(master, rng=app.rng, poll_s=config.refreshseconds)
         app.spawn(follower.run(), name="cluster")
         app.spawn(_follow(app, follower, server, hosts, lock), name="zone")

@@ -117,10 +117,19 @@ def basic(credential: tuple[str, str] | None) -> dict[str, str]:
 
 
 def session(
-    *, timeout_s: float | None = 30.0, headers: Mapping[str, str] | None = None, unix: Path | None = None
+    *,
+    timeout_s: float | None = 30.0,
+    headers: Mapping[str, str] | None = None,
+    unix: Path | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> aiohttp.ClientSession:
-    """A client session; ``timeout_s`` None is for streams (connecting still has 10 s)."""
-    connector = aiohttp.UnixConnector(path=str(unix)) if unix else aiohttp.TCPConnector(limit=0, ttl_dns_cache=5)
+    """A client session; ``timeout_s`` None is for streams (connecting still has 10 s); ``tls``: for HTTPS, where the usual
+    authorities will not do."""
+    connector = (
+        aiohttp.UnixConnector(path=str(unix))
+        if unix
+        else aiohttp.TCPConnector(limit=0, ttl_dns_cache=5, ssl=True if tls is None else tls)
+    )
     timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10.0)
     return aiohttp.ClientSession(
         connector=connector, timeout=timeout, headers=headers, auto_decompress=True, read_bufsize=2**18

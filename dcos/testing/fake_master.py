@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import json
 import socket
+import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -27,11 +28,21 @@ _TERMINAL = ("TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_LOST", "TASK_G
 
 
 class FakeMaster:
-    """``stream`` False: a master that does not know SUBSCRIBE. ``sock``: serve on this socket instead."""
+    """``stream`` False: a master that does not know SUBSCRIBE. ``sock``: serve on this socket instead. ``tls``: by HTTPS only.
+    ``lets_in``: who does not send this gets 401."""
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, *, stream: bool = True, sock: socket.socket | None = None
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        stream: bool = True,
+        sock: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
+        lets_in: str | None = None,
     ) -> None:
+        self._tls = tls
+        self._lets_in = lets_in
         self._sock = sock
         self.host = host
         self.port = port
@@ -55,7 +66,9 @@ class FakeMaster:
         app.router.add_get("/state", self._state)
         app.router.add_get("/master/redirect", self._redirect)
         if self._sock is None:
-            _, self.port = await self._stack.enter_async_context(http.listen(app, host=self.host, port=self.port))
+            _, self.port = await self._stack.enter_async_context(
+                http.listen(app, host=self.host, port=self.port, tls=self._tls)
+            )
         else:
             self.host, self.port = self._sock.getsockname()[:2]
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -195,6 +208,8 @@ class FakeMaster:
                 await subscriber.write(record)
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
+        if self._lets_in not in (None, request.headers.get("Authorization")):
+            return web.Response(status=401)
         call = await request.json()
         self.requests.append(call["type"])
         if call["type"] != "SUBSCRIBE" or not self.stream:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import ipaddress
 import socket
 import subprocess
 import time
@@ -12,12 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import NameOID
-
+from dcos.testing.certificates import self_signed
 from dcos.testing.ports import free_port
-from dcos.wire import jwt
 
 SLAPD = Path("/usr/sbin/slapd")
 BASE = "dc=example,dc=org"
@@ -106,7 +100,7 @@ class LdapServer:
 def slapd(folder: Path) -> Iterator[LdapServer]:
     """Runs while the block does."""
     (folder / "data").mkdir(parents=True)
-    ca = _certificate(folder)
+    ca = self_signed(folder)
     config = folder / "slapd.conf"
     config.write_text(_CONFIG.format(folder=folder, base=BASE))
     people = _PEOPLE.format(base=BASE)
@@ -133,27 +127,3 @@ def _answers(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("slapd does not answer")
-
-
-def _certificate(folder: Path) -> str:
-    key = jwt.generate_key()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    text = made.public_bytes(serialization.Encoding.PEM).decode()
-    (folder / "tls.crt").write_text(text)
-    (folder / "tls.key").write_text(jwt.private_pem(key))
-    (folder / "tls.key").chmod(0o600)
-    return text

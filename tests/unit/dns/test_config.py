@@ -30,7 +30,7 @@ def test_a_file_does_too(tmp_path: Path) -> None:
     [
         ({"MESOS_DNS_MESOSCREDENTIALS": '{"principal": "dns"}'}, "must be a JSON object with principal and secret"),
         ({"MESOS_DNS_MESOSCREDENTIALS": "s3cret"}, "must be a JSON object with principal and secret"),
-        ({"MESOS_DNS_MESOSAUTHENTICATION": "iam"}, "basic"),
+        ({"MESOS_DNS_MESOSAUTHENTICATION": "ldap"}, "basic"),
     ],
 )
 def test_bad_ones_are_named_and_not_shown(variables: dict[str, str], why: str) -> None:
@@ -82,7 +82,10 @@ UPSTREAMS_SAMPLE = {
     "enumerationOn": False,
     "setTruncateBit": False,
     "MesosHTTPSOn": False,
-    "CACertFile": "",
+    "CACertFile": "/etc/ca.pem",
+    "CertFile": "",
+    "KeyFile": "",
+    "IAMConfigFile": "",
     "IPSources": ["netinfo", "mesos", "host"],
     "email": "root.mesos-dns.mesos",
 }
@@ -107,6 +110,10 @@ def test_every_key_of_upstreams_file() -> None:
         "ExternalOn": True,
         "HealthAware": True,
         "IPSources": ["netinfo", "mesos", "host"],
+        "MesosHTTPSOn": False,
+        "CACertFile": "/etc/ca.pem",
+        "CertFile": "",
+        "StateTimeoutSeconds": 300,
     }
     assert {key: said[key] for key in wanted} == wanted
     assert "s3cret" not in json.dumps(said)
@@ -129,7 +136,7 @@ def test_who_names_resolvers_wants_them_asked(keys: dict[str, object], on: bool)
         ({"resolvers": ["nobody"]}, "address or address:port"),
         ({"domain": "x" * 64}, "must be a domain name"),
         ({"srvRecordDefaultWeight": 65536}, "from 0 to 65535"),
-        ({"MesosHTTPSOn": True}, "masters are asked by HTTP"),
+        ({"iamConfigFile": "/nowhere"}, "/nowhere"),
         ({"ttl": -1}, "0"),
     ],
 )
