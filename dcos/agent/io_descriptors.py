@@ -33,6 +33,11 @@ async def write_all(descriptor: int, data: bytes) -> None:
             await _ready(descriptor, writing=True)
 
 
+async def readable(descriptor: int) -> None:
+    """Return when there is something to read, or its end."""
+    await _ready(descriptor, writing=False)
+
+
 async def _ready(descriptor: int, *, writing: bool) -> None:
     loop = asyncio.get_running_loop()
     done = asyncio.Event()

@@ -1,6 +1,7 @@
 """The input and output of one container, for those who attach.
 
-A session's is the agent's own: pipes, or a terminal, which end with the agent as the session does. A task's terminal
+A session's is the agent's own: pipes, or a terminal, which end with the agent as the session does (one in an image is made in
+the container and handed over: ``io_console.py``). A task's terminal
 belongs to its container: we type through its FIFO and follow the file that it is copied to, so that both still work after
 a restart of the agent.
 """

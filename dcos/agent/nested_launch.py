@@ -27,6 +27,7 @@ from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.executors import MIN_MEM_BYTES
 from dcos.agent.core.memory import has_image
 from dcos.agent.core.nested import text
+from dcos.agent.io_console import HandedIo
 from dcos.agent.io_session import SessionIo, TerminalIo
 from dcos.agent.nested_life import Life
 from dcos.agent.nested_records import (
@@ -167,7 +168,8 @@ class Launching(Life):
         if place is None:
             raise ContainerError("a session needs a parent")
         host = self._host(place)
-        session = SessionIo(terminal.wanted(request.container))
+        tty = terminal.wanted(request.container)
+        session = HandedIo(record.box.directory) if tty is not None and host.makes_terminals else SessionIo(tty)
         try:
             if record.box.mark.user is not None:
                 session.give_to(account(record.box.mark.user).pw_uid)
@@ -180,7 +182,7 @@ class Launching(Life):
                     user=None if place.user == record.box.mark.user else record.box.mark.user,
                     directory=place.sandbox,
                     tty=session.slave,
-                    has_tty=session.tty,
+                    window=None if tty is None else terminal.window(tty),
                     rlimits=request.container.rlimit_info if request.container is not None else None,
                 ),
             )
@@ -243,7 +245,7 @@ class Launching(Life):
                 variables,
                 user=box.mark.user,
                 directory=box.sandbox,
-                has_tty=tty is not None,
+                window=None if tty is None else terminal.window(tty),
                 output=box.sandbox,
                 rlimits=container.rlimit_info if container is not None else None,
                 mounts=_guest_mounts(container, box, place),
@@ -252,7 +254,8 @@ class Launching(Life):
             entry = await host.enter(place.box, guest)
             record.inner_pid = entry.inner_pid
             write_atomic(box.directory / "environment.json", msgspec.json.encode(variables), mode=0o600)
-            write_atomic(box.launch, terminal.wrapped(entry.script.read_text(), box, tty), mode=0o700)
+            script = entry.script.read_text()
+            write_atomic(box.launch, script if host.makes_terminals else terminal.wrapped(script, box, tty), mode=0o700)
         if place is not None and _shares(request):
             groups = group_files(place.box.pid) if place.box.pid is not None else []
             write_atomic(box.directory / "join", "".join(f"{one}\n" for one in groups))

@@ -40,7 +40,7 @@ def confining(box: Box, rules: Confinement, mounts: Sequence[tuple[str, str, boo
             words.append("--ipc")
         shm = "" if rules.shm_bytes is None else str(rules.shm_bytes)
         words += ["/bin/sh", str(_SHIMS / "inside.sh"), str(box.directory) if rules.own_pids else "", shm]
-        words += [_mount_script(box.directory, mounts) if mounts else "", sys.executable]
+        words.append(_mount_script(box.directory, mounts) if mounts else "")
     if rules.own_pids:
         write_atomic(box.directory / _OWN_PIDS, "", mode=0o600)
     if rules.seccomp is not None:
@@ -57,7 +57,7 @@ def mounting(folder: Path, mounts: Sequence[tuple[str, str, bool]]) -> list[str]
     if not mounts:
         return []
     words = [tool("unshare"), "--mount", "--propagation", "slave"]
-    return [*words, "/bin/sh", str(_SHIMS / "inside.sh"), "", "", _mount_script(folder, mounts), sys.executable]
+    return [*words, "/bin/sh", str(_SHIMS / "inside.sh"), "", "", _mount_script(folder, mounts)]
 
 
 def _mount_script(folder: Path, mounts: Sequence[tuple[str, str, bool]]) -> str:

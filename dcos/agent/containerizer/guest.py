@@ -24,8 +24,8 @@ class Guest:
     """On the machine; None: the container's own working directory."""
     tty: str | None = None
     """Path of the terminal that becomes the session's; None: it inherits what its starter has."""
-    has_tty: bool = False
-    """Its starter gives it a terminal (as ``tty`` does)."""
+    window: tuple[int, int] | None = None
+    """Rows and columns of its terminal; None: it has none."""
     output: Path | None = None
     """Folder whose ``stdout`` and ``stderr`` it appends to; None: it inherits."""
     rlimits: RLimitInfo | None = None
@@ -49,6 +49,10 @@ class Entry:
 @runtime_checkable
 class Host(Protocol):
     """A backend whose containers take guests."""
+
+    makes_terminals: bool
+    """Whether the terminal of a guest is made in the container. Its ``output`` is attended to by the entry; one without
+    is handed over at ``reaped.CONSOLE`` in the guest's folder, where its starter listens."""
 
     async def enter(self, box: Box, guest: Guest) -> Entry:
         """Write the guest's files.   Errors: ContainerError."""

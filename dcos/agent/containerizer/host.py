@@ -39,6 +39,7 @@ class HostBackend:
     """Commands without an image."""
 
     name = "host"
+    makes_terminals = False
 
     def __init__(self, rules: PrivilegeRules) -> None:
         self._rules = rules
@@ -118,7 +119,7 @@ class HostBackend:
         folder = guest.folder
         task, script = folder / "task", folder / "launch"
         directory = guest.directory or box.sandbox
-        output = guest.output is not None and not guest.has_tty
+        output = guest.output is not None and guest.window is None
         text = task_script(argv, program=program, environment=guest.environment, output=output)
         write_private(task, text, user)
         groups = group_files(box.pid) if guest.join and box.pid is not None else []

@@ -53,6 +53,7 @@ _STEP_ASIDE = (
     '    mkdir -p "$group/client" && echo $$ >"$group/client/cgroup.procs" || exit 125',
     "fi",
 )
+_OUTPUT = ("stdout", "stderr")
 _NAMES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
 
 
@@ -60,6 +61,7 @@ class OciBackend:
     """Commands in images. ``systemd``: their control groups lie below that of the unit that runs runc."""
 
     name = "oci"
+    makes_terminals = True
 
     def __init__(
         self,
@@ -101,8 +103,9 @@ class OciBackend:
         container = plan.container
         if container is None or container.mesos is None or container.mesos.image is None:
             raise LaunchError("the task names no image")
-        if shutil.which("runc") is None:
-            raise LaunchError("runc is missing on this machine")
+        for program in ("runc", "perl"):
+            if shutil.which(program) is None:
+                raise LaunchError(f"{program} is missing on this machine")
         unpacked = await self.image(container.mesos.image)
         write_atomic(box.directory / _IMAGE, str(unpacked.rootfs))
         try:
@@ -132,14 +135,14 @@ class OciBackend:
             **privileges,
         )
         tty = terminal.wanted(container)
-        spec["process"]["terminal"] = tty is not None
+        spec["process"].update(_terminal(None if tty is None else terminal.window(tty)))
         write_private(box.bundle / "config.json", msgspec.json.encode(spec), None)
         write_private(box.directory / "environment.json", msgspec.json.encode(dict(environment)), None)
-        for name in ("stdout", "stderr"):
+        for name in _OUTPUT:
             # the launch script opens them as root, after the fetcher ran as the user
             plain_file(box.sandbox / name, _owner(box.mark.user))
-        script = await self._launch_script(box, unpacked, own, rootfs, output=tty is None)
-        write_atomic(box.launch, terminal.wrapped(script, box, tty), mode=0o700)
+        shown = None if tty is None else terminal.expected(box.directory, box.sandbox, box.mark.user)
+        write_atomic(box.launch, await self._launch_script(box, unpacked, own, rootfs, shown), mode=0o700)
 
     def _user(self, plan: Plan, unpacked: Unpacked) -> User:
         """The command's user by the machine's accounts, as upstream; else the image's own, else root."""
@@ -183,11 +186,12 @@ class OciBackend:
             target = f"{self._sandbox_directory}/{target}"
         return Mount(source, target, volume.mode is VolumeMode.RO)
 
-    async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path, *, output: bool) -> str:
+    async def _launch_script(self, box: Box, unpacked: Unpacked, own: Path, rootfs: Path, shown: Path | None) -> str:
+        """``shown``: the file of its terminal."""
         quoted = {name: shlex.quote(str(value)) for name, value in (("root", rootfs), ("bundle", box.bundle))}
         # kept after its end, until it was looked at: its control group knows whether memory ran out
         verb = ["run", "--keep", "--bundle", str(box.bundle)]
-        words = reaped.reaped(box.directory, reaped.first_pid(box), self._runc(), verb, tty=not output)
+        words = reaped.reaped(box.directory, reaped.first_pid(box), self._runc(), verb, shown=shown)
         start = shlex.join([*words, box.container_id])
         lines = [
             "#!/bin/sh",
@@ -195,10 +199,8 @@ class OciBackend:
             "umask 022",
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH",
             f"cd {quoted['bundle']} || exit 125",
+            "exec >>{} 2>>{} || exit 125".format(*(shlex.quote(str(box.sandbox / one)) for one in _OUTPUT)),
         ]
-        if output:
-            files = [shlex.quote(str(box.sandbox / name)) for name in ("stdout", "stderr")]
-            lines.append(f"exec >>{files[0]} 2>>{files[1]} || exit 125")
         if await self._can_overlay():
             for part in ("upper", "work"):
                 await asyncio.to_thread((own / part).mkdir, parents=True, exist_ok=True)
@@ -297,8 +299,8 @@ class OciBackend:
         spec = msgspec.json.decode((box.bundle / "config.json").read_bytes())["process"]
         spec["args"] = list(argv)
         spec["env"] = [f"{name}={value}" for name, value in guest.environment.items()]
-        spec["terminal"] = guest.has_tty
         spec.pop("consoleSize", None)
+        spec.update(_terminal(guest.window))
         if guest.user is not None:
             entry = account(guest.user)
             spec["user"] = {"uid": entry.pw_uid, "gid": entry.pw_gid, "additionalGids": list(box.mark.groups)}
@@ -308,18 +310,29 @@ class OciBackend:
         write_private(described, msgspec.json.encode(spec), None)
         verb = ["exec", "--process", str(described)]
         if guest.exact:
-            words = reaped.reaped(guest.folder, pid, self._runc(), verb, tty=guest.has_tty)
+            on_terminal = guest.window is not None
+            shown = None
+            if on_terminal and guest.output is not None:
+                shown = terminal.expected(guest.folder, guest.output, guest.user or box.mark.user)
+            words = reaped.reaped(
+                guest.folder, pid, self._runc(), verb, shown=shown, handed_over=on_terminal and shown is None
+            )
         else:
             words = [*self._runc(), *verb, "--pid-file", str(pid)]
         words.append(box.container_id)
-        text = start_script(
-            words, directory=guest.folder, groups=[], tty=guest.tty, output=guest.output if not guest.has_tty else None
-        )
+        text = start_script(words, directory=guest.folder, groups=[], tty=guest.tty, output=guest.output)
         write_atomic(script, text, mode=0o700)
         return Entry(script, pid)
 
     async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
         return await execute(self, box, command, timeout_s)
+
+
+def _terminal(window: tuple[int, int] | None) -> dict[str, Any]:
+    """Of ``process``, rows and columns."""
+    if window is None:
+        return {"terminal": False}
+    return {"terminal": True, "consoleSize": {"height": window[0], "width": window[1]}}
 
 
 def _owner(user: str | None) -> tuple[int, int] | None:
@@ -331,7 +344,7 @@ def _owner(user: str | None) -> tuple[int, int] | None:
 
 def usable() -> str | None:
     """Why images cannot be run on this machine; None if they can."""
-    missing = [tool for tool in ("runc", "skopeo", "umoci") if shutil.which(tool) is None]
+    missing = [tool for tool in ("runc", "skopeo", "umoci", "perl") if shutil.which(tool) is None]
     if missing:
         return f"missing programs: {', '.join(missing)}"
     if os.geteuid() != 0:

@@ -22,6 +22,7 @@ from dcos.agent.core.exits import Exit
 from dcos.runtime.files import write_atomic
 
 _REAPER = Path(__file__).parent / "shim" / "reaper.py"
+CONSOLE = "console"
 _MARK = "reaped"
 _PID = "first.pid"
 _LOG = "runc.log"
@@ -33,16 +34,25 @@ class _Line(msgspec.Struct):
     msg: str = ""
 
 
-def reaped(folder: Path, pid_file: Path, runc: Sequence[str], verb: Sequence[str], *, tty: bool) -> list[str]:
-    """Words that start ``runc VERB...`` so that they end as the program does. ``tty``: it has a terminal of its own.
+def reaped(
+    folder: Path,
+    pid_file: Path,
+    runc: Sequence[str],
+    verb: Sequence[str],
+    *,
+    shown: Path | None = None,
+    handed_over: bool = False,
+) -> list[str]:
+    """Words that start ``runc VERB...`` so that they end as the program does.
 
-    ``folder`` is that of the program's box, where its mark is left.
+    ``folder`` is that of the program's box, where its mark is left. Its terminal is shown in the file ``shown``, or handed
+    over at ``CONSOLE`` in the working folder; else it has none.
     """
     write_atomic(folder / _MARK, "")
-    how = "--on-terminal" if tty else "--started"
+    how = [] if shown is None else ["--on-terminal", str(folder), str(shown)]
     own = ["--log", str(folder / _LOG), "--log-format", "json"]
-    detached = ["--detach", "--pid-file", str(pid_file)]
-    return [sys.executable, "-I", "-S", str(_REAPER), how, str(pid_file), *runc, *own, *verb, *detached]
+    detached = ["--detach", "--pid-file", str(pid_file), *(("--console-socket", CONSOLE) if handed_over else ())]
+    return [sys.executable, "-I", "-S", str(_REAPER), *how, str(pid_file), *runc, *own, *verb, *detached]
 
 
 def first_pid(box: Box) -> Path:

@@ -1,5 +1,6 @@
 """Terminals of tasks: made where the task starts (``shim/terminal.py``), kept by the container, not by the agent.
 
+That of a program in an image is made by runc in its container, and attended to in the same way (``shim/reaper.py``).
 ``<box>/tty`` names the terminal, ``<box>/stdin`` is what types into it, ``<box>/reader`` is the process that copies what
 it shows to the sandbox's ``stdout``.   Source: what a container with ``tty_info`` may expect of Mesos's I/O switchboard.
 """
@@ -40,13 +41,19 @@ def wrapped(script: str, box: Box, info: TTYInfo | None) -> str:
     """A script that runs ``script`` on a terminal of its own, or itself where none is wanted.   Errors: LaunchError."""
     if info is None:
         return script
-    inner, output = box.directory / _SCRIPT, box.sandbox / "stdout"
-    write_atomic(inner, script, mode=0o700)
-    # opened by root, after the fetcher ran as the user
-    plain_file(output, owner_of(box.mark.user))
+    output = expected(box.directory, box.sandbox, box.mark.user, script)
+    inner = box.directory / _SCRIPT
     owner = os.geteuid() if box.mark.user is None else account(box.mark.user).pw_uid
     words = [sys.executable, "-I", "-S", SHIM, box.directory, output, *window(info), owner, "/bin/sh", inner]
     return f"#!/bin/sh\nexec {shlex.join(map(str, words))}\n"
+
+
+def expected(folder: Path, sandbox: Path, user: str | None, script: str = "") -> Path:
+    """Note in the box that there will be a terminal; the file of the sandbox that it is shown in."""
+    write_atomic(folder / _SCRIPT, script, mode=0o700)
+    # opened by root, after the fetcher ran as the user
+    plain_file(sandbox / "stdout", owner_of(user))
+    return sandbox / "stdout"
 
 
 async def ready(box: Box, pid: int) -> None:

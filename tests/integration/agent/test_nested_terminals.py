@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dcos.agent.containerizer import oci, processes
+from dcos.agent.containerizer import oci, processes, terminal
+from dcos.agent.containerizer.box import Box
 from dcos.model.v1.types import (
     CommandInfo,
     ContainerInfo,
@@ -40,11 +42,15 @@ async def containers(running: Any) -> AsyncIterator[Containers]:
         yield Containers(running.url, session)
 
 
-def on_terminal(image: str | None = None) -> ContainerInfo:
+def container_of(image: str | None, tty: TTYInfo | None) -> ContainerInfo:
     mesos = None
     if image is not None:
         mesos = ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image)))
-    return ContainerInfo(type=ContainerInfoType.MESOS, mesos=mesos, tty_info=TTY)
+    return ContainerInfo(type=ContainerInfoType.MESOS, mesos=mesos, tty_info=tty)
+
+
+def on_terminal(image: str | None = None) -> ContainerInfo:
+    return container_of(image, TTY)
 
 
 async def root_of(master: Any, task_id: str) -> str:
@@ -62,6 +68,102 @@ async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
 def shown(file: Path) -> str:
     """With the line ends of terminals."""
     return file.read_bytes().decode()
+
+
+def programs(running: Any, name: str) -> dict[int, str]:
+    """Every process of the containers whose names begin so, our own helpers too: its program."""
+    boxes = [one for kind in ("containers", "nested") for one in running.runtime.glob(f"{kind}/{name}*")]
+    assert boxes
+    named = [
+        terminal.number(Box(one.parent, one.name), file) for one in boxes for file in ("pid", "supervisor", "reader")
+    ]
+    seen = processes.look()
+    # sessions are the agent's own children
+    roots = [*(one for one in named if one is not None), *seen.children.get(running.process.pid, ())]
+    pids = {pid for root in roots for pid in (root, *seen.tree(root))}
+    for pid in (pid for each in seen.children.values() for pid in each):
+        if any(str(one) in word for word in processes.command_line(pid) for one in boxes):
+            pids.add(pid)
+    return {pid: exe for pid in pids if (exe := program(pid))}
+
+
+def program(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize("tty", [TTY, None], ids=["terminal", "pipes"])
+@pytest.mark.parametrize("kind", ["plain", pytest.param("image", marks=images)])
+async def test_no_python_stays_with_a_container(
+    running: Any, master: Any, make_task: Make, containers: Containers, image: str, kind: str, tty: TTYInfo | None
+) -> None:
+    container = container_of(image if kind == "image" else None, tty)
+    await master.run(make_task("t1", "sleep 1000", container=container))
+    root = await root_of(master, "t1")
+    body = {
+        "container_id": container_id(f"{root}.n1"),
+        "command": {"value": "sleep 1001"},
+        "container": {"type": "MESOS", **({"tty_info": {}} if tty else {})},
+    }
+    assert (await containers.call("LAUNCH_CONTAINER", body))[0] == 200
+    stream = await containers.session_of(f"{root}.s1", "echo up; sleep 1002", tty=tty is not None)
+    await stream.until(lambda one: "up" in one.out)
+    # what starts a program in an image is gone a moment after it runs
+    await until(lambda: not [one for one in programs(running, root).values() if "python" in one], 60.0)
+    found = [Path(one).name for one in programs(running, root).values()]
+    assert found.count("sleep") == 3
+    # of the task and of what is nested in it; a session's is the agent's own
+    assert found.count("cat") == (4 if tty else 0)
+    assert len([one for one in found if one.startswith("perl")]) == (3 if kind == "image" else 0)
+    await master.kill("t1")
+    await master.state("t1", "TASK_KILLED")
+    assert [one for one in (await stream.end()).out.split() if one != "up"] == []
+
+
+@images
+async def test_a_terminal_in_an_image_is_the_container_s_own(
+    running: Any, master: Any, make_task: Make, containers: Containers, image: str
+) -> None:
+    command = "trap 'stty size' WINCH; ls -l /proc/self/fd/0; stty size; echo ready >&2; while :; do sleep 0.05; done"
+    await master.run(make_task("t1", CommandInfo(value=command), container=on_terminal(image)))
+    root = await root_of(master, "t1")
+    stdout = running.sandbox("t1") / "stdout"
+    await until(lambda: "ready" in shown(stdout))
+    first, second, _ = shown(stdout).split("\r\n")[:3]
+    assert first.endswith("/dev/pts/0")
+    assert second == "33 99"
+    await running.kill()
+    await running.start()
+    await master.registered(2)
+    assert (await containers.type_into(root, keys(window(40, 120))))[0] == 200
+    await until(lambda: "40 120" in shown(stdout))
+
+    # a program that is not there: runc's words are shown where its output would be
+    stream = await containers.session_of(f"{root}.s1", {"value": "/no/such/program", "shell": False}, tty=True)
+    await stream.end()
+    assert "no such file or directory" in stream.out
+    assert (await containers.wait(f"{root}.s1"))["exit_status"] == 1 << 8
+    # a nested container's is its own too, and lives without the agent
+    body = {
+        "container_id": container_id(f"{root}.n1"),
+        "command": {"value": "stty size; read -r line; stty size; read -r line; kill -TERM $$"},
+        "container": {"type": "MESOS", "tty_info": {"window_size": {"rows": 11, "columns": 22}}},
+    }
+    assert (await containers.call("LAUNCH_CONTAINER", body))[0] == 200
+    nested = running.sandbox("t1") / "containers/n1/stdout"
+    await until(lambda: "11 22" in shown(nested))
+    assert (await containers.type_into(f"{root}.n1", keys(window(12, 23), typed("a\r"))))[0] == 200
+    await until(lambda: "12 23" in shown(nested))
+    await running.kill()
+    await running.start()
+    await master.registered(3)
+    assert (await containers.type_into(f"{root}.n1", keys(typed("b\r"))))[0] == 200
+    assert (await containers.wait(f"{root}.n1"))["exit_status"] == 15
+    assert shown(nested) == "11 22\r\na\r\n12 23\r\nb\r\n"
+    assert (await containers.type_into(root, keys(typed("\x03"))))[0] == 200
+    assert (await master.state("t1", "TASK_FAILED")).message == "Command terminated with signal Interrupt"
 
 
 COMMAND = "echo out; echo err >&2; while read -r line; do echo got $line; done; echo over; exit 5"
@@ -150,10 +252,7 @@ async def test_a_nested_container_on_a_terminal(
 async def test_guests_of_a_task_with_an_image(
     running: Any, master: Any, make_task: Make, containers: Containers, image: str
 ) -> None:
-    container = ContainerInfo(
-        type=ContainerInfoType.MESOS,
-        mesos=ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image))),
-    )
+    container = container_of(image, None)
     check = HealthCheck(
         type=HealthCheckType.COMMAND,
         command=CommandInfo(value="cat /etc/marker >>seen; test -n $FROM_IMAGE"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -324,9 +325,33 @@ async def test_an_image_below_its_unit(
     await link_master.registered(times + 1)
     await link_master.kill("image")
     await link_master.state("image", "TASK_KILLED")
-    async with asyncio.timeout(10):
+    await terminals_in_an_image(node, link_master, make_task, msgspec.structs.replace(container, tty_info=TTYInfo()))
+    async with asyncio.timeout(20):
         while node.units():
             await asyncio.sleep(0.1)
+
+
+async def terminals_in_an_image(node: Node, link_master: Any, make_task: Make, container: ContainerInfo) -> None:
+    """What a unit holds is small, and no Python; a restart of the agent changes nothing."""
+    command = "trap 'exit 3' INT; while :; do read -r line && echo got $line; done"
+    await link_master.run(make_task("terminal", command, container=container))
+    root = (await link_master.state("terminal", "TASK_RUNNING")).container_status.container_id.value
+    unit = f"mesos-{root}.service"
+    times = link_master.registrations
+    await asyncio.to_thread(node.run, "systemctl", "restart", "agent")
+    await link_master.registered(times + 1)
+    group = node.show(unit, "ControlGroup")["ControlGroup"]
+    hierarchy = "" if node.unified else "/systemd"
+    found = f"cat $(find /sys/fs/cgroup{hierarchy}{group} -name cgroup.procs) | xargs -n 1 -I{{}} cat /proc/{{}}/comm"
+    assert sorted(node.run("sh", "-c", found).stdout.split()) == ["cat", "cat", "perl", "sh"]
+    async with aiohttp.ClientSession() as session:
+        containers = Containers(f"http://127.0.0.1:{node.port}", session)
+        output = await containers.output_of(root)
+        assert (await containers.type_into(root, keys(typed("hello\r"))))[0] == 200
+        await output.until(lambda one: "got hello" in one.out)
+        assert (await containers.type_into(root, keys(typed("\x03"))))[0] == 200
+        await output.end()
+    assert (await link_master.state("terminal", "TASK_FAILED")).message == "Command exited with status 3"
 
 
 async def test_a_network_of_its_own(node: Node, link_master: Any, make_task: Make) -> None:
