@@ -110,10 +110,14 @@ async def test_no_python_stays_with_a_container(
     assert (await containers.call("LAUNCH_CONTAINER", body))[0] == 200
     stream = await containers.session_of(f"{root}.s1", "echo up; sleep 1002", tty=tty is not None)
     await stream.until(lambda one: "up" in one.out)
-    # what starts a program in an image is gone a moment after it runs
-    await until(lambda: not [one for one in programs(running, root).values() if "python" in one], 60.0)
-    found = [Path(one).name for one in programs(running, root).values()]
-    assert found.count("sleep") == 3
+    found: list[str] = []
+
+    def settled() -> bool:
+        """What starts a program in an image is gone a moment after it runs."""
+        found[:] = [Path(one).name for one in programs(running, root).values()]
+        return found.count("sleep") == 3 and not any("python" in one for one in found)
+
+    await until(settled, 60.0)
     # of the task and of what is nested in it; a session's is the agent's own
     assert found.count("cat") == (4 if tty else 0)
     assert len([one for one in found if one.startswith("perl")]) == (3 if kind == "image" else 0)
