@@ -265,7 +265,7 @@ def leader_of(master: MasterInfo) -> Leader:
 async def redirecting(
     masters: Sequence[tuple[str, int]], *, every_s: float = 5.0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[MasterInfo | None]:
-    """Detection without ZooKeeper: asks the listed masters' ``/master/redirect`` who leads; yields changes.
+    """Detection without ZooKeeper: asks the listed masters' ``/master/redirect`` who leads; yields changes. The list may change.
 
     Source: Mesos-DNS's ``masters`` setting; ``/redirect`` answers 307 with the leader's address at every master.
     """
@@ -275,7 +275,7 @@ async def redirecting(
     async with http.session(timeout_s=5.0, tls=tls) as session:
         while True:
             leader = None
-            for host, port in masters:
+            for host, port in tuple(masters):
                 leader = await _redirect(session, f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
                 if leader is not None:
                     break

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dcos.model.overlay import MIN_MTU, Settings
 from dcos.model.overlay import parse as parse_overlay
+from dcos.net import masters
 from dcos.net.core.names import FORWARDER6, FORWARDERS
 from dcos.runtime import links
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.dns import Server, parse_server
-from dcos.runtime.settings import comma_list, setting
+from dcos.runtime.settings import comma_list, one_of, setting
 from dcos.runtime.settings import port as parse_port
 
 PREFIX = "DCOS_NET_"
@@ -100,6 +103,19 @@ class Config:
         "Addresses of the masters (JSON or comma list, or file:///path), :port where not 5050; empty: the ZooKeeper servers.",
         parse=text_list,
     )
+    master_source: str = setting(
+        masters.LIST,
+        "Where masters are known from: master_list, exhibitor (of exhibitor_address) or exhibitor_uri.",
+        parse=one_of(masters.LIST, masters.EXHIBITOR, masters.EXHIBITOR_URI),
+        environ="MASTER_SOURCE",
+    )
+    exhibitor_address: str = setting(
+        "", "Whose Exhibitor, on port 8181, is asked for the masters.", environ="EXHIBITOR_ADDRESS"
+    )
+    exhibitor_uri: str = setting(
+        "", "URL of the cluster status of the Exhibitor that is asked for the masters.", environ="EXHIBITOR_URI"
+    )
+    exhibitor_interval: float = setting(120.0, "How often Exhibitor is asked, seconds; after a failure, every 5.")
     ip: str | None = setting(None, "This node's address (else ip_discovery_command, else the default route's).")
     ip_discovery_command: Path | None = setting(
         None, "Program that prints this node's address.", environ="MESOS_IP_DISCOVERY_COMMAND"
@@ -195,3 +211,36 @@ def environment_of(raw: bytes) -> dict[str, str]:
         addresses = (*FORWARDERS, f"[{FORWARDER6}]")
         result[PREFIX + "DNS_BIND"] = ",".join(f"{ip}:{values['udp_port']}" for ip in addresses)
     return result
+
+
+def environment_of_lines(raw: bytes) -> dict[str, str]:
+    """``dns_config`` and its like, lines of KEY=value, as environment variables of this service."""
+    known = {
+        "MASTER_SOURCE": "MASTER_SOURCE",
+        "EXHIBITOR_ADDRESS": "EXHIBITOR_ADDRESS",
+        "EXHIBITOR_URI": "EXHIBITOR_URI",
+        "RESOLVERS": PREFIX + "RESOLVERS",
+        "SEARCH": PREFIX + "SEARCH",
+    }
+    pairs = (line.strip().partition("=") for line in raw.decode().splitlines() if not line.lstrip().startswith("#"))
+    return {known[key]: value.strip("\"'") for key, _, value in pairs if key in known and value}
+
+
+class BadFile(Exception):
+    """A file of settings that cannot be read: says which, and why."""
+
+
+def read_files(etc: Path) -> None:
+    """What they say becomes the environment's, where that says nothing. Those for masters only come first.   Errors: BadFile."""
+    readers: tuple[tuple[str, Callable[[bytes], Mapping[str, str]]], ...] = (
+        ("dcos-dns.json", environment_of),
+        *((name, environment_of_lines) for name in ("dns_config_master", "dns_config", "dns_search_config")),
+    )
+    for name, read in readers:
+        file = etc / name
+        try:
+            found = read(file.read_bytes()) if file.exists() else {}
+        except (OSError, ValueError, TypeError) as error:
+            raise BadFile(f"{file}: {error}") from None
+        for variable, value in found.items():
+            os.environ.setdefault(variable, value)

@@ -50,6 +50,11 @@ class Forwarder:
         self._router = router
         self._ready.swap(router.ours)
 
+    def ask(self, group: str, servers: Sequence[Server]) -> None:
+        """Ask these for the names of a group from now on; of those that stay it is remembered how they did."""
+        before = {(one.host, one.port): one for one in self._groups.get(group, ())}
+        self._groups[group] = [before.get((one.host, one.port), one) for one in servers]
+
     def forget(self, touched: Iterable[str]) -> None:
         """The records of these names of our own have changed."""
         self._ready.forget(touched)

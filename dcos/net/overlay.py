@@ -59,7 +59,7 @@ class Overlay:
         self.error = ""
         """What could not be made the last time."""
         self._store: Store | None = None
-        self._masters = frozenset(masters)
+        self.masters = frozenset(masters)
         self._whole = settings
         self._settings = settings if ipv6 else settings.without_ipv6()
         """What is made here."""
@@ -110,7 +110,7 @@ class Overlay:
             nodes = await leases.reports(self._store)
         except StoreError:
             return None
-        return overlay_state.cluster_state(self._whole, nodes, self._masters)
+        return overlay_state.cluster_state(self._whole, nodes, self.masters)
 
     def node_state(self) -> dict[str, Any]:
         """What ``/overlay-agent/overlay`` shows; no networks as long as there is no number."""

@@ -15,9 +15,9 @@ from dcos.client.mesos import MesosMaster, redirecting
 from dcos.model.cluster import ClusterState
 from dcos.model.layout import Layout
 from dcos.model.zone import Zone
-from dcos.net import api, balancer, leases, metrics, overlay, passage, resolvconf, roster, watchdog
+from dcos.net import api, balancer, leases, masters, metrics, overlay, passage, resolvconf, roster, watchdog
 from dcos.net.balancer import Balancer
-from dcos.net.config import PREFIX, Config, environment_of
+from dcos.net.config import PREFIX, BadFile, Config, read_files
 from dcos.net.core import names, vips
 from dcos.net.core.cache import Cache, LastGood
 from dcos.net.core.following import Following
@@ -65,7 +65,6 @@ class Net:
         names_: Names,
         forwarder: Forwarder,
         balance: Balancer | None,
-        overlay_: Overlay | None = None,
         probes: Probes | None = None,
     ) -> None:
         self.roster = Roster(node.ip, self._public_ips, app.clock.now)
@@ -76,9 +75,9 @@ class Net:
         self.vips = Vips({}, ())
         self._names = names_
         self._app = app
-        self._forwarder = forwarder
+        self.forwarder = forwarder
         self._balance = balance
-        self.overlay = overlay_
+        self.overlay: Overlay | None = None
         self._following = Following(ranges, node.ip, ipv6=_vips_of_ipv6(app.config))
         self.cluster_key = ""
         self._given = Addresses({}, {})
@@ -99,8 +98,19 @@ class Net:
         if found != self.node.public_ips:
             self.node = replace(self.node, public_ips=found)
             self._names.move(self.node)
-            self._forwarder.forget(self._names.touched())
+            self.forwarder.forget(self._names.touched())
         return found
+
+    async def know_masters(self, ips: tuple[str, ...]) -> None:
+        """They are others than before."""
+        async with self._lock:
+            self.node = replace(self.node, masters=ips)
+            self._names.move(self.node)
+            self.forwarder.forget(self._names.touched())
+            self.forwarder.ask(names.MESOS, _mesos_dns(self._app.config, ips))
+            if self.overlay is not None:
+                self.overlay.masters = frozenset(ips)
+            await self._take(self.state)
 
     async def nodes(self, *, force: bool) -> Mapping[str, Told]:
         """What all nodes tell of themselves."""
@@ -144,10 +154,10 @@ class Net:
         until = clock.monotonic() + _SLICE_S
         for _ in self._names.steps(state, given):
             if clock.monotonic() >= until:
-                self._forwarder.forget(self._names.touched())
+                self.forwarder.forget(self._names.touched())
                 await asyncio.sleep(0)
                 until = clock.monotonic() + _SLICE_S
-        self._forwarder.forget(self._names.touched())
+        self.forwarder.forget(self._names.touched())
 
     @property
     def zones(self) -> tuple[Zone, ...]:
@@ -159,7 +169,7 @@ class Net:
     def metrics(self) -> str:
         """Prometheus text."""
         return metrics.service_text(
-            self._forwarder.counts, self.vips, self._balance, self.state, len(self._silent), self.overlay
+            self.forwarder.counts, self.vips, self._balance, self.state, len(self._silent), self.overlay
         )
 
     async def vip_metrics(self) -> str:
@@ -178,16 +188,23 @@ def _host_port(text: str) -> tuple[str, int]:
     return (host, int(port)) if colon else (text, 5050)
 
 
-def _masters(config: Config) -> tuple[str, ...]:
-    """Addresses of the masters. Where they are not configured, the ZooKeeper servers: they are on the masters."""
+def _listed_masters(config: Config) -> tuple[str, ...]:
+    """Addresses of the masters. Where they are not configured, the ZooKeeper servers: they are on the masters. None where
+    an Exhibitor is to say."""
+    if config.master_source != masters.LIST:
+        return ()
     listed = config.master_list or (ZkUrl.parse(config.zk).hosts if config.zk else ())
     return tuple(dict.fromkeys(_host_port(text)[0] for text in listed))
+
+
+def _mesos_dns(config: Config, masters: tuple[str, ...]) -> list[Server]:
+    return [Server(ip, config.mesos_dns_port) for ip in masters]
 
 
 def _groups(config: Config, masters: tuple[str, ...]) -> dict[str, list[Server]]:
     own = set(config.dns_bind)
     groups = {apex: list(found) for apex, found in config.forward_zones}
-    groups[names.MESOS] = [Server(ip, config.mesos_dns_port) for ip in masters]
+    groups[names.MESOS] = _mesos_dns(config, masters)
     groups[names.UPSTREAM] = [server for server in config.resolvers if (server.host, server.port) not in own]
     return groups
 
@@ -309,13 +326,47 @@ def _overlay(config: Config, ip: str, masters: tuple[str, ...]) -> Overlay | Non
     )
 
 
+async def _ask_for_masters(app: App[Config], net: Net, url: str, places: list[tuple[str, int]]) -> None:
+    """Keep ``places``, where a leader is asked for, and all else up to date with what Exhibitor says. Whether this node is one
+    of the masters counts as it was at first: it does not change as long as a machine is installed."""
+    first = True
+    async for ips in masters.asked(url, app.config.exhibitor_interval):
+        places[:] = [(ip, 5050) for ip in ips]
+        await net.know_masters(ips)
+        if first:
+            _be_of_a_role(app, net)
+        first = False
+
+
+def _be_of_a_role(app: App[Config], net: Net) -> None:
+    """Begin with what depends on whether this node is a master."""
+    config, node = app.config, net.node
+    is_master = node.ip in node.masters
+    if config.manage_network and config.bridge_subnets and not is_master:
+        app.spawn(_keep_bridges_passing(app), name="bridges")
+    if config.master_dns_bindall and config.manage_network and is_master:
+        app.spawn(_bind_all(app, net.forwarder, {host for host, _ in config.dns_bind}), name="bind all")
+    net.overlay = _overlay(config, node.ip, node.masters)
+    if net.overlay is not None:
+        app.spawn(net.overlay.run(ZkUrl.parse(config.zk), config.repair_interval), name="overlay")
+
+
+def _where_masters_are_told(config: Config) -> str | None:
+    """An Exhibitor's URL; None: a list says who they are."""
+    try:
+        url = masters.exhibitor_url(config.master_source, config.exhibitor_address, config.exhibitor_uri)
+    except ValueError as error:
+        raise Exit(2, str(error)) from None
+    if url is None and not config.zk and not config.master_list:
+        raise Exit(2, "zk: give --zk or --master_list, or no leader can be found")
+    return url
+
+
 async def run(app: App[Config]) -> None:
     config = app.config
-    masters = _masters(config)
-    if not config.zk and not config.master_list:
-        raise Exit(2, "zk: give --zk or --master_list, or no leader can be found")
+    exhibitor = _where_masters_are_told(config)
     ip = detect_ip(config.ip, config.ip_discovery_command)
-    node = Node(ip=ip, public_ips=config.public_ips, masters=masters)
+    node = Node(ip=ip, public_ips=config.public_ips, masters=_listed_masters(config))
     binds = [(host, port) for host, port in config.dns_bind if ":" not in host or (config.enable_ipv6 and has_ipv6())]
     if config.manage_network:
         await _prepare_network(app, [host for host, _ in binds])
@@ -323,7 +374,7 @@ async def run(app: App[Config]) -> None:
     router = names.router(own.zones, [apex for apex, _ in config.forward_zones])
     forwarder = Forwarder(
         router,
-        _groups(config, masters),
+        _groups(config, node.masters),
         timeout_s=config.upstream_timeout,
         cache=Cache(config.dns_cache_size),
         last_good=LastGood(_LAST_GOOD, config.dns_stale),
@@ -334,15 +385,11 @@ async def run(app: App[Config]) -> None:
         min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
     )
     balance = _balancer(app, ip, ranges)
-    tunnels = _overlay(config, ip, masters)
     probes = _probes(app) if balance is not None and not config.loopback_cluster else None
-    net = Net(app, node, ranges, own, forwarder, balance, tunnels, probes)
+    net = Net(app, node, ranges, own, forwarder, balance, probes)
     await net.take(ClusterState())
-    detect = (
-        follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng)
-        if config.zk
-        else redirecting([_host_port(text) for text in config.master_list])
-    )
+    places = [_host_port(text) for text in config.master_list] if exhibitor is None else []
+    detect = follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng) if config.zk else redirecting(places)
     async with contextlib.AsyncExitStack() as stack:
         if balance is not None:
             stack.callback(balance.end)
@@ -355,8 +402,10 @@ async def run(app: App[Config]) -> None:
             await stack.enter_async_context(
                 http.listen(api.application(net), host=config.rest_bind, port=config.rest_port)
             )
-        if config.master_dns_bindall and config.manage_network and ip in masters:
-            app.spawn(_bind_all(app, forwarder, {host for host, _ in binds}), name="bind all")
+        if exhibitor is None:
+            _be_of_a_role(app, net)
+        else:
+            app.spawn(_ask_for_masters(app, net, exhibitor, places), name="masters")
         app.spawn(_learn_key(app, forwarder, router, net), name="cluster key")
         every_s = watchdog.interval_s()
         if every_s is not None and binds:
@@ -371,10 +420,6 @@ async def run(app: App[Config]) -> None:
             app.spawn(balance.keep_repaired(config.repair_interval), name="repair")
         if probes is not None:
             app.spawn(net.follow_silent(probes), name="liveness")
-        if config.manage_network and config.bridge_subnets and ip not in masters:
-            app.spawn(_keep_bridges_passing(app), name="bridges")
-        if tunnels is not None:
-            app.spawn(tunnels.run(ZkUrl.parse(config.zk), config.repair_interval), name="overlay")
         app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in binds), ip=ip)
         app.ready("forwarding")
         await asyncio.get_running_loop().create_future()  # until cancelled
@@ -414,14 +459,11 @@ async def _release(config: Config, ip: str) -> int:
 def main() -> int:
     """``dcos-net [flags]``, ``gen-resolvconf [flags]``, ``cleanup [flags]``, ``release ADDRESS [flags]``."""
     argv = sys.argv[1:]
-    file = Layout.from_environ(os.environ).etc / "dcos-dns.json"
-    if file.exists():
-        try:
-            for variable, value in environment_of(file.read_bytes()).items():
-                os.environ.setdefault(variable, value)
-        except (OSError, ValueError, TypeError) as error:
-            print(f"dcos-net: {file}: {error}", file=sys.stderr)
-            return 2
+    try:
+        read_files(Layout.from_environ(os.environ).etc)
+    except BadFile as error:
+        print(f"dcos-net: {error}", file=sys.stderr)
+        return 2
     if argv[:1] == ["gen-resolvconf"]:
         return resolvconf.main(argv[1:])
     if argv[:1] == ["cleanup"]:

@@ -43,11 +43,14 @@ class Names:
         self._given = Addresses({}, {})
         self._directory = Zone(apex=DIRECTORY, soa=_SOA, ttl=TTL, apex_ttl=APEX_TTL)
         self._directory.put("node", _node(node))
-        self.zones = (_spartan(), _zk(node.masters), _localhost(), self._directory)
+        self._zk = Zone(apex="zk", soa=_SOA, ttl=TTL, apex_ttl=APEX_TTL)
+        self._zk.put("masters", _zk(node.masters))
+        self.zones = (_spartan(), self._zk, _localhost(), self._directory)
 
     def move(self, node: Node) -> None:
-        """This machine has other addresses."""
+        """This machine has other addresses, or the masters are others."""
         self._node = node
+        self._zk.put("masters", _zk(node.masters))
         self._directory.put("node", _node(node))
 
     def take(self, state: ClusterState, given: Addresses) -> set[str]:
@@ -58,7 +61,7 @@ class Names:
 
     def touched(self) -> set[str]:
         """Names whose records may have changed since the last call."""
-        return self._directory.touched()
+        return self._directory.touched() | self._zk.touched()
 
     def steps(self, state: ClusterState, given: Addresses) -> Iterator[None]:
         """Change the zones to those of ``state`` and the addresses ``given`` to virtual IPs, one source a step."""
@@ -95,12 +98,12 @@ def _spartan() -> Zone:
     return zone.zone("spartan", _SOA, ttl=TTL, apex_ttl=APEX_TTL)
 
 
-def _zk(masters: Sequence[str]) -> Zone:
+def _zk(masters: Sequence[str]) -> Given:
     """``zk-1`` to ``zk-5``: with fewer masters some have several names, so that clients may name all five."""
     zone = ZoneBuilder()
     for number in range(ZK_NAMES if masters else 0):
         zone.address(f"zk-{number + 1}.zk", masters[number % len(masters)])
-    return zone.zone("zk", _SOA, ttl=TTL, apex_ttl=APEX_TTL)
+    return zone.given()
 
 
 def _localhost() -> Zone:

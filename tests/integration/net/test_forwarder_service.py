@@ -43,7 +43,13 @@ async def short(port: int, name: str, rtype: str = "A", *options: str) -> list[s
 
 @contextlib.asynccontextmanager
 async def upstream(
-    ip: str, *, silent: bool = False, silence: asyncio.Event | None = None, rcode: int = 0, ttl: int = 1
+    ip: str,
+    *,
+    silent: bool = False,
+    silence: asyncio.Event | None = None,
+    rcode: int = 0,
+    ttl: int = 1,
+    host: str = HOST,
 ) -> AsyncIterator[int]:
     """A DNS server that gives ``ip`` for every name, until ``silence`` falls."""
 
@@ -56,7 +62,7 @@ async def upstream(
             reply.add_answer(dnslib.RR(reply.q.qname, dnslib.QTYPE.A, rdata=dnslib.A(ip), ttl=ttl))
         return bytes(reply.pack())
 
-    async with sockets.serve(answer, HOST, free_port()) as (_, port):
+    async with sockets.serve(answer, host, free_port()) as (_, port):
         yield port
 
 
