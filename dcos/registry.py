@@ -125,10 +125,50 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
     "MESOS_RECONFIGURATION_POLICY": "additive",
     "MESOS_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/mesos-agent-service-account.json",
+    "MESOS_SECRETS_CA": "{etc}/ca-bundle.crt",
 }
 """What private and public agents have in common."""
 
 SERVICES: tuple[Service, ...] = (
+    Service(
+        name="dcos-ca",
+        title="Certificate Authority",
+        summary="Signs the certificates of nodes and services",
+        on=MASTERS,
+        command=("dcos-ca",),
+        user="dcos_ca",
+        groups=("dcos_adminrouter",),
+        directives=(
+            ("RuntimeDirectoryMode", "0755", "Admin Router's user reaches the socket in it; the socket is 0660"),
+            ("RestrictAddressFamilies", "AF_UNIX", "whoever has the authority's key speaks with this machine only"),
+        ),
+        routes=(Route(prefix="/ca/node/v1/", to="unix:dcos-ca/ca.sock", auth=False),),
+        env_file="ca",
+        environment={
+            "CA_KEY_FILE": "{etc}/ca-key.pem",
+            "CA_CHAIN_FILE": "{etc}/ca-chain.crt",
+            "CA_ENROLMENT_FILE": "{etc}/ca-enrolment-keys.json",
+            "CA_MASTER_LIST": "{master_list}",
+        },
+    ),
+    Service(
+        name="dcos-certificates",
+        title="Certificates",
+        summary="Has the certificates of this node made and renewed",
+        on=EVERYWHERE,
+        command=("dcos-certificates",),
+        unit="oneshot.service.in",
+        why_root="gives each service a key that no other can read",
+        writes=("/var/lib/dcos",),
+        env_file="certificates",
+        environment={
+            "CERTIFICATES_ENROLMENT_FILE": "{etc}/certificate-enrolment-key",
+            "CERTIFICATES_CA_BUNDLE": "{etc}/ca-bundle.crt",
+            "CERTIFICATES_MASTER_LIST": "{master_list}",
+        },
+        timer=(("OnBootSec", "1s"), ("OnUnitActiveSec", "1h"), ("RandomizedDelaySec", "2s")),
+        start_timeout_s=3600,
+    ),
     Service(
         name="dcos-exhibitor",
         title="Exhibitor",
@@ -468,6 +508,7 @@ SERVICES: tuple[Service, ...] = (
         environment={
             "ADMINROUTER_ACTIVATE_AUTH_MODULE": "{oauth_enabled}",
             "ADMINROUTER_SECURITY": "{security}",
+            "ADMINROUTER_CERTIFICATE": "{state}/pki/dcos-adminrouter.pem",
             "ADMINROUTER_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/adminrouter-service-account.json",
             "ADMINROUTER_ZK": "zk://{zk_servers}/mesos",
         },

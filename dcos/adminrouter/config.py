@@ -34,6 +34,10 @@ def upstreams(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def optional_path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     role: NodeRole = setting(NodeRole.MASTER, "What this machine is: master or agent.", parse=role)
@@ -73,6 +77,12 @@ class Config:
     )
     leader_router_port: int | None = setting(
         None, "HTTP port of the Admin Routers on other masters. Default: as --http_port.", parse=port
+    )
+    certificate: Path | None = setting(
+        None,
+        "File with the key and the certificate that masters show, then those above it (PEM); they wait until it is there. "
+        "Default: one made at the first start, signed by itself.",
+        parse=optional_path,
     )
     upstreams: tuple[tuple[str, str], ...] = setting(
         (),

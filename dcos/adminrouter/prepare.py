@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from dcos import registry
-from dcos.adminrouter import certificate
+from dcos.adminrouter import certificate as own_certificate
 from dcos.adminrouter.config import Config
 from dcos.adminrouter.core.locations import Files, Mesos, table_routes, upstream_name
 from dcos.adminrouter.core.site import Site, Tls
@@ -53,7 +53,8 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
     run, state = layout.run / name, layout.state / "adminrouter"
     tls = None
     if config.is_master and config.https_port:
-        tls = Tls(port=config.https_port, certificate=state / "server.crt", key=state / "server.key")
+        certificate, key = config.certificate or state / "server.crt", config.certificate or state / "server.key"
+        tls = Tls(port=config.https_port, certificate=certificate, key=key)
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return Site(
         role=config.role,
@@ -104,6 +105,7 @@ def _files(config: Config, layout: Layout, run: Path) -> Files:
         version=layout.etc / "dcos-version.json",
         buildinfo=layout.opt / "active.buildinfo.full.json",
         metadata=layout.opt / "active/dcos-metadata/etc",
+        authorities=layout.etc / "ca-bundle.crt",
     )
 
 
@@ -133,8 +135,8 @@ def write(made: Site, text: str, config: Config, ip: str, now: float) -> None:
         content = resources.files("dcos.adminrouter").joinpath("pages", page).read_text(encoding="utf-8")
         shown = content.replace("{{cluster_name}}", html.escape(config.cluster_name or "DC/OS"))
         write_atomic(made.files.pages / page, shown)
-    if made.tls:
-        certificate.ensure(made.tls.certificate, made.tls.key, addresses=(ip,), now=now)
+    if made.tls and config.certificate is None:
+        own_certificate.ensure(made.tls.certificate, made.tls.key, addresses=(ip,), now=now)
     write_atomic(made.run / "nginx.conf", text, mode=0o600)
 
 

@@ -6,6 +6,7 @@ fixed upstreams and no token check, so nothing of ours stays in memory there.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -32,12 +33,14 @@ from dcos.store.url import ZkUrl
 
 _EXIT_BAD_INPUT = 3
 _EXIT_NGINX = 4
+_WAIT_S = 0.2
 _METRONOME = "127.0.0.1:9000"
 T = TypeVar("T")
 
 
 async def run(app: App[Config]) -> None:
     config = app.config
+    await _until_certified(app)
     try:
         zk = ZkUrl.parse(config.zk) if config.zk else None
         if config.is_master and zk is None:
@@ -51,6 +54,17 @@ async def run(app: App[Config]) -> None:
         await _decide(app, site, ip, zk)
     else:
         await _become_nginx(app, site)
+
+
+async def _until_certified(app: App[Config]) -> None:
+    """dcos-certificates has it made while we start: masters' at once, by their own authority."""
+    path = app.config.certificate
+    if path is None or not app.config.is_master:
+        return
+    if not path.exists():
+        app.log.info("waiting_for_certificate", path=str(path))
+        while not path.exists():  # noqa: ASYNC110 (files tell nobody; at the first start only)
+            await asyncio.sleep(_WAIT_S)
 
 
 async def _become_nginx(app: App[Config], site: Site) -> None:

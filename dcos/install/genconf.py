@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-from dcos.install import assets, bundle
+from dcos.install import assets, authority, bundle
 from dcos.install.prereqs import ROLES, packages
 from dcos.install.settings import resolve
 from dcos.install.tree import Release, Secrets
@@ -111,6 +111,9 @@ def kept_secrets(path: Path) -> dict[str, str]:
         }
     if "bouncer_key" not in known:
         known["bouncer_key"] = base64.b64encode(secrets.token_bytes(32)).decode()
+    for who in ("master", "agent"):
+        if f"{who}_enrolment_key" not in known:
+            known[f"{who}_enrolment_key"] = secrets.token_urlsafe(32)
     for who in ("agent", "adminrouter"):
         if f"{who}_private_key" not in known:
             key = jwt.generate_key()
@@ -124,10 +127,19 @@ def configure(config: Path, out: Path, *, version: str, bundle_id: str) -> Serve
     user, resolved = validate(config)
     out.mkdir(parents=True, exist_ok=True)
     random_values = kept_secrets(out / "secrets.json")
+    given = resolved.arguments
+    signing = authority.given(given["ca_certificate_contents"], given["ca_key_contents"], given["ca_chain_contents"])
+    signing = signing or authority.kept(out / "secrets.json")
 
-    private = {**random_values, **{key: resolved.arguments[key] for key in ("superuser_username", *resolved.secrets)}}
+    private = {
+        **{name: value for name, value in random_values.items() if name != "ca_certificate"},
+        "ca_key": signing.key,
+        "ca_chain": signing.chain,
+        **{key: given[key] for key in ("superuser_username", "superuser_password_hash")},
+    }
+    arguments = {**resolved.readable(), "ca_bundle": signing.root}
     public = {
-        "arguments.json": (json.dumps(resolved.readable(), indent=1), 0o644),
+        "arguments.json": (json.dumps(arguments, indent=1), 0o644),
         "user.config.yaml": (masked(user, resolved.secrets), 0o644),
     }
     config_id = hashlib.sha256((bundle_id + json.dumps([public, private], sort_keys=True)).encode()).hexdigest()[:40]
@@ -137,7 +149,7 @@ def configure(config: Path, out: Path, *, version: str, bundle_id: str) -> Serve
         folder=out / "serve",
         release=release,
         arguments=resolved.arguments,
-        public=resolved.readable(),
+        public=arguments,
         user_config=public["user.config.yaml"][0],
         secrets=Secrets(**private),
         files={**public, "release.json": (json.dumps(fields), 0o644)},

@@ -24,6 +24,11 @@ SECRETS_KEY = "secrets-key"
 AGENT_CREDENTIAL = "mesos-agent-service-account.json"
 AGENT_ACCOUNT = "dcos_mesos_agent"
 AGENT_RIGHTS = ("dcos:secrets:default",)
+CA_BUNDLE = "ca-bundle.crt"
+CA_CHAIN = "ca-chain.crt"
+CA_KEY = "ca-key.pem"
+CA_ENROLMENT = "ca-enrolment-keys.json"
+ENROLMENT = "certificate-enrolment-key"
 ROUTER_CREDENTIAL = "adminrouter-service-account.json"
 ROUTER_ACCOUNT = "dcos_adminrouter"
 ROUTER_RIGHTS = (
@@ -100,12 +105,19 @@ class Secrets:
     adminrouter_public_key: str = ""
     """Of the account by which Admin Router asks Marathon."""
     adminrouter_private_key: str = ""
+    ca_key: str = ""
+    """Signs certificates (PEM)."""
+    ca_chain: str = ""
+    """Its certificate, then those above it up to the root."""
+    master_enrolment_key: str = ""
+    """By which masters prove to the authority that they are."""
+    agent_enrolment_key: str = ""
 
     def of(self, role: NodeRole) -> Secrets:
         """Those that nodes of ``role`` may know."""
         if role is NodeRole.MASTER:
             return replace(self, agent_private_key="")
-        return Secrets(agent_private_key=self.agent_private_key)
+        return Secrets(agent_private_key=self.agent_private_key, agent_enrolment_key=self.agent_enrolment_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,8 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
         ("master_count", given.arguments["num_masters"] + "\n", 0o644, "root"),
         ("dns_search_config", envfile.render({"SEARCH": given.arguments["dns_search"]}), 0o644, "root"),
     ]
+    if bundle := given.arguments.get("ca_bundle"):
+        files.append((CA_BUNDLE, bundle, 0o644, "root"))
     secrets = given.secrets.of(given.role)
     if given.role is NodeRole.MASTER:
         files += _master_secrets(secrets)
@@ -226,13 +240,22 @@ def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
         text = f"dcos_secrets:{secrets.secrets_zookeeper_password}\n"
         files.append((SECRETS_CREDENTIALS, text, 0o600, "dcos_secrets"))
         files.append((SECRETS_KEY, f"{secrets.secrets_key}\n", 0o600, "dcos_secrets"))
+    if secrets.ca_key:
+        enrolment = {"master": secrets.master_enrolment_key, "agent": secrets.agent_enrolment_key}
+        files.append((CA_KEY, secrets.ca_key, 0o600, "dcos_ca"))
+        files.append((CA_CHAIN, secrets.ca_chain, 0o644, "root"))
+        files.append((CA_ENROLMENT, _json(enrolment), 0o600, "dcos_ca"))
+        files.append((ENROLMENT, f"{secrets.master_enrolment_key}\n", 0o600, "root"))
     return files
 
 
 def _agent_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
-    if not secrets.agent_private_key:
-        return []
-    return [(AGENT_CREDENTIAL, _credential(AGENT_ACCOUNT, secrets.agent_private_key), 0o600, "root")]
+    files = []
+    if secrets.agent_private_key:
+        files.append((AGENT_CREDENTIAL, _credential(AGENT_ACCOUNT, secrets.agent_private_key), 0o600, "root"))
+    if secrets.agent_enrolment_key:
+        files.append((ENROLMENT, f"{secrets.agent_enrolment_key}\n", 0o600, "root"))
+    return files
 
 
 def _credential(uid: str, private_key: str) -> str:

@@ -7,8 +7,13 @@ import secrets
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = False) -> None:
-    """Replace ``path`` by rename; ``durable`` also survives power loss. The mode holds from the first byte on."""
+def write_atomic(
+    path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = False, owner: tuple[int, int] | None = None
+) -> None:
+    """Replace ``path`` by rename; ``durable`` also survives power loss. The mode holds from the first byte on.
+
+    ``owner``: numbers of user and group that get it; None: ours.
+    """
     raw = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -16,6 +21,8 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644, durable: b
         with os.fdopen(descriptor, "wb") as file:
             file.write(raw)
             os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

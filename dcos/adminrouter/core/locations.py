@@ -76,6 +76,8 @@ class Files:
     version: Path
     buildinfo: Path
     metadata: Path
+    authorities: Path
+    """The roots that the cluster trusts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +171,12 @@ def _to_answered(*, websocket: bool = False, authorization: str = "$dcos_authori
 # ---- routes of the service table -------------------------------------------------------------------------------------
 
 
+_PLAIN = str.maketrans("-./", "___")
+
+
 def upstream_name(service: str, to: str) -> str:
     """The nginx group of a service's port or socket."""
-    return f"{service}_{to.removeprefix('unix:').removesuffix('.sock')}".replace("-", "_").replace(".", "_")
+    return f"{service}_{to.removeprefix('unix:').removesuffix('.sock')}".translate(_PLAIN)
 
 
 def table_routes(role: NodeRole) -> Iterator[tuple[str, Route]]:
@@ -279,6 +284,13 @@ def _files(files: Files) -> Iterator[str]:
         *_only(f"{OPS}metadata"),
         f"alias {quoted(files.buildinfo)};",
         *(line for line in _UNCACHED if line.startswith("add_header")),
+    )
+    yield block(
+        "= /ca/dcos-ca.crt",
+        f"alias {quoted(files.authorities)};",
+        "types {}",
+        "default_type application/x-x509-ca-cert;",
+        'add_header Cache-Control "no-cache";',
     )
     yield block(
         "= /dcos-metadata/ui-config.json",

@@ -18,6 +18,7 @@ from dcos.registry import NodeRole
 AUTH_COOKIE = "dcos-acs-auth-cookie"
 INFO_COOKIE = "dcos-acs-info-cookie"
 DECISION_S = 5
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _MAX_SEGMENTS = 10
 _BODY = "1g"
 
@@ -99,7 +100,8 @@ def render(site: Site) -> str:
         f"error_log stderr {site.log_level};\n"
         f"worker_processes {site.workers};\n"
         f"worker_rlimit_nofile {site.connections * 2};\n"
-        "worker_shutdown_timeout 5s;\n"
+        # a reload must not end what goes on for hours; who stops it does not wait
+        "worker_shutdown_timeout 24h;\n"
         f"events {{\n    worker_connections {site.connections};\n}}\n"
         "http {\n" + _indented("\n".join(parts)) + "}\n"
     )
@@ -257,6 +259,8 @@ def _listens(site: Site) -> str:
             f"ssl_certificate {quoted(site.tls.certificate)};",
             f"ssl_certificate_key {quoted(site.tls.key)};",
             "ssl_protocols TLSv1.2 TLSv1.3;",
+            f"ssl_ciphers {_CIPHERS};",
+            "ssl_prefer_server_ciphers off;",
             "ssl_session_cache shared:tls:1m;",
             "ssl_session_tickets off;",
         ]

@@ -60,6 +60,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
     },
     "dcos-mesos-slave": _AGENT,
     "dcos-mesos-slave-public": _AGENT,
+    "dcos-certificates": {"CERTIFICATES_HTTPS_PORT": "10443"},
     "dcos-secrets": {"SECRETS_IP": "{ip}", "SECRETS_BOUNCER": "http://{ip}:8101"},
     "dcos-net": {
         "DCOS_NET_MANAGE_NETWORK": "false",

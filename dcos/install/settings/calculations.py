@@ -52,8 +52,41 @@ def ip_detect_public_contents(config_dir: str, ip_detect_public_filename: str, i
     return _script(config_dir, ip_detect_public_filename) if ip_detect_public_filename else ip_detect_contents
 
 
+def ca_certificate_contents(config_dir: str, ca_certificate_path: str) -> str:
+    return _pem(config_dir, ca_certificate_path)
+
+
+def ca_key_contents(config_dir: str, ca_certificate_key_path: str) -> str:
+    return _pem(config_dir, ca_certificate_key_path)
+
+
+def ca_chain_contents(config_dir: str, ca_certificate_chain_path: str) -> str:
+    return _pem(config_dir, ca_certificate_chain_path)
+
+
+def _pem(config_dir: str, filename: str) -> str:
+    """A file's text, never shown in an error; empty where none is named."""
+    if not filename:
+        return ""
+    path = _found(config_dir, filename)
+    try:
+        return path.read_text(encoding="ascii")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} must be a PEM file") from None
+    except OSError as trouble:
+        raise ValueError(f"{path} cannot be read: {trouble.strerror}") from None
+
+
 def _script(config_dir: str, filename: str) -> str:
-    """A script's text; a name like ``genconf/ip-detect`` is looked up beside the configuration as well."""
+    path = _found(config_dir, filename)
+    text = path.read_text()
+    if not text.startswith("#!"):
+        raise ValueError(f"{path} must begin with a '#!' line: it is run as a program")
+    return text
+
+
+def _found(config_dir: str, filename: str) -> Path:
+    """A file; a name like ``genconf/ip-detect`` is looked up beside the configuration as well."""
     given = Path(filename)
     tried = (
         [given]
@@ -62,8 +95,5 @@ def _script(config_dir: str, filename: str) -> str:
     )
     for path in tried:
         if path.is_file():
-            text = path.read_text()
-            if not text.startswith("#!"):
-                raise ValueError(f"{path} must begin with a '#!' line: it is run as a program")
-            return text
+            return path
     raise ValueError(f"there is no file {filename}; looked for {', '.join(map(str, tried))}")

@@ -149,6 +149,15 @@ def security_is_supported(security: str, oauth_enabled: str) -> None:
     _need(security == "disabled" or oauth_enabled == "true", "permissions need tokens: oauth_enabled must be true")
 
 
+def authority_is_whole(ca_certificate_path: str, ca_certificate_key_path: str, ca_certificate_chain_path: str) -> None:
+    both = bool(ca_certificate_path) == bool(ca_certificate_key_path)
+    _need(both, "ca_certificate_path and ca_certificate_key_path must be given together, or neither")
+    _need(
+        bool(ca_certificate_path) or not ca_certificate_chain_path,
+        "ca_certificate_chain_path needs ca_certificate_path",
+    )
+
+
 def storage_is_supported(exhibitor_storage_backend: str) -> None:
     choices = ("static", "zookeeper", "shared_filesystem", "aws_s3", "azure", "agent_only_group_no_exhibitor")
     _need(

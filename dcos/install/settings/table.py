@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dcos.install import authority
 from dcos.install.about import version
 from dcos.install.settings import calculations as calc
 from dcos.install.settings import rules
@@ -74,6 +75,27 @@ KEYS: tuple[Key, ...] = (
         rules=(rules.password_is_hashed,),
         secret=True,
     ),
+    # certificates
+    Key(
+        "ca_certificate_path",
+        "Certificate of the authority that signs those of nodes and services (PEM); empty: one of the cluster's own is made.",
+        "",
+        rules=(rules.authority_is_whole,),
+    ),
+    Key("ca_certificate_key_path", "Its private key (PEM, without a passphrase); only masters get it.", ""),
+    Key(
+        "ca_certificate_chain_path",
+        "Where it is no root: the certificates above it, in order, up to the root (PEM).",
+        "",
+    ),
+    Key(
+        "ca_certificate_contents",
+        "Text of that file.",
+        calculated=calc.ca_certificate_contents,
+        rules=(authority.fits,),
+    ),
+    Key("ca_key_contents", "Text of that file.", calculated=calc.ca_key_contents, secret=True),
+    Key("ca_chain_contents", "Text of that file.", calculated=calc.ca_chain_contents),
     # names and virtual IPs
     Key(
         "resolvers",

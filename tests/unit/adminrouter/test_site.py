@@ -40,6 +40,7 @@ def _site(role: NodeRole, base: Path = Path("/base")) -> Site:
             version=base / "etc/dcos-version.json",
             buildinfo=base / "opt/active.buildinfo.full.json",
             metadata=base / "opt/active/dcos-metadata/etc",
+            authorities=base / "etc/ca-bundle.crt",
         ),
         upstreams=upstreams,
     )
@@ -79,6 +80,7 @@ def test_whatever_proxies_on_a_master_asks_first() -> None:
     assert unasked == {
         "= /exhibitor/exhibitor/v1/cluster/status",
         "/acs/api/v1/auth/",
+        "/ca/node/v1/",
         "= /dcos-metadata/ui-config.json",
         "= /nginx/metrics",
         "= /nginx/status",

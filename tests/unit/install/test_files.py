@@ -70,7 +70,16 @@ def given(role: NodeRole, **changes: object) -> Input:
         user_config="cluster_name: my-cluster\n",
         templates={path.name: path.read_text() for path in (ROOT / "units").iterdir()},
         scripts=("dcos", "dcos-marathon", "python3"),
-        secrets=Secrets("admin", "$argon2id$hash", "dcos_bouncer", "digest-password"),
+        secrets=Secrets(
+            "admin",
+            "$argon2id$hash",
+            "dcos_bouncer",
+            "digest-password",
+            ca_key="signing-key",
+            ca_chain="the-chain",
+            master_enrolment_key="master-enrolment",
+            agent_enrolment_key="agent-enrolment",
+        ),
     )
 
 
@@ -121,6 +130,21 @@ def test_only_masters_hold_secrets() -> None:
         for file in plan(given(role)).files:
             assert "digest-password" not in file.text
             assert "$argon2id" not in file.text
+
+
+def test_the_key_that_signs_is_known_to_the_authority_alone() -> None:
+    holders = {file.path.name: file for file in plan(given(NodeRole.MASTER)).files if "signing-key" in file.text}
+    assert {name: (file.owner, file.mode) for name, file in holders.items()} == {"ca-key.pem": ("dcos_ca", 0o600)}
+    for role, known, unknown in (
+        (NodeRole.MASTER, "master-enrolment", "agent-enrolment"),
+        (NodeRole.AGENT, "agent-enrolment", "master-enrolment"),
+        (NodeRole.PUBLIC_AGENT, "agent-enrolment", "master-enrolment"),
+    ):
+        files = {file.path.name: file for file in plan(given(role)).files}
+        own = files["certificate-enrolment-key"]
+        assert (own.text, own.mode, own.owner) == (f"{known}\n", 0o600, "root")
+        elsewhere = {name for name, file in files.items() if unknown in file.text or "signing-key" in file.text}
+        assert elsewhere == ({"ca-key.pem", "ca-enrolment-keys.json"} if role is NodeRole.MASTER else set())
 
 
 def test_no_secret_is_in_a_file_that_others_may_read() -> None:

@@ -1,0 +1,1 @@
+"""Decisions: whose certificate says what, and which are to be made anew."""

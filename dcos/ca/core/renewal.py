@@ -1,0 +1,34 @@
+"""Which certificates are to be made anew."""
+
+from __future__ import annotations
+
+from dcos.wire import certificates
+from dcos.wire.certificates import CertificateError, Names
+
+RENEW_AT = 1 / 3
+"""Part of its life left when a certificate is made anew: 30 of 90 days."""
+WORRY_AT = 1 / 9
+"""Part left when that has failed for long: 10 of 90 days. Somebody should look."""
+
+
+def reason(text: str | None, wanted: Names, trusted: frozenset[bytes], now: float) -> str:
+    """Why the certificate in a file's ``text`` must be made anew; empty where it serves.
+
+    ``trusted``: identifiers of keys whose certificates others accept.
+    """
+    if text is None:
+        return "there is none"
+    try:
+        found = certificates.facts(text)
+        above = certificates.key_identifiers(text) | trusted
+    except CertificateError as error:
+        return str(error)
+    if found.life_left(now) <= RENEW_AT:
+        return "it ends soon" if found.end > now else "it is over"
+    if found.start > now:
+        return "it is of the future"
+    if found.issuer_key not in above:
+        return "another authority signed it"
+    if (set(wanted.dns) - set(found.names.dns)) or (set(wanted.addresses) - set(found.names.addresses)):
+        return "the node's names are others"
+    return ""
