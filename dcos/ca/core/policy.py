@@ -46,8 +46,8 @@ def seal(key: str, body: bytes) -> str:
 
 
 def certified(role: NodeRole) -> tuple[Service, ...]:
-    """The services of a node that have certificates: those that run on."""
-    return tuple(row for row in services_on(role) if not row.unit.startswith("oneshot"))
+    """The services of a node that have certificates: those that run on and speak with others. The authority does not."""
+    return tuple(row for row in services_on(role) if not row.unit.startswith("oneshot") and row.name != "dcos-ca")
 
 
 def key_name(role: NodeRole) -> str:
