@@ -12,6 +12,7 @@ from typing import Final
 from dcos.model import marathon as m
 from dcos.model import marathon_growth as growth
 from dcos.model import pods as p
+from dcos.model.marathon_limits import LIMITS
 from dcos.runtime import documents
 from dcos.wire import raml
 from dcos.wire.marathon import EXTENSIONS, STRATEGY_EXTENSIONS
@@ -68,11 +69,11 @@ _MARKED: Final = {
 
 def made() -> dict[str, bytes]:
     """Every document by its path."""
-    libraries = raml.Libraries(_LIBRARIES, _MARKED, "../../annotations.raml")
-    number = {"anyOf": [{"type": "integer", "default": 1}, {"const": "all"}]}
+    libraries = raml.Libraries(_LIBRARIES, _MARKED, "../../annotations.raml", limits=LIMITS)
+    number = {"anyOf": [{"type": "integer", "minimum": 0, "default": 1}, {"const": "all"}]}
     return {
         **documents.folder(Path(__file__).parent / "raml"),
         **{f"v2/types/{name}": text for name, text in libraries.texts().items()},
-        "v2/schema/AppDefinition.json": raml.json_schema(m.App, "AppDefinition", instances=number),
-        "v2/schema/PodDefinition.json": raml.json_schema(p.Pod, "PodDefinition"),
+        "v2/schema/AppDefinition.json": raml.json_schema(m.App, "AppDefinition", LIMITS, instances=number),
+        "v2/schema/PodDefinition.json": raml.json_schema(p.Pod, "PodDefinition", LIMITS),
     }

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from dcos.model.marathon import App
+from dcos.model.marathon_limits import LIMITS
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 
@@ -192,10 +193,15 @@ def _fit_struct(value: Any, kind: type[msgspec.Struct], path: str, faults: list[
         faults.append((path, "error.expected.jsobject"))
         return value
     made = {}
+    limits = LIMITS.get(kind, {})
     for field in _fields(kind):
         given = value.get(field.encode_name)
         if given is not None:
-            made[field.encode_name] = _fit(given, field.type, f"{path}/{field.encode_name}", faults)
+            where, before = f"{path}/{field.encode_name}", len(faults)
+            made[field.encode_name] = fixed = _fit(given, field.type, where, faults)
+            limit = limits.get(field.encode_name)
+            if limit is not None and len(faults) == before:
+                faults += limit.faults(fixed, where)
         elif field.required:
             faults.append((f"{path}/{field.encode_name}", MISSING))
     return made

@@ -16,16 +16,20 @@ from typing import Any
 import msgspec
 import yaml
 
+from dcos.model.marathon_limits import Limit
+
 LIBRARY = "#%RAML 1.0 Library\n"
 ANNOTATIONS = "annotations"
 _SCALARS: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", Any: "any"}
+
+Limits = Mapping[type, Mapping[str, Limit]]
 
 
 class Libraries:
     """Types by the file that tells of them.
 
     ``marked``: annotations of members, by (type's name, member). ``annotations``: the path from a file to the library of these.
-    ``required``: members that clients must give though the type has a default.
+    ``required``: members that clients must give though the type has a default. ``limits``: of members by type.
     """
 
     def __init__(
@@ -34,16 +38,20 @@ class Libraries:
         marked: Mapping[tuple[str, str], str] | None = None,
         annotations: str | None = None,
         required: Collection[tuple[str, str]] = (),
+        limits: Limits | None = None,
     ) -> None:
         self._files = files
         self._file_of = {kind: name for name, kinds in files.items() for kind in kinds}
         self._marked = marked or {}
         self._annotations = annotations
         self._required = required
+        self._limits = limits or {}
 
     def text(self, name: str) -> bytes:
         """The file ``name``."""
-        return _Writer(name, self._file_of, self._marked, self._required).text(self._files[name], self._annotations)
+        return _Writer(name, self._file_of, self._marked, self._required, self._limits).text(
+            self._files[name], self._annotations
+        )
 
     def texts(self) -> dict[str, bytes]:
         """Every file, by ``<name>.raml``."""
@@ -59,11 +67,13 @@ class _Writer:
         file_of: Mapping[type, str],
         marked: Mapping[tuple[str, str], str],
         required: Collection[tuple[str, str]],
+        limits: Limits,
     ) -> None:
         self._own = own
         self._file_of = file_of
         self._marked = marked
         self._required = required
+        self._limits = limits
         self._uses: set[str] = set()
         self._annotated = False
         self._words: dict[str, Any] = {}
@@ -85,6 +95,8 @@ class _Writer:
             place = (kind.__name__, field.encode_name)
             required = field.required or place in self._required
             facets = self._facets(_optional(field.type))
+            if limit := self._limits.get(kind, {}).get(field.encode_name):
+                facets |= limit.facets()
             default = None if required else _default(field)
             if default is not None:
                 facets["default"] = default
@@ -163,10 +175,15 @@ def dumped(value: Any) -> bytes:
     return yaml.safe_dump(value, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
-def json_schema(kind: type, title: str, **members: Any) -> bytes:
+def json_schema(kind: type, title: str, limits: Limits, **members: Any) -> bytes:
     """The JSON Schema of a document. ``members``: schemas of those that are read in more ways than the type says."""
     (reference,), definitions = msgspec.json.schema_components([kind], ref_template="#/definitions/{name}")
     name = reference["$ref"].rpartition("/")[2]
+    for told, of_members in limits.items():
+        for member, limit in of_members.items() if told.__name__ in definitions else ():
+            schema = definitions[told.__name__]["properties"][member]
+            typed = next((one for one in schema.get("anyOf", ()) if one["type"] != "null"), schema)
+            typed.update(limit.facets())
     whole = definitions.pop(name)
     whole["properties"] = {**whole["properties"], **members}
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "title": title, **_described(kind)}

@@ -10,6 +10,7 @@ from dcos.model.marathon import (
     App,
     EngineType,
     EnvSecret,
+    Fetch,
     Network,
     NetworkMode,
     PersistentVolume,
@@ -41,11 +42,6 @@ class Rules:
 def least(path: str, value: float, bound: float) -> Iterator[Fault]:
     if value < bound:
         yield path, f"got {_short(value)}, expected {_short(bound)} or more"
-
-
-def most(path: str, value: float, bound: float) -> Iterator[Fault]:
-    if value > bound:
-        yield path, f"got {_short(value)}, expected {_short(bound)} or less"
 
 
 def _short(value: float) -> str:
@@ -142,6 +138,13 @@ def secret_faults(
             yield f"{path}/{name}/secret", "references an undefined secret"
 
 
+def fetch_faults(fetched: Sequence[Fetch], path: str) -> Iterator[Fault]:
+    """Of what is fetched into the sandbox; ``path`` is the list's."""
+    for index, one in enumerate(fetched):
+        if one.dest_path is not None and (one.dest_path.startswith("/") or ".." in one.dest_path.split("/")):
+            yield f"{path}({index})/destPath", "must be a relative path within the sandbox"
+
+
 def pull_faults(
     config: PullConfig | None, secrets: Mapping[str, SecretSource], rules: Rules, path: str
 ) -> Iterator[Fault]:
@@ -204,7 +207,6 @@ def strategy_faults(spec: RunSpec, upgrade_path: str, unreachable_path: str) -> 
             yield from zero_fault(f"{path}/maximumOverCapacity", strategy.maximum_over_capacity)
     unreachable = spec.unreachable_strategy
     if unreachable is not None and unreachable != "disabled":
-        yield from least(f"{unreachable_path}/inactiveAfterSeconds", unreachable.inactive_after_seconds, 0)
         if unreachable.expunge_after_seconds < unreachable.inactive_after_seconds:
             yield unreachable_path, "inactiveAfterSeconds must be less than or equal to expungeAfterSeconds"
         if spec.is_resident:

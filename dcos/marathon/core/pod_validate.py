@@ -1,8 +1,10 @@
-"""Rules of a canonical pod: each broken one gives (path, text).   Source: Marathon 1.11 pod rules."""
+"""Rules of a canonical pod: each broken one gives (path, text). Limits of single members are in ``marathon_limits``.
+
+Source: Marathon 1.11 pod rules.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 
 from dcos.marathon.core.common_rules import (
@@ -10,6 +12,7 @@ from dcos.marathon.core.common_rules import (
     Fault,
     Rules,
     feature_fault,
+    fetch_faults,
     least,
     limit_faults,
     network_faults,
@@ -21,18 +24,13 @@ from dcos.marathon.core.common_rules import (
     secret_source_faults,
     strategy_faults,
 )
-from dcos.marathon.core.validate import MAX_URI
 from dcos.marathon.core.validate_extras import extra_faults
 from dcos.model.marathon import CheckCommand, EngineType, ExecutorResources, LinuxInfo, NetworkMode
-from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodHealthCheck, PodVolume
+from dcos.model.pods import Endpoint, Pod, PodCheck, PodContainer, PodVolume
 from dcos.scheduling import ids
 from dcos.scheduling.constraints import constraint_fault
 
-NAME_TEXT = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-_NAME = re.compile(NAME_TEXT)
 IPC_MODES = ("PRIVATE", "SHARE_PARENT")
-MAX_NAME = 63
-MAX_PATH = 1024
 
 
 def pod_faults(pod: Pod, rules: Rules, *, roles: Collection[str]) -> list[Fault]:
@@ -86,22 +84,10 @@ def _unique(found: Collection[object] | Iterator[object]) -> bool:
     return len(set(listed)) == len(listed)
 
 
-def _between(path: str, value: int, low: int, high: int) -> Iterator[Fault]:
-    if not low <= value <= high:
-        yield path, f"got {value}, expected between {low} and {high}"
-
-
-def _name(path: str, name: str) -> Iterator[Fault]:
-    yield from _between(path, len(name), 1, MAX_NAME)
-    if not _NAME.fullmatch(name):
-        yield path, f"must fully match regular expression '{NAME_TEXT}'"
-
-
 # ---- containers ------------------------------------------------------------------------------------------------------
 
 
 def _container(path: str, container: PodContainer, pod: Pod, rules: Rules) -> Iterator[Fault]:
-    yield from _name(f"{path}/name", container.name)
     yield from _resources(path, container, pod, rules)
     for index, endpoint in enumerate(container.endpoints):
         yield from _endpoint(f"{path}/endpoints({index})", endpoint, pod)
@@ -115,30 +101,18 @@ def _container(path: str, container: PodContainer, pod: Pod, rules: Rules) -> It
     elif container.image is None:
         yield path, "must have an exec, an image or both"
     if container.image is not None:
-        yield from _between(f"{path}/image/id", len(container.image.id), 1, MAX_PATH)
         yield from pull_faults(container.image.pull_config, pod.secrets, rules, f"{path}/image/pullConfig")
     if container.health_check is not None:
-        yield from _health_check(f"{path}/healthCheck", container.health_check, container)
+        yield from _check(f"{path}/healthCheck", container.health_check, container)
     if container.check is not None:
         yield from _check(f"{path}/check", container.check, container)
     for index, mount in enumerate(container.volume_mounts):
         where = f"{path}/volumeMounts({index})"
-        yield from _name(f"{where}/name", mount.name)
-        yield from _between(f"{where}/mountPath", len(mount.mount_path), 1, MAX_PATH)
         if pod.volume(mount.name) is None:
             yield f"{where}/name", "Referenced Volume in VolumeMount should exist"
-    for index, artifact in enumerate(container.artifacts):
-        where = f"{path}/artifacts({index})"
-        yield from _between(f"{where}/uri", len(artifact.uri), 1, MAX_URI)
-        if artifact.dest_path is not None:
-            yield from _between(f"{where}/destPath", len(artifact.dest_path), 1, MAX_PATH)
-            if artifact.dest_path.startswith("/") or ".." in artifact.dest_path.split("/"):
-                yield f"{where}/destPath", "must be a relative path within the sandbox"
+    yield from fetch_faults(container.artifacts, f"{path}/artifacts")
     if container.linux_info is not None:
         yield from _linux(f"{path}/linuxInfo", container.linux_info)
-    grace_s = container.lifecycle.kill_grace_period_seconds if container.lifecycle is not None else None
-    if grace_s is not None:
-        yield from least(f"{path}/lifecycle/killGracePeriodSeconds", grace_s, 0)
 
 
 def _linux(path: str, info: LinuxInfo) -> Iterator[Fault]:
@@ -161,13 +135,6 @@ def _ipc(path: str, info: LinuxInfo) -> Iterator[Fault]:
 
 def _resources(path: str, container: PodContainer, pod: Pod, rules: Rules) -> Iterator[Fault]:
     resources, limits = container.resources, container.resource_limits
-    for name, quantity in (
-        ("cpus", resources.cpus),
-        ("mem", resources.mem),
-        ("disk", resources.disk),
-        ("gpus", resources.gpus),
-    ):
-        yield from least(f"{path}/resources/{name}", quantity, 0)
     if not (resources.cpus or resources.mem or resources.disk or resources.gpus):
         yield f"{path}/resources", "must not all be 0: Mesos runs nothing without resources"
     if resources.gpus > 0 and "gpu_resources" not in rules.features:
@@ -180,21 +147,14 @@ def _resources(path: str, container: PodContainer, pod: Pod, rules: Rules) -> It
 
 
 def _endpoint(path: str, endpoint: Endpoint, pod: Pod) -> Iterator[Fault]:
-    yield from _name(f"{path}/name", endpoint.name)
     modes = {network.mode for network in pod.networks}
     names = [network.name for network in pod.networks if network.mode is NetworkMode.CONTAINER]
-    if endpoint.container_port is not None:
-        yield from _between(f"{path}/containerPort", endpoint.container_port, 0, 65535)
-        if endpoint.container_port == 0 and endpoint.host_port is None:
-            yield f"{path}/containerPort", "0 stands for the host port: there is none"
-    if endpoint.host_port is not None:
-        yield from _between(f"{path}/hostPort", endpoint.host_port, 0, 65535)
+    if endpoint.container_port == 0 and endpoint.host_port is None:
+        yield f"{path}/containerPort", "0 stands for the host port: there is none"
     if NetworkMode.HOST in modes and endpoint.container_port is not None:
         yield f"{path}/containerPort", "is not allowed when using host-mode networking"
     if NetworkMode.CONTAINER in modes and endpoint.container_port is None:
         yield f"{path}/containerPort", "is required when using container-mode networking"
-    for protocol in endpoint.protocol:
-        yield from _name(f"{path}/protocol", protocol)
     if not _unique(endpoint.protocol):
         yield f"{path}/protocol", "Duplicate protocols within the same endpoint are not allowed"
     yield from network_name_faults(f"{path}/networkNames", endpoint.network_names, names)
@@ -211,28 +171,16 @@ def _command(path: str, command: CheckCommand) -> Iterator[Fault]:
         yield f"{path}/argv", "must not be empty"
 
 
-def _health_check(path: str, check: PodHealthCheck, container: PodContainer) -> Iterator[Fault]:
-    yield from least(f"{path}/gracePeriodSeconds", check.grace_period_seconds, 0)
-    yield from least(f"{path}/maxConsecutiveFailures", check.max_consecutive_failures, 0)
-    yield from _check(path, check, container)
-
-
 def _check(path: str, check: PodCheck, container: PodContainer) -> Iterator[Fault]:
-    yield from least(f"{path}/intervalSeconds", check.interval_seconds, 0)
-    yield from least(f"{path}/timeoutSeconds", check.timeout_seconds, 0)
     if check.timeout_seconds >= check.interval_seconds:
         yield f"{path}/timeoutSeconds", f"got {check.timeout_seconds}, expected less than {check.interval_seconds}"
-    yield from least(f"{path}/delaySeconds", check.delay_seconds, 0)
     if sum(one is not None for one in (check.http, check.tcp, check.exec)) != 1:
         yield path, "Only one of http, tcp, or command may be specified"
     for kind, by_endpoint in (("http", check.http), ("tcp", check.tcp)):
         if by_endpoint is None:
             continue
-        yield from _name(f"{path}/{kind}/endpoint", by_endpoint.endpoint)
         if by_endpoint.endpoint not in [one.name for one in container.endpoints]:
             yield f"{path}/{kind}/endpoint", "contained in the container endpoints"
-    if check.http is not None and check.http.path is not None:
-        yield from _between(f"{path}/http/path", len(check.http.path), 1, MAX_PATH)
     if check.exec is not None:
         yield from _command(f"{path}/exec/command", check.exec.command)
 
@@ -241,7 +189,6 @@ def _check(path: str, check: PodCheck, container: PodContainer) -> Iterator[Faul
 
 
 def _volume(path: str, volume: PodVolume, pod: Pod) -> Iterator[Fault]:
-    yield from _name(f"{path}/name", volume.name)
     if sum(one is not None for one in (volume.host, volume.persistent, volume.secret)) > 1:
         yield path, "must define at most one of host, persistent and secret"
     if volume.host == "":
@@ -255,14 +202,9 @@ def _volume(path: str, volume: PodVolume, pod: Pod) -> Iterator[Fault]:
 
 
 def _scheduling(pod: Pod, roles: Collection[str]) -> Iterator[Fault]:
-    yield from least("/scaling/instances", pod.scaling.instances, 0)
     most = pod.scaling.max_instances
     if most is not None and most < pod.scaling.instances:
         yield "/scaling/maxInstances", f"got {most}, expected {pod.scaling.instances} or more"
-    backoff = pod.scheduling.backoff
-    yield from least("/scheduling/backoff/backoff", backoff.backoff, 0)
-    yield from least("/scheduling/backoff/backoffFactor", backoff.backoff_factor, 1)
-    yield from least("/scheduling/backoff/maxLaunchDelay", backoff.max_launch_delay, 0)
     where = "/scheduling/placement"
     for index, constraint in enumerate(pod.constraints):
         fault = constraint_fault(constraint)

@@ -1,8 +1,10 @@
-"""Rules of a canonical app: each broken one gives (path, text).   Source: Marathon 1.11 app rules."""
+"""Rules of a canonical app: each broken one gives (path, text). Limits of single members are in ``marathon_limits``.
+
+Source: Marathon 1.11 app rules.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 
 from dcos.marathon.core import external_rules
@@ -11,9 +13,9 @@ from dcos.marathon.core.common_rules import (
     SECRETS,
     Fault,
     feature_fault,
+    fetch_faults,
     least,
     limit_faults,
-    most,
     network_faults,
     network_name_faults,
     persistent_faults,
@@ -40,9 +42,6 @@ from dcos.model.marathon import (
 from dcos.scheduling import ids
 from dcos.scheduling.constraints import constraint_fault
 
-_EXECUTOR = re.compile(r"^(//cmd)|(/?[^/]+(/[^/]+)*)|$")
-_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-MAX_URI = 1024
 DOTS = (".", "..")
 
 
@@ -67,13 +66,7 @@ def _all(app: App, rules: Rules, roles: Collection[str]) -> Iterator[Fault]:
     yield from secret_faults(app.env, app.secrets, rules, "/env")
     yield from secret_source_faults(app.secrets, rules)
     yield from _migration(app)
-    for index, one in enumerate(app.fetch):
-        if not one.uri:
-            yield f"/fetch({index})/uri", "must not be empty"
-        elif len(one.uri) > MAX_URI:
-            yield f"/fetch({index})/uri", f"must not be longer than {MAX_URI} characters"
-        if one.dest_path is not None and (one.dest_path.startswith("/") or ".." in one.dest_path.split("/")):
-            yield f"/fetch({index})/destPath", "must be a relative path within the sandbox"
+    yield from fetch_faults(app.fetch, "/fetch")
     for index, dependency in enumerate(app.dependencies):
         for text in ids.id_faults(dependency):
             yield f"/dependencies({index})", text
@@ -89,16 +82,9 @@ def _command(app: App) -> Iterator[Fault]:
         yield "/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."
     if app.cmd is not None and len(app.cmd) <= 1:
         yield "/", "must not be an empty string"  # one character is as bad, upstream says so too
-    if not _EXECUTOR.fullmatch(app.executor):
-        yield "/executor", f"must fully match regular expression '{_EXECUTOR.pattern}'"
 
 
 def _resources(app: App, rules: Rules) -> Iterator[Fault]:
-    yield from least("/instances", app.instances, 0)
-    yield from least("/cpus", app.cpus, 0.001)
-    yield from least("/mem", app.mem, 0)
-    yield from least("/disk", app.disk, 0)
-    yield from least("/gpus", app.gpus, 0)
     if app.gpus > 0:
         if app.container is not None and app.container.type is EngineType.DOCKER:
             yield "/", "GPU resources only work with the Mesos containerizer"
@@ -106,11 +92,6 @@ def _resources(app: App, rules: Rules) -> Iterator[Fault]:
             yield "/", feature_fault("gpu_resources")
     if app.resource_limits is not None:
         yield from limit_faults("/resourceLimits", app.resource_limits, cpus=app.cpus, mem=app.mem)
-    yield from least("/backoffSeconds", app.backoff_seconds, 0)
-    yield from least("/backoffFactor", app.backoff_factor, 1)
-    yield from least("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, 0)
-    if app.task_kill_grace_period_seconds is not None:
-        yield from least("/taskKillGracePeriodSeconds", app.task_kill_grace_period_seconds, 0)
 
 
 def _container(app: App, rules: Rules) -> Iterator[Fault]:
@@ -121,8 +102,6 @@ def _container(app: App, rules: Rules) -> Iterator[Fault]:
     if container.type is EngineType.DOCKER and docker is None:
         yield "/container/docker", "not defined"
     if docker is not None:
-        if not docker.image:
-            yield "/container/docker/image", "must not be empty"
         if docker.credential is not None:
             yield "/container/docker/credential", "must be empty"
         if docker.pull_config is not None and container.type is EngineType.DOCKER:
@@ -144,8 +123,6 @@ def _volume(volume: Volume, path: str, app: App, rules: Rules) -> Iterator[Fault
     if len(kinds) != 1:
         yield path, "must define exactly one of hostPath, persistent, external or secret"
         return
-    if not volume.container_path:
-        yield f"{path}/containerPath", "must not be empty"
     if volume.secret is None and volume.mode is None:
         yield f"{path}/mode", "undefined"
     if volume.persistent is not None:
@@ -176,17 +153,12 @@ def _ports(app: App) -> Iterator[Fault]:
         numbers = [one.port for one in definitions if one.port]
         if len(set(numbers)) != len(numbers):
             yield "/portDefinitions", "Ports must be unique."
-        for index, definition in enumerate(definitions):
-            yield from _port(f"/portDefinitions({index})/port", definition.port)
         return
     containers = [one.name for one in app.networks if one.mode is NetworkMode.CONTAINER]
     mappings = app.port_mappings
     yield from _names([one.name for one in mappings], "/container/portMappings", "Port names must be unique.")
     for index, mapping in enumerate(mappings):
         path = f"/container/portMappings({index})"
-        yield from _port(f"{path}/containerPort", mapping.container_port)
-        yield from _port(f"{path}/hostPort", mapping.host_port or 0)
-        yield from _port(f"{path}/servicePort", mapping.service_port)
         yield from network_name_faults(f"{path}/networkNames", mapping.network_names, containers)
         if len(containers) > 1 and mapping.host_port is not None and len(mapping.network_names) != 1:
             yield path, NETWORK_NAME_TEXT
@@ -196,14 +168,6 @@ def _names(names: list[str | None], path: str, text: str) -> Iterator[Fault]:
     given = [name for name in names if name is not None]
     if len(set(given)) != len(given):
         yield path, text
-    for index, name in enumerate(names):
-        if name is not None and (not _NAME.fullmatch(name) or len(name) > 63):
-            yield f"{path}({index})/name", f"must fully match regular expression '{_NAME.pattern}'"
-
-
-def _port(path: str, number: int) -> Iterator[Fault]:
-    yield from least(path, number, 0)
-    yield from most(path, number, 65535)
 
 
 def _placement(app: App, roles: Collection[str]) -> Iterator[Fault]:
@@ -263,9 +227,7 @@ def _health_check(check: HealthCheck, path: str, ports: int, *, docker: bool) ->
             yield f"{path}/command", "must be empty"
         if check.port is not None and check.port_index is not None:
             yield path, "HealthCheck must specify either a port or a portIndex"
-        if check.port is not None:
-            yield from _port(f"{path}/port", check.port)
-        elif check.port_index is not None and not 0 <= check.port_index < ports:
+        elif check.port_index is not None and check.port_index >= ports:
             yield (
                 path,
                 "Health check port indices must address an element of the ports array or container port mappings.",
@@ -275,11 +237,8 @@ def _health_check(check: HealthCheck, path: str, ports: int, *, docker: bool) ->
     by_agent = check.protocol not in (*MARATHON_CHECKS, CheckProtocol.COMMAND)
     if check.ip_protocol is IpProtocol.IPv6 and not (by_agent and docker):
         yield path, "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks"
-    yield from least(f"{path}/gracePeriodSeconds", check.grace_period_seconds, 0)
     yield from least(f"{path}/intervalSeconds", check.interval_seconds, 1)
     yield from least(f"{path}/timeoutSeconds", check.timeout_seconds, 1)
-    yield from least(f"{path}/maxConsecutiveFailures", check.max_consecutive_failures, 0)
-    yield from least(f"{path}/delaySeconds", check.delay_seconds, 0)
 
 
 def _migration(app: App) -> Iterator[Fault]:
