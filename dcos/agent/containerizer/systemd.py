@@ -37,6 +37,8 @@ _PROPERTIES = "org.freedesktop.DBus.Properties"
 _NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
 _UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
 _CALL_S = 30.0
+_STOPPED_S = 30.0
+"""More than systemd gives a unit to stop."""
 _EXITED, _KILLED, _DUMPED = 1, 2, 3
 _SETTLED = ("active", "failed", "inactive")
 
@@ -241,7 +243,9 @@ class SystemdLauncher:
     async def forget(self, box: Box) -> None:
         name = unit_name(box.container_id)
         await self._quietly(lambda: ("StopUnit", "ss", name, "replace"))
-        for _ in range(50):
+        # what is still ending may fail yet, and would stay loaded for it
+        deadline = asyncio.get_running_loop().time() + _STOPPED_S
+        while asyncio.get_running_loop().time() < deadline:
             service = await self._service(name)
             if service is None or service["ActiveState"] in ("inactive", "failed"):
                 break

@@ -127,8 +127,11 @@ class Ending(Telling):
         found = self._by_container.get(event.container_id)
         if found is None or found[2].phase is not Phase.RUNNING or found[2].killing is not None:
             return
-        found[2].killing = Killing(KillCause.LIMITATION, event.now, event.now, forced=True, verdict=verdict)
+        _, executor, run = found
+        run.killing = Killing(KillCause.LIMITATION, event.now, event.now, forced=True, verdict=verdict)
         self._out += [StopChecks(event.container_id), DestroyContainer(event.container_id)]
+        if event.reason is TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY:
+            self._out_of_memory(executor, run, event.message, event.now)
 
     def _on_missing(self, event: ContainerMissing) -> None:
         """Found in the checkpoints but not among the containers."""

@@ -10,10 +10,12 @@ import pytest
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.events import (
     ContainerExited,
+    ContainerLimited,
     ContainerMissing,
     ContainerStarted,
     DestroyContainer,
     Effect,
+    Event,
     ExecutorShutdown,
     GroupAssigned,
     Registered,
@@ -37,6 +39,7 @@ from dcos.model.v1.types import (
     TaskID,
     TaskInfo,
     TaskStatus,
+    TaskStatusReason,
     ValueScalar,
     ValueType,
 )
@@ -111,22 +114,44 @@ def test_a_task_with_control_groups_of_its_own(core: AgentCore) -> None:
     assert (start.plan.group, start.plan.limits.mem_bytes // MIB) == ("", 64)
 
 
-def test_out_of_memory_ends_all_that_share(core: AgentCore) -> None:
+WORDS = "Memory limit exceeded"
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        (ContainerExited("c-a", Exit(signal=9, out_of_memory=True, limitation=WORDS), 3.0),),
+        # seen while it runs, before its end
+        (
+            ContainerLimited("c-a", WORDS, TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY, (), 3.0),
+            ContainerExited("c-a", Exit(signal=9, out_of_memory=True), 3.5),
+        ),
+    ],
+    ids=["by-its-end", "while-it-runs"],
+)
+def test_out_of_memory_ends_all_that_share(core: AgentCore, news: tuple[Event, ...]) -> None:
     group(core, "a", "b")
     group(core, "c")
     group(core, "d", container=OWN)
     started(core, "a", "b", "c", "d")
-    effects = core.step(ContainerExited("c-a", Exit(signal=9, out_of_memory=True), 3.0))
-    assert {one.container_id for one in effects if isinstance(one, DestroyContainer)} == {"c-b", "c-c"}
-    ends = {}
+    effects = [effect for event in news for effect in core.step(event)]
+    assert {one.container_id for one in effects if isinstance(one, DestroyContainer)} - {"c-a"} == {"c-b", "c-c"}
     for name in ("b", "c"):
         core.step(ContainerExited(f"c-{name}", Exit(signal=9), 4.0))
-        run = core.frameworks["F"].executors["E"].tasks[name]
-        ends[name] = (str(run.state), str(run.statuses[-1].reason), run.statuses[-1].message)
-    own = core.frameworks["F"].executors["E"].tasks["a"].statuses[-1]
-    assert own.reason == "REASON_CONTAINER_LIMITATION_MEMORY"
-    assert set(ends.values()) == {("TASK_FAILED", "REASON_CONTAINER_LIMITATION_MEMORY", own.message)}
-    assert core.frameworks["F"].executors["E"].tasks["d"].state == "TASK_RUNNING"
+    tasks = core.frameworks["F"].executors["E"].tasks
+    ends = {(str(run.state), str(run.statuses[-1].reason), run.statuses[-1].message) for run in tasks.values()}
+    assert ends == {
+        ("TASK_FAILED", "REASON_CONTAINER_LIMITATION_MEMORY", WORDS),
+        ("TASK_RUNNING", str(tasks["d"].statuses[-1].reason), tasks["d"].statuses[-1].message),
+    }
+
+
+def test_another_limit_ends_only_what_exceeded_it(core: AgentCore) -> None:
+    group(core, "a")
+    group(core, "b")
+    started(core, "a", "b")
+    effects = core.step(ContainerLimited("c-a", "disk", TaskStatusReason.REASON_CONTAINER_LIMITATION_DISK, (), 3.0))
+    assert [one.container_id for one in effects if isinstance(one, DestroyContainer)] == ["c-a"]
 
 
 def test_a_task_that_never_began_because_the_agent_restarted_ends_its_group(core: AgentCore) -> None:
