@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
 from dcos.net import passage
-from dcos.net.core import ruleset
-from dcos.net.core.ruleset import Counts, Table
+from dcos.net.core import elements, ruleset
+from dcos.net.core.ruleset import Counts, Difference, Table
 from dcos.net.core.vips import Ranges, Service, Target
 from dcos.net.place import USUAL, Place, Turn
 from dcos.net.routed import Routed
@@ -21,6 +21,7 @@ from dcos.runtime import conntrack, links
 from dcos.runtime.conntrack import Turned
 from dcos.runtime.log import get_logger
 from dcos.runtime.nft import Nft, NftError
+from dcos.runtime.nft_netlink import Netlink
 
 _LOOK_S = 1.0
 _FEW = 100
@@ -37,6 +38,7 @@ class Balancer:
         self.repairs = 0
         self.failures = 0
         self._nft = nft
+        self._netlink = Netlink()
         self._ranges = Routed(ranges)
         self._node_ip = node_ip
         self._versions = versions
@@ -78,7 +80,7 @@ class Balancer:
                     or not all(self._ranges.covers(one.ip, routed) for one in changed)
                 ):
                     await self._routes()
-                begin = self._generation if len(self._found) == len(self._versions) else self._nft.generation()
+                begin = self._generation if len(self._found) == len(self._versions) else self._netlink.generation()
                 await self._apply_all(begin, changed)
                 if lost:
                     await self._forget(lost)
@@ -103,7 +105,7 @@ class Balancer:
         before = self._applied
         for version in self._versions:
             await self._apply(version, changed)
-        now = self._nft.generation()
+        now = self._netlink.generation()
         self._generation = now if begin is not None and now == begin + self._applied - before else None
 
     async def _apply(self, version: int, changed: Collection[Service] | None) -> None:
@@ -113,30 +115,63 @@ class Balancer:
         if found is None:
             found, changed = await self._read(version), None
         few = found.made and changed is not None and len(changed) < _FEW
+        if version == 6 and not found.sound:
+            news = wanted if changed is None or not found.made else changed
+            if not any(":" in one.ip for one in news):
+                found.made = True
+                self._found[version] = found
+                return  # no table where nobody uses IPv6
 
-        def decide() -> tuple[ruleset.Difference | None, str]:
-            if version == 6 and not found.sound:
-                news = wanted if changed is None or not found.made else changed
-                if not any(":" in one.ip for one in news):
-                    found.made = True
-                    return None, ""  # no table where nobody uses IPv6
-            made = ruleset.difference(wanted, found, version, changed)
-            return made, ruleset.commands(made, found, version, self._place.table) if made else ""
+        def decide() -> Difference:
+            return ruleset.difference(wanted, found, version, changed)
 
-        made, commands = decide() if few else await asyncio.to_thread(decide)
-        if commands:
-            await self._nft.apply(commands)
-            self._applied += 1
+        made = decide() if few else await asyncio.to_thread(decide)
+        if made:
+            await self._perform(made, found, version, few=few)
+        found.take(made)
+        if made.anew or made.classes:
+            found.rules = await asyncio.to_thread(self._rules, version)
+        if made:
             self.changes += 1
-        if made is not None:
-            found.take(made)
-            if commands:
-                self._log.info("applied", version=version, vips=len(found.vips), targets=len(found.targets))
+            self._log.info("applied", version=version, vips=len(found.vips), targets=len(found.targets))
         self._found[version] = found
 
+    async def _perform(self, made: Difference, found: Table, version: int, *, few: bool) -> None:
+        """In one transaction, but for a table where there was none and chains that nobody uses yet."""
+        name = self._place.table
+        if made.anew and found.there:
+            await self._nft.apply(await asyncio.to_thread(ruleset.commands, made, found, version, name))
+            self._applied += 1
+            return
+        frame = ruleset.frame(made, version, name)
+        if frame:
+            await self._nft.apply(frame)
+            self._applied += 1
+
+        def change() -> bool:
+            changes = elements.changes(made, found)
+            self._netlink.change(ruleset.FAMILIES[version], name, changes)
+            return bool(changes)
+
+        if change() if few else await asyncio.to_thread(change):
+            self._applied += 1
+
     async def _read(self, version: int) -> Table:
-        objects = await self._nft.objects(ruleset.FAMILIES[version], self._place.table)
-        return await asyncio.to_thread(ruleset.read_table, objects) if objects is not None else Table()
+        """What the kernel has."""
+
+        def read() -> Table:
+            family, name = ruleset.FAMILIES[version], self._place.table
+            rules = self._rules(version)
+            try:
+                listed = {one: self._netlink.elements(family, name, one) for one in elements.SETS} if rules else None
+            except FileNotFoundError:
+                listed = None
+            return elements.read_table(rules, listed, version)
+
+        return await asyncio.to_thread(read)
+
+    def _rules(self, version: int) -> Mapping[str, list[bytes]]:
+        return self._netlink.rules(ruleset.FAMILIES[version], self._place.table)
 
     async def repair(self) -> None:
         """Compare with the kernel's own tables, put right what somebody else changed."""
@@ -148,16 +183,18 @@ class Balancer:
                 await self._routes()
                 if not self._is_touched():
                     return
-                begin = self._nft.generation()
+                begin, differs = self._netlink.generation(), False
                 for version in self._versions:
                     believed = self._found.get(version)
                     found = await self._read(version)
+                    if found.sound and believed is not None and believed.sound and found.rules != believed.rules:
+                        found = Table(there=True)  # somebody gave a chain other rules
                     if believed is None or found != believed:
-                        self._found[version] = found
+                        self._found[version], differs = found, True
                         if believed is not None and (found.sound or believed.sound):
                             self.repairs += 1
                             self._log.warning("repaired", version=version)
-                await self._apply_all(begin)
+                await self._apply_all(begin, None if differs else ())
             except (NftError, OSError, links.LinkError) as error:
                 self.failures += 1
                 self._found.clear()
@@ -166,7 +203,7 @@ class Balancer:
 
     def _is_touched(self) -> bool:
         """Whether anybody may have changed the tables since they were known."""
-        return self._generation is None or self._nft.generation() != self._generation
+        return self._generation is None or self._netlink.generation() != self._generation
 
     async def _routes(self) -> None:
         """Every virtual address needs a route, or this node's own processes could not even send to it."""
@@ -190,12 +227,12 @@ class Balancer:
 
     async def _let_pass(self, goal: set[str]) -> None:
         """Not being able to stops nothing else. That the kernel counts these transactions too is no news of our tables."""
-        untouched = self._generation is not None and self._nft.generation() == self._generation
+        untouched = self._generation is not None and self._netlink.generation() == self._generation
         try:
             if await passage.let_pass(passage.VIPS, passage.to_virtual(goal)):
                 self._log.info("passage_made", networks=len(goal))
                 if untouched:
-                    self._generation = self._nft.generation()
+                    self._generation = self._netlink.generation()
         except links.LinkError as error:
             self._log.warning("no_passage", error=str(error))
 
@@ -216,6 +253,7 @@ class Balancer:
 
     def end(self) -> None:
         """Let another write; what is in the kernel stays."""
+        self._netlink.close()
         if self._turn is not None:
             self._turn.end()
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import shutil
-import socket
-import struct
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -47,10 +45,6 @@ class Nft:
         found: list[Mapping[str, Any]] = msgspec.json.decode(result.stdout)["nftables"]
         return found
 
-    def generation(self) -> int | None:
-        """Number of transactions that anybody ever made there; equal numbers: nothing has changed. None: not known."""
-        return None if self._prefix else _generation()
-
     async def apply(self, commands: str) -> None:
         """All of ``commands`` or nothing."""
         if self._here and self._library is None:
@@ -65,31 +59,6 @@ class Nft:
             raise NftError(str(error) or "nft took too long") from error
         if not result.ok:
             raise NftError(result.stderr.decode(errors="replace").strip()[-1000:])
-
-
-_GENERATION = struct.Struct("=IHHIIBBH")
-_GETGEN, _NEWGEN = (10 << 8) | 16, (10 << 8) | 15
-_GEN_ID, _NETFILTER = 1, 12
-
-
-def _generation() -> int | None:
-    """Of this network namespace; None where the kernel does not tell. Source: nf_tables' ``NFT_MSG_GETGEN``."""
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as sock:
-            sock.settimeout(1.0)
-            sock.send(_GENERATION.pack(_GENERATION.size, _GETGEN, 1, 1, 0, socket.AF_UNSPEC, 0, 0))
-            answer = sock.recv(4096)
-    except OSError:
-        return None
-    if len(answer) < _GENERATION.size or _GENERATION.unpack_from(answer)[1] != _NEWGEN:
-        return None
-    at = _GENERATION.size
-    while at + 4 <= len(answer):
-        length, kind = struct.unpack_from("=HH", answer, at)
-        if kind & 0x3FFF == _GEN_ID and length == 8:
-            return int(struct.unpack_from("!I", answer, at + 4)[0])
-        at += max(4, (length + 3) & ~3)
-    return None
 
 
 _MUCH = 1 << 17

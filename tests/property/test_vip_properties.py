@@ -19,11 +19,13 @@ from dcos.model.cluster import (
     RunningTask,
 )
 from dcos.model.v1.types import TaskState
-from dcos.net.core import ruleset, vips
+from dcos.net.core import elements, ruleset, vips
 from dcos.net.core.addresses import Assignment
 from dcos.net.core.following import Following
 from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Service, Target
+from dcos.wire import nftables
+from dcos.wire.nftables import Change, Element
 
 LABELS = st.text(min_size=1, max_size=80)
 NAMES = st.lists(st.text("abc.-", min_size=1, max_size=6), max_size=30)
@@ -70,14 +72,22 @@ def test_a_large_range_keeps_addresses_when_names_come(wanted: list[str], newcom
     assert {name: after[name] for name in before} == before
 
 
-def run_commands(commands: str, table: Table) -> Table:
-    """What nft would make of element commands: deleting what is not there or adding what is there is refused."""
-    sets: dict[str, dict[str, str]] = {
-        "vips": {ruleset._service(one): f"goto n{count}" for one, count in table.vips.items()},
+Sets = dict[str, dict[str, str]]
+"""Of each set its elements, as text: key to value."""
+
+
+def sets_of(table: Table) -> Sets:
+    return {
+        "vips": {ruleset._service(one): f"{ruleset.MARK + count:#x}" for one, count in table.vips.items()},
         "targets": {ruleset._slot(slot): ruleset._target(target) for slot, target in table.targets.items()},
         "known": {ruleset._service(one): "" for one in table.known},
+        "classes": {f"{ruleset.MARK + count:#x}": f"goto n{count}" for count in table.classes},
     }
-    classes = {f"n{count}" for count in table.classes}
+
+
+def run_commands(commands: str, table: Table) -> Table:
+    """What nft would make of element commands: deleting what is not there or adding what is there is refused."""
+    sets, classes = sets_of(table), {f"n{count}" for count in table.classes}
     for line in commands.splitlines():
         words = line.split()
         if words[:2] == ["delete", "table"]:
@@ -88,24 +98,64 @@ def run_commands(commands: str, table: Table) -> Table:
             continue
         for element in line.partition("{")[2].rpartition("}")[0].split(","):
             key, _, value = element.strip().partition(" : ")
-            if words[0] == "delete":
-                del sets[words[4]][key]
-            else:
-                assert key not in sets[words[4]]
-                sets[words[4]][key] = value
-    for service, verdict in sets["vips"].items():
-        count = int(verdict.removeprefix("goto n"))
-        assert f"n{count}" in classes
+            change(sets, words[0] == "add", words[4], key, value)
+    assert classes == {verdict.removeprefix("goto ") for verdict in sets["classes"].values()}
+    return whole(sets)
+
+
+def run_changes(changes: list[Change], table: Table) -> Table:
+    """The same for the kernel's own form, to a table whose chains are there."""
+    sets = sets_of(table)
+    data, last = nftables.transaction("ip", "dcos_l4lb", changes)
+    done = 0
+    for message in nftables.messages(data):
+        for one in nftables.elements(message.body):
+            come = message.kind == nftables._NEW
+            key, value = _text_of(one)
+            change(sets, come, nftables._string(dict(nftables._attributes(message.body))[2]), key, value)
+        done += message.number in range(1, last + 1)
+    assert done == last
+    return whole(sets)
+
+
+def _text_of(one: Element) -> tuple[str, str]:
+    """Key and value as nft would write them."""
+    protocol, ip, port = (
+        {6: "tcp", 17: "udp"}[one.key[0]],
+        elements._ip(one.key[4:8]),
+        int.from_bytes(one.key[8:10], "big"),
+    )
+    mark = one.key[12:]
+    key = f"{protocol} . {ip} . {port}" + (f" . {ruleset.MARK + elements._number(mark):#x}" if mark else "")
+    if len(one.data) == 4:
+        return key, f"{ruleset.MARK + elements._number(one.data):#x}"
+    return key, f"{elements._ip(one.data[:4])} . {int.from_bytes(one.data[4:6], 'big')}" if one.data else ""
+
+
+def change(sets: Sets, come: bool, name: str, key: str, value: str) -> None:
+    if come:
+        assert key not in sets[name]
+        sets[name][key] = value
+    else:
+        del sets[name][key]
+
+
+def whole(sets: Sets) -> Table:
+    """A table of these sets, in which every packet finds its way."""
+    counts = {service: int(mark, 16) - ruleset.MARK for service, mark in sets["vips"].items()}
+    for service, count in counts.items():
+        assert sets["classes"][f"{ruleset.MARK + count:#x}"] == f"goto n{count}"
         for number in range(count):
             assert f"{service} . {ruleset.MARK + number:#x}" in sets["targets"]
         assert service in sets["known"]
-    assert len(sets["targets"]) == sum(int(verdict.removeprefix("goto n")) for verdict in sets["vips"].values())
+    assert len(sets["targets"]) == sum(counts.values())
     return Table(
-        True,
-        {_service(text): int(verdict.removeprefix("goto n")) for text, verdict in sets["vips"].items()},
-        {_slot(text): _target(value) for text, value in sets["targets"].items()},
-        set(map(_service, sets["known"])),
-        {int(name[1:]) for name in classes},
+        sound=True,
+        vips={_service(text): count for text, count in counts.items()},
+        targets={_slot(text): _target(value) for text, value in sets["targets"].items()},
+        known=set(map(_service, sets["known"])),
+        classes={int(mark, 16) - ruleset.MARK for mark in sets["classes"]},
+        there=True,
     )
 
 
@@ -136,8 +186,10 @@ def test_any_series_of_changes_ends_where_it_should(
         difference = ruleset.difference(wanted, table, 4, told)
         assert difference == ruleset.difference(wanted, table, 4)
         told_kernel = run_commands(ruleset.commands(difference, table, 4), table)
+        framed = dataclasses.replace(table, classes=table.classes | difference.classes)
+        told_by_netlink = run_changes(elements.changes(difference, table), framed)
         table.take(difference)
-        assert told_kernel == table
+        assert told_kernel == told_by_netlink == table
         assert table.known == set(wanted)
         served = {one: {table.targets[one, n] for n in range(count)} for one, count in table.vips.items()}
         assert served == {one: set(found) for one, found in wanted.items() if found}
@@ -154,11 +206,13 @@ def test_a_table_that_others_changed_becomes_what_is_wanted(
 ) -> None:
     ours = Table()
     ours.take(ruleset.difference(first, ours, 4))
-    found = Table(True, ours.vips, ours.targets | strange, ours.known, ours.classes)
+    found = dataclasses.replace(ours, targets=ours.targets | strange, made=False)
     difference = ruleset.difference(wanted, found, 4)
     told = run_commands(ruleset.commands(difference, found, 4), found)
+    framed = dataclasses.replace(found, classes=found.classes | difference.classes)
+    told_by_netlink = run_changes(elements.changes(difference, found), framed)
     found.take(difference)
-    assert told == found
+    assert told == told_by_netlink == found
     assert found.known == set(wanted)
     served = {one: {found.targets[one, n] for n in range(count)} for one, count in found.vips.items()}
     assert served == {one: set(targets) for one, targets in wanted.items() if targets}

@@ -1,9 +1,10 @@
 """Virtual IPs as nftables maps: what is wanted and what is there, to one transaction that makes them equal.
 
-Shape ("classes"): one lookup of (protocol, address, port) in the verdict map ``vips`` jumps to chain ``nK``, K the number of
-targets; the chain draws a number below K into the packet's mark and looks (protocol, address, port, mark) up in ``targets``.
-So the cost of a packet does not grow with the number of VIPs, and a change of one backend is a change of one element. The draw
-is random, not in turn: chains are shared by all VIPs of K targets, and turns would lock to a client's rhythm.
+Shape ("classes"): one lookup of (protocol, address, port) in the map ``vips`` gives K, the number of targets, as the packet's
+mark, and ``classes`` the chain ``nK`` for it; that draws a number below K into the mark and looks (protocol, address, port, mark)
+up in ``targets``. So the cost of a packet does not grow with the number of VIPs, and a change of a backend is one of one element.
+(A map from VIPs to chains spares a lookup, but the kernel walks all of it at each change, for loops.) The draw is random, not
+in turn: chains are shared by all VIPs of K targets, and turns would lock to a client's rhythm.
 ``known`` holds every VIP: packets still addressed to one after the lookup have no target and are refused.
 
 The kernel counts for each VIP that is used, in sets it fills itself: ``asked`` first packets of connections, ``refused`` those
@@ -33,7 +34,8 @@ V = TypeVar("V")
 TABLE = "dcos_l4lb"
 FAMILIES = {4: "ip", 6: "ip6"}
 MARK = 0x0D050000
-"""Marks of packets on their way to a target; the low half is the target's number. Cleared where the packet leaves."""
+"""Marks of packets on their way to a target; the low half is the number of targets, then the target's own. Cleared where the
+packet leaves."""
 MAX_TARGETS = 0xFFFF
 _BATCH = 2000
 """Elements a command, so that no line grows without bound."""
@@ -42,14 +44,16 @@ _MATCH = "meta l4proto {{ tcp, udp }} meta l4proto . {ip} daddr . th dport"
 
 _BASE = """\
 add table {family} {table}
-add map {family} {table} vips {{ type inet_proto . {kind} . inet_service : verdict ; }}
+add map {family} {table} vips {{ type inet_proto . {kind} . inet_service : mark ; }}
+add map {family} {table} classes {{ type mark : verdict ; }}
 add map {family} {table} targets {{ type inet_proto . {kind} . inet_service . mark : {kind} . inet_service ; }}
 add set {family} {table} known {{ type inet_proto . {kind} . inet_service ; }}
+add chain {family} {table} layout4
 {counts}\
-add chain {family} {table} layout3
 add chain {family} {table} choose
 add rule {family} {table} choose update @asked {{ {key} counter }}
-add rule {family} {table} choose {key} vmap @vips
+add rule {family} {table} choose meta mark set {key} map @vips
+add rule {family} {table} choose meta mark vmap @classes
 add chain {family} {table} prerouting {{ type nat hook prerouting priority -105 ; }}
 add rule {family} {table} prerouting {match} @known goto choose
 add chain {family} {table} output {{ type nat hook output priority -105 ; }}
@@ -82,12 +86,14 @@ _COUNT = (
 
 def _rules_of(base: str) -> dict[str, int]:
     """Its chains and how many rules each has."""
-    found = re.findall(r"^add (chain|rule) \{family\} \{table\} (\w+)", base, re.MULTILINE)
+    found = re.findall(r"\badd (chain|rule) \{family\} \{table\} (\w+)", base)
     rules = [name for kind, name in found if kind == "rule"]
     return {name: rules.count(name) for kind, name in found if kind == "chain"}
 
 
 _RULES = _rules_of(_BASE)
+CHAINS = frozenset(_RULES)
+"""Those that every table has."""
 
 COUNTED = {"asked": ("packets", "connections"), "refused": ("packets", "refused"),
            "received": ("bytes", "bytes_in"), "sent": ("bytes", "bytes_out")}  # fmt: skip
@@ -108,6 +114,10 @@ class Table:
     targets: dict[Slot, Target] = field(default_factory=dict)
     known: set[Service] = field(default_factory=set)
     classes: set[int] = field(default_factory=set)
+    rules: Mapping[str, Collection[bytes]] = field(default_factory=dict)
+    """By chain, in the kernel's words, as long as nobody changed them."""
+    there: bool = False
+    """Whether the kernel has a table of the name, whatever is in it."""
     made: bool = field(default=False, compare=False)
     """By us and for what was wanted; False: it was read from the kernel, and may hold what nobody wants."""
 
@@ -120,7 +130,7 @@ class Table:
         self.known = (self.known - difference.forgotten) if difference.forgotten else self.known
         self.known |= difference.learned
         self.classes |= difference.classes
-        self.sound = self.made = True
+        self.there = self.sound = self.made = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,20 +214,24 @@ def _numbered(goal: tuple[Target, ...], service: Service, count: int, base: Tabl
 
 def commands(difference: Difference, found: Table, version: int, name: str = TABLE) -> str:
     """Input of ``nft -f`` that makes the difference to ``found``; empty: nothing to do. The table is called ``name``."""
-    family = FAMILIES[version]
-    at = f"{family} {name}"
+    at = f"{FAMILIES[version]} {name}"
     old = Table() if difference.anew else found
-    lines = [_class(at, family, count) for count in sorted(difference.classes)]
     changed = difference.vips.items()
-    lines += _elements("delete", at, "vips", [_service(one) for one, _ in changed if one in old.vips])
+    lines = _elements("delete", at, "vips", [_service(one) for one, _ in changed if one in old.vips])
     lines += _elements("delete", at, "targets", [_slot(slot) for slot in difference.targets if slot in old.targets])
     lines += _elements("delete", at, "known", map(_service, difference.forgotten))
     lines += _elements("add", at, "known", map(_service, difference.learned))
     new = [f"{_slot(slot)} : {_target(target)}" for slot, target in difference.targets.items() if target is not None]
     lines += _elements("add", at, "targets", new)
-    lines += _elements("add", at, "vips", [f"{_service(one)} : goto n{count}" for one, count in changed if count])
-    base = _base(family, name) if difference.anew else ""
-    return base + "".join(line + "\n" for line in lines)
+    lines += _elements("add", at, "vips", [f"{_service(one)} : {MARK + count:#x}" for one, count in changed if count])
+    return frame(difference, version, name) + "".join(line + "\n" for line in lines)
+
+
+def frame(difference: Difference, version: int, name: str = TABLE) -> str:
+    """The part of ``commands`` that makes tables and chains, without elements; empty: they are there."""
+    family = FAMILIES[version]
+    lines = [_class(f"{family} {name}", family, count) + "\n" for count in sorted(difference.classes)]
+    return (_base(family, name) if difference.anew else "") + "".join(lines)
 
 
 def removal(version: int, name: str = TABLE) -> str:
@@ -249,7 +263,8 @@ def _class(at: str, family: str, count: int) -> str:
     return (
         f"add chain {at} n{count}\n"
         f"add rule {at} n{count} meta mark set numgen random mod {count} offset {MARK:#x} "
-        f"meta l4proto {{ tcp, udp }} dnat {family} to {match} map @targets"
+        f"meta l4proto {{ tcp, udp }} dnat {family} to {match} map @targets\n"
+        f"add element {at} classes {{ {MARK + count:#x} : goto n{count} }}"
     )
 
 
@@ -276,37 +291,11 @@ def _target(target: Target) -> str:
 # ---- what the kernel has ---------------------------------------------------------------------------------------------
 
 
-def read_table(objects: Iterable[Mapping[str, Any]]) -> Table:
-    """The table from the list under ``nftables`` that ``nft -j list table`` prints; unsound if anything is not as we make it."""
-    rules: dict[str, int] = {}
-    sets: dict[str, list[Any]] = {}
-    for entry in objects:
-        if "chain" in entry:
-            rules.setdefault(entry["chain"]["name"], 0)
-        elif "rule" in entry:
-            chain = entry["rule"]["chain"]
-            rules[chain] = rules.get(chain, 0) + 1
-        elif "map" in entry:
-            sets[entry["map"]["name"]] = entry["map"].get("elem", [])
-        elif "set" in entry:
-            sets[entry["set"]["name"]] = entry["set"].get("elem", [])
-    classes = {name for name in rules if name not in _RULES}
-    sound = {name: rules.get(name) for name in _RULES} == _RULES and all(rules[name] == 1 for name in classes)
-    if not sound or not {"vips", "targets", "known"} <= set(sets):
-        return Table()
-    try:
-        return Table(
-            sound=True,
-            vips={_read_service(key["concat"]): int(value["goto"]["target"][1:]) for key, value in sets["vips"]},
-            targets={
-                (_read_service(key["concat"]), key["concat"][3] - MARK): Target(*value["concat"])
-                for key, value in sets["targets"]
-            },
-            known={_read_service(key["concat"]) for key in sets["known"]},
-            classes={int(name[1:]) for name in classes},
-        )
-    except (KeyError, TypeError, ValueError, IndexError):
-        return Table()
+def is_sound(rules: Mapping[str, int]) -> bool:
+    """Whether a table's chains, with the numbers of their rules, are the base and classes of ours."""
+    return {name: rules.get(name) for name in _RULES} == _RULES and all(
+        count == 1 and name[:1] == "n" and name[1:].isdigit() for name, count in rules.items() if name not in _RULES
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, DiscoveryPort, MappedPort, RunningTask
 from dcos.model.v1.types import TaskState
-from dcos.net.core import ruleset, vips
+from dcos.net.core import elements, ruleset, vips
 from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Backend, Ranges, Service, Target, VipName
 
@@ -201,11 +201,13 @@ class TestTransaction:
     def test_families_have_their_own_tables(self) -> None:
         wanted = {self.web: (self.one,), Service("tcp", "fd01:c::1", 80): (Target("fd02::1", 1),)}
         _, commands = self.made(wanted, 6)
-        assert "add map ip6 dcos_l4lb vips { type inet_proto . ipv6_addr . inet_service : verdict ; }" in commands
+        assert "add map ip6 dcos_l4lb vips { type inet_proto . ipv6_addr . inet_service : mark ; }" in commands
         assert "11.0.0.5" not in commands
 
     def test_a_table_of_somebody_else_is_unsound(self) -> None:
-        assert not ruleset.read_table([{"chain": {"name": "prerouting"}}]).sound
+        found = elements.read_table({"prerouting": [b""]}, None, 4)
+        assert (found.there, found.sound) == (True, False)
+        assert elements.read_table({}, None, 4) == Table()
 
 
 def test_backends_sort_with_and_without_an_inside() -> None:
