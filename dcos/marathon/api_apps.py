@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dcos.marathon import selector, views, waiting
+from dcos.marathon import selector, stream, views, waiting
 from dcos.marathon.api import body_of, deployed, flag, leader_of, published, state_of
 from dcos.marathon.core import autoscaling, events, everywhere
 from dcos.marathon.core.errors import app_unknown
@@ -97,6 +97,13 @@ def _keep_number(request: web.Request, app_id: str, fields: dict[str, Any]) -> N
         del fields["instances"]
 
 
+def _tell(request: web.Request, app_id: str) -> None:
+    """That somebody asked for an app as it is now."""
+    state = leader_of(request).state
+    shown = views.app_info(state, known(state, app_id), {"extensions"})
+    published(request, "api_post_event", **{stream.APP: shown})
+
+
 def embed_of(request: web.Request) -> frozenset[str]:
     return views.embeds(request.query.getall("embed", []))
 
@@ -138,7 +145,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
         "tasksUnhealthy": 0,
         "deployments": [{"id": getattr(result, "id", "")}],
     }
-    published(request, "api_post_event", appDefinition=app)
+    _tell(request, app.id)
     answer = json_response(made, status=201)
     answer.headers["Location"] = f"{request.url.origin()}/v2/apps{app.id}"
     answer.headers["Marathon-Deployment-Id"] = getattr(result, "id", "")
@@ -157,7 +164,7 @@ async def _many(request: web.Request, *, partial: bool, must_exist: bool) -> web
     event = events.PutApps(tuple(updates), partial=partial, must_exist=must_exist, force=flag(request, "force"))
     result = await leader_of(request).ask(event)
     for app_id, _ in updates:
-        published(request, "api_post_event", appDefinition=known(state_of(request), app_id))
+        _tell(request, app_id)
     return deployed(result)
 
 
@@ -216,7 +223,7 @@ async def _update(request: web.Request, *, partial: bool, must_exist: bool) -> w
     updates = (await update_of(request, app_id, fields),)
     event = events.PutApps(updates, partial=partial, must_exist=must_exist, force=flag(request, "force"))
     result = await leader_of(request).ask(event)
-    published(request, "api_post_event", appDefinition=known(state_of(request), app_id))
+    _tell(request, app_id)
     return deployed(result, status=200 if existed else 201)
 
 
@@ -260,8 +267,10 @@ def _instances(state: State, app_id: str) -> list[Instance]:
 
 async def _kill(request: web.Request, app_id: str, task_id: str | None) -> web.StreamResponse:
     state = state_of(request)
-    instances = _instances(state, app_id)
     scale, wipe, force = flag(request, "scale"), flag(request, "wipe"), flag(request, "force")
+    if scale and not wipe and app_id not in state.apps and ids.segments(app_id)[-1:] != ["*"]:
+        raise wire.not_found(f"Path '{app_id}' does not exist")  # sic, as upstream
+    instances = _instances(state, app_id)
     if task_id is not None:
         instances = [one for one in instances if any(task.id == task_id for task in one.tasks)]
         if not instances:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dcos.model.marathon_state import iso
+from dcos.wire.marathon import without_extensions
 
 EXTENSIONS = frozenset(
     {
@@ -17,6 +18,9 @@ EXTENSIONS = frozenset(
     }
 )
 """Events that upstream has not: there are clients that fail at what they do not know."""
+
+APP = "appDefinition"
+"""The member of an event that is an app as the API writes it; its extensions are for those who ask for them, too."""
 
 
 class Subscriber:
@@ -58,13 +62,18 @@ class Bus:
     def publish(self, kind: str, fields: dict[str, Any]) -> None:
         if not self._subscribers:
             return
-        body = msgspec.json.encode({**fields, "eventType": kind, "timestamp": iso(self._now())})
-        frame = b"event: %b\ndata: %b\n\n" % (kind.encode(), body)
+        told = {**fields, "eventType": kind, "timestamp": iso(self._now())}
+        whole = _frame(kind, told)
+        plain = _frame(kind, {**told, APP: without_extensions(told[APP])}) if APP in told else whole
         for subscriber in list(self._subscribers):
             if not subscriber.wants(kind):
                 continue
             try:
-                subscriber.queue.put_nowait(frame)
+                subscriber.queue.put_nowait(whole if subscriber.extensions else plain)
             except asyncio.QueueFull:
                 subscriber.overrun.set()
                 self._subscribers.discard(subscriber)
+
+
+def _frame(kind: str, told: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode(told))

@@ -225,11 +225,14 @@ STRATEGY_EXTENSIONS = ("steps", "promotion")
 def app_json(app: App, *, extensions: bool = True) -> dict[str, Any]:
     """An app as the API writes it. Without ``extensions`` only upstream's members: there are clients that fail at others."""
     made: dict[str, Any] = msgspec.to_builtins(app)
-    if not extensions:
-        for name in EXTENSIONS:
-            made.pop(name, None)
-        for name in STRATEGY_EXTENSIONS:
-            made.get("upgradeStrategy", {}).pop(name, None)
+    return made if extensions else without_extensions(made)
+
+
+def without_extensions(app: Mapping[str, Any]) -> dict[str, Any]:
+    """An app as the API writes it, with upstream's members only."""
+    made = {name: value for name, value in app.items() if name not in EXTENSIONS}
+    if strategy := made.get("upgradeStrategy"):
+        made["upgradeStrategy"] = {name: value for name, value in strategy.items() if name not in STRATEGY_EXTENSIONS}
     return made
 
 

@@ -1,11 +1,14 @@
 """What a client may send: JSON Schemas of jobs and schedules. Members that are not named here are refused.
 
-Source: Metronome's jobspec and schedulespec schemas.
+Source: Metronome's jobspec and schedulespec schemas; the texts are those of the validator that it uses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from jsonschema import ValidationError
 
 Schema = dict[str, Any]
 
@@ -14,7 +17,7 @@ SCHEDULE_ID: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 
 _TEXT: Final[Schema] = {"type": "string"}
 _FLAG: Final[Schema] = {"type": "boolean"}
-_TEXTS: Final[Schema] = {"type": "array", "items": _TEXT}
+_WORDS: Final[Schema] = {"type": "array", "items": _TEXT}
 _LABELS: Final[Schema] = {"type": "object", "additionalProperties": _TEXT}
 
 
@@ -45,7 +48,7 @@ RUN: Final = _object(
     disk={"type": "number", "minimum": 0},
     gpus={"type": "integer", "minimum": 0},
     cmd={"type": "string", "minLength": 1},
-    args=_TEXTS,
+    args=_WORDS,
     user=_TEXT,
     env={"type": "object", "additionalProperties": {"anyOf": [_TEXT, _object(("secret",), secret=_TEXT)]}},
     secrets={"type": "object", "additionalProperties": _object(("source",), source=_TEXT)},
@@ -107,3 +110,45 @@ JOB: Final = _object(
     schedules=_list(SCHEDULE, maxItems=1),
     run=RUN,
 )
+
+# ---- texts -----------------------------------------------------------------------------------------------------------
+
+_TYPES: Final[tuple[tuple[type, str], ...]] = (
+    (bool, "boolean"), (int, "number"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"),
+)  # fmt: skip
+
+
+def _type_of(value: Any) -> str:
+    return next((name for kind, name in _TYPES if isinstance(value, kind)), "null")
+
+
+def _missing(error: Any) -> str:
+    name = next(one for one in error.validator_value if f"'{one}'" in error.message)
+    return f"Property {name} missing."
+
+
+def _unknown(error: Any) -> str:
+    known = error.schema["properties"]
+    names = " and ".join(f"'{name}'" for name in error.instance if name not in known)
+    return f"Additional properties are not allowed, but found properties {names}."
+
+
+_TEXTS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "required": _missing,
+    "additionalProperties": _unknown,
+    "type": lambda error: f"Wrong type. Expected {error.validator_value}, was {_type_of(error.instance)}.",
+    "minimum": lambda error: f"{error.instance} is smaller than required minimum value of {error.validator_value}.",
+    "minLength": lambda error: f"'{error.instance}' does not match minimum length of {error.validator_value}.",
+    "maxItems": lambda error: (
+        f"Too many items. {len(error.instance)} items found, but only a maximum of {error.validator_value} is allowed."
+    ),
+    "pattern": lambda error: f"'{error.instance}' does not match pattern '{error.validator_value}'.",
+    "enum": lambda error: "Instance is invalid enum value.",
+    "anyOf": lambda error: "Instance does not match any of the schemas.",
+    "oneOf": lambda error: "Instance does not match any schema.",
+}
+
+
+def fault_text(error: ValidationError) -> str:
+    """What a client reads of it."""
+    return _TEXTS[str(error.validator)](error)

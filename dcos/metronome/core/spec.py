@@ -52,7 +52,7 @@ def schedule(body: Any, schedule_id: str | None = None) -> Schedule:
 def _check(validator: Draft7Validator, body: Any) -> None:
     faults = []
     for error in validator.iter_errors(body):
-        faults.append(("/" + "/".join(str(part) for part in error.absolute_path), _text(error.message)))
+        faults.append(("/" + "/".join(str(part) for part in error.absolute_path), _text(schema.fault_text(error))))
         if len(faults) == _MOST_FAULTS:
             break
     if faults:

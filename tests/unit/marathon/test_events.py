@@ -149,6 +149,23 @@ async def test_what_they_say(heard: Heard) -> None:
     assert plan["currentStep"]["actions"] == [{"action": "StartApplication", "app": "/web"}]
 
 
+async def test_extensions_of_an_app_are_told_to_who_asks_for_them(house: House) -> None:
+    growth = {"instances": "all", "upgradeStrategy": {"steps": [{"percent": 50}], "maximumOverCapacity": 0}}
+    async with house.marathon() as marathon:
+        bus = marathon.service.bus
+        plain, whole = Heard(bus.attach([], "a")), Heard(bus.attach([], "b", extensions=True))
+        await marathon.ask("POST", "/v2/apps", {"id": "/web", "cmd": "sleep 1000", **growth}, 201)
+        await marathon.ask("PUT", "/v2/apps/plain", {"cmd": "sleep 1000"}, 201)
+        for heard in (plain, whole):
+            assert heard.has("api_post_event")
+        shown, ordinary = [one["appDefinition"] for one in plain.events["api_post_event"]]
+        assert shown["upgradeStrategy"] == {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 0.0}
+        assert {"instancesMode", "autoscaling", "rebalance"}.isdisjoint({**shown, **ordinary})
+        known = [one["appDefinition"] for one in whole.events["api_post_event"]]
+        assert (known[0]["instancesMode"], known[0]["upgradeStrategy"]["steps"]) == ("all", [{"percent": 50.0}])
+        assert known[1] == ordinary, "who uses none shows none"
+
+
 async def test_a_slow_client_is_dropped(house: House) -> None:
     async with house.marathon() as marathon:
         bus = marathon.service.bus
