@@ -15,7 +15,7 @@ from dcos.agent.containerizer import control_groups
 from dcos.agent.containerizer.base import Ended
 from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.docker import DockerBackend, DockerLauncher
-from dcos.agent.containerizer.docker_engine import Engine
+from dcos.agent.containerizer.docker_engine import Engine, EngineError, NotThere
 from dcos.agent.containerizer.posix import PosixLauncher
 
 NAME = "4f1c"
@@ -75,6 +75,48 @@ async def test_out_of_memory_is_the_engine_s_word(
     assert end.out_of_memory is out_of_memory
     assert (end.limitation or "").startswith(message or "")
     assert end.code == told["ExitCode"]
+
+
+class Late(Answering):
+    """Learns more from one look to the next; an exception is a look that failed."""
+
+    def __init__(self, *told: dict[str, Any] | EngineError) -> None:
+        super().__init__({})
+        self.looks = list(told)
+        self.looked = 0
+
+    async def inspect(self, name: str) -> dict[str, Any]:
+        self.looked += 1
+        found = self.looks[min(self.looked, len(self.looks)) - 1]
+        if isinstance(found, EngineError):
+            raise found
+        self.told = found
+        return await super().inspect(name)
+
+
+KILLED = state(ExitCode=137, OOMKilled=False)
+OUT_OF_MEMORY = state(ExitCode=137, OOMKilled=True)
+
+
+@pytest.mark.parametrize(
+    ("told", "looks", "out_of_memory"),
+    [
+        ([OUT_OF_MEMORY], 1, True),
+        ([KILLED, OUT_OF_MEMORY], 2, True),
+        ([KILLED, EngineError("busy"), KILLED, OUT_OF_MEMORY], 4, True),
+        # somebody killed it: the Engine says no more, however long we ask
+        ([KILLED], 4, False),
+        ([KILLED, NotThere("gone")], 4, False),
+        ([state(ExitCode=1, OOMKilled=False)], 1, False),
+    ],
+    ids=["told at once", "told late", "told last", "killed", "removed", "ended otherwise"],
+)
+async def test_the_engine_may_tell_of_memory_a_moment_late(
+    tmp_path: Path, told: list[dict[str, Any] | EngineError], looks: int, out_of_memory: bool
+) -> None:
+    engine = Late(*told)
+    end = await DockerLauncher(engine, PosixLauncher(), "docker").wait(box(tmp_path))
+    assert (end.out_of_memory, engine.looked) == (out_of_memory, looks)
 
 
 async def test_limits_are_told_to_the_engine_alone(tmp_path: Path) -> None:
