@@ -129,15 +129,8 @@ class Fetcher:
     async def _fetch_one(self, uri: CommandInfoURI, sandbox: Path, user: str | None) -> None:
         wanted = understand(uri, self._frameworks_home)
         archive = uri.extract and not uri.executable and _is_archive(wanted.name)
-        if uri.cache and wanted.scheme and (kept := await self._cached(wanted, user)) is not None:
-            self._in_use[kept] += 1
-            try:
-                if archive:
-                    await self._extract(kept, wanted.name, sandbox, user)
-                else:
-                    await self._put(kept, wanted.name, sandbox, user)
-            finally:
-                self._in_use -= Counter({kept: 1})
+        if uri.cache and wanted.scheme and await self._by_cache(wanted, sandbox, user, archive=archive):
+            pass
         elif uri.cache and archive and not wanted.scheme:
             # what lies on this machine needs no copy to be read from
             await self._extract(Path(wanted.location), wanted.name, sandbox, user)
@@ -215,28 +208,43 @@ class Fetcher:
 
     # ---- cache -------------------------------------------------------------------------------------------------------
 
-    async def _cached(self, wanted: Wanted, user: str | None) -> Path | None:
-        """The kept file, fetched if need be; None when the cache cannot hold it (then it is fetched directly)."""
+    async def _by_cache(self, wanted: Wanted, sandbox: Path, user: str | None, *, archive: bool) -> bool:
+        """From the kept file, fetched if need be. False: nothing came of that, and it is fetched directly.
+
+        What the cache cannot hold is handed on all the same: as if it had been fetched into the sandbox.
+        """
         key = hashlib.sha256(f"{user or ''}@{wanted.location}".encode()).hexdigest()
-        kept = self._cache_dir / key
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        async with lock:
+        kept, partial = self._cache_dir / key, self._cache_dir / f".{key}"
+        async with self._locks.setdefault(key, asyncio.Lock()):
             if kept.exists():
                 os.utime(kept, (self._now(), self._now()))
-                return kept
-            try:
-                self._cache_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
-                partial = self._cache_dir / f".{key}"
-                partial.unlink(missing_ok=True)
-                await self._download(wanted, str(partial), self._cache_dir, None)
-                if not self._make_room(partial.stat().st_size):
-                    partial.unlink()
-                    return None
-                partial.chmod(0o644)
-                partial.replace(kept)
-            except (FetchError, OSError):
-                return None
-            return kept
+            else:
+                try:
+                    self._cache_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+                    partial.unlink(missing_ok=True)
+                    await self._download(wanted, str(partial), self._cache_dir, None)
+                    partial.chmod(0o644)
+                    if self._make_room(partial.stat().st_size):
+                        partial.replace(kept)
+                except (FetchError, OSError):
+                    return False
+            if not kept.exists():
+                try:
+                    await self._put(partial, wanted.name, sandbox, user)
+                finally:
+                    partial.unlink(missing_ok=True)
+                if archive:
+                    await self._extract(Path(wanted.name), wanted.name, sandbox, user)
+                return True
+            self._in_use[kept] += 1
+        try:
+            if archive:
+                await self._extract(kept, wanted.name, sandbox, user)
+            else:
+                await self._put(kept, wanted.name, sandbox, user)
+        finally:
+            self._in_use -= Counter({kept: 1})
+        return True
 
     def _make_room(self, size: int) -> bool:
         """Drop the longest unused until ``size`` more bytes fit."""

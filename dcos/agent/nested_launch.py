@@ -6,6 +6,7 @@ Source: Mesos's containerizer (nested containers, container classes).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from dcos.agent.containerizer.enter import group_files
 from dcos.agent.containerizer.guest import Guest, Host
 from dcos.agent.containerizer.host import task_environment
 from dcos.agent.containerizer.networks import status
+from dcos.agent.containerizer.reaped import beginning
 from dcos.agent.containerizer.script import account
 from dcos.agent.containerizer.volume_sources import mount_lines, place_in
 from dcos.agent.core.environment import DEFAULT_PATH, BadEnvironment, command_variables
@@ -262,6 +264,10 @@ class Launching(Life):
         record.pid = await launcher.start(box)
         if box.pid is None:
             box.save_pid(record.pid)
+        if box.mark.backend == "oci":
+            # who enters it next finds it there; one that does not begin ends, and that is told
+            with contextlib.suppress(LaunchError):
+                await beginning(box, record.pid, record.inner_pid)
         if tty is not None:
             await terminal.ready(box, record.pid)
             record.io = TerminalIo(box)

@@ -209,7 +209,8 @@ def _shared_problem(one: Resource) -> str | None:
     return "Only persistent volumes can be shared" if one.disk is None or one.disk.persistence is None else None
 
 
-def _gpus_problem(one: Resource) -> str | None:
+def gpus_problem(one: Resource) -> str | None:
+    """Of any resource: there are no parts of a GPU."""
     if one.name == "gpus" and one.scalar is not None and values.thousandths(one.scalar.value) % 1000:
         return "The 'gpus' resource must be an unsigned integer"
     return None
@@ -243,7 +244,7 @@ def _dynamic_problem(one: Resource) -> str | None:
 
 
 _MEANINGS: tuple[tuple[str, Callable[[Resource], str | None]], ...] = (
-    ("'gpus' resource", _gpus_problem),
+    ("'gpus' resource", gpus_problem),
     ("DiskInfo", _disk_problem),
     ("ReservationInfo", _dynamic_problem),
 )

@@ -60,20 +60,23 @@ def first_pid(box: Box) -> Path:
     return box.directory / _PID
 
 
-def begun(box: Box) -> bool:
-    """Whether the program was there to be run. (Boxes of agents before this one may not know.)"""
-    return first_pid(box).exists() or not (box.directory / _MARK).exists()
+def begun(box: Box, told: Path | None = None) -> bool:
+    """Whether the program was there to be run. (Boxes of agents before this one may not know.)
+
+    ``told``: the file that tells its pid, where that is not the container's first one.
+    """
+    return (told or first_pid(box)).exists() or not (box.directory / _MARK).exists()
 
 
-async def beginning(box: Box, pid: int) -> None:
+async def beginning(box: Box, pid: int, told: Path | None = None) -> None:
     """Wait until the program runs, which ``pid`` starts.   Errors: LaunchError with runc's words."""
     ended = asyncio.ensure_future(processes.ended(pid))
     pause = 0.005
     try:
         async with asyncio.timeout(_BEGIN_S):
-            while not begun(box):
+            while not begun(box, told):
                 if ended.done():
-                    if begun(box):
+                    if begun(box, told):
                         return
                     raise LaunchError(_last_words(box.directory / _LOG))
                 await asyncio.wait({ended}, timeout=pause)

@@ -68,6 +68,7 @@ class CustomExecutors(CustomLaunch):
         for status in event.updates:
             self._take_update(framework, executor, status, event.now)
         self._doubt(executor, life, event.tasks, event.now)
+        self._tell_kills_again(framework, executor, life)
         if not life.used and all(run.phase is Phase.ENDED for run in executor.tasks.values()):
             # every task was killed before it came
             self._shut(framework, executor, event.now)

@@ -70,9 +70,22 @@ class CustomEnding(Ending):
         life = executor.life
         if life is None:
             super()._kill_begun(framework, executor, run, cause, policy, now)
-        elif life.standing is Standing.RUNNING:
-            kill = v1.EventKill(task_id=run.info.task_id, kill_policy=policy)
-            self._tell(framework, executor, v1.Event(type=v1.EventType.KILL, kill=kill))
+            return
+        life.kills[run.task_id] = policy
+        if life.standing is Standing.RUNNING and life.stream is not None:
+            self._tell_kill(framework, executor, run, policy)
+
+    def _tell_kills_again(self, framework: FrameworkRun, executor: ExecutorRun, life: Life) -> None:
+        life.kills = {name: one for name, one in life.kills.items() if name in executor.tasks}
+        for name, policy in life.kills.items():
+            if (run := executor.tasks[name]).phase is Phase.RUNNING:
+                self._tell_kill(framework, executor, run, policy)
+
+    def _tell_kill(
+        self, framework: FrameworkRun, executor: ExecutorRun, run: TaskRun, policy: KillPolicy | None
+    ) -> None:
+        kill = v1.EventKill(task_id=run.info.task_id, kill_policy=policy)
+        self._tell(framework, executor, v1.Event(type=v1.EventType.KILL, kill=kill))
 
     def _call_off(
         self,

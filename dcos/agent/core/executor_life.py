@@ -8,12 +8,12 @@ Source: Mesos agent (states of executors, their timeouts).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dcos.agent.core.exits import Exit, Verdict, describe
-from dcos.model.v1.types import NetworkInfo, TaskState, TaskStatusReason
+from dcos.model.v1.types import KillPolicy, NetworkInfo, TaskState, TaskStatusReason
 
 if TYPE_CHECKING:
     from dcos.agent.core.state import TaskRun
@@ -52,6 +52,8 @@ class Life:
     doubted: tuple[TaskRun, ...] = ()
     """Handed over, yet unknown to ``stream`` when that subscribed: dropped at ``doubt_ends`` if nothing is heard of them."""
     doubt_ends: float | None = None
+    kills: dict[str, KillPolicy | None] = field(default_factory=dict)
+    """Of which tasks it was asked; told again to a new connection, for the old one may have been broken already."""
 
 
 def last_words(end: Exit, mem_mb: float) -> Verdict:

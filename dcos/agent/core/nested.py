@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dcos.model.message_rules import command_problem, container_problem, shares_no_cgroups
+from dcos.model.resource_messages import reservations_of
+from dcos.model.resource_rules import gpus_problem, named_problem
 from dcos.model.v1 import agent as v1
-from dcos.model.v1.types import CommandInfo, ContainerID
+from dcos.model.v1.types import CommandInfo, ContainerID, ContainerInfo
 
 _NAME_MAX = 255
 _CONTAINER_MAX = 242
@@ -64,14 +67,6 @@ def id_problem(container_id: ContainerID) -> str | None:
     return None
 
 
-def command_problem(command: CommandInfo) -> str | None:
-    """Variables without a value, which only secrets may lack."""
-    for variable in command.environment.variables if command.environment is not None else ():
-        if variable.value is None and variable.secret is None:
-            return f"Environment variable '{variable.name}' must have a value set"
-    return None
-
-
 def call_problem(call: v1.Call) -> str | None:
     """What is wrong with a call about containers, in upstream's order; None for others."""
     if call.type is None:
@@ -95,9 +90,53 @@ def _problems(member: str, body: object, *, nested: bool) -> Iterator[str]:
             yield f"'{member}.container_id' is invalid: {problem}"
         if nested and container_id.parent is None:
             yield f"Expecting '{member}.container_id.parent' to be present"
+    if isinstance(body, v1.CallLaunchContainer):
+        yield from _resources_problems(body)
     command: CommandInfo | None = getattr(body, "command", None)
     if command is not None and (problem := command_problem(command)) is not None:
         yield f"'{member}.command' is invalid: {problem}"
+    container: ContainerInfo | None = getattr(body, "container", None)
+    if container is not None and (problem := container_problem(container)) is not None:
+        yield f"'{member}.container' is invalid: {problem}"
+    if isinstance(body, v1.CallLaunchContainer | v1.CallLaunchNestedContainer):
+        yield from _depth_problems(member, body)
+    elif isinstance(body, v1.CallLaunchNestedContainerSession) and shares_no_cgroups(container):
+        yield (
+            f"'{member}.container.linux_info' is invalid: 'share_cgroups' cannot be set to 'false' for nested container"
+            " sessions"
+        )
+
+
+def _resources_problems(body: v1.CallLaunchContainer) -> Iterator[str]:
+    """Those of a standalone container are not the master's to give."""
+    for one in body.resources:
+        if (problem := named_problem(one)) is not None:
+            yield f"Invalid resources: {problem}"
+    for one in body.resources:
+        if (problem := gpus_problem(one)) is not None:
+            yield f"Invalid GPU resources: {problem}"
+    for one in body.resources if body.container_id.parent is None else ():
+        if reservations_of(one):
+            yield "'launch_container.resources' must be unreserved"
+        if one.disk is not None and one.disk.persistence is not None:
+            yield "'launch_container.resources' may not use persistent volumes"
+        if one.revocable is not None:
+            yield "'launch_container.resources' must be non-revocable"
+
+
+def _depth_problems(member: str, body: v1.CallLaunchContainer | v1.CallLaunchNestedContainer) -> Iterator[str]:
+    """Below the first level everything is the first level's."""
+    parent = body.container_id.parent
+    if parent is None or parent.parent is None:
+        return
+    said = f"'{member}' is invalid: containers nested at the second level or greater cannot"
+    if isinstance(body, v1.CallLaunchContainer):
+        if body.resources:
+            yield f"{said} specify resources"
+        if body.limits:
+            yield f"{said} specify resource limits"
+    if shares_no_cgroups(body.container):
+        yield f"{said} set 'share_cgroups' to 'false'"
 
 
 def _input_problem(body: v1.CallAttachContainerInput) -> str | None:

@@ -88,7 +88,8 @@ def mark_unreachable(state: State, agent: AgentRecord, now: float, why: str) -> 
     state.counters["slave_removals/reason_unhealthy"] += 1
     for task in list(agent.tasks.values()):
         framework = state.frameworks[task.framework]
-        if task.is_terminal:
+        ended = task.is_terminal
+        if ended and tasks.end_was_told(task):
             tasks.remove(state, framework, agent, task)
             continue
         status = tasks.status_of_master(
@@ -102,8 +103,11 @@ def mark_unreachable(state: State, agent: AgentRecord, now: float, why: str) -> 
             unreachable_since=now,
         )
         tasks.record(state, framework, task, status, status.state)
-        tasks.release(state, framework, agent, task)
-        tasks.set_apart(state, framework, task)
+        if ended:
+            tasks.remove(state, framework, agent, task)
+        else:
+            tasks.release(state, framework, agent, task)
+            tasks.set_apart(state, framework, task)
         tasks.tell_status(state, framework, status)
     agent.tasks.clear()
     operations.lost(state, agent, OperationState.OPERATION_UNREACHABLE, "Agent was marked unreachable")
@@ -206,7 +210,7 @@ def _status_of_gone(framework: FrameworkRecord, task: TaskRecord, now: float) ->
 def _end_tasks(state: State, agent: AgentRecord, now: float, to: TaskState, reason: TaskStatusReason, why: str) -> None:
     for task in list(agent.tasks.values()):
         framework = state.frameworks[task.framework]
-        if task.is_terminal:
+        if task.is_terminal and tasks.end_was_told(task):
             tasks.remove(state, framework, agent, task)
             continue
         aware = framework.partition_aware or to is TaskState.TASK_LOST

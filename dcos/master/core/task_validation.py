@@ -8,21 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from dcos.master.core.message_validation import (
+from dcos.master.core.records import AgentRecord, FrameworkRecord
+from dcos.model import values
+from dcos.model.identifiers import id_problem
+from dcos.model.message_rules import (
     check_problem,
     command_problem,
     container_problem,
     health_check_problem,
+    shares_no_cgroups,
 )
-from dcos.master.core.records import AgentRecord, FrameworkRecord
-from dcos.model import values
-from dcos.model.identifiers import id_problem
 from dcos.model.resource_messages import allocation_role
 from dcos.model.resource_rules import mixture_problem, persistence_problem, validation_problem
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
     AgentInfoCapabilityType,
-    ContainerInfo,
     ContainerInfoType,
     DurationInfo,
     ExecutorInfo,
@@ -317,11 +317,6 @@ def allocation_of(resources: tuple[Resource, ...]) -> str | None:
 
 def _negative(duration: DurationInfo | None) -> bool:
     return duration is not None and duration.nanoseconds < 0
-
-
-def shares_no_cgroups(container: ContainerInfo | None) -> bool:
-    linux = container.linux_info if container is not None else None
-    return linux is not None and not linux.share_cgroups
 
 
 def _roles_problem(resources: tuple[Resource, ...]) -> str | None:

@@ -68,6 +68,11 @@ def status_of_master(
     )
 
 
+def end_was_told(task: TaskRecord) -> bool:
+    """Whether its scheduler was sent its terminal update (which may wait behind others that it has not acknowledged)."""
+    return task.message.status_update_state in TERMINAL
+
+
 def tell_status(state: State, framework: FrameworkRecord, status: TaskStatus) -> None:
     """Send an update to the scheduler."""
     state.tell(framework, scheduler.Event(type=scheduler.EventType.UPDATE, update=scheduler.EventUpdate(status=status)))

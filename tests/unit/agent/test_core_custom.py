@@ -47,11 +47,13 @@ from dcos.model.v1.types import (
     AgentID,
     AgentInfo,
     CommandInfo,
+    DurationInfo,
     ExecutorID,
     ExecutorInfo,
     ExecutorInfoType,
     FrameworkID,
     FrameworkInfo,
+    KillPolicy,
     Resource,
     TaskID,
     TaskInfo,
@@ -334,6 +336,25 @@ def test_not_subscribed_again() -> None:
     core.step(ContainerExited("c", Exit(signal=9), 3.0))
     last = next(core.runs())[2].stream.pending[-1]
     assert (last.state, last.reason) == ("TASK_LOST", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT")
+
+
+def test_kills_wait_for_a_connection(core: AgentCore) -> None:
+    """Asked while there is none, or while it was broken without our knowledge; a task that ended is not killed again."""
+    started(core, "a", "b", "d")
+    for name in ("a", "b", "d"):
+        core.step(ExecutorUpdated("F", "E", status(name, "RUNNING", ord(name)), 2.5))
+    policy = KillPolicy(grace_period=DurationInfo(nanoseconds=5))
+    assert told(core.step(KillAsked("F", "a", 3.0, policy=policy))) == ["KILL"]
+    core.step(ExecutorDisconnected("F", "E", 1))
+    assert told(core.step(KillAsked("F", "b", 3.5))) == []
+    effects = subscribe(core, 2, tasks=frozenset({"a", "b", "d"}))
+    kills = [one.event.kill for one in effects if isinstance(one, TellExecutor) and one.event.kill is not None]
+    assert [(one.task_id.value, one.kill_policy) for one in kills] == [("a", policy), ("b", None)]
+    core.step(ExecutorUpdated("F", "E", status("a", "KILLED", 9), 4.0))
+    effects = subscribe(core, 3, tasks=frozenset({"b", "d"}))
+    assert [one.event.kill.task_id.value for one in effects if isinstance(one, TellExecutor) and one.event.kill] == [
+        "b"
+    ]
 
 
 def test_a_new_connection_replaces_the_old(core: AgentCore) -> None:

@@ -249,7 +249,10 @@ class Stage:
         self.update(framework, name, TaskState.TASK_RUNNING)
         return info
 
-    def update(self, framework: str, name: str, to: TaskState, *, acknowledge: bool = True) -> None:
+    def update(
+        self, framework: str, name: str, to: TaskState, *, acknowledge: bool = True, latest: TaskState | None = None
+    ) -> None:
+        """``latest``: the agent knows more already, which waits behind this update."""
         record = self.state.frameworks[framework].tasks[name]
         agent = self.state.agents[record.agent]
         assert agent.link is not None
@@ -264,7 +267,9 @@ class Stage:
         )
         self.say(
             agent.link,
-            agent_link.StatusUpdate(framework_id=FrameworkID(value=framework), status=status, latest_state=to),
+            agent_link.StatusUpdate(
+                framework_id=FrameworkID(value=framework), status=status, latest_state=latest or to
+            ),
         )
         if acknowledge:
             done = scheduler.CallAcknowledge(agent_id=AgentID(value=agent.id), task_id=TaskID(value=name), uuid=uuid)

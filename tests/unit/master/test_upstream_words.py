@@ -109,6 +109,24 @@ def test_a_lost_agents_task(lose: Callable[[Stage, str], None], state: str, text
     assert status.agent_id == AgentID(value=agent)
 
 
+@pytest.mark.parametrize("lose", [unregister, replace, fall_silent])
+@pytest.mark.parametrize("was_told", [False, True], ids=["its end waits behind another update", "its end was told"])
+def test_a_lost_agents_task_that_ended(lose: Callable[[Stage, str], None], was_told: bool) -> None:
+    """Its scheduler is told of the loss unless it was told of the end: it would wait for ever."""
+    stage, framework, stream, _, link = running()
+    latest = None if was_told else TaskState.TASK_FINISHED
+    to = TaskState.TASK_FINISHED if was_told else TaskState.TASK_RUNNING
+    stage.update(framework, "t", to, acknowledge=False, latest=latest)
+    stage.clear()
+    lose(stage, link)
+    lost = "TASK_UNREACHABLE" if lose is fall_silent else "TASK_LOST"
+    assert [one.state for one in stage.statuses(stream)] == ([] if was_told else [lost])
+    record = stage.state.frameworks[framework]
+    assert (record.tasks, record.unreachable, record.used) == ({}, {}, record.used)
+    (completed,) = record.completed
+    assert completed.message.state == "TASK_FINISHED"
+
+
 def test_who_does_not_return_to_a_new_leader() -> None:
     stage, *_ = running()
     successor = stage.successor()

@@ -84,6 +84,11 @@ def container_problem(container: ContainerInfo) -> str | None:
     return None
 
 
+def shares_no_cgroups(container: ContainerInfo | None) -> bool:
+    linux = container.linux_info if container is not None else None
+    return linux is not None and not linux.share_cgroups
+
+
 _SOURCES = {
     VolumeSourceType.DOCKER_VOLUME: ("docker_volume", "DOCKER_VOLUME"),
     VolumeSourceType.HOST_PATH: ("host_path", "HOST_PATH"),
