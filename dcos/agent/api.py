@@ -13,6 +13,7 @@ from aiohttp import web
 from dcos.agent.access import Guard, Realm, Viewer, access
 from dcos.agent.container_api import CALLS, RECORDIO, ContainerApi, Refused, check_whole, response_media
 from dcos.agent.endpoints import PAGES
+from dcos.agent.executor_api import PATH as EXECUTOR_PATH
 from dcos.agent.executor_api import ExecutorApi
 from dcos.agent.identity import version_json
 from dcos.agent.metrics import system
@@ -70,7 +71,7 @@ class Api:
             "/help": (self.help.handle, None),
             AGENT_PATH: (OverlayEndpoint(AGENT_PATH, port_of("dcos-net")).handle, Realm.READONLY),
             "/api/v1": (self._call, Realm.READWRITE),
-            "/api/v1/executor": (executors.handle, None),
+            EXECUTOR_PATH: (executors.handle, None),
             **{path: (handler, Realm.READWRITE) for path, handler in profilers.items()},
         }
         guarded = access(views.config).guarded
@@ -84,6 +85,13 @@ class Api:
     def application(self) -> web.Application:
         app = http.application()
         app.router.add_route("*", "/{path:.*}", self._dispatch)
+        return app
+
+    def executor_application(self) -> web.Application:
+        """The executor API alone."""
+        app = http.application()
+        for prefix in ("", PREFIX):
+            app.router.add_route("*", f"{prefix}{EXECUTOR_PATH}", self._routes[EXECUTOR_PATH])
         return app
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:

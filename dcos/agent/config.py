@@ -6,6 +6,7 @@ Flags that have no meaning here are accepted and shown, so that existing command
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,13 @@ def jwt_key(text: str) -> JwtKey:
     if len(key) < 32:
         raise ValueError("the key must have at least 32 bytes")
     return JwtKey(path, key)
+
+
+def location_problem(location: str | None) -> str | None:
+    """Of a unix socket, in upstream's words: the kernel takes no longer one."""
+    if location is not None and len(os.fsencode(location)) >= 108:
+        return "Domain socket location cannot be longer than 108 characters."
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +159,13 @@ class Config(WithoutEffect):
         5.0, "Time for tasks to end when their executor is shut down.", parse=duration
     )
     http_command_executor: bool = setting(False, "Told to tasks.")
+    http_executor_domain_sockets: bool = setting(
+        False, "Executors may reach the agent by a unix socket, MESOS_DOMAIN_SOCKET, as well."
+    )
+    domain_socket_location: str | None = setting(
+        None,
+        "Where that socket is (<runtime_dir>/agent.sock unless given), or systemd:NAME: one that systemd hands over.",
+    )
     http_heartbeat_interval: float = setting(30.0, "Between heartbeats of streams.", parse=duration)
     fetcher_cache_dir: Path | None = setting(None, "Folder of cached downloads (work_dir/fetch unless given).")
     fetcher_cache_size: int = setting(2 * 2**30, "Bytes of cached downloads.", parse=size, text=size_text)
@@ -325,6 +340,8 @@ class Config(WithoutEffect):
             ("image_providers", self.image_providers, ("docker", "appc")),
         ):
             out += [f"--{flag}: '{one}' is none of {', '.join(known)}" for one in names if one.lower() not in known]
+        if (problem := location_problem(self.domain_socket_location)) is not None:
+            out.append(f"--domain_socket_location: {problem}")
         if self.authenticate_http_executors and self.jwt_secret_key is None:
             out.append("--jwt_secret_key must be specified when --authenticate_http_executors is set to true")
         return out

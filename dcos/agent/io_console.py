@@ -6,7 +6,6 @@ So it is the container's own in every respect (its name, its size, its owner), a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from pathlib import Path
@@ -15,6 +14,7 @@ from dcos.agent import io_descriptors
 from dcos.agent.containerizer.reaped import CONSOLE
 from dcos.agent.io_output import Kind
 from dcos.agent.io_session import SessionIo
+from dcos.runtime.unix_sockets import listening
 
 
 class HandedIo(SessionIo):
@@ -23,7 +23,7 @@ class HandedIo(SessionIo):
     def __init__(self, folder: Path) -> None:
         super().__init__(None)
         self.tty = True
-        self._door = _listen(folder / CONSOLE)
+        self._door = listening(folder / CONSOLE, backlog=1)
         self._size: tuple[int, int] | None = None
         self._gone = asyncio.Event()
         self._settled = asyncio.Event()
@@ -106,22 +106,3 @@ class HandedIo(SessionIo):
             super().resize(rows, columns)
         else:
             self._size = rows, columns
-
-
-def _listen(path: Path) -> socket.socket:
-    """However long its name is: a socket's own must be short."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    door = socket.socket(socket.AF_UNIX)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        door.bind(f"/proc/self/fd/{folder}/{path.name}")
-        path.chmod(0o600)
-        door.listen(1)
-        door.setblocking(False)
-    except BaseException:
-        door.close()
-        raise
-    finally:
-        os.close(folder)
-    return door

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from dcos.agent import isolators
+from dcos.agent import executor_socket, isolators
 from dcos.agent.api import Api
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
@@ -40,6 +41,7 @@ from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.image_gc import ImageGc
 from dcos.agent.image_gc import parse as parse_image_gc
+from dcos.agent.leaders import follow, leaders
 from dcos.agent.link import AgentLink, proving_dial
 from dcos.agent.log_rotation import LogRotation
 from dcos.agent.memory_kills import MemoryKills
@@ -58,8 +60,6 @@ from dcos.runtime import access_settings, http
 from dcos.runtime import app as runtime_app
 from dcos.runtime.app import App, Exit
 from dcos.runtime.net import AddressError, detect_ip
-from dcos.store.detect import address_of, follow_leading_master
-from dcos.store.url import ZkUrl
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
@@ -88,7 +88,10 @@ async def run(app: App[Config]) -> None:
         contained = default_container(config)
         dns = default_dns.parse(config.default_container_dns or "{}")
         image_gc = None if config.image_gc_config is None else parse_image_gc(config.image_gc_config)
-        follow = leaders(app)
+        elected = leaders(app)
+        sockets = None
+        if config.http_executor_domain_sockets:
+            sockets = executor_socket.made(config.domain_socket_location, runtime, os.environ)
     except (ValueError, AddressError, WireError) as error:
         raise Exit(EXIT_SETTINGS, str(error)) from error
     if any(one.name == "gpus" for one in info.resources):
@@ -121,7 +124,7 @@ async def run(app: App[Config]) -> None:
         launchers["systemd"] = SystemdLauncher(
             unified=is_unified(config.cgroups_hierarchy), memory_bytes=memory_bytes(info.resources)
         )
-    images = None if unusable else make_oci(config, work, runtime, rules, systemd=launcher == "systemd")
+    images = None if unusable else make_oci(config, work, runtime, rules, sockets, systemd=launcher == "systemd")
     docker = Docker(config, work, dns)
 
     asked = config.jwt_secret_key if config.authenticate_http_executors else None
@@ -137,6 +140,7 @@ async def run(app: App[Config]) -> None:
             extra=config.executor_environment_variables,
             native_library=native_library(config.launcher_dir),
             token_key=token_key,
+            domain_socket=None if sockets is None else sockets.path,
         )
 
     containerizer = Containerizer(
@@ -256,7 +260,13 @@ async def run(app: App[Config]) -> None:
     daemon.nested = nested
     containers = ContainerApi(nested, heartbeat_s=config.http_heartbeat_interval)
     api = Api(views, ExecutorApi(daemon, daemon.clock, token_key=token_key), containers)
-    async with http.listen(api.application(), host=ip, port=config.port):
+    async with contextlib.AsyncExitStack() as serving:
+        await serving.enter_async_context(http.listen(api.application(), host=ip, port=config.port))
+        if sockets is not None:
+            try:
+                await serving.enter_async_context(sockets.serve(api.executor_application()))
+            except ValueError as error:
+                raise Exit(EXIT_SETTINGS, str(error)) from error
         app.log.info("starting", pid=daemon.pid, launcher=launcher, images=unusable or "runc")
         await daemon.recover(
             policy=config.reconfiguration_policy, strict=config.strict, cleanup=config.recover == "cleanup"
@@ -292,7 +302,7 @@ async def run(app: App[Config]) -> None:
                 tasks.create_task(docker.care(app, daemon.core.containers), name="docker")
             await daemon.executors_back(config.executor_reregistration_timeout)
             tasks.create_task(link.run(), name="link")
-            tasks.create_task(_follow(follow, link), name="detect")
+            tasks.create_task(follow(elected, link), name="detect")
 
 
 def secret_store(app: App[Config], leader: Callable[[], str | None]) -> Secrets | None:
@@ -305,35 +315,6 @@ def secret_store(app: App[Config], leader: Callable[[], str | None]) -> Secrets 
         app.log.warning("no_service_account", path=str(path), why="tasks with secrets of the store will fail")
         return None
     return Secrets(account=path, url=config.secrets_url, ca=config.secrets_ca, leader=leader, clock=app.clock)
-
-
-async def _follow(leaders: AsyncIterator[str | None], link: AgentLink) -> None:
-    async for leader in leaders:
-        link.lead(leader)
-
-
-def leaders(app: App[Config]) -> AsyncIterator[str | None]:
-    """``host:port`` of the leading master, now and at each change.   Errors: ValueError for a bad ``--master``."""
-    text = app.config.master
-    if not text.startswith("zk://"):
-        host, colon, port = text.rpartition(":")
-        if not colon or not host or not port.isdigit():
-            raise ValueError(f"--master: {text!r} must be zk://host:port,.../path or host:port")
-        return _always(text)
-    try:
-        url = ZkUrl.parse(text)
-    except ValueError as error:
-        raise ValueError(f"--master: {error}") from None
-    return _elected(app, url)
-
-
-async def _always(leader: str) -> AsyncIterator[str | None]:
-    yield leader
-
-
-async def _elected(app: App[Config], url: ZkUrl) -> AsyncIterator[str | None]:
-    async for master in follow_leading_master(url, rng=app.rng, session_timeout_s=app.config.zk_session_timeout):
-        yield None if master is None else address_of(master)
 
 
 def agent_info(config: Config, ip: str) -> AgentInfo:
@@ -492,7 +473,15 @@ def is_unified(hierarchy: Path) -> bool:
     return (hierarchy / "cgroup.controllers").exists()
 
 
-def make_oci(config: Config, work: WorkDir, runtime: Path, rules: PrivilegeRules, *, systemd: bool) -> oci.OciBackend:
+def make_oci(
+    config: Config,
+    work: WorkDir,
+    runtime: Path,
+    rules: PrivilegeRules,
+    sockets: executor_socket.ExecutorSockets | None,
+    *,
+    systemd: bool,
+) -> oci.OciBackend:
     store = ImageStore(
         config.docker_store_dir or work.store, registry=config.docker_registry, docker_config=config.docker_config
     )
@@ -505,6 +494,7 @@ def make_oci(config: Config, work: WorkDir, runtime: Path, rules: PrivilegeRules
         systemd=systemd,
         rules=rules,
         cgroups_root=config.cgroups_root,
+        executor_sockets=None if sockets is None else sockets.folder,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,15 @@ async def listen(
         assert runner.server is not None
         async with accepting(host, port, front(runner.server), tls=tls) as address:
             yield address
+
+
+@contextlib.asynccontextmanager
+async def serve_on(app: web.Application, doors: Iterable[socket.socket]) -> AsyncIterator[None]:
+    """Serve ``app`` on sockets that listen already, while the block runs; they are closed after it."""
+    async with _running(app) as runner:
+        for door in doors:
+            await web.SockSite(runner, door).start()
+        yield
 
 
 @contextlib.asynccontextmanager

@@ -37,7 +37,15 @@ from dcos.agent.containerizer.privileges import PrivilegeRules
 from dcos.agent.containerizer.script import account
 from dcos.agent.containerizer.shared_namespaces import Holder, SharedNamespaces, in_group
 from dcos.agent.containerizer.volume_sources import VolumeSources
-from dcos.agent.core.environment import AgentEnvironment, BadEnvironment, Ids, docker_environment, environment
+from dcos.agent.core.environment import (
+    SOCKET_NAME,
+    SOCKETS_IN_IMAGES,
+    AgentEnvironment,
+    BadEnvironment,
+    Ids,
+    docker_environment,
+    environment,
+)
 from dcos.agent.core.events import Limits, Plan
 from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import in_docker
@@ -159,6 +167,9 @@ class Containerizer:
                     executor=plan.executor,
                 )
             else:
+                if image is not None and agent.domain_socket is not None:
+                    seen = f"{SOCKETS_IN_IMAGES}/{SOCKET_NAME}" if plan.executor else None
+                    agent = dataclasses.replace(agent, domain_socket=seen)
                 variables = environment(
                     agent,
                     ids,

@@ -35,6 +35,7 @@ from dcos.agent.containerizer.runc_spec import CAPABILITIES, Mount, User, accoun
 from dcos.agent.containerizer.script import account
 from dcos.agent.containerizer.systemd import slice_path, unit_name
 from dcos.agent.core.argv import NoCommand, image_argv
+from dcos.agent.core.environment import SOCKETS_IN_IMAGES
 from dcos.agent.core.events import Plan
 from dcos.agent.core.exits import Exit
 from dcos.agent.sandbox import plain_file
@@ -73,7 +74,9 @@ class OciBackend:
         systemd: bool,
         rules: PrivilegeRules,
         cgroups_root: str,
+        executor_sockets: Path | None = None,
     ) -> None:
+        """``executor_sockets``: folder by which executors reach the agent."""
         self._store = store
         self._provisioner = provisioner
         self._state = runtime / "runc"
@@ -81,6 +84,7 @@ class OciBackend:
         self._systemd = systemd
         self._rules = rules
         self._cgroups_root = cgroups_root
+        self._executor_sockets = executor_sockets
         self._overlay: bool | None = None
 
     async def image(self, image: Image) -> Unpacked:
@@ -128,6 +132,7 @@ class OciBackend:
             mounts=[
                 Mount(str(box.sandbox), self._sandbox_directory, False),
                 *(Mount(str(source), name, True) for name, source in self._names(box).items()),
+                *self._sockets(plan),
                 *(self._volume(one, box) for one in container.volumes),
             ],
             rlimits=container.rlimit_info,
@@ -169,6 +174,11 @@ class OciBackend:
     def _names(self, box: Box) -> dict[str, Path]:
         """Files of /etc that say who and where one is: the container's own, or the machine's."""
         return files_of(box) or {name: Path(name) for name in _NAMES if Path(name).exists()}
+
+    def _sockets(self, plan: Plan) -> list[Mount]:
+        if self._executor_sockets is None or not plan.executor:
+            return []
+        return [Mount(str(self._executor_sockets), SOCKETS_IN_IMAGES, True)]
 
     def _cgroups_path(self, box: Box) -> str:
         """Below each hierarchy's root."""

@@ -7,12 +7,15 @@ Source: Mesos executor environment (docs/executor-http-api.md and the agent's ex
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dcos.model.durations import text as duration_text
 from dcos.model.v1.types import CommandInfo, EnvironmentVariableType
 from dcos.wire.executor_token import Claims, sign
 
+SOCKETS_IN_IMAGES = "/run/mesos"
+"""Where an executor in an image sees the folder of the agent's unix socket ``SOCKET_NAME``."""
+SOCKET_NAME = "agent.sock"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -35,6 +38,8 @@ class AgentEnvironment:
     """Where libmesos is, which executors in Java and Python of old load; None where there is none."""
     token_key: bytes | None = field(default=None, repr=False)
     """Signs executors' tokens, where they have to show one."""
+    domain_socket: str | None = None
+    """By which executors reach the agent; None: only over TCP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ def environment(
         out["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
     if ids.role is not None:
         out["MESOS_ALLOCATION_ROLE"] = ids.role
+    if agent.domain_socket is not None:
+        out["MESOS_DOMAIN_SOCKET"] = agent.domain_socket
     if agent.native_library is not None:
         out["MESOS_NATIVE_JAVA_LIBRARY"] = out["MESOS_NATIVE_LIBRARY"] = agent.native_library
     if agent.token_key is not None:
@@ -99,6 +106,7 @@ def docker_environment(
     """
     out: dict[str, str] = {}
     if executor:
+        agent = replace(agent, domain_socket=None)
         out = environment(agent, ids, directory=directory, sandbox=sandbox, image={}, command=CommandInfo())
         if "PATH" not in (agent.extra or {}):
             del out["PATH"]

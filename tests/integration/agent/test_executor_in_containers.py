@@ -14,6 +14,7 @@ import pytest
 from dcos.agent import netns
 from dcos.agent.containerizer import oci, processes
 from dcos.model.v1.types import (
+    CommandInfo,
     ContainerInfo,
     ContainerInfoMesosInfo,
     ContainerInfoType,
@@ -26,12 +27,14 @@ from dcos.model.v1.types import (
     Volume,
     VolumeMode,
 )
+from dcos.runtime import http
 from dcos.wire import agent_link
 
 from .docker_engine import DockerEngine, container
 from .test_custom_executor import PROGRAM, executor, exits, lines, of
 
 Make = Callable[..., TaskInfo]
+images = pytest.mark.skipif(oci.usable() is not None, reason=str(oci.usable()))
 FRAMEWORK_ID = FrameworkID(value="m-0000")
 PYTHON = "/usr/bin/python3"
 MACHINE = tuple(
@@ -133,7 +136,7 @@ async def test_an_executor_whose_image_is_not_there(docked: Any, master: Any, ma
     assert "Failed to pull docker image" in last.message
 
 
-@pytest.mark.skipif(oci.usable() is not None, reason=str(oci.usable()))
+@images
 async def test_in_an_image(running: Any, master: Any, make_task: Make, image: str) -> None:
     info = ContainerInfo(
         type=ContainerInfoType.MESOS,
@@ -141,3 +144,25 @@ async def test_in_an_image(running: Any, master: Any, make_task: Make, image: st
         volumes=MACHINE,
     )
     await lives_and_ends(running, master, make_task, inside(info), ())
+
+
+SOCKETS = ("--http_executor_domain_sockets",)
+
+
+@pytest.mark.parametrize("kind", ["plain", pytest.param("image", marks=images)])
+async def test_by_a_unix_socket(agent: Any, master: Any, make_task: Make, image: str, kind: str) -> None:
+    """The way to the agent outlives it, in images too; it leads to the executor API alone."""
+    await agent.start(*SOCKETS)
+    await master.registered()
+    await master.run(make_task("command", CommandInfo(value="test -S $MESOS_DOMAIN_SOCKET")))
+    await master.state("command", "TASK_FINISHED")
+    info = executor()
+    if kind == "image":
+        mesos = ContainerInfoMesosInfo(image=Image(type=ImageType.DOCKER, docker=ImageDocker(name=image)))
+        info = inside(ContainerInfo(type=ContainerInfoType.MESOS, mesos=mesos, volumes=MACHINE))
+    await lives_and_ends(agent, master, make_task, info, SOCKETS)
+    assert "MESOS_DOMAIN_SOCKET" in lines(agent)[0].split()
+    async with http.session(unix=agent.runtime / "agent.sock") as session:
+        for path, status in (("/state", 404), ("/api/v1/executor", 405), ("/slave(1)/api/v1/executor", 405)):
+            async with session.get(f"http://agent{path}") as answer:
+                assert answer.status == status
