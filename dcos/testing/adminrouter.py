@@ -28,11 +28,13 @@ from dcos.runtime.clock import SystemClock
 from dcos.runtime.log import get_logger
 from dcos.store.memory import MemoryEnsemble
 from dcos.testing.marathon import FakeMarathon
+from dcos.testing.patience import PATIENCE_S
 
 TOKEN = "fake.token.value"
 PUBLIC = frozenset(
     {"/", "/acs/api/v1/auth/login", "/acs/api/v1/auth/providers", "/dcos-metadata/dcos-version.json", "/ca/dcos-ca.crt"}
 )
+
 UNITS = ("dcos-mesos-master.service", "dcos-marathon.service", "dcos-net.service")
 
 
@@ -322,10 +324,10 @@ def running(fake: FakeAdminRouter, *, tls: ssl.SSLContext | None = None) -> Iter
 
     thread = threading.Thread(target=lambda: asyncio.run(live()), name="fake admin router", daemon=True)
     thread.start()
-    started.wait(30)
+    started.wait(PATIENCE_S)
     try:
         yield str(outcome["url"])
     finally:
         if "end" in outcome:
             outcome["end"]()
-        thread.join(30)
+        thread.join(PATIENCE_S)

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import recordio
 
 Json = dict[str, Any]
@@ -112,14 +113,14 @@ class Stream:
         self.beats = 0
         self._decoder = recordio.Decoder()
 
-    async def until(self, condition: Callable[[Stream], Any], timeout_s: float = 30.0) -> None:
+    async def until(self, condition: Callable[[Stream], Any], timeout_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(timeout_s):
             while not condition(self):
                 data = await self.response.content.readany()
                 assert data, f"it ended after {self.heard}"
                 self._take(data)
 
-    async def end(self, timeout_s: float = 30.0) -> Stream:
+    async def end(self, timeout_s: float = PATIENCE_S) -> Stream:
         """Read to the end."""
         async with asyncio.timeout(timeout_s):
             async for data in self.response.content.iter_any():

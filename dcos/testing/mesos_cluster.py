@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.zookeeper import ZooKeeperEnsemble
 
@@ -43,7 +44,7 @@ class Process:
     def kill(self, number: int = signal.SIGKILL) -> None:
         if self.child is not None and self.child.poll() is None:
             self.child.send_signal(number)
-            self.child.wait(20)
+            self.child.wait(PATIENCE_S)
 
 
 @dataclass
@@ -82,14 +83,14 @@ class MesosCluster:
         headers = {} if data is None else {"Content-Type": "application/json"}
         request = urllib.request.Request(url, data=data, method=method, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 raw = answer.read()
                 return json.loads(raw) if answer.headers.get_content_type() == "application/json" else raw
         except urllib.error.HTTPError as error:
             with error:
                 raise OSError(f"{method} {path}: {error.code} {error.read()!r}") from None
 
-    def eventually(self, what: str, probe: Callable[[], T], within_s: float = 60.0) -> T:
+    def eventually(self, what: str, probe: Callable[[], T], within_s: float = PATIENCE_S) -> T:
         """The first true answer of ``probe``; a failing connection counts as not yet."""
         deadline = time.monotonic() + within_s
         last: object = None

@@ -18,6 +18,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from dcos.testing.patience import PATIENCE_S
+
 T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -51,7 +53,7 @@ class Namespace:
         return ["ip", "netns", "exec", self.name, *words]
 
     def run(self, *words: str) -> str:
-        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, f"{' '.join(words)}: {done.stderr.strip()}"
         return done.stdout
 
@@ -97,7 +99,7 @@ class Namespace:
 
 
 def _ip(*words: str) -> str:
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr.strip()}"
     return done.stdout
 

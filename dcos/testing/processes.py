@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Processes:
         child = self._children.pop(name)
         child.send_signal(number)
         try:
-            return child.wait(20)
+            return child.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             child.kill()
             return child.wait()
@@ -104,7 +105,7 @@ class Processes:
 
     def get(self, name: str, path: str) -> Any:
         """The JSON of a GET."""
-        with urllib.request.urlopen(self.url(name) + path, timeout=20) as answer:
+        with urllib.request.urlopen(self.url(name) + path, timeout=PATIENCE_S) as answer:
             return json.loads(answer.read())
 
     def logs(self) -> str:
@@ -112,7 +113,7 @@ class Processes:
             f"--- {one.name}\n{one.read_text(errors='replace')[-2500:]}" for one in sorted(self.folder.glob("*.log"))
         )
 
-    def eventually(self, what: str, probe: Callable[[], T], within_s: float = 60) -> T:
+    def eventually(self, what: str, probe: Callable[[], T], within_s: float = PATIENCE_S) -> T:
         """The first true answer; failing connections and missing keys count as not yet."""
         deadline = time.monotonic() + within_s
         last: object = None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 
 
@@ -28,7 +29,9 @@ class Prometheus:
 
     def ask(self, path: str, **query: str) -> Any:
         """The ``data`` of an answer of its API.   Errors: OSError."""
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
+        with urllib.request.urlopen(
+            f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=PATIENCE_S
+        ) as answer:
             return json.loads(answer.read())["data"]
 
     def value(self, query: str) -> float:
@@ -52,7 +55,7 @@ def prometheus(folder: Path, scrape: list[dict[str, Any]]) -> Iterator[Prometheu
         child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
     made = Prometheus(f"http://127.0.0.1:{port}")
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 made.ask("status/config")
@@ -65,7 +68,7 @@ def prometheus(folder: Path, scrape: list[dict[str, Any]]) -> Iterator[Prometheu
     finally:
         child.terminate()
         try:
-            child.wait(20)
+            child.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()

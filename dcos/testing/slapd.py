@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcos.testing.certificates import self_signed
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 
 SLAPD = Path("/usr/sbin/slapd")
@@ -105,7 +106,12 @@ def slapd(folder: Path) -> Iterator[LdapServer]:
     config.write_text(_CONFIG.format(folder=folder, base=BASE))
     people = _PEOPLE.format(base=BASE)
     subprocess.run(
-        [SLAPD.with_name("slapadd"), "-f", config], input=people, text=True, check=True, capture_output=True, timeout=30
+        [SLAPD.with_name("slapadd"), "-f", config],
+        input=people,
+        text=True,
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE_S,
     )
     port, tls_port = free_port(), free_port()
     urls = f"ldap://127.0.0.1:{port}/ ldaps://127.0.0.1:{tls_port}/"
@@ -116,11 +122,11 @@ def slapd(folder: Path) -> Iterator[LdapServer]:
         yield LdapServer(port, tls_port, ca)
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(PATIENCE_S)
 
 
 def _answers(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         assert child.poll() is None, log.read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

@@ -29,9 +29,9 @@ from dcos.store.base import (
     TooBig,
 )
 from dcos.store.election import Candidate, LeadershipLost, Standing
+from dcos.testing.patience import PATIENCE_S
 
 T = TypeVar("T")
-WAIT_S = 20.0
 
 
 class StoreWorld(Protocol):
@@ -51,13 +51,13 @@ class StoreWorld(Protocol):
 
 
 async def soon(work: Awaitable[T]) -> T:
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         return await work
 
 
 async def until(states: AsyncIterator[T], wanted: Callable[[T], bool]) -> T:
     """The first of ``states`` that is ``wanted``."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         async for state in states:
             if wanted(state):
                 return state
@@ -260,7 +260,7 @@ class StoreContract:
         states = store.watch_node("/o")
         assert await soon(anext(states)) is not None
         async with world.outage():
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while store.connected:  # noqa: ASYNC110  # the store has no event for it, and needs none
                     await asyncio.sleep(0.01)
             reading = asyncio.ensure_future(store.get("/o"))

@@ -27,7 +27,7 @@ from typing import Any
 from dcos.install.local import cluster, image
 from dcos.testing import vm_guest, vm_image
 
-_BOOT_S = 90
+_BOOT_S = 240
 _GUEST = Path(vm_guest.__file__)
 _RUNNER = f"""[Unit]
 Description=Runs what the host asks for

@@ -12,6 +12,7 @@ import pytest
 
 from dcos.registry import SERVICES, NodeRole, Service
 from dcos.testing.cluster import Failed, LocalCluster, eventually, http
+from dcos.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -70,7 +71,9 @@ def long_running() -> list[tuple[str, Service]]:
 def test_every_unit_is_active(cluster: LocalCluster) -> None:
     for node, row in long_running():
         eventually(
-            f"{row.name} on {node}", lambda n=node, r=row: is_active(cluster, n, f"{r.name}.service"), within_s=30
+            f"{row.name} on {node}",
+            lambda n=node, r=row: is_active(cluster, n, f"{r.name}.service"),
+            within_s=PATIENCE_S,
         )
     for node, row in rows():
         if row.timer:
@@ -85,7 +88,7 @@ def test_status_says_healthy(cluster: LocalCluster) -> None:
 
 
 def test_hello_world_answers_through_admin_router(cluster: LocalCluster) -> None:
-    eventually("hello-world through Admin Router", lambda: hello_answers(cluster), within_s=30)
+    eventually("hello-world through Admin Router", lambda: hello_answers(cluster), within_s=PATIENCE_S)
     without_slash = cluster.get(HELLO.rstrip("/"), token=cluster.token())
     assert without_slash.status == 301
     assert without_slash.headers["Location"] == HELLO
@@ -95,14 +98,16 @@ def test_hello_world_answers_through_admin_router(cluster: LocalCluster) -> None
 def test_hello_world_answers_by_its_mesos_dns_name(cluster: LocalCluster, node: str) -> None:
     port = hello_tasks(cluster)[0]["ports"][0]  # type: ignore[index]
     assert "Hello" in eventually(
-        "by name", lambda: cluster.sh(node, f"curl -sf -m 5 http://hello-world.marathon.mesos:{port}/"), within_s=30
+        "by name",
+        lambda: cluster.sh(node, f"curl -sf -m 5 http://hello-world.marathon.mesos:{port}/"),
+        within_s=PATIENCE_S,
     )
 
 
 @pytest.mark.parametrize("node", ["master1", "public1", "agent1"])
 def test_hello_world_answers_by_its_vip_name(cluster: LocalCluster, node: str) -> None:
     """From other nodes, and from the backend's own (hairpin)."""
-    assert "Hello" in eventually("by VIP", lambda: cluster.sh(node, f"curl -sf -m 5 {VIP_URL}"), within_s=30)
+    assert "Hello" in eventually("by VIP", lambda: cluster.sh(node, f"curl -sf -m 5 {VIP_URL}"), within_s=PATIENCE_S)
 
 
 def test_leader_names_resolve_everywhere(cluster: LocalCluster) -> None:
@@ -225,7 +230,7 @@ def test_an_app_with_an_address_of_its_own(cluster: LocalCluster, tmp_path: Path
     direct = f"{task['host']}:{task['ports'][0]}" if bridge else f"{address}:8000"
     for node in cluster.nodes():
         for at in (direct, f"{name}.marathon.l4lb.thisdcos.directory"):
-            answer = eventually(f"{at} from {node}", lambda n=node, a=at: fetched(cluster, n, a), within_s=30)
+            answer = eventually(f"{at} from {node}", lambda n=node, a=at: fetched(cluster, n, a), within_s=PATIENCE_S)
             assert cluster.ip("master1") in answer
     cluster.dcos("marathon", "app", "remove", f"/{name}")
 
@@ -302,7 +307,7 @@ def test_stop_and_start_of_the_target(cluster: LocalCluster) -> None:
     settled(cluster)
     apps = app_ids(cluster)
     cluster.sh("master1", "systemctl stop dcos.target", timeout_s=120)
-    eventually("everything of ours is gone", lambda: not ours_running(cluster, "master1"), within_s=40)
+    eventually("everything of ours is gone", lambda: not ours_running(cluster, "master1"), within_s=PATIENCE_S)
     cluster.sh("master1", "systemctl start dcos.target", timeout_s=300)
     eventually("status is healthy", cluster.healthy, within_s=120)
     eventually("the same apps", lambda: app_ids(cluster) == apps, within_s=60)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dcos.testing.cluster import Failed, LocalCluster, eventually
+from dcos.testing.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -107,7 +108,7 @@ def test_a_vip_has_backends_on_several_nodes(cluster: LocalCluster, apps: Apps) 
             )
             return set(cluster.sh(node, script).split()) == names
 
-        eventually(f"both from {node}", both, within_s=30)
+        eventually(f"both from {node}", both, within_s=PATIENCE_S)
 
 
 @pytest.mark.parametrize("network", ["dcos", "dcos6"])

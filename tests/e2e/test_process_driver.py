@@ -18,6 +18,7 @@ from dcos.install.local import loopback
 from dcos.runtime import pids
 from dcos.testing import netns
 from dcos.testing.cluster import LocalCluster, eventually
+from dcos.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -100,7 +101,7 @@ def test_up_takes_over_from_a_killed_supervisor(plain: LocalCluster) -> None:
     service = now(plain)["units"]["master1"]["dcos-mesos-master.service"]["pid"]
     os.kill(now(plain)["supervisor"], signal.SIGKILL)
     told = "services run on without their supervisor; `dcos-install local up --cluster=e2e-plain` takes over"
-    eventually("status tells", lambda: told in plain.local("status", check=False).stdout, within_s=30)
+    eventually("status tells", lambda: told in plain.local("status", check=False).stdout, within_s=PATIENCE_S)
     assert hello(plain)
     assert pids.start_time(service) is not None
     plain.up(driver="process")

@@ -26,6 +26,7 @@ from kazoo.client import KazooClient
 
 from dcos.testing import zookeeper
 from dcos.testing.cluster import eventually
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.wire import jwt
 
@@ -93,13 +94,14 @@ class World:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._runners: list[web.AppRunner] = []
+        self._heard = asyncio.Semaphore(0)
 
     def start(self) -> None:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._start(), self.loop).result(PATIENCE_S)
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop(), self.loop).result(PATIENCE_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -112,6 +114,10 @@ class World:
                 queue.put_nowait(f"event: {text}\r\ndata: {{}}\r\n\r\n".encode())
 
         self.loop.call_soon_threadsafe(tell)
+
+    def heard(self) -> None:
+        """Who listens to ``/sse`` has the last word: the next may come."""
+        self.loop.call_soon_threadsafe(self._heard.release)
 
     async def _start(self) -> None:
         for name, port in self.ports.items():
@@ -196,7 +202,7 @@ class World:
         await response.prepare(request)
         for number in range(3):
             await response.write(f"data: {number}\n\n".encode())
-            await asyncio.sleep(0.3)
+            await self._heard.acquire()
         return response
 
     async def _redirect(self, request: web.Request) -> web.Response:
@@ -290,7 +296,7 @@ class FrontDoor:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(40)
+        return self.process.wait(PATIENCE_S)
 
     def nginx_pid(self) -> int:
         return int(next((self.folder / "run/dcos").glob("*/nginx.pid")).read_text())
@@ -299,7 +305,7 @@ class FrontDoor:
         self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Reply:
         """One request, the path sent as it is."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)) as link:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as link:
             link.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in {"Host": "cluster.test", **(headers or {})}.items():
                 link.putheader(name, value)

@@ -39,6 +39,7 @@ from dcos.model.v1.types import (
     ValueType,
 )
 from dcos.testing import zookeeper
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.wire import agent_link, recordio
 
@@ -134,7 +135,7 @@ class LinkMaster:
             )
         )
 
-    async def until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> Any:
         """Wait for news until ``condition`` holds; its value."""
         try:
             async with asyncio.timeout(timeout_s), self._changed:
@@ -144,7 +145,7 @@ class LinkMaster:
             raise AssertionError(f"not within {timeout_s} s; updates: {seen}") from None
         return condition()
 
-    async def state(self, task_id: str, state: str, timeout_s: float = 30.0) -> TaskStatus:
+    async def state(self, task_id: str, state: str, timeout_s: float = PATIENCE_S) -> TaskStatus:
         """The first update of that state."""
         found: TaskStatus = await self.until(
             lambda: next((one for one in self.updates if one.task_id.value == task_id and one.state == state), None),
@@ -209,7 +210,7 @@ class AgentProcess:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.terminate()
-        return await asyncio.wait_for(self.process.wait(), 20)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE_S)
 
     def log(self) -> str:
         return self._log.read_text()
@@ -419,7 +420,7 @@ class RealMaster:
         with (self.folder / "master.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "dcos.master.service", f"--zk={self.zk}", "--ip=127.0.0.1"),
-                *(f"--port={self.port}", "--no-hostname_lookup", "--zk_session_timeout=2secs", *flags),
+                *(f"--port={self.port}", "--no-hostname_lookup", "--zk_session_timeout=5secs", *flags),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

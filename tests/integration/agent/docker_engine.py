@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dcos.model.v1.types import ContainerInfo, ContainerInfoDockerInfo, ContainerInfoType, Volume
+from dcos.testing.patience import PATIENCE_S
 
 IMAGE = "dcos-test:1"
 TOOLS = ("sh", "cat", "ls", "sleep", "env", "id", "mkdir", "touch", "hostname", "head", "kill", "python3")
@@ -101,7 +102,7 @@ class DockerEngine:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 2 * PATIENCE_S
         while self.docker("version", check=False).returncode != 0:
             if self._process.poll() is not None:
                 raise NoEngine(f"dockerd ended at its start: {self.log().strip().splitlines()[-1:]}")
@@ -120,7 +121,10 @@ class DockerEngine:
     def inside(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command in the Engine's network namespace."""
         return subprocess.run(
-            ["nsenter", f"--target={self.pid}", "--net", "--", *words], capture_output=True, text=True, timeout=60
+            ["nsenter", f"--target={self.pid}", "--net", "--", *words],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
         )
 
     def names(self) -> list[str]:
@@ -134,7 +138,7 @@ class DockerEngine:
         """The daemon alone; containers live on."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
-            self._process.wait(60)
+            self._process.wait(PATIENCE_S)
 
     def remove(self) -> None:
         """Containers, daemon, files."""

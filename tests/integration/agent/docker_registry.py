@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dcos.testing.patience import PATIENCE_S
+
 _HASH = "$2b$04$uZRJvZDJqm64tUOZQdgzn.UpQFXGz5OdPC5wQ6cY2fBFWKFn7mG.S"
 
 
@@ -36,7 +38,7 @@ class DockerRegistry:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         asked = [*entered, "curl", "--silent", f"http://{address}/v2/"]
         while subprocess.run(asked, capture_output=True).returncode != 0:
             assert self._process.poll() is None, (folder / "log").read_text()

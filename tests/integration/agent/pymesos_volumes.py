@@ -99,7 +99,7 @@ def reserved(operator: Any) -> float:
 
 
 def until(condition: Any) -> bool:
-    for _ in range(300):
+    for _ in range(600):
         if condition():
             return True
         time.sleep(0.1)

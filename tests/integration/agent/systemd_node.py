@@ -19,6 +19,7 @@ from pathlib import Path
 
 from dcos.install.local import cgroups, cluster, image, nspawn
 from dcos.testing import vm_guest
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -87,7 +88,7 @@ class Node(ABC):
         return SERVICE.format(repository=REPOSITORY, python=sys.executable, master=master, port=self.port)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*self.entered(), *words], capture_output=True, text=True, timeout=60)
+        return subprocess.run([*self.entered(), *words], capture_output=True, text=True, timeout=PATIENCE_S)
 
     @property
     def unified(self) -> bool:
@@ -186,7 +187,7 @@ class Booted(Node):
 
     async def _ready(self) -> None:
         assert self.process is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(OSError, ValueError):
                     text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
@@ -205,7 +206,7 @@ class Booted(Node):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(30)
+                self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()

@@ -14,11 +14,13 @@ from dcos.testing import vm, vm_guest
 
 from . import systemd_node
 
+INSIDE_S = 1500
+"""For one run of pytest in the machine: some of its tests may wait in vain, and what they say is to be seen."""
 reason = "this is one already" if vm_guest.is_here() else vm.why_not()
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(bool(reason), reason=f"no virtual machine: {reason}"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(INSIDE_S + 200),
 ]
 
 
@@ -47,13 +49,13 @@ def machine(docker_programs: Path) -> Iterator[vm.Machine]:
 def passes(machine: vm.Machine, *names: str) -> None:
     """Those tests of this folder pass in the machine, none of them skipped."""
     here = "tests/integration/agent"
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", f"--timeout={INSIDE_S // 3}"]
     done = machine.run(
         *words,
         *(f"{here}/{name}" for name in names),
         cwd=systemd_node.REPOSITORY,
         env={"PYTHONDONTWRITEBYTECODE": "1"},
-        timeout_s=560,
+        timeout_s=INSIDE_S,
     )
     print(done.stdout)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-4_000:]

@@ -22,6 +22,7 @@ from dcos.model.v1.types import (
     KillPolicy,
     TaskInfo,
 )
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.users import SOMEBODY, needs_root
 from dcos.wire import agent_link
 
@@ -206,11 +207,9 @@ async def test_framework_shutdown_is_silent(running: Any, master: Any, make_task
     (pid,) = running.container_pids().values()
     await master.send(agent_link.ShutdownFramework(framework_id=agent_link.FrameworkID(value="m-0000")))
     await master.until(lambda: True)
-    for _ in range(100):
-        if not running.container_pids():
-            break
-        await _pause()
-    assert running.container_pids() == {}
+    async with asyncio.timeout(PATIENCE_S):
+        while running.container_pids():
+            await _pause()
     assert not os.path.exists(f"/proc/{pid}")
     assert master.states("gone") == ["TASK_STARTING", "TASK_RUNNING"]
 

@@ -38,6 +38,7 @@ from dcos.model.v1.types import (
     TaskInfo,
 )
 from dcos.testing.agent_containers import Containers, container_id
+from dcos.testing.patience import PATIENCE_S
 
 Make = Callable[..., TaskInfo]
 BRIDGE = "dcos-test-cni"
@@ -117,7 +118,7 @@ def namespace(pid: int | str) -> str:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.05)
 

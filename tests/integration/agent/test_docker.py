@@ -38,6 +38,7 @@ from dcos.model.v1.types import (
     Volume,
     VolumeMode,
 )
+from dcos.testing.patience import PATIENCE_S
 
 from .docker_engine import IMAGE, DockerEngine, container, obstacle
 from .docker_registry import DockerRegistry
@@ -340,7 +341,7 @@ async def test_pull_with_credentials(
     assert "pull-me" not in docked.log()
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.05)

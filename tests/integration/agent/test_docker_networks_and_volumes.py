@@ -31,6 +31,7 @@ from dcos.model.v1.types import (
     VolumeSourceDockerVolume,
     VolumeSourceType,
 )
+from dcos.testing.patience import PATIENCE_S
 
 from .docker_engine import IMAGE, DockerEngine, container
 from .volume_plugin import VolumePlugin
@@ -169,7 +170,7 @@ async def test_volumes_of_a_driver(
     assert {one["Name"] for one in plugin.asked("VolumeDriver.Mount")} == {"box", "more"}
     assert (plugin.folder / "box/file").read_text() == "kept\n"
     assert (plugin.folder / "more/file").read_text() == "too\n"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while len(plugin.asked("VolumeDriver.Unmount")) < 2:
             await asyncio.sleep(0.05)
     # the volume outlives the container, and is read by another: the old way to name it, and read only

@@ -28,6 +28,7 @@ from dcos.model.v1.types import (
     VolumeMode,
 )
 from dcos.runtime import http
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link
 
 from .docker_engine import DockerEngine, container
@@ -95,7 +96,7 @@ async def lives_and_ends(agent: Any, master: Any, make_task: Make, info: Executo
     assert processes.alive(pid)
     await agent.start(*flags)
     await master.registered(2)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while sum(one.startswith("SUBSCRIBE -> 200") for one in lines(agent)) < 2:
             await asyncio.sleep(0.05)
     await master.kill("one")

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from dcos.model.v1.types import CommandInfo, CommandInfoURI, DrainConfig, DurationInfo, TaskInfo
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.users import SOMEBODY
 from dcos.wire.agent_link import DrainAgent
@@ -70,7 +71,7 @@ async def test_old_sandboxes_go(agent: Any, master: Any, make_task: Make) -> Non
     await master.state("stays", "TASK_RUNNING")
     gone = [agent.work / "slaves/m-S0/frameworks/m-0000/executors/goes"]
     gone.append(agent.work / "meta/slaves/m-S0/frameworks/m-0000/executors/goes")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while any(one.exists() for one in gone):
             await asyncio.sleep(0.1)
     assert agent.sandbox("stays").resolve().is_dir()
@@ -93,7 +94,7 @@ async def test_a_full_disk_makes_old_sandboxes_go(agent: Any, master: Any, make_
         # 0.1 of the disk is to stay free
         await master.run(make_task("fills", "head -c 13200000 /dev/zero >big; sleep 1000"))
         gone = agent.work / "slaves/m-S0/frameworks/m-0000/executors/ends"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while gone.exists():
                 await asyncio.sleep(0.1)
         assert agent.sandbox("stays").resolve().is_dir()
@@ -126,7 +127,7 @@ async def test_where_things_are_kept(running: Any, master: Any, make_task: Make)
     assert int((meta / f"runs/{run}/pids/forked.pid").read_text()) == status.container_status.executor_pid
     assert (meta / "executor.info").is_file()
     assert (meta / "runs/latest").resolve() == meta / "runs" / run
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not (meta / f"runs/{run}/executor.sentinel").is_file():
             await asyncio.sleep(0.05)
     for name in ("task.info", "task.updates"):

@@ -13,6 +13,7 @@ import pytest
 
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import TaskInfo
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import mesos_json, mesos_proto, recordio
 from dcos.wire.errors import WireError
 from tests.unit.master.test_fuzz_http import mutated, mutated_text
@@ -70,7 +71,7 @@ async def test_it_lives_on(running: Any, master: Any, make_task: Make) -> None:
 
         async def ask(path: str, body: bytes | None, **headers: str) -> None:
             """The head of an answer has to come; what streams is let go."""
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 method = "GET" if body is None else "POST"
                 answer = await session.request(method, running.url + path, data=body, headers=headers)
             internal = answer.status == 500 and b"internal error" in await answer.content.read(200)

@@ -28,6 +28,7 @@ from dcos.model.v1.types import (
     TaskInfo,
 )
 from dcos.testing.agent_containers import Containers, container_id
+from dcos.testing.patience import PATIENCE_S
 
 Make = Callable[..., TaskInfo]
 EXECUTOR = ExecutorInfo(executor_id=ExecutorID(value="pod"), type=ExecutorInfoType.DEFAULT)
@@ -89,7 +90,7 @@ async def test_images_and_commands_share(running: Any, master: Any, make_task: M
     assert shown(running, "d") == ["from a", ipc]
     await master.kill("a")
     await master.state("a", "TASK_KILLED")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while list(running.runtime.glob("networks/*")):
             await asyncio.sleep(0.05)
 
@@ -145,7 +146,7 @@ async def test_how_nested_containers_end_is_told_exactly(
 ) -> None:
     await master.run(make_task("t", "echo up; sleep 1000", container=contained(image)))
     root = (await master.state("t", "TASK_RUNNING")).container_status.container_id.value
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not (running.sandbox("t") / "stdout").exists() or not (running.sandbox("t") / "stdout").read_text():
             await asyncio.sleep(0.05)
     own = {"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}}}

@@ -29,6 +29,7 @@ from dcos.model.v1.types import (
     TaskInfo,
     TTYInfo,
 )
+from dcos.testing.patience import PATIENCE_S
 
 Make = Callable[..., TaskInfo]
 
@@ -155,7 +156,7 @@ async def test_an_image_is_asked_to_end(running: Any, master: Any, make_task: Ma
     await master.run(make_task("polite", command, container=container(image)))
     await master.state("polite", "TASK_RUNNING")
     out = running.sandbox("polite") / "stdout"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not out.exists() or "ready" not in out.read_text():
             await asyncio.sleep(0.05)
     await master.kill("polite")
@@ -173,7 +174,7 @@ async def test_an_image_that_is_asked_to_end_while_it_starts(
         await master.state(name, "TASK_STARTING")
         await asyncio.sleep(number * 0.04)
         await master.kill(name)
-        await master.state(name, "TASK_KILLED", timeout_s=30)
+        await master.state(name, "TASK_KILLED")
 
 
 async def test_an_image_for_all_who_name_none(agent: Any, master: Any, make_task: Make, image: str) -> None:

@@ -47,6 +47,7 @@ from dcos.model.v1.types import (
     ValueScalar,
     ValueType,
 )
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 
 Make = Callable[..., TaskInfo]
@@ -170,7 +171,7 @@ async def test_ports(place: Any, make_task: Make) -> None:
     assert last.reason == "REASON_CONTAINER_LIMITATION"
     assert last.message == f"Container is listening on unallocated port(s): [{other}-{other}]"
     assert [(one.begin, one.end) for one in last.limitation.resources[0].ranges.range] == [(other, other)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", own)
@@ -344,7 +345,7 @@ async def test_a_kill_while_a_command_s_namespace_is_made(place: Any, make_task:
         await master.state(name, "TASK_STARTING")
         await asyncio.sleep(number * 0.01)
         await master.kill(name)
-        assert (await master.state(name, "TASK_KILLED", timeout_s=30)).reason != "REASON_EXECUTOR_TERMINATED"
+        assert (await master.state(name, "TASK_KILLED")).reason != "REASON_EXECUTOR_TERMINATED"
 
 
 async def test_what_ends_a_command_at_a_terminal(place: Any, make_task: Make) -> None:

@@ -25,6 +25,7 @@ from dcos.model.v1.types import (
     ResourceDiskInfoSourceType,
     TaskInfo,
 )
+from dcos.testing.patience import PATIENCE_S
 
 from .operation_orders import apply, disk
 
@@ -78,7 +79,7 @@ async def test_a_mount_disk(
     full = "echo kept >data/kept; head -c 20000000 /dev/zero >data/file; echo ended >written; sleep 1000"
     await master.run(with_disk(make_task("fills", full)))
     await master.state("fills", "TASK_RUNNING")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not (agent.sandbox("fills") / "written").exists():
             await asyncio.sleep(0.05)
     assert "No space left on device" in (agent.sandbox("fills") / "stderr").read_text()

@@ -15,6 +15,7 @@ from dcos.agent.containerizer import processes
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import CommandInfo, ContainerID, Environment, EnvironmentVariable, TaskInfo
 from dcos.testing.agent_containers import Containers, container_id, keys, typed, window
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.users import SOMEBODY
 from dcos.wire import recordio
 from dcos.wire.mesos_codec import PROTOBUF
@@ -34,7 +35,7 @@ async def root_of(master: Any, task_id: str) -> str:
     return found
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)
@@ -98,7 +99,7 @@ async def test_who_types_into_nothing_may_leave(
     await stream.until(lambda one: one.out == "got first\n")
     typing.cancel()
     await asyncio.gather(typing, return_exceptions=True)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await containers.type_into(f"{root}.s1", keys()))[0] == 409:
             await asyncio.sleep(0.1)
     stream.close()

@@ -32,6 +32,7 @@ from dcos.model.v1.types import (
     VolumeSourceType,
 )
 from dcos.testing.agent_containers import Containers, container_id
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.users import ME, SOMEBODY
 from dcos.wire import agent_link
 
@@ -64,7 +65,7 @@ async def name_of(master: Any, task_id: str) -> str:
     return f"{found.parent.value}.{found.value}"
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)

@@ -29,6 +29,7 @@ from dcos.model.v1.types import (
     TTYInfoWindowSize,
 )
 from dcos.testing.agent_containers import Containers, container_id, keys, typed, window
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.users import SOMEBODY
 
 Make = Callable[..., TaskInfo]
@@ -59,7 +60,7 @@ async def root_of(master: Any, task_id: str) -> str:
     return found
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)

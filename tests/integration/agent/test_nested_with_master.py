@@ -37,6 +37,7 @@ from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
 from dcos.testing import zookeeper
 from dcos.testing.agent_containers import Containers
+from dcos.testing.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.integration,
@@ -56,7 +57,7 @@ def resources(**amounts: float) -> tuple[Resource, ...]:
     )
 
 
-async def until(events: asyncio.Queue[Event], wanted: Callable[[Event], bool], timeout_s: float = 60.0) -> Event:
+async def until(events: asyncio.Queue[Event], wanted: Callable[[Event], bool], timeout_s: float = PATIENCE_S) -> Event:
     async with asyncio.timeout(timeout_s):
         while True:
             event = await events.get()
@@ -73,7 +74,7 @@ async def test_two_groups_of_one_executor(
         FrameworkInfoCapability(type=FrameworkInfoCapabilityType(name)) for name in ("MULTI_ROLE", "PARTITION_AWARE")
     )
     framework = FrameworkInfo(user="root", name="test", checkpoint=True, roles=("web",), capabilities=capabilities)
-    detect = follow_leading_master(ZkUrl.parse(zk), rng=random.Random(1), session_timeout_s=4.0)
+    detect = follow_leading_master(ZkUrl.parse(zk), rng=random.Random(1), session_timeout_s=10.0)
     async with SchedulerClient(detect, framework, backoff_s=(0.1, 0.5)) as client, aiohttp.ClientSession() as session:
         events: asyncio.Queue[Event] = asyncio.Queue()
 
@@ -140,7 +141,7 @@ async def test_two_groups_of_one_executor(
             assert ends == {"a", "b"}
             await client.kill(TaskID(value="c"), agent_of)
             await until(events, lambda one: one.failure is not None and one.failure.executor_id is not None)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while (await state())["slaves"][0]["used_resources"]["cpus"]:
                     await asyncio.sleep(0.1)
         finally:

@@ -31,6 +31,7 @@ from dcos.model.v1.types import (
     TaskInfo,
     VolumeMode,
 )
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link
 
 from .operation_orders import apply, create, destroy, disk, ended, reserve, unreserve, with_volume
@@ -53,7 +54,7 @@ async def test_a_volume_lives_over_tasks_and_restarts(running: Any, master: Any,
     await master.run(with_volume(make_task("writes", "echo kept > data/file; sleep 1000"), 64))
     await master.state("writes", "TASK_RUNNING")
     path = f"{running.sandbox('writes')}/data/file"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await get(running, f"/files/read?path={path}&offset=0")).get("data") != "kept\n":
             await asyncio.sleep(0.05)
     await master.kill("writes")
@@ -172,7 +173,7 @@ async def test_a_volume_in_a_group(running: Any, master: Any, make_task: Make) -
     for name in ("a", "b"):
         await master.state(name, "TASK_RUNNING")
     shown = f"{running.sandbox('pod')}/tasks/a/data"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await get(running, f"/files/read?path={shown}/file&offset=0")).get("data") != "kept\n":
             await asyncio.sleep(0.05)
     assert not (running.sandbox("pod") / "tasks/b/data").exists()

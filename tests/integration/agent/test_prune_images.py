@@ -22,6 +22,7 @@ from dcos.model.v1.types import (
     TaskInfo,
 )
 from dcos.testing.agent_containers import Containers
+from dcos.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(oci.usable() is not None, reason=str(oci.usable()))
 
@@ -48,13 +49,13 @@ async def test_images_go_when_the_disk_fills_up(
     await master.run(make_task("t1", "cat /etc/marker; sleep 1000", container=in_image(image)))
     await master.state("t1", "TASK_RUNNING")
     looks = agent.log().count("images_pruned")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while agent.log().count("images_pruned") < looks + 2:
             await asyncio.sleep(0.05)
     assert unpacked(agent) == 1
     await master.kill("t1")
     await master.state("t1", "TASK_KILLED")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while unpacked(agent):
             await asyncio.sleep(0.05)
 

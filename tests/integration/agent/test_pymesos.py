@@ -18,6 +18,7 @@ import pytest
 
 from dcos.testing import zookeeper
 from dcos.testing.foreign import Installer, environment
+from dcos.testing.patience import PATIENCE_S
 
 HERE = Path(__file__).parent
 WANTED = "pymesos==0.3.15"
@@ -52,7 +53,7 @@ def pymesos_python() -> Path:
 
 async def _registered(agent: Any) -> None:
     """pymesos gives up when there is no master's node in ZooKeeper yet."""
-    async with asyncio.timeout(40), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 async with session.get(f"{agent.url}/state") as answer:
@@ -109,7 +110,7 @@ async def test_volumes_of_a_framework_and_of_an_operator(
     assert volume["resource"]["disk"]["persistence"] == {"id": "v"}
     assert "reservations" not in volume["resource"]
     assert [one.get("nothing", one.get("size")) for one in said["reserved"]] == [True, 64.0, 0.0]
-    async with asyncio.timeout(30):  # the agent is told, not waited for
+    async with asyncio.timeout(PATIENCE_S):  # the agent is told, not waited for
         while list(agent.work.glob("volumes/roles/*/*")):
             await asyncio.sleep(0.1)
 
@@ -158,9 +159,8 @@ async def test_scheduler_executor_and_operators(
 
     # the framework's end is its executor's
     stdout = next(agent.work.glob("slaves/*/frameworks/*/executors/echo/runs/latest/stdout"))
-    for _ in range(200):
-        if "shutdown" in stdout.read_text() and not list(agent.runtime.glob("containers/*")):
-            break
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(PATIENCE_S):
+        while "shutdown" not in stdout.read_text() or list(agent.runtime.glob("containers/*")):
+            await asyncio.sleep(0.1)
     assert stdout.read_text().splitlines()[-1] == "shutdown"
     assert not list(agent.runtime.glob("containers/*"))

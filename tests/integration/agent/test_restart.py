@@ -19,6 +19,7 @@ from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.posix import SHIM, PosixLauncher
 from dcos.agent.core.exits import Exit
 from dcos.model.v1.types import ExecutorInfo, FrameworkID, FrameworkInfo, TaskID, TaskInfo, ValueScalar
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link
 
 Make = Callable[..., TaskInfo]
@@ -56,7 +57,7 @@ async def test_kill_nine_and_adopt(running: Any, master: Any, make_task: Make) -
 
 
 async def _there(folder: Path, pattern: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not any(folder.glob(pattern)):
             await asyncio.sleep(0.05)
 
@@ -124,7 +125,7 @@ async def test_reboot_loses_tasks_but_keeps_the_id(running: Any, master: Any, ma
     master.acknowledging = False
     await master.run(make_task("ended", "exit 0"))
     await master.state("ended", "TASK_STARTING")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while any((running.runtime / "containers").iterdir()):
             await asyncio.sleep(0.05)
     master.acknowledging = True
@@ -268,7 +269,7 @@ async def test_silence_of_the_master_is_noticed(agent: Any, master: Any) -> None
 async def test_changed_resources_are_refused(running: Any, master: Any) -> None:
     await running.stop()
     await running.start("--resources=cpus:1;mem:64;disk:10")
-    assert await asyncio.wait_for(running.process.wait(), 20) == 4
+    assert await asyncio.wait_for(running.process.wait(), PATIENCE_S) == 4
     assert "resources changed" in running.log()
     await running.start("--resources=cpus:8;mem:8192;disk:2048", "--reconfiguration_policy=additive")
     await master.registered(2)
@@ -278,7 +279,7 @@ async def test_shutdown_by_the_master(running: Any, master: Any, make_task: Make
     await master.run(make_task("t"))
     pid = (await master.state("t", "TASK_RUNNING")).container_status.executor_pid
     await master.send(agent_link.Shutdown(message="Agent has been marked gone"))
-    assert await asyncio.wait_for(running.process.wait(), 20) == 3
+    assert await asyncio.wait_for(running.process.wait(), PATIENCE_S) == 3
     assert not processes.alive(pid)
     await running.start()
     await master.registered(2)

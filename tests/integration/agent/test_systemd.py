@@ -33,6 +33,7 @@ from dcos.model.v1.types import (
     ValueScalar,
 )
 from dcos.testing.agent_containers import Containers, container_id, keys, typed
+from dcos.testing.patience import PATIENCE_S
 
 from . import systemd_node
 from .systemd_node import Node
@@ -130,7 +131,7 @@ async def test_numbers_of_the_control_group(
 async def test_throttling_is_counted(node: Node, link_master: Any, make_task: Make) -> None:
     await link_master.run(make_task("spins", "while :; do :; done", cpus=0.1))
     await link_master.state("spins", "TASK_RUNNING")
-    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE_S):
         figures: dict[str, float] = {}
         while not figures.get("cpus_nr_throttled"):
             await asyncio.sleep(0.3)
@@ -185,7 +186,7 @@ async def test_tasks_outlive_the_agent(node: Node, link_master: Any, make_task: 
     assert link_master.states(names[0]) == ["TASK_STARTING", "TASK_RUNNING"]
     await link_master.kill(names[0])
     assert (await link_master.state(names[0], "TASK_KILLED")).message == "Command terminated with signal Terminated"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while node.units():
             await asyncio.sleep(0.1)
 
@@ -235,7 +236,7 @@ async def test_processes_are_counted(node: Node, link_master: Any, make_task: Ma
     await link_master.run(make_task("many", "for i in 1 2 3 4 5 6 7; do sleep 993 & done; wait"))
     status = await link_master.state("many", "TASK_RUNNING")
     group = f"mesos_executors.slice/mesos-{status.container_status.container_id.value}.service"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while node.run("pgrep", "-c", "-x", "-f", "sleep 993").stdout.strip() != "7":
             await asyncio.sleep(0.1)
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{node.port}/containers") as answer:
@@ -307,7 +308,7 @@ async def test_an_image_below_its_unit(
     unit = f"mesos-{status.container_status.container_id.value}.service"
     assert node.show(unit, "Slice", "Delegate") == {"Slice": "mesos_executors.slice", "Delegate": "yes"}
     output = node.var / "lib/mesos/slave/slaves/m-S0/frameworks/m-0000/executors/image/runs/latest/stdout"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not (groups := node.run("cat", f"/var/{output.relative_to(node.var)}").stdout).count("/container"):
             await asyncio.sleep(0.1)
     assert f"/mesos_executors.slice/{unit}/container" in groups
@@ -326,7 +327,7 @@ async def test_an_image_below_its_unit(
     await link_master.kill("image")
     await link_master.state("image", "TASK_KILLED")
     await terminals_in_an_image(node, link_master, make_task, msgspec.structs.replace(container, tty_info=TTYInfo()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while node.units():
             await asyncio.sleep(0.1)
 
@@ -377,7 +378,7 @@ async def test_a_network_of_its_own(node: Node, link_master: Any, make_task: Mak
         status = await link_master.state(name, "TASK_RUNNING")
         (told,) = status.container_status.network_infos
         assert (told.name, told.ip_addresses[0].ip_address) == ("lab", "10.7.7.7")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len(lines := node.run("cat", f"{base}/{path}/stdout").stdout.split()) < 3:
                 await asyncio.sleep(0.1)
         assert lines[0] == "box"
@@ -393,7 +394,7 @@ async def test_a_network_of_its_own(node: Node, link_master: Any, make_task: Mak
     for name in ("alone", "one", "two"):
         last = await link_master.state(name, "TASK_KILLED")
         assert last.container_status.network_infos[0].name == "lab"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while node.units():
             await asyncio.sleep(0.1)
 
@@ -407,7 +408,7 @@ async def test_a_group_shares_a_slice(node: Node, link_master: Any, make_task: M
     unit = f"mesos-{status.container_status.container_id.value}.service"
     group = f"mesos_executors-{run.replace('-', '_')}.slice"
     assert node.show(unit, "Slice") == {"Slice": group}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while str(64 * 1024 * 1024) not in node.show(group, "MemoryLimit", "MemoryMax").values():
             await asyncio.sleep(0.1)
     await link_master.run_group(executor, make_task("big", eat, cpus=2.0))
@@ -416,7 +417,7 @@ async def test_a_group_shares_a_slice(node: Node, link_master: Any, make_task: M
     for name in ("small", "other"):
         ended = await link_master.state(name, "TASK_FAILED")
         assert ended.reason == "REASON_CONTAINER_LIMITATION_MEMORY", ended.message
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while node.units() or node.show(group, "ActiveState") == {"ActiveState": "active"}:
             await asyncio.sleep(0.1)
 
@@ -456,6 +457,6 @@ async def test_guests_are_in_the_control_groups_of_their_task(node: Node, link_m
         await output.end()
     assert (await link_master.state("host", "TASK_FAILED")).message == "Command exited with status 3"
     assert node.run("pgrep", "-x", "-f", "sleep 99[56]").stdout == ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while node.units():
             await asyncio.sleep(0.1)

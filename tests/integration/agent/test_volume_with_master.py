@@ -163,7 +163,7 @@ def launch(task: TaskInfo, offer: Offer) -> OfferOperation:
 async def test_a_volume_from_its_making_to_its_end(real_master: Any, agent: Any, zk: str, make_task: Make) -> None:
     agent.master = zk
     await agent.start()
-    detect = follow_leading_master(ZkUrl.parse(zk), rng=random.Random(1), session_timeout_s=4.0)
+    detect = follow_leading_master(ZkUrl.parse(zk), rng=random.Random(1), session_timeout_s=10.0)
     async with SchedulerClient(detect, FRAMEWORK, backoff_s=(0.1, 0.5)) as client:
         keeper = Keeper(client)
         pumping = asyncio.create_task(keeper.pump())

@@ -26,6 +26,7 @@ from dcos.model.v1.types import (
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
 from dcos.testing import zookeeper
+from dcos.testing.patience import PATIENCE_S
 
 Make = Callable[..., TaskInfo]
 
@@ -35,7 +36,7 @@ pytestmark = [
 ]
 
 
-async def until(events: asyncio.Queue[Event], wanted: Callable[[Event], bool], timeout_s: float = 40.0) -> Event:
+async def until(events: asyncio.Queue[Event], wanted: Callable[[Event], bool], timeout_s: float = PATIENCE_S) -> Event:
     async with asyncio.timeout(timeout_s):
         while True:
             event = await events.get()
@@ -55,7 +56,7 @@ async def test_offer_task_and_both_killed(real_master: Any, agent: Any, zk: str,
         roles=("web",),
         capabilities=(FrameworkInfoCapability(type=FrameworkInfoCapabilityType.MULTI_ROLE),),
     )
-    detect = follow_leading_master(ZkUrl.parse(zk), rng=rng, session_timeout_s=4.0)
+    detect = follow_leading_master(ZkUrl.parse(zk), rng=rng, session_timeout_s=10.0)
     async with SchedulerClient(detect, framework, backoff_s=(0.1, 0.5)) as client:
         events: asyncio.Queue[Event] = asyncio.Queue()
         states: list[str] = []

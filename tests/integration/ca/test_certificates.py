@@ -25,6 +25,7 @@ from dcos.ca.core.policy import certified, seal
 from dcos.install import authority
 from dcos.registry import NodeRole
 from dcos.testing.cluster import eventually
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import certificates
 from tests.integration.adminrouter import front_door
 from tests.integration.adminrouter.front_door import FrontDoor
@@ -87,7 +88,7 @@ class Nodes:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE_S)
 
     def certify(
         self, role: NodeRole, *flags: str, ip: str = "", timeout_s: float = 100

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.processes import Processes
 from dcos.testing.zookeeper import ensemble, why_not
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
@@ -37,7 +38,7 @@ def call(services: Processes, path: str, body: dict[str, Any], version: int = 1)
             "Accept": f"application/vnd.dcos.{kind}-response+json;charset=utf-8;version=v{version}",
         },
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return json.loads(answer.read())
 
 
@@ -69,7 +70,7 @@ def test_install_hello_world(services: Processes) -> None:
     app = services.eventually("one healthy instance", healthy)
     assert json.loads(base64.b64decode(app["labels"]["DCOS_PACKAGE_OPTIONS"])) == options
     task = app["tasks"][0]
-    with urllib.request.urlopen(f"http://{task['host']}:{task['ports'][0]}/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{task['host']}:{task['ports'][0]}/", timeout=PATIENCE_S) as answer:
         text = answer.read().decode()
     assert text.startswith("Hello, World of tests!\n")
     assert task["id"] in text

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from dcos.testing.identity import ADMIN, PASSWORD, GuardedCluster, why_not
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.zookeeper import ensemble
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
@@ -113,7 +114,7 @@ def test_accounts_groups_and_permissions(cli: Cli, cluster: GuardedCluster) -> N
     cluster.eventually(
         "the right is gone",
         lambda: cluster.through("GET", "/secrets/v1/secret/default/team/one", uid="bob").status == 403,
-        within_s=5,
+        within_s=PATIENCE_S,
     )
     cli.security("org", "groups", "del_user", "devs", "bob")
     cli.security("org", "groups", "delete", "devs")

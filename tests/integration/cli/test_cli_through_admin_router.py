@@ -18,13 +18,14 @@ from typing import Any
 import argon2
 import pytest
 
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.processes import Processes
 from dcos.testing.zookeeper import ensemble, why_not
 
 NO_NGINX = None if shutil.which("nginx") else "no nginx on PATH (nginx-light)"
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif((why_not() or NO_NGINX) is not None, reason=str(why_not() or NO_NGINX)),
 ]
 PASSWORD = "a good password"
@@ -107,7 +108,7 @@ def test_first_minutes(cluster: Processes, folder: Path) -> None:
 
     def through_the_door() -> str:
         request = urllib.request.Request(f"{url}/service/hello-world/", headers={"Authorization": f"token={token}"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return str(answer.read().decode())
 
     assert "Hello, World!" in cluster.eventually("it answers", through_the_door)

@@ -22,6 +22,7 @@ from dcos.runtime.process import run
 from dcos.store.zookeeper import connect
 from dcos.testing import zookeeper
 from dcos.testing.fake_master import FakeMaster
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.wire import dns, mesos_json
 
@@ -48,17 +49,17 @@ async def mesos_dns(root: Path, *flags: str) -> AsyncIterator[tuple[int, int]]:
         env={**os.environ, "DCOS_ROOT": str(root)},
     )
     try:
-        await eventually(lambda: dig(dns_port, "leader.mesos"), lambda lines: lines == [HOST], within_s=30)
+        await eventually(lambda: dig(dns_port, "leader.mesos"), lambda lines: lines == [HOST], within_s=PATIENCE_S)
         yield dns_port, http_port
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.terminate()
-        assert await asyncio.wait_for(child.wait(), 30) == 0
+        assert await asyncio.wait_for(child.wait(), PATIENCE_S) == 0
 
 
 async def dig(port: int, name: str, rtype: str = "A", *options: str) -> list[str]:
     result = await run(
-        ["dig", f"@{HOST}", "-p", str(port), name, rtype, "+short", "+tries=1", "+timeout=2", *options], timeout_s=10
+        ["dig", f"@{HOST}", "-p", str(port), name, rtype, "+short", "+tries=1", "+timeout=20", *options], timeout_s=30
     )
     return sorted(result.stdout.decode().splitlines())
 
@@ -77,17 +78,19 @@ async def test_names_follow_tasks(tmp_path: Path) -> None:
     async with FakeMaster() as master, mesos_dns(tmp_path, f"--masters={HOST}:{master.port}") as (port, _):
         agent, framework = master.add_agent("10.0.0.7"), master.add_framework("marathon")
         master.hang_up()  # the next subscription tells of both
-        await eventually(lambda: dig(port, "slave.mesos"), lambda lines: lines == ["10.0.0.7"], within_s=10)
+        await eventually(lambda: dig(port, "slave.mesos"), lambda lines: lines == ["10.0.0.7"], within_s=PATIENCE_S)
         task = await master.run_task(framework, agent, "web", host_ports=[31000])
-        await eventually(lambda: dig(port, "web.marathon.mesos"), lambda lines: lines == ["10.0.0.7"], within_s=10)
+        await eventually(
+            lambda: dig(port, "web.marathon.mesos"), lambda lines: lines == ["10.0.0.7"], within_s=PATIENCE_S
+        )
         assert [line.split()[2] for line in await dig(port, "_web._tcp.marathon.mesos", "SRV")] == ["31000"]
         assert await dig(port, "web.marathon.mesos", "A", "+tcp") == ["10.0.0.7"]
         await master.update(task, "TASK_FINISHED")
-        await eventually(lambda: dig(port, "web.marathon.mesos"), lambda lines: lines == [], within_s=10)
-        result = await run(["dig", f"@{HOST}", "-p", str(port), "web.marathon.mesos"], timeout_s=10)
+        await eventually(lambda: dig(port, "web.marathon.mesos"), lambda lines: lines == [], within_s=PATIENCE_S)
+        result = await run(["dig", f"@{HOST}", "-p", str(port), "web.marathon.mesos"], timeout_s=30)
         assert b"NXDOMAIN" in result.stdout
         assert b"ns1.mesos. root.ns1.mesos." in result.stdout
-        result = await run(["dig", f"@{HOST}", "-p", str(port), "example.com"], timeout_s=10)
+        result = await run(["dig", f"@{HOST}", "-p", str(port), "example.com"], timeout_s=30)
         assert b"REFUSED" in result.stdout
 
 
@@ -97,7 +100,9 @@ async def test_a_master_without_event_stream_is_polled(tmp_path: Path) -> None:
         flags = (f"--masters={HOST}:{master.port}", "--refreshseconds=1")
         async with mesos_dns(tmp_path, *flags) as (port, _):
             await master.run_task(framework, agent, "web", host_ports=[31000])
-            await eventually(lambda: dig(port, "web.marathon.mesos"), lambda lines: lines == ["10.0.0.7"], within_s=30)
+            await eventually(
+                lambda: dig(port, "web.marathon.mesos"), lambda lines: lines == ["10.0.0.7"], within_s=PATIENCE_S
+            )
 
 
 async def test_http_api_and_upstreams_configuration_file(tmp_path: Path) -> None:
@@ -165,13 +170,15 @@ async def test_five_thousand_tasks_at_once(tmp_path: Path) -> None:
                 await master.run_task(framework, agents[n % 50], f"app-{n // 10}", host_ports=[31000 + n % 100])
                 for n in range(5000)
             ]
-            await eventually(lambda: dig(port, "app-499.marathon.mesos"), lambda ips: len(ips) == 10, within_s=30)
+            await eventually(
+                lambda: dig(port, "app-499.marathon.mesos"), lambda ips: len(ips) == 10, within_s=PATIENCE_S
+            )
             for n in (0, 123, 321, 499):
                 assert len(await dig(port, f"app-{n}.marathon.mesos")) == 10
                 assert len(await dig(port, f"_app-{n}._tcp.marathon.mesos", "SRV")) == 10
             for task in tasks:
                 await master.update(task, "TASK_FINISHED")
-            await eventually(lambda: dig(port, "app-499.marathon.mesos"), lambda ips: ips == [], within_s=30)
+            await eventually(lambda: dig(port, "app-499.marathon.mesos"), lambda ips: ips == [], within_s=PATIENCE_S)
             assert await dig(port, "app-0.marathon.mesos") == []
             asking.cancel()
             waits = (await asyncio.gather(asking, return_exceptions=True))[0]
@@ -185,7 +192,7 @@ async def _ask_all_the_time(server: sockets.Server) -> list[float]:
     try:
         while True:
             before = time.monotonic()
-            reply = await sockets.ask(server, dns.make_query(1, "leader.mesos", dns.A), timeout_s=5)
+            reply = await sockets.ask(server, dns.make_query(1, "leader.mesos", dns.A), timeout_s=PATIENCE_S)
             waits.append(time.monotonic() - before)
             assert dns.rcode_of(reply) == dns.NOERROR
             await asyncio.sleep(0.02)
@@ -197,7 +204,7 @@ async def test_a_bad_configuration_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "bad.json"
     file.write_text('{"zk": "zk://x/mesos", "wrongKey": 1}')
     code = "import sys; from dcos.dns.service import main; sys.exit(main())"
-    result = await run([sys.executable, "-c", code, f"--config={file}"], timeout_s=20)
+    result = await run([sys.executable, "-c", code, f"--config={file}"], timeout_s=PATIENCE_S)
     assert result.code == 2
     assert b"wrongKey: unknown key" in result.stderr
 
@@ -224,6 +231,8 @@ async def test_the_leader_is_found_in_zookeeper_and_followed(tmp_path: Path) -> 
                 async with mesos_dns(tmp_path, f"--zk=zk://{zk.hosts}/mesos") as (port, _):
                     assert await dig(port, "slave.mesos") == ["10.0.0.1"]
                     await store.delete(nodes[0])
-                    await eventually(lambda: dig(port, "slave.mesos"), lambda ips: ips == ["10.0.0.2"], within_s=30)
+                    await eventually(
+                        lambda: dig(port, "slave.mesos"), lambda ips: ips == ["10.0.0.2"], within_s=PATIENCE_S
+                    )
             finally:
                 await store.close()

@@ -22,6 +22,7 @@ import pytest
 from dcos.exhibitor.fourletter import ask
 from dcos.exhibitor.relay import relay
 from dcos.store.zookeeper import connect
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port, free_ports
 from dcos.testing.zookeeper import ensemble as zookeepers
 from dcos.testing.zookeeper import why_not
@@ -32,7 +33,6 @@ pytestmark = [
 ]
 
 START = "import sys; from dcos.exhibitor.service import main; sys.exit(main())"
-WAIT_S = 40.0
 T = TypeVar("T")
 
 
@@ -48,7 +48,7 @@ class Exhibitor:
         self.log = self.root / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notified.settimeout(WAIT_S)
+        self.notified.settimeout(PATIENCE_S)
         self.notified.bind(str(self.root / "notify"))
 
     def start(self, *more: str) -> None:
@@ -83,13 +83,13 @@ class Exhibitor:
 
     def get(self, path: str, **headers: str) -> Any:
         request = urllib.request.Request(f"http://{self.ip}:{self.port}/exhibitor/v1/{path}", headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return json.loads(answer.read())
 
     def end(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(WAIT_S)
+        return self.process.wait(PATIENCE_S)
 
     def clean_up(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -109,7 +109,7 @@ def alive(pid: int) -> bool:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -162,13 +162,13 @@ def test_the_list_as_a_form_and_the_etag(alone: Exhibitor) -> None:
     alone.wait_ready()
     base = f"http://127.0.0.1:{alone.port}/exhibitor/v1"
     form = urllib.request.Request(f"{base}/cluster/list", headers={"Accept": "application/x-www-form-urlencoded"})
-    with urllib.request.urlopen(form, timeout=10) as answer:
+    with urllib.request.urlopen(form, timeout=PATIENCE_S) as answer:
         assert answer.read().decode() == f"count=1&server0=127.0.0.1&port={alone.client}"
-    with urllib.request.urlopen(f"{base}/config/get-state", timeout=10) as answer:
+    with urllib.request.urlopen(f"{base}/config/get-state", timeout=PATIENCE_S) as answer:
         etag = answer.headers["ETag"]
     again = urllib.request.Request(f"{base}/config/get-state", headers={"If-None-Match": etag})
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(again, timeout=10)
+        urllib.request.urlopen(again, timeout=PATIENCE_S)
     caught.value.close()
     assert caught.value.code == 304
 
@@ -262,7 +262,7 @@ def test_a_second_one_on_the_same_folder_ends(alone: Exhibitor) -> None:
     alone.start(f"--port={free_port()}")
     assert alone.process is not None
     try:
-        assert alone.process.wait(WAIT_S) == 3
+        assert alone.process.wait(PATIENCE_S) == 3
     finally:
         alone.process = first
 
@@ -270,7 +270,7 @@ def test_a_second_one_on_the_same_folder_ends(alone: Exhibitor) -> None:
 def test_one_outside_the_ensemble_ends(alone: Exhibitor) -> None:
     alone.start("--static_ensemble=1:10.0.0.1,2:10.0.0.2,3:10.0.0.3")
     assert alone.process is not None
-    assert alone.process.wait(WAIT_S) == 4
+    assert alone.process.wait(PATIENCE_S) == 4
     assert not (alone.state_folder / "zookeeper.pid").exists()
 
 
@@ -335,7 +335,7 @@ async def relayed(tmp_path: Path) -> AsyncIterator[tuple[int, Any]]:
 
 async def test_the_relay_passes_sessions_and_words(relayed: tuple[int, Any]) -> None:
     port, zk = relayed
-    assert await ask("127.0.0.1", port, "ruok", timeout_s=5) == "imok"
+    assert await ask("127.0.0.1", port, "ruok", timeout_s=PATIENCE_S) == "imok"
     store = await connect(f"127.0.0.1:{port}")
     await store.create("/big", b"x" * 900_000)
     node = await store.get("/big")
@@ -343,4 +343,4 @@ async def test_the_relay_passes_sessions_and_words(relayed: tuple[int, Any]) -> 
     assert len(node.data) == 900_000
     await store.close()
     zk[0].stop()
-    assert await ask("127.0.0.1", port, "ruok", timeout_s=5) == ""
+    assert await ask("127.0.0.1", port, "ruok", timeout_s=PATIENCE_S) == ""

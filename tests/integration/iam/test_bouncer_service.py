@@ -18,6 +18,7 @@ from kazoo.exceptions import NoAuthError
 
 from dcos.testing import zookeeper
 from dcos.testing.cluster import Answer, eventually, http
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.wire import jwt
 
@@ -58,7 +59,7 @@ class Bouncer:
 
     def end(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGTERM)
-        _, errors = self.process.communicate(timeout=15)
+        _, errors = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, errors
 
 
@@ -80,7 +81,7 @@ def test_two_masters_sign_alike_and_outlive_zookeeper(tmp_path: Path, zk: zookee
     masters = [Bouncer(tmp_path / name, zk.hosts) for name in ("one", "two")]
     try:
         for master in masters:
-            eventually("the first user logs in", functools.partial(_logs_in, master), within_s=30)
+            eventually("the first user logs in", functools.partial(_logs_in, master), within_s=PATIENCE_S)
         sets = [master.ask("/auth/jwks").json() for master in masters]
         assert sets[0] == sets[1]
         token = str(masters[0].login("secret").json()["token"])
@@ -99,7 +100,7 @@ def test_two_masters_sign_alike_and_outlive_zookeeper(tmp_path: Path, zk: zookee
         zk.kill()
         assert masters[0].ask("/auth/jwks").json() == sets[0]
         zk.start()
-        eventually("accounts are known again", lambda: masters[1].ask("/users/bob").status == 200, within_s=30)
+        eventually("accounts are known again", lambda: masters[1].ask("/users/bob").status == 200, within_s=PATIENCE_S)
         assert masters[1].login("wrong").status == 401
     finally:
         ends = [master.end() for master in masters]

@@ -21,8 +21,9 @@ from dcos.install.local.nspawn import NspawnDriver
 from dcos.install.local.spec import SUBNETS, ClusterSpec, Folders, plan
 from dcos.runtime import pids
 from dcos.testing import netns
+from dcos.testing.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]  # the first run builds the node image
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # the first run builds the node image
 
 BASE = cluster.base_folder()
 NAME = "test-nodes"
@@ -115,7 +116,7 @@ def test_power(driver: NspawnDriver, hard: bool) -> None:
 def test_a_reboot_from_inside(driver: NspawnDriver) -> None:
     before = boot_id(driver, "agent1")
     subprocess.run(driver.enter(driver.spec.node("agent1"), ["systemctl", "reboot"]), capture_output=True, check=False)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
             if boot_id(driver, "agent1") != before:
@@ -137,7 +138,7 @@ def test_a_node_without_its_supervisor_is_told_and_booted_anew(driver: NspawnDri
     node = driver.spec.node("agent1")
     before = boot_id(driver, "agent1")
     kill_supervisor(driver)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while "its supervisor is gone" not in (state := driver.state(node)):
         assert time.monotonic() < deadline, state
         time.sleep(0.2)

@@ -20,6 +20,7 @@ from dcos.install.local import supervise
 from dcos.install.local.spec import NodeSpec
 from dcos.registry import MASTERS, Service
 from dcos.runtime import pids
+from dcos.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -74,7 +75,7 @@ def states(node: supervise.Node) -> dict[str, dict[str, Any]]:
 
 
 async def until(probe: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not probe():
             await asyncio.sleep(0.02)
 

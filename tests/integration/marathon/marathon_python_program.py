@@ -195,7 +195,7 @@ extended = {
 request = urllib.request.Request(
     sys.argv[1] + "/v2/apps", json.dumps(extended).encode(), {"Content-Type": "application/json"}, method="POST"
 )
-with urllib.request.urlopen(request, timeout=20) as answer:
+with urllib.request.urlopen(request, timeout=60) as answer:
     assert "autoscaling" in json.load(answer)
 until(settled)
 assert [one.id for one in client.list_apps(app_id="/py/extended")] == ["/py/extended"]
@@ -204,7 +204,7 @@ app.cmd = f"true; {sleep}"
 client.update_app("/py/extended", app, force=True)
 client.list_deployments()
 until(settled)
-with urllib.request.urlopen(sys.argv[1] + "/v2/apps/py/extended?embed=extensions", timeout=20) as answer:
+with urllib.request.urlopen(sys.argv[1] + "/v2/apps/py/extended?embed=extensions", timeout=60) as answer:
     kept = json.load(answer)["app"]
 assert kept["autoscaling"]["max"] == 3
 assert len(kept["upgradeStrategy"]["steps"]) == 1

@@ -16,7 +16,7 @@ from tests.integration.marathon.test_whole_cluster import Cluster
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 

@@ -15,7 +15,7 @@ from dcos.testing.zookeeper import ensemble
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 MARKER = str(3_000_000 + 10 * os.getpid())

@@ -20,13 +20,14 @@ from dcos.agent.containerizer.port_mapper import TABLE
 from dcos.dns.core.zone import Naming, task_records
 from dcos.model.cluster import ClusterState, RunningTask
 from dcos.net.core.vips import collect
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.zookeeper import ensemble, why_not
 from dcos.wire.mesos_state import Everything, decode_state
 from tests.integration.marathon.test_whole_cluster import Cluster
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
@@ -124,7 +125,7 @@ def page(instance: dict[str, Any], name: str = "index.html") -> str:
     """What the pod's web server says at its host port."""
     [web] = [one for one in instance["containers"] if one["name"] == "web"]
     port = web["endpoints"][0]["allocatedHostPort"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=PATIENCE_S) as answer:
         text: str = answer.read().decode().strip()
         return text
 
@@ -132,7 +133,7 @@ def page(instance: dict[str, Any], name: str = "index.html") -> str:
 def _seen(cluster: Cluster) -> Everything:
     """What the nodes' services read of the master."""
     url = f"http://127.0.0.1:{cluster.master_port}/state"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return decode_state(answer.read())
 
 
@@ -224,7 +225,7 @@ def test_containers_of_a_pod_share_an_address_of_their_own(networked: Cluster) -
     [address] = network["addresses"]
     assert network["name"] == "bridged"
     assert address.startswith("172.29.82.")
-    with urllib.request.urlopen(f"http://{address}:8080/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{address}:8080/", timeout=PATIENCE_S) as answer:
         assert answer.read().strip() == b"net"
     networked.eventually("the other container found it on its own loopback", lambda: networked.pid_of(MARKER))
 
@@ -234,7 +235,7 @@ def test_containers_of_a_pod_share_an_address_of_their_own(networked: Cluster) -
     [instance] = status(networked)["instances"]
     [endpoint] = instance["containers"][0]["endpoints"]
     gateway = "172.29.83.1"  # an address of this machine
-    with urllib.request.urlopen(f"http://{gateway}:{endpoint['allocatedHostPort']}/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{gateway}:{endpoint['allocatedHostPort']}/", timeout=PATIENCE_S) as answer:
         assert answer.read().strip() == b"net"
     web = _running_task(networked, "web")
     [port] = web.mapped_ports

@@ -19,7 +19,7 @@ from tests.integration.marathon.test_whole_cluster import Cluster
 _WHY_NOT = why_not() or real.why_not()
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT)),
 ]
 

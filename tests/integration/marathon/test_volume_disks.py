@@ -19,7 +19,7 @@ from dcos.testing.zookeeper import ensemble, why_not
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount"),
 ]

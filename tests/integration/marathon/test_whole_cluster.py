@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from dcos.testing.mesos_cluster import MesosCluster, Process
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.zookeeper import ensemble, why_not
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
@@ -128,7 +129,7 @@ def test_health_checks_and_two_instances_of_marathon(cluster: Cluster) -> None:
     assert shown["tasksHealthy"] == 1
     [task] = shown["tasks"]
     assert task["healthCheckResults"][0]["alive"] is True
-    with urllib.request.urlopen(f"http://{task['host']}:{task['ports'][0]}/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{task['host']}:{task['ports'][0]}/", timeout=PATIENCE_S) as answer:
         assert answer.status == 200
 
     grouped = {"id": "/team", "enforceRole": True}

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from dcos.testing import zookeeper
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 
 SETTINGS = (
-    "--zk_session_timeout=2secs",
+    "--zk_session_timeout=5secs",
     "--agent_ping_timeout=1secs",
     "--max_agent_ping_timeouts=4",
     "--agent_reregister_timeout=20secs",
@@ -45,7 +46,7 @@ class MasterProcess:
             )
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=20) as answer:
             body = answer.read()
         return json.loads(body) if body else None
 
@@ -57,16 +58,16 @@ class MasterProcess:
                 return None
 
         try:
-            with urllib.request.build_opener(Stay).open(f"http://{self.address}{path}", timeout=5) as answer:
+            with urllib.request.build_opener(Stay).open(f"http://{self.address}{path}", timeout=20) as answer:
                 return answer.status, None
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.headers.get("Location")
 
-    async def until_leading(self, timeout_s: float = 30.0) -> None:
+    async def until_leading(self, timeout_s: float = PATIENCE_S) -> None:
         await until(self.leads, timeout_s, lambda: self.log.read_text()[-3000:])
 
-    async def until_following(self, timeout_s: float = 30.0) -> None:
+    async def until_following(self, timeout_s: float = PATIENCE_S) -> None:
         await until(lambda: self._answers(307), timeout_s, lambda: self.log.read_text()[-3000:])
 
     def leads(self) -> bool:
@@ -86,14 +87,14 @@ class MasterProcess:
     def stop(self) -> int:
         self.process.terminate()
         try:
-            return self.process.wait(10)
+            return self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
 
 
 async def until(
-    done: Callable[[], bool], timeout_s: float = 15.0, why: Callable[[], str] = lambda: "it did not come true"
+    done: Callable[[], bool], timeout_s: float = PATIENCE_S, why: Callable[[], str] = lambda: "it did not come true"
 ) -> None:
     deadline = asyncio.get_running_loop().time() + timeout_s
     while not await asyncio.to_thread(done):

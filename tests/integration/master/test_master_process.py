@@ -33,6 +33,7 @@ from dcos.model.v1.types import (
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from tests.integration.master.conftest import MasterProcess, until
 
 pytestmark = pytest.mark.integration
@@ -105,7 +106,7 @@ class Scheduler:
 @asynccontextmanager
 async def scheduler(master: MasterProcess, zk: str, framework: FrameworkInfo = FRAMEWORK) -> AsyncIterator[Scheduler]:
     url = ZkUrl.parse(f"zk://{zk}{master.zk_path}")
-    detect = follow_leading_master(url, rng=random.Random(1), session_timeout_s=2.0)
+    detect = follow_leading_master(url, rng=random.Random(1), session_timeout_s=10.0)
     async with SchedulerClient(detect, framework, backoff_s=(0.1, 0.5)) as client:
         made = Scheduler(client)
         runner = asyncio.create_task(made.run())
@@ -171,8 +172,8 @@ async def test_another_master_takes_over(start: Start, zk: str) -> None:
         agent_id, framework_id = agent.id, framework.client.framework_id
         first.kill()
         await second.until_leading()
-        await until(lambda: framework.subscriptions == 2, 20)
-        await asyncio.wait_for(agent.registered.wait(), 10)
+        await until(lambda: framework.subscriptions == 2)
+        await asyncio.wait_for(agent.registered.wait(), PATIENCE_S)
         assert agent.id == agent_id
         assert framework.client.framework_id == framework_id
         state = await asyncio.to_thread(second.get, "/state")
@@ -189,12 +190,12 @@ async def test_another_master_takes_over(start: Start, zk: str) -> None:
 
 async def test_a_leader_that_lost_its_session_ends(start: Start, zk: str) -> None:
     first, second = start(), start()
-    await until(lambda: first.leads() or second.leads(), 30)
+    await until(lambda: first.leads() or second.leads())
     leader, other = (first, second) if first.leads() else (second, first)
     leader.process.send_signal(19)
     await other.until_leading()
     leader.process.send_signal(18)
-    await until(lambda: leader.process.poll() is not None, 20)
+    await until(lambda: leader.process.poll() is not None)
     assert leader.process.returncode == 3
 
 
@@ -205,7 +206,7 @@ async def test_a_silent_agent_is_unreachable_and_may_return(start: Start, zk: st
         framework.wanted = [task("a")]
         await until(lambda: framework.states("a")[-1:] == ["TASK_RUNNING"])
         await agent.cut()
-        await until(lambda: framework.states("a")[-1:] == ["TASK_UNREACHABLE"], 20)
+        await until(lambda: framework.states("a")[-1:] == ["TASK_UNREACHABLE"])
         assert any(event.type is EventType.FAILURE for event in framework.events)
         state = await asyncio.to_thread(master.get, "/state")
         assert state["unreachable_slaves"] == 1
@@ -282,7 +283,7 @@ def _post(master: MasterProcess, body: object) -> int:
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return int(answer.status)
 
 
@@ -293,7 +294,7 @@ async def test_a_master_in_another_region_does_not_stay(start: Start, zk: str) -
     leader = start(f"--domain={placed('here')}")
     await leader.until_leading()
     near, far, nowhere = start(f"--domain={placed('here')}"), start(f"--domain={placed('there')}"), start()
-    await until(lambda: far.process.poll() is not None, 30)
+    await until(lambda: far.process.poll() is not None)
     assert far.process.returncode == 2
     assert "is in another region" in far.log.read_text()
     for follower in (near, nowhere):

@@ -21,12 +21,13 @@ import dnslib
 import pytest
 
 from dcos.testing.mesos_cluster import MesosCluster
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.zookeeper import ensemble, why_not
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
     pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx on PATH (nginx-light)"),
 ]
@@ -74,7 +75,7 @@ def ask(port: int, path: str, name: str | None = None) -> tuple[int, Any]:
         word = base64.b64encode(f"{name}:{secret_of(name)}".encode()).decode()
         request.add_header("Authorization", f"Basic {word}")
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:
@@ -148,7 +149,7 @@ def test_everybody_names_himself(cluster: MesosCluster) -> None:
     metrics = f"http://{HOST}:{net_http}/v1/metrics/default"
 
     def agents_seen() -> bool:
-        with urllib.request.urlopen(metrics, timeout=5) as answer:
+        with urllib.request.urlopen(metrics, timeout=PATIENCE_S) as answer:
             return b"mesos_listener_agents 1" in answer.read()
 
     cluster.eventually("dcos-net sees the agent", agents_seen)

@@ -20,6 +20,7 @@ from dcos.model.v1.scheduler import EventType
 from dcos.model.v1.types import AgentID, CommandInfo, Resource, TaskID, TaskInfo, ValueScalar, ValueType
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.processes import Processes
 from tests.integration.master.conftest import MasterProcess, until
 from tests.integration.master.test_master_process import FRAMEWORK, Scheduler, Start
@@ -35,7 +36,7 @@ def ask(master: MasterProcess, path: str, body: Any, method: str = "POST") -> tu
         method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -93,12 +94,12 @@ class Patient(Scheduler):
 @contextlib.asynccontextmanager
 async def patient(master: MasterProcess, zk: str) -> AsyncIterator[Patient]:
     url = ZkUrl.parse(f"zk://{zk}{master.zk_path}")
-    detect = follow_leading_master(url, rng=random.Random(1), session_timeout_s=2.0)
+    detect = follow_leading_master(url, rng=random.Random(1), session_timeout_s=10.0)
     async with SchedulerClient(detect, FRAMEWORK, backoff_s=(0.1, 0.5)) as client:
         made = Patient(client)
         runner = asyncio.create_task(made.run())
         try:
-            await until(lambda: made.subscriptions > 0, 30)
+            await until(lambda: made.subscriptions > 0)
             yield made
         finally:
             runner.cancel()

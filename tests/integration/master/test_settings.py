@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -81,7 +82,7 @@ def test_what_is_logged(tmp_path: Path) -> None:
     with log.open("wb") as out, subprocess.Popen([*flags(), *words], stdout=out, stderr=out) as child:
         try:
             wanted = ("flag_without_effect flag=--quorum", "file_of_secrets_is_open_to_others", "sections=set_quotas")
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE_S
             while not all(one in log.read_text() for one in wanted) and time.monotonic() < deadline:
                 time.sleep(0.05)
         finally:

@@ -16,7 +16,7 @@ from dcos.testing.zookeeper import ensemble, why_not
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 MARKER = str(1_000_005 + 10 * os.getpid())

@@ -14,7 +14,7 @@ from dcos.testing.zookeeper import ensemble
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 _JOBS = "dcos:service:metronome:metronome:jobs"

@@ -17,6 +17,7 @@ from dcos.net.core import vips
 from dcos.testing import netns
 from dcos.testing.fake_master import FakeMaster
 from dcos.testing.netns import Namespace
+from dcos.testing.patience import PATIENCE_S
 
 NODE, OTHER, INSIDE, BRIDGE = "10.77.0.1", "10.77.0.2", "172.20.0.2", "172.20.0.1"
 MAIN = "import sys; from dcos.net.service import main; sys.exit(main())"
@@ -67,7 +68,7 @@ def greet(space: Namespace, ip: str, port: int, timeout_s: float = 2.0, *, sourc
         return client.recv(100).decode().split()
 
 
-async def eventually(what: Callable[[], Any], *, within_s: float = 60.0) -> Any:
+async def eventually(what: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
     deadline = time.monotonic() + within_s
     while True:
         try:
@@ -98,7 +99,7 @@ async def dcos_net(
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.terminate()
-        await asyncio.wait_for(child.wait(), 30)
+        await asyncio.wait_for(child.wait(), PATIENCE_S)
 
 
 class Cluster:

@@ -17,6 +17,7 @@ import pytest
 from dcos.net.core.names import FORWARDER6, FORWARDERS
 from dcos.testing import netns
 from dcos.testing.netns import Namespace
+from dcos.testing.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.integration,
@@ -40,14 +41,14 @@ def dcos_net(space: Namespace, root: Path, *flags: str) -> Iterator[subprocess.P
     words = [sys.executable, "-c", CODE, f"--ip={NODE}", "--no-enable_lb", "--rest_port=0", *flags]
     child = subprocess.Popen(space.command(*words), env={**os.environ, "DCOS_ROOT": str(root)})
     try:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + PATIENCE_S
         while not answers(space, FORWARDERS[0]):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield child
     finally:
         child.send_signal(signal.SIGTERM)
-        assert child.wait(30) == 0
+        assert child.wait(PATIENCE_S) == 0
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_a_master_answers_on_all_addresses_but_reserved_ones(
         for server in (*FORWARDERS, FORWARDER6):
             assert answers(node, server), server
             assert answers(node, server, "+tcp"), server
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         for server in (NODE, NODE6):
             while not answers(client, server):
                 assert time.monotonic() < deadline, server

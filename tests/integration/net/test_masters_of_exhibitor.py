@@ -18,6 +18,7 @@ from dcos.net.config import environment_of_lines
 from dcos.net.masters import NoMasters, _ask, exhibitor_url
 from dcos.runtime import http
 from dcos.testing.fake_master import FakeMaster
+from dcos.testing.patience import PATIENCE_S
 from tests.integration.net.test_forwarder_service import HOST, dcos_net, dig, short, upstream
 
 pytestmark = [
@@ -56,7 +57,7 @@ class Exhibitor:
 
 
 async def eventually(what: Callable[[], Any], wanted: Any) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while (found := await what()) != wanted:
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.1)

@@ -16,6 +16,7 @@ from dcos.net.core.vips import Service, Target
 from dcos.testing import netns
 from dcos.testing.cluster import eventually
 from dcos.testing.netns import Namespace
+from dcos.testing.patience import PATIENCE_S
 
 from .nodes import greet, greeting
 
@@ -217,7 +218,7 @@ def test_an_overlay_accepts_whom_it_names(tmp_path: Path) -> None:
 
 def reached(space: Namespace, address: str) -> list[str]:
     """Who answers; a bridge that was just made is not sure of its own IPv6 address for a second or two."""
-    return eventually(address, lambda: greet(space, address, 80, 0.5), within_s=20)
+    return eventually(address, lambda: greet(space, address, 80, 0.5), within_s=PATIENCE_S)
 
 
 def refused(space: Namespace, address: str, source: str = "") -> None:

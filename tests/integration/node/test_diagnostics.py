@@ -25,6 +25,7 @@ from dcos.runtime import http
 from dcos.runtime.files import write_atomic
 from dcos.store.base import Store
 from dcos.store.zookeeper import connect
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.zookeeper import ZooKeeperEnsemble, ensemble, why_not
 
@@ -35,7 +36,6 @@ pytestmark = [
 
 START = "import sys; from dcos.node.service import main; sys.exit(main())"
 BASE = "/system/health/v1"
-WAIT_S = 30.0
 
 
 def healthy(role: NodeRole) -> dict[str, UnitState]:
@@ -86,7 +86,7 @@ class Node:
         if self.process is None:
             return 0
         self.process.terminate()
-        return self.process.wait(WAIT_S)
+        return self.process.wait(PATIENCE_S)
 
 
 class Mesos:
@@ -173,7 +173,7 @@ class Asked:
             return answer.status, await answer.text()
 
     async def eventually(self, path: str, holds: Callable[[Any], bool]) -> Any:
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 found = await self.get(path)
@@ -304,6 +304,8 @@ async def test_an_agent_tells_of_itself_only(folder: Path) -> None:
 
 def test_without_a_role_it_ends(tmp_path: Path) -> None:
     environ = {**os.environ, "DCOS_ROOT": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", START], env=environ, capture_output=True, timeout=WAIT_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", START], env=environ, capture_output=True, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 3
     assert b"no role" in done.stderr

@@ -20,11 +20,12 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 
 from dcos.testing.identity import GuardedCluster, why_not
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.zookeeper import ensemble
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
@@ -81,7 +82,7 @@ def _put_bytes(cluster: GuardedCluster, path: str, raw: bytes) -> None:
     }
     url = f"http://127.0.0.1:{cluster.port('router')}/secrets/v1/secret/default/{path}"
     with urllib.request.urlopen(
-        urllib.request.Request(url, data=raw, method="PUT", headers=headers), timeout=20
+        urllib.request.Request(url, data=raw, method="PUT", headers=headers), timeout=PATIENCE_S
     ) as answer:
         assert answer.status == 201
 
