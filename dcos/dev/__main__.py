@@ -9,18 +9,31 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dcos.dev import docs
+from dcos.dev import again, docs
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def step(name: str, argv: Sequence[str]) -> bool:
     """Run one check; say how long it took."""
+    words = " ".join(word for word in argv if word not in (sys.executable, "-m"))
+    return timed(name, words, lambda: subprocess.run(argv, cwd=ROOT, check=False).returncode)
+
+
+def timed(name: str, words: str, check: Callable[[], int]) -> bool:
+    """One check, which gives an exit code, between a line that names it and one that says how it ended."""
     began = time.monotonic()
-    print(f"== {name}: {' '.join(word for word in argv if word not in (sys.executable, '-m'))}", flush=True)
-    code = subprocess.run(argv, cwd=ROOT, check=False).returncode
+    print(f"== {name}: {words}", flush=True)
+    code = check()
     print(f"== {name}: {'ok' if code == 0 else f'FAILED ({code})'} in {time.monotonic() - began:.1f} s", flush=True)
     return code == 0
+
+
+def twice(name: str, *words: str, beside: tuple[str, ...] = ()) -> bool:
+    """Tests of which a few that fail are tried once more, alone."""
+    tests = (f"tests/{name}",)
+    shown = " ".join(("pytest", *words, *beside, *tests))
+    return timed(name, shown, lambda: 0 if again.run(name, words, tests, beside=beside, cwd=ROOT) else 1)
 
 
 def module(name: str, *words: str) -> tuple[str, ...]:
@@ -64,11 +77,11 @@ def simulation() -> bool:
 
 
 def integration() -> bool:
-    return step("integration", module("pytest", "-q", *BOTH_CORES, "tests/integration"))
+    return twice("integration", "-q", beside=BOTH_CORES)
 
 
 def e2e() -> bool:
-    return step("e2e", module("pytest", "-q", "--timeout=1800", "tests/e2e"))
+    return twice("e2e", "-q", "--timeout=1800")
 
 
 def write_docs() -> bool:
@@ -88,6 +101,7 @@ VERBS: dict[str, tuple[str, tuple[Callable[[], bool], ...]]] = {
         (lint, fast_tests, simulation, e2e, integration),
     ),
     "e2e": ("the end-to-end tests on real systemd nodes", (e2e,)),
+    "integration": ("the tests with real ZooKeeper, nginx, nftables, runc, Docker and systemd", (integration,)),
     "docs": ("re-make the documents that follow from tables", (write_docs,)),
 }
 
