@@ -123,6 +123,7 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_GC_DELAY": "{gc_delay}",
     "MESOS_RECOVERY_TIMEOUT": "{mesos_recovery_timeout}",
     "MESOS_CGROUPS_ENABLE_CFS": "{mesos_cgroups_enable_cfs}",
+    "MESOS_HTTP_EXECUTOR_DOMAIN_SOCKETS": "{mesos_http_executor_domain_sockets}",
     "MESOS_RECONFIGURATION_POLICY": "additive",
     "MESOS_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/mesos-agent-service-account.json",
     "MESOS_SECRETS_CA": "{etc}/ca-bundle.crt",

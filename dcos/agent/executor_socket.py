@@ -16,9 +16,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from dcos.agent.config import location_problem
+from dcos.agent.config import Config, location_problem
 from dcos.agent.core.environment import SOCKET_NAME
 from dcos.runtime import http
+from dcos.runtime.app import App
 from dcos.runtime.unix_sockets import listening
 
 _BY_SYSTEMD = "systemd:"
@@ -53,6 +54,21 @@ class ExecutorSockets:
             finally:
                 for one in own:
                     one.unlink(missing_ok=True)
+
+
+def asked_for(app: App[Config], runtime: Path) -> ExecutorSockets | None:
+    """None: executors come over TCP alone.   Errors: ValueError."""
+    config = app.config
+    if not config.http_executor_domain_sockets:
+        return None
+    try:
+        return made(config.domain_socket_location, runtime, os.environ)
+    except ValueError as error:
+        if config.domain_socket_location is not None:
+            raise
+        # nobody chose that place
+        app.log.warning("no_executor_socket", why=str(error))
+        return None
 
 
 def made(location: str | None, runtime: Path, environment: Mapping[str, str]) -> ExecutorSockets:

@@ -89,9 +89,7 @@ async def run(app: App[Config]) -> None:
         dns = default_dns.parse(config.default_container_dns or "{}")
         image_gc = None if config.image_gc_config is None else parse_image_gc(config.image_gc_config)
         elected = leaders(app)
-        sockets = None
-        if config.http_executor_domain_sockets:
-            sockets = executor_socket.made(config.domain_socket_location, runtime, os.environ)
+        sockets = executor_socket.asked_for(app, runtime)
     except (ValueError, AddressError, WireError) as error:
         raise Exit(EXIT_SETTINGS, str(error)) from error
     if any(one.name == "gpus" for one in info.resources):

@@ -226,6 +226,7 @@ KEYS: tuple[Key, ...] = (
         rules=(rules.is_duration("docker_stop_timeout"),),
     ),
     _yes("mesos_cgroups_enable_cfs", "Whether CPU shares are also a ceiling."),
+    _yes("mesos_http_executor_domain_sockets", "Whether executors reach their agent by a unix socket too."),
     Key(
         "mesos_max_completed_frameworks",
         "Ended frameworks kept in memory.",
