@@ -302,18 +302,23 @@ def decode_event(raw: bytes) -> StateEvent:
     return Heartbeat()
 
 
+Shared = dict[tuple[DiscoveryPort, ...], tuple[DiscoveryPort, ...]]
+"""Equal ports of tasks that are read together, by value: one object does for all tasks of an app."""
+
+
 def _everything(state: _State, heartbeat_s: float) -> Everything:
     tasks = state.get_tasks
+    shared: Shared = {}
     return Everything(
         agents=tuple(map(_agent, state.get_agents.agents)),
         frameworks=tuple(map(_framework, state.get_frameworks.frameworks)),
-        tasks=tuple(_task(_decode(one, _Task)) for one in tasks.tasks + tasks.unreachable_tasks),
+        tasks=tuple(_task(_decode(one, _Task), shared) for one in tasks.tasks + tasks.unreachable_tasks),
         heartbeat_s=heartbeat_s,
         recovered=frozenset(agent.id.value for agent in state.get_agents.recovered_agents),
     )
 
 
-def _task(task: _Task) -> RunningTask:
+def _task(task: _Task, shared: Shared | None = None) -> RunningTask:
     ports = tuple(
         number
         for resource in task.resources
@@ -323,7 +328,7 @@ def _task(task: _Task) -> RunningTask:
     )
     labels = task.labels.labels if task.labels else ()
     return _running_task(
-        task.task_id.value, task.framework_id.value, task.agent_id.value, task, task.statuses, ports, labels
+        task.task_id.value, task.framework_id.value, task.agent_id.value, task, task.statuses, ports, labels, shared
     )
 
 
@@ -335,10 +340,14 @@ def _running_task(
     statuses: tuple[_Status, ...],
     host_ports: tuple[int, ...],
     labels: tuple[_Label, ...],
+    shared: Shared | None = None,
 ) -> RunningTask:
     newest = max(statuses, key=lambda status: status.timestamp, default=None)
     ips, mapped = _networks(newest.container_status if newest else None)
     discovery = task.discovery
+    discovery_ports = _discovery_ports(discovery)
+    if shared is not None:
+        discovery_ports = shared.setdefault(discovery_ports, discovery_ports)
     return RunningTask(
         id=task_id,
         framework_id=intern(framework_id),
@@ -350,7 +359,7 @@ def _running_task(
         labels=_pairs(labels),
         host_ports=host_ports,
         discovery_name=intern((discovery.name or "") if discovery else ""),
-        discovery_ports=_discovery_ports(discovery),
+        discovery_ports=discovery_ports,
         container_ips=ips,
         mapped_ports=_container_mappings(task.container) or mapped,
         status_at=newest.timestamp if newest else 0.0,
