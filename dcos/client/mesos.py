@@ -12,14 +12,13 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Protocol, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
 from dcos.client.neighbour import NeighbourError
-from dcos.client.service_account import ServiceTokens
 from dcos.model.cluster import Leader
 from dcos.model.v1.master import Call, Response
 from dcos.model.v1.types import Address, MasterInfo
@@ -31,6 +30,13 @@ T = TypeVar("T")
 
 _MAX_REDIRECTS = 3
 _log = get_logger("mesos_client")
+
+
+class Tokens(Protocol):
+    """Of a service account (``dcos.client.service_account``, which takes cryptography along: 9 MB that few of us need)."""
+
+    async def token(self, session: aiohttp.ClientSession) -> str: ...
+    def forget(self) -> None: ...
 
 
 class MesosError(Exception):
@@ -70,7 +76,7 @@ class MesosMaster:
         detect: AsyncIterable[MasterInfo | None],
         *,
         credential: tuple[str, str] | None = None,
-        tokens: ServiceTokens | None = None,
+        tokens: Tokens | None = None,
         tls: ssl.SSLContext | None = None,
         timeout_s: float = 10.0,
     ) -> None:

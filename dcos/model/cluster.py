@@ -106,6 +106,14 @@ def frozen_map(mapping: Mapping[K, V]) -> Mapping[K, V]:
     return MappingProxyType(dict(mapping))
 
 
+def differing(before: Mapping[K, V], after: Mapping[K, V]) -> list[K]:
+    """Keys whose values are not the same object."""
+    if before is after:
+        return []
+    found = [key for key, value in after.items() if before.get(key) is not value]
+    return found + [key for key in before if key not in after]
+
+
 class Changed(NamedTuple):
     """What differs from the state of ``revision``: these tasks and nothing else."""
 
@@ -133,6 +141,16 @@ class ClusterState:
             return []
         if self.changed is not None and self.changed.revision == before.revision:
             return list(self.changed.tasks)
-        known, tasks = before.tasks, self.tasks
-        changed = [key for key, task in tasks.items() if known.get(key) is not task]
-        return changed + [key for key in known if key not in tasks]
+        return differing(before.tasks, self.tasks)
+
+    def changed_beneath(self, before: ClusterState) -> list[TaskKey]:
+        """The same and those whose agent or framework is not as in ``before``."""
+        changed = self.changed_tasks(before)
+        agents, frameworks = differing(before.agents, self.agents), differing(before.frameworks, self.frameworks)
+        if not agents and not frameworks:
+            return changed
+        of_agents, of_frameworks = set(agents), set(frameworks)
+        theirs = (
+            key for key, task in self.tasks.items() if task.agent_id in of_agents or task.framework_id in of_frameworks
+        )
+        return list(dict.fromkeys((*changed, *theirs)))

@@ -145,6 +145,10 @@ class Zone:
             self._given[source] = given
         else:
             self._given.pop(source, None)
+        self.swap(before, given)
+
+    def swap(self, before: Given, given: Given) -> None:
+        """The same for a source that is not remembered: ``before`` is exactly what it gave."""
         all_of_it = before.held != given.held
         self._take(before, Given() if all_of_it else given)
         self._add(given, Given() if all_of_it else before)

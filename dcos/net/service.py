@@ -47,6 +47,8 @@ DEVICE = "spartan"
 _BINDALL_EVERY_S = 30.0
 _FEW = 100
 """Changed tasks that are not worth a thread."""
+_MANY = 5000
+"""Changed tasks whose change takes memory that is worth giving back."""
 _KEY_EVERY_S = 5.0
 _LAST_GOOD = 10_000
 """Questions whose last good answer is remembered."""
@@ -141,6 +143,8 @@ class Net:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
             await self._balance.want(made.services, hosts, made.changed, made.lost)
         await self._name(state, given)
+        if with_vips.changed is None or len(with_vips.changed.tasks) > _MANY:
+            heap.give_back()
         self.vips, self._given = found, given
         self.state, self.state_at = state, self._app.clock.now()
         for bad in found.bad:
@@ -363,6 +367,7 @@ def _where_masters_are_told(config: Config) -> str | None:
 
 
 async def run(app: App[Config]) -> None:
+    heap.use_one_arena()
     config = app.config
     exhibitor = _where_masters_are_told(config)
     ip = detect_ip(config.ip, config.ip_discovery_command)

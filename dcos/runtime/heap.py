@@ -25,6 +25,13 @@ def use_one_arena() -> None:
         mallopt(_ARENAS, 1)
 
 
+def give_back() -> None:
+    """What was freed, to the system: after work that took much for a moment."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def freeze_survivors() -> None:
     """From now on, whatever survives a full collection is never looked at again.
 

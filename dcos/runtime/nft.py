@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from dcos.runtime import heap
 from dcos.runtime.process import ProcessError, run
 
 
@@ -75,7 +76,6 @@ class _Library:
         self._context = ctypes.c_void_p(library.nft_ctx_new(0))
         library.nft_ctx_buffer_output(self._context)
         library.nft_ctx_buffer_error(self._context)
-        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         self._lock = threading.Lock()
 
     @classmethod
@@ -91,8 +91,8 @@ class _Library:
         with self._lock:
             refused = self._library.nft_run_cmd_from_buffer(self._context, commands.encode())
             said = self._library.nft_ctx_get_error_buffer(self._context) or b"" if refused else b""
-            if len(commands) > _MUCH and self._trim is not None:
-                self._trim(0)
+            if len(commands) > _MUCH:
+                heap.give_back()
         if refused:
             raise NftError(said.decode(errors="replace").strip()[-1000:])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from sys import intern
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -302,8 +302,8 @@ def decode_event(raw: bytes) -> StateEvent:
     return Heartbeat()
 
 
-Shared = dict[tuple[DiscoveryPort, ...], tuple[DiscoveryPort, ...]]
-"""Equal ports of tasks that are read together, by value: one object does for all tasks of an app."""
+Shared = dict[tuple[Any, ...], Any]
+"""Equal values of tasks that are read together: one object does for all tasks of an app."""
 
 
 def _everything(state: _State, heartbeat_s: float) -> Everything:
@@ -345,9 +345,11 @@ def _running_task(
     newest = max(statuses, key=lambda status: status.timestamp, default=None)
     ips, mapped = _networks(newest.container_status if newest else None)
     discovery = task.discovery
-    discovery_ports = _discovery_ports(discovery)
+    discovery_ports, pairs = _discovery_ports(discovery), _pairs(labels)
     if shared is not None:
-        discovery_ports = shared.setdefault(discovery_ports, discovery_ports)
+        discovery_ports, pairs, ips, host_ports = (
+            shared.setdefault(one, one) for one in (discovery_ports, pairs, ips, host_ports)
+        )
     return RunningTask(
         id=task_id,
         framework_id=intern(framework_id),
@@ -356,7 +358,7 @@ def _running_task(
         state=_state(task.state),
         healthy=newest.healthy if newest else None,
         health_checked=task.health_check is not None,
-        labels=_pairs(labels),
+        labels=pairs,
         host_ports=host_ports,
         discovery_name=intern((discovery.name or "") if discovery else ""),
         discovery_ports=discovery_ports,

@@ -8,22 +8,13 @@ task whose object is the same asks for the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from dcos.model.cluster import ClusterAgent, ClusterFramework, ClusterState, RunningTask, TaskKey
+from dcos.model.cluster import ClusterState, TaskKey
 from dcos.net.core import vips
 from dcos.net.core.addresses import Assignment
 from dcos.net.core.vips import Addresses, Backend, BadLabel, Ranges, Service, Target, VipName, Vips
-
-
-class _Asked(NamedTuple):
-    """What a task asked for, and what that was made from."""
-
-    task: RunningTask
-    agent: ClusterAgent | None
-    framework: ClusterFramework | None
-    vips: tuple[tuple[VipName, Backend], ...]
 
 
 class Made(NamedTuple):
@@ -46,8 +37,10 @@ class Following:
         self._ipv6 = ipv6
         self._state: ClusterState | None = None
         self._silent: frozenset[str] = frozenset()
-        self._asked: dict[TaskKey, _Asked] = {}
-        self._askers: dict[VipName, dict[TaskKey, tuple[Backend, ...]]] = {}
+        self._asked: dict[TaskKey, tuple[VipName | Backend, ...]] = {}
+        """Of tasks that ask for any: VIP, backend, VIP, backend ..., flat, because there are very many."""
+        self._askers: dict[VipName, list[TaskKey]] = {}
+        """A task as often as it asks."""
         self._bad: dict[TaskKey, tuple[BadLabel, ...]] = {}
         self._backends: dict[VipName, tuple[Backend, ...]] = {}
         self._at: Counter[str] = Counter()
@@ -88,48 +81,42 @@ class Following:
         before, self._state = self._state, state
         if state is before:
             return
-        news = state.changed
-        if before is not None and news is not None and news.revision == before.revision:
-            for key in news.tasks:
-                task = state.tasks.get(key)
-                if task is None:
-                    self._forget(key, touched)
-                else:
-                    self._ask(key, task, state, touched)
-        else:
-            for key, task in state.tasks.items():
-                self._ask(key, task, state, touched)
-            if len(self._asked) > len(state.tasks):  # it has all of them
-                for key in [key for key in self._asked if key not in state.tasks]:
-                    self._forget(key, touched)
+        for key in state.tasks if before is None else state.changed_beneath(before):
+            self._ask(key, state, touched)
 
-    def _ask(self, key: TaskKey, task: RunningTask, state: ClusterState, touched: set[VipName]) -> None:
-        agent, framework = state.agents.get(task.agent_id), state.frameworks.get(task.framework_id)
-        before = self._asked.get(key)
-        if before is not None and before[0] is task and before[1] is agent and before[2] is framework:
-            return
+    def _ask(self, key: TaskKey, state: ClusterState, touched: set[VipName]) -> None:
+        task = state.tasks.get(key)
         found: tuple[tuple[VipName, Backend], ...] = ()
         bad: tuple[BadLabel, ...] = ()
-        if agent is not None and framework is not None:
-            found, bad = vips.asked_by(task, agent, framework, ipv6=self._ipv6)
-        if before is None or before.vips != found:
-            self._forget(key, touched)
-            for vip, backend in found:
-                mine = self._askers.setdefault(vip, {})
-                mine[key] = (*mine.get(key, ()), backend)
+        if task is not None:
+            agent, framework = state.agents.get(task.agent_id), state.frameworks.get(task.framework_id)
+            if agent is not None and framework is not None:
+                found, bad = vips.asked_by(task, agent, framework, ipv6=self._ipv6)
+        asked = tuple(one for pair in found for one in pair)
+        before = self._asked.get(key, ())
+        if before != asked:
+            for vip in _vips_of(before):
                 touched.add(vip)
-        self._asked[key] = _Asked(task, agent, framework, found)
+                self._askers[vip] = [one for one in self._askers[vip] if one != key]
+            for vip, _ in found:
+                touched.add(vip)
+                self._askers.setdefault(vip, []).append(key)
+            if asked:
+                self._asked[key] = asked
+            else:
+                del self._asked[key]
         if bad:
             self._bad[key] = bad
         elif self._bad:
             self._bad.pop(key, None)
 
-    def _forget(self, key: TaskKey, touched: set[VipName]) -> None:
-        before = self._asked.pop(key, None)
-        self._bad.pop(key, None)
-        for vip, _ in before.vips if before is not None else ():
-            touched.add(vip)
-            self._askers[vip].pop(key, None)
+    def _backends_of(self, vip: VipName) -> Iterator[Backend]:
+        """Of all tasks that ask for it."""
+        for key in set(self._askers[vip]):
+            asked = self._asked[key]
+            for index, one in enumerate(asked[::2]):
+                if one == vip:
+                    yield asked[2 * index + 1]  # type: ignore[misc]
 
     # ---- VIPs to backends and addresses ------------------------------------------------------------------------------
 
@@ -138,7 +125,7 @@ class Following:
         names: set[str] = set()
         for vip in touched:
             before = self._backends.get(vip, ())
-            backends = vips.in_order({one for each in self._askers[vip].values() for one in each})
+            backends = vips.in_order(set(self._backends_of(vip)))
             if backends:
                 self._backends[vip] = backends
             else:
@@ -223,3 +210,8 @@ class Following:
                 else:
                     changed.add(service)
         return frozenset(changed), frozenset(lost)
+
+
+def _vips_of(asked: tuple[VipName | Backend, ...]) -> Iterator[VipName]:
+    for one in dict.fromkeys(asked[::2]):
+        yield one  # type: ignore[misc]

@@ -71,14 +71,13 @@ class Names:
         earlier, self._given = self._given, given
         if earlier is not given:
             for name in {**earlier.v4, **earlier.v6, **given.v4, **given.v6}:
-                ips = (given.v4.get(name), given.v6.get(name))
-                if ips != (earlier.v4.get(name), earlier.v6.get(name)):
-                    zone.put(("vip", name), _vip(name, *ips))
+                were, ips = (earlier.v4.get(name), earlier.v6.get(name)), (given.v4.get(name), given.v6.get(name))
+                if ips != were:
+                    zone.swap(_vip(name, *were), _vip(name, *ips))
                     yield
-        moved = (before.agents, before.frameworks) != (state.agents, state.frameworks)
-        gone = (key for key in before.tasks if key not in state.tasks)
-        for key in (*state.tasks, *gone) if moved else state.changed_tasks(before):
-            zone.put(key, self._task(state, key))
+        for key in state.changed_beneath(before):
+            # what it gave is made once more: to remember it for every task would take a sixth of this service's memory
+            zone.swap(self._task(before, key), self._task(state, key))
             yield
 
     def _task(self, state: ClusterState, key: TaskKey) -> Given:
