@@ -212,6 +212,5 @@ class Following:
         return frozenset(changed), frozenset(lost)
 
 
-def _vips_of(asked: tuple[VipName | Backend, ...]) -> Iterator[VipName]:
-    for one in dict.fromkeys(asked[::2]):
-        yield one  # type: ignore[misc]
+def _vips_of(asked: tuple[VipName | Backend, ...]) -> set[VipName]:
+    return set(asked[::2])  # type: ignore[arg-type]
