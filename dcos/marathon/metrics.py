@@ -24,6 +24,7 @@ from dcos.model.v1.types import OfferOperationType
 
 Json = dict[str, Any]
 KEPT = 1024
+_STAGED = (Condition.PROVISIONED, Condition.STAGING, Condition.STARTING)
 _QUANTILES = (("p50", 0.5), ("p75", 0.75), ("p95", 0.95), ("p98", 0.98), ("p99", 0.99), ("p999", 0.999))
 _CALLS = {CallType.REVIVE: "marathon.mesos.calls.revive", CallType.SUPPRESS: "marathon.mesos.calls.suppress"}
 _OPERATIONS = {
@@ -110,12 +111,10 @@ class Metrics:
             "marathon.pods.active": len(state.pods),
             "marathon.groups.active": len(state.groups),
             "marathon.deployments.active": len(state.deployments),
-            "marathon.instances.running": sum(
-                1 for one in state.instances.values() if one.condition is Condition.RUNNING
-            ),
-            "marathon.instances.staged": sum(1 for one in state.moving if _is_staged(state, one)),
+            "marathon.instances.running": state.conditions[Condition.RUNNING],
+            "marathon.instances.staged": sum(state.conditions[one] for one in _STAGED),
             "marathon.instances.inflight-kills": len(state.kill_sent),
-            "marathon.instances.launch-queue": sum(one.total for one in state.queue.values()),
+            "marathon.instances.launch-queue": state.queue.launches,
         }
 
     def json(self) -> Json:
@@ -172,10 +171,6 @@ class _Told(Collector):
                 count_value=metrics.timed[name],
                 sum_value=sum(values) / len(values) * metrics.timed[name],
             )
-
-
-def _is_staged(state: State, instance_id: str) -> bool:
-    return state.instances[instance_id].condition in (Condition.PROVISIONED, Condition.STAGING, Condition.STARTING)
 
 
 def _quantile(ordered: list[float], share: float) -> float:

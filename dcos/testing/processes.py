@@ -75,6 +75,10 @@ class Processes:
             child.kill()
             return child.wait()
 
+    def ended(self, name: str, within_s: float = 60) -> int:
+        """The exit status of one that ends by itself.   Errors: subprocess.TimeoutExpired."""
+        return self._children.pop(name).wait(within_s)
+
     def start_mesos(self, *, ports: str = "31200-31299") -> None:
         """A master, and an agent that runs tasks as plain processes."""
         self.start(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,6 +122,8 @@ class World:
         assert {app: version for app, version in self.stored.pointers.items() if version} == {
             spec.id: spec.version for spec in state.all_wanted().values()
         }
+        assert +state.conditions == Counter(one.condition for one in state.instances.values())
+        assert state.queue.launches == sum(one.total for one in state.queue.values())
         self.check_explained()
 
     def check_explained(self) -> None:

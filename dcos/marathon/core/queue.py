@@ -87,6 +87,8 @@ class QueueEntry:
     last_used_at: float | None = None
     counted_role: str | None = None
     """Where the queue counts it."""
+    counted_total: int = 0
+    """What the queue counts of it."""
     shape: Shape | None = None
     """None: it sleeps, or has only instances with reservations."""
     past: Tally = field(default_factory=Tally)
@@ -261,6 +263,8 @@ class LaunchQueue:
         self._again: set[str] = set()
         """Those awake with instances to be launched again."""
         self._roles: Counter[str] = Counter()
+        self.launches = 0
+        """Of all entries together."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -308,6 +312,7 @@ class LaunchQueue:
             self._entries[spec_id] = entry
         if entry.counted_role != entry.demand.role:
             self._count(entry, entry.demand.role)
+        self._count_launches(entry, entry.total)
         self._asleep.discard(spec_id)
         self._again.discard(spec_id)
         if asleep:
@@ -326,6 +331,7 @@ class LaunchQueue:
             self._again.discard(spec_id)
             self._leave(entry)
             self._count(entry, None)
+            self._count_launches(entry, 0)
 
     def _count(self, entry: QueueEntry, role: str | None) -> None:
         """Count it under ``role`` from now on."""
@@ -336,6 +342,10 @@ class LaunchQueue:
         if role is not None:
             self._roles[role] += 1
         entry.counted_role = role
+
+    def _count_launches(self, entry: QueueEntry, total: int) -> None:
+        self.launches += total - entry.counted_total
+        entry.counted_total = total
 
     def _join(self, entry: QueueEntry) -> None:
         demand = entry.demand

@@ -151,6 +151,8 @@ class State:
     """Roles of the reservations of instances that cannot be reached, by instance."""
     moving: set[str] = field(default_factory=set)
     """Instances of which time alone may ask something: all but those that run as they shall, or rest."""
+    conditions: Counter[Condition] = field(default_factory=Counter)
+    """How many instances are in each."""
     probed: set[str] = field(default_factory=set)
     """Apps with a version that Marathon itself asks for health or readiness."""
     refused_again: dict[str, tuple[str, Reasons]] = field(default_factory=dict)
@@ -221,6 +223,7 @@ class State:
         for release in self.releases.values():
             self.add_release(release)
         self.by_spec = {}
+        self.conditions = Counter(one.condition for one in self.instances.values())
         for instance in self.instances.values():
             self.by_spec.setdefault(instance.app_id, {})[instance.id] = instance
             self.keep(None, instance)
@@ -357,9 +360,13 @@ class State:
         return self.numbers[spec_id]
 
     def moved(self, before: Instance | None, after: Instance | None) -> None:
-        """Keep what is counted by place and by index."""
+        """Keep what is counted by condition, by place and by index."""
         one = after or before
         assert one is not None
+        if before is not None:
+            self.conditions[before.condition] -= 1
+        if after is not None:
+            self.conditions[after.condition] += 1
         numbers = self.numbers.get(one.app_id)
         if numbers is not None:
             if before is not None:

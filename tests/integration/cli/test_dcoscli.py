@@ -1,32 +1,20 @@
-"""The official ``dcos`` command line from PyPI (dcoscli 0.6.1, unmodified) against our services, through Admin Router.
-
-It was written for Python 3.5: its wheels are installed as they are, with the newest dependencies that its code runs with
-(its pins of cryptography, virtualenv and others have no builds for today's Python), in a virtual environment of their own,
-made once and kept below the temporary folder. ``old_collections.py`` gives that interpreter back the names that Python 3.10 took
-out of ``collections``; the program itself is not touched.
-"""
+"""The official ``dcos`` command line from PyPI (see ``conftest.py``) against our services, through Admin Router: every command of
+``dcos marathon``, ``job``, ``node``, ``service`` and ``task``."""
 
 from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import shutil
 import signal
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import argon2
 import pytest
 
-from dcos.testing.foreign import Installer, environment
 from dcos.testing.processes import Processes
-from dcos.testing.zookeeper import ensemble, why_not
+from dcos.testing.zookeeper import why_not
+from tests.integration.cli.conftest import Cli
 
 NO_NGINX = None if shutil.which("nginx") else "no nginx on PATH (nginx-light)"
 pytestmark = [
@@ -34,155 +22,8 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif((why_not() or NO_NGINX) is not None, reason=str(why_not() or NO_NGINX)),
 ]
-CLI = ("dcoscli==0.6.1", "dcos==0.6.1")
-TOOLS = ("setuptools<70", "wheel")
-NEEDS = (
-    *("cryptography", "docopt==0.6.2", "jsonschema==2.6.0", "pager==3.3", "pkginfo==1.2.1", "prettytable==0.7.2"),
-    *("PyJWT==1.4.2", "pygments<3", "requests<3", "retrying==1.3.3", "six<2", "sseclient==0.0.19", "toml<1"),
-)
-PASSWORD = "a good password"
 MARKER = str(4_000_000 + os.getpid())
 """How long the tasks' processes sleep: they end with the cluster's tasks."""
-
-
-def _install(install: Installer) -> None:
-    install.packages(*TOOLS)
-    install.packages("--no-build-isolation", *NEEDS)
-    install.packages("--no-deps", *CLI)
-    install.old_collections()
-
-
-@pytest.fixture(scope="session")
-def program() -> Path:
-    """The official ``dcos``."""
-    return environment("dcoscli-0.6.1", _install) / "bin/dcos"
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder that nginx's workers may enter."""
-    with tempfile.TemporaryDirectory(prefix="dcos-dcoscli-") as name:
-        made = Path(name)
-        made.chmod(0o755)
-        yield made
-
-
-@pytest.fixture(scope="module")
-def cluster(folder: Path) -> Iterator[Processes]:
-    etc = folder / "opt/mesosphere/etc"
-    etc.mkdir(parents=True)
-    (folder / "opt/mesosphere/active/dcos-metadata/etc").mkdir(parents=True)
-    (folder / "opt/mesosphere/active.buildinfo.full.json").write_text("{}")
-    (etc / "dcos-version.json").write_text('{"version": "1.11"}')
-    hashed = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-    (etc / "bouncer-bootstrap-user.json").write_text(json.dumps({"uid": "admin", "password_hash": hashed}))
-    (folder / "var/lib/dcos").mkdir(parents=True)
-    (folder / "var/lib/dcos/cluster-id").write_text("the-cluster-id\n")
-    with ensemble(folder / "zk", servers=1) as zookeeper, Processes(folder, zookeeper.url) as made:
-        made.start("bouncer", "dcos.iam", f"--zk={made.zk}/dcos/iam", f"--port={made.port('bouncer')}")
-        made.start_mesos()
-        made.start_marathon()
-        made.start(
-            *("metronome", "dcos.metronome", f"--master={made.zk}/mesos", f"--zk={made.zk}/metronome"),
-            *("--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={made.port('metronome')}"),
-            *("--mesos_user=", "--min_revive_offers_interval=500"),
-        )
-        made.start(
-            *("mesos-dns", "dcos.dns", f"--zk={made.zk}/mesos", "--ip=127.0.0.1"),
-            *(f"--dns_port={made.port('dns')}", f"--http_port={made.port('mesos-dns')}"),
-        )
-        made.start_cosmos()
-        running = {"load_state": "loaded", "active_state": "active", "sub_state": "running", "pid": 1}
-        (folder / "units.json").write_text(json.dumps({"dcos-marathon.service": running}))
-        made.start(
-            *("diagnostics", "dcos.node", "--role=master", "--ip=127.0.0.1", f"--port={made.port('diagnostics')}"),
-            *(f"--units_source=file:{folder}/units.json", "--master_list=127.0.0.1"),
-        )
-        names = ("bouncer", "cosmos", "diagnostics", "marathon", "metronome", "mesos-dns")
-        upstreams = ",".join(f"dcos-{name}=127.0.0.1:{made.port(name)}" for name in names)
-        made.start(
-            *("adminrouter", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={made.zk}/mesos"),
-            *(f"--http_port={made.port('adminrouter')}", f"--https_port={made.port('tls')}", "--access_log=off"),
-            *(f"--upstreams={upstreams}", "--cache_first_poll_delay=0.2", "--cache_poll_period=1"),
-            "--events_poll_period=1",
-        )
-        yield made
-
-
-class Cli:
-    """The program with a configuration of its own."""
-
-    def __init__(self, program: Path, cluster: Processes) -> None:
-        self.program = program
-        self._cluster = cluster
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(cluster.folder),
-            "DCOS_DIR": str(cluster.folder / "dcos-dir"),
-            "LC_ALL": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
-        }
-
-    def run(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.program, *words],
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env=self._environment,
-        )
-
-    @contextmanager
-    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """Running, with its standard output to be read, until the end of the block."""
-        with subprocess.Popen(
-            [self.program, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=self._environment,
-        ) as child:
-            try:
-                yield child
-            finally:
-                child.kill()
-
-    def on_terminal(self, given: bytes, *words: str) -> bytes:
-        """What it shows on a terminal of its own, where ``given`` is typed at once."""
-        ours, its = pty.openpty()
-        child = subprocess.Popen(
-            [self.program, *words], stdin=its, stdout=its, stderr=its, start_new_session=True, env=self._environment
-        )
-        os.close(its)
-        os.write(ours, given)
-        shown = b""
-        try:
-            while select.select([ours], [], [], 60)[0] and (more := os.read(ours, 4096)):
-                shown += more
-        except OSError:
-            """The other end is closed."""
-        finally:
-            child.kill()
-            child.wait()
-            os.close(ours)
-        return shown
-
-    def ok(self, *words: str, given: str | None = None) -> str:
-        done = self.run(*words, given=given)
-        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}\n{self._cluster.logs()}"
-        return done.stdout
-
-    def json(self, *words: str) -> Any:
-        return json.loads(self.ok(*words, "--json"))
-
-    def shown(self, *words: str) -> Any:
-        """JSON of a command that gives nothing else."""
-        return json.loads(self.ok(*words))
-
 
 APP = {
     "id": "/sleeper",
@@ -192,27 +33,6 @@ APP = {
     "instances": 1,
     "labels": {"DCOS_PACKAGE_FRAMEWORK_NAME": "sleepers"},
 }
-
-
-@pytest.fixture(scope="module")
-def cli(program: Path, cluster: Processes) -> Cli:
-    """Set up with the cluster."""
-    made = Cli(program, cluster)
-    words = ("cluster", "setup", cluster.url("adminrouter"), "--username=admin", f"--password={PASSWORD}", "--no-check")
-
-    def is_set_up() -> bool:
-        done = made.run(*words)
-        if done.returncode:
-            raise KeyError(done.stdout + done.stderr)
-        return True
-
-    cluster.eventually("the cluster can be set up", is_set_up)
-    cluster.eventually("Marathon leads", lambda: cluster.get("marathon", "/v2/info").get("frameworkId"))
-    cluster.eventually("Metronome leads", lambda: cluster.get("metronome", "/leader").get("leader"))
-    cluster.eventually("an agent is there", lambda: cluster.get("master", "/slaves")["slaves"])
-    cluster.eventually("Cosmos tells of Metronome", lambda: made.run("job", "list").returncode == 0)
-    cluster.eventually("names are there", lambda: made.run("node", "--json").returncode == 0)
-    return made
 
 
 def _settled(cli: Cli, cluster: Processes) -> None:
@@ -341,16 +161,87 @@ def test_the_other_commands_of_marathon(cli: Cli, cluster: Processes) -> None:
         assert cli.ok("marathon", *words).strip()
 
 
-def test_pods(cli: Cli, cluster: Processes) -> None:
+def _written(path: Path, what: object) -> str:
+    path.write_text(json.dumps(what))
+    return str(path)
+
+
+def test_definitions_from_files_and_by_force(cli: Cli, cluster: Processes, tmp_path: Path) -> None:
+    app = {"id": "/filed/web", "cmd": f"exec sleep {MARKER}", "cpus": 0.1, "mem": 16, "backoffSeconds": 0}
+    assert "Created deployment" in cli.ok("marathon", "app", "add", _written(tmp_path / "app.json", app))
+    _settled(cli, cluster)
+    for words in (
+        *(("restart",), ("stop",), ("start",)),
+        ("update", "instances=2", "mem=24"),
+    ):
+        verb, *properties = words
+        cli.ok("marathon", "app", verb, "--force", "/filed/web", *properties)
+        _settled(cli, cluster)
+    shown = cli.shown("marathon", "app", "show", "/filed/web")
+    assert (shown["instances"], shown["mem"]) == (2, 24)
+    cluster.eventually("both run", lambda: cli.ok("marathon", "task", "list").count("/filed/web") == 2)
+    first, second = cli.ok("marathon", "task", "list", "--quiet").split()
+    killed = cli.ok("marathon", "task", "kill", "--wipe", first, second)
+    assert first in killed
+    assert second in killed
+    cluster.eventually(
+        "others run",
+        lambda: {first, second}.isdisjoint(now := cli.ok("marathon", "task", "list", "-q").split()) and now,
+    )
+    unknown = cli.run("marathon", "task", "show", first)
+    assert (unknown.returncode, unknown.stderr) == (1, f"Task '{first}' does not exist\n")
+    cli.ok("marathon", "app", "remove", "/filed/web")
+    _settled(cli, cluster)
+
+    group = {"id": "/filed2", "apps": [{**app, "id": "one"}]}
+    cli.ok("marathon", "group", "add", _written(tmp_path / "group.json", group))
+    _settled(cli, cluster)
+    assert "/filed2" in [one["id"] for one in cli.json("marathon", "group", "list")]
+    cli.ok("marathon", "group", "scale", "--force", "/filed2", "0")
+    _settled(cli, cluster)
+    assert cli.shown("marathon", "app", "show", "/filed2/one")["instances"] == 0
+    cli.ok("marathon", "group", "update", "--force", "/filed2", given=json.dumps({"apps": []}))
+    _settled(cli, cluster)
+    assert cli.shown("marathon", "group", "show", "/filed2")["apps"] == []
+    cli.ok("marathon", "group", "remove", "/filed2")
+    _settled(cli, cluster)
+
+
+def test_what_is_wrong_is_told(cli: Cli) -> None:
+    bad = cli.run("marathon", "app", "add", given=json.dumps({"id": "/bad", "cmd": "sleep 1", "cpus": -1}))
+    assert bad.returncode == 1
+    assert "error.min" in bad.stderr
+    assert "/cpus" in bad.stderr
+    bad = cli.run("marathon", "pod", "kill", "/none")
+    assert (bad.returncode, bad.stderr) == (1, "Please provide at least one pod instance ID\n")
+    bad = cli.run("job", "show", "none")
+    assert (bad.returncode, bad.stderr) == (1, "Error: Job not found\n")
+
+
+def test_the_leader_gives_up(cli: Cli, cluster: Processes) -> None:
+    assert "127.0.0.1" in cli.ok("marathon", "leader", "show")
+    assert 'Marathon ping response[1x]: "pong"' in cli.ok("marathon", "ping")
+    assert cli.ok("marathon", "plugin", "list").strip() == ""
+    cli.ok("marathon", "app", "add", given=json.dumps({"id": "/stays", "cmd": "sleep 1", "instances": 0}))
+    assert cli.ok("marathon", "leader", "delete") == "Leadership abdicated\n"
+    assert cluster.ended("marathon") != 0, "its unit starts it again"
+    cluster.start_marathon()
+    cluster.eventually("another leads", lambda: "/stays\n" in cli.run("marathon", "app", "list", "--quiet").stdout)
+    cli.ok("marathon", "app", "remove", "/stays")
+    _settled(cli, cluster)
+
+
+def test_pods(cli: Cli, cluster: Processes, tmp_path: Path) -> None:
     container = {
         "name": "one",
         "exec": {"command": {"shell": f"exec sleep {MARKER}"}},
         "resources": {"cpus": 0.1, "mem": 16},
     }
     pod = {"id": "/pod", "containers": [container], "networks": [{"mode": "host"}]}
-    cli.ok("marathon", "pod", "add", given=json.dumps(pod))
+    cli.ok("marathon", "pod", "add", _written(tmp_path / "pod.json", pod))
     _settled(cli, cluster)
     assert "/pod" in cli.ok("marathon", "pod", "list")
+    assert cli.ok("marathon", "pod", "list", "--quiet") == "/pod\n"
     (listed,) = cli.json("marathon", "pod", "list")
     assert listed["status"] == "STABLE"
     shown = cli.shown("marathon", "pod", "show", "/pod")
@@ -359,19 +250,24 @@ def test_pods(cli: Cli, cluster: Processes) -> None:
     _settled(cli, cluster)
     assert len(cli.shown("marathon", "pod", "show", "/pod")["instances"]) == 2
     cli.ok("marathon", "pod", "kill", "/pod", shown["instances"][0]["id"])
-    cli.ok("marathon", "pod", "remove", "/pod")
+    given = json.dumps({**pod, "labels": {"a": "b"}})
+    cli.ok("marathon", "pod", "update", "--force", "/pod", given=given)
+    _settled(cli, cluster)
+    assert cli.shown("marathon", "pod", "show", "/pod")["spec"]["labels"] == {"a": "b"}
+    cli.ok("marathon", "pod", "remove", "--force", "/pod")
     _settled(cli, cluster)
 
 
 def test_jobs(cli: Cli, cluster: Processes, tmp_path: Path) -> None:
     job = {"id": "tests.count", "run": {"cpus": 0.1, "mem": 32, "disk": 0, "cmd": "echo counted"}}
-    path = tmp_path / "job.json"
 
     def write(what: object) -> str:
-        path.write_text(json.dumps(what))
-        return str(path)
+        return _written(tmp_path / "job.json", what)
 
     cli.ok("job", "add", write(job))
+    assert cli.ok("job", "list", "--quiet") == "tests.count\n"
+    assert [one["id"] for one in cli.json("job", "list")] == ["tests.count"]
+    assert "Nothing running for 'tests.count'" in cli.ok("job", "show", "runs", "tests.count")
     assert "tests.count" in cli.ok("job", "list")
     assert cli.shown("job", "show", "tests.count")["run"]["cmd"] == "echo counted"
     run = json.loads(cli.ok("job", "run", "tests.count", "--json"))
@@ -380,6 +276,8 @@ def test_jobs(cli: Cli, cluster: Processes, tmp_path: Path) -> None:
         "it ended well", lambda: "tests.count" in cli.ok("job", "list") and _history(cluster)["successCount"] == 1
     )
     assert run["id"] in cli.ok("job", "history", "tests.count")
+    assert [one["id"] for one in cli.json("job", "history", "tests.count")] == [run["id"]]
+    assert cli.ok("job", "history", "tests.count", "--quiet", "--last") == f"{run['id']}\n"
     cli.ok("job", "update", write({**job, "description": "it counts"}))
     assert cli.shown("job", "show", "tests.count")["description"] == "it counts"
     schedule = {"id": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin"}
@@ -392,11 +290,21 @@ def test_jobs(cli: Cli, cluster: Processes, tmp_path: Path) -> None:
     cli.ok("job", "update", write({**job, "run": {**job["run"], "cmd": f"exec sleep {MARKER}"}}))  # type: ignore[dict-item]
     cli.ok("job", "run", "tests.count")
     cluster.eventually("it runs", lambda: cli.json("job", "show", "runs", "tests.count")[0]["status"] == "ACTIVE")
+    active = cli.ok("job", "show", "runs", "tests.count", "--quiet").strip()
+    assert active in cli.ok("job", "show", "runs", "tests.count")
+    assert cli.json("job", "show", "runs", "tests.count", "--run-id", active)["id"] == active
     assert cli.run("job", "remove", "tests.count").returncode == 1
-    cli.ok("job", "kill", "tests.count", "--all")
+    assert cli.ok("job", "kill", "tests.count", active) == f"Run '{active}' for job 'tests.count' killed.\n"
     cluster.eventually("it was stopped", lambda: _history(cluster)["failureCount"] == 1)
+    assert active in cli.ok("job", "history", "tests.count", "--failures")
+    cli.ok("job", "run", "tests.count")
+    cluster.eventually("another runs", lambda: cli.json("job", "show", "runs", "tests.count")[0]["status"] == "ACTIVE")
+    cli.ok("job", "kill", "tests.count", "--all")
+    cluster.eventually("it was stopped, too", lambda: _history(cluster)["failureCount"] == 2)
     cli.ok("job", "remove", "tests.count", "--stop-current-job-runs")
     assert "tests.count" not in cli.ok("job", "list")
+    for words in (("--info",), ("--version",), ("--config-schema",)):
+        assert cli.ok("job", *words).strip()
 
 
 def _history(cluster: Processes) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -62,7 +63,7 @@ class Running:
             assert status is None or response.status == status, f"{method} {path}: {response.status} {raw!r}"
             return await response.json() if raw and response.content_type == "application/json" else raw
 
-    async def until(self, what: str, test: Callable[[], bool], within_s: float = 5.0) -> None:
+    async def until(self, what: str, test: Callable[[], bool], within_s: float = 60.0) -> None:
         """Let the instance work until ``test`` holds; its time goes on as ours does."""
         try:
             async with asyncio.timeout(within_s):
@@ -135,6 +136,8 @@ class House:
                 self.mesos.subscribe()
                 try:
                     yield Running(client, leader, service, self.mesos, self.clock)
+                    assert +state.conditions == Counter(one.condition for one in state.instances.values())
+                    assert state.queue.launches == sum(one.total for one in state.queue.values())
                 finally:
                     for task in tasks:
                         task.cancel()

@@ -58,7 +58,7 @@ class Running:
             assert response.status == status, f"{method} {path}: {response.status} {raw!r}"
             return await response.json() if raw and response.content_type == "application/json" else raw
 
-    async def until(self, what: str, test: Callable[[], bool], within_s: float = 10.0) -> None:
+    async def until(self, what: str, test: Callable[[], bool], within_s: float = 60.0) -> None:
         try:
             async with asyncio.timeout(within_s):
                 while not test():
