@@ -414,7 +414,7 @@ async def run(app: App[Config]) -> None:
         app.spawn(_learn_key(app, forwarder, router, net), name="cluster key")
         every_s = watchdog.interval_s()
         if every_s is not None and binds:
-            app.spawn(watchdog.watch(Server(*binds[0]), every_s, check=config.watchdog), name="watchdog")
+            app.spawn(watchdog.watch([Server(*one) for one in binds], every_s, check=config.watchdog), name="watchdog")
         master = await stack.enter_async_context(
             MesosMaster(detect, credential=pair_of(config.mesos_credential, app.log))
         )

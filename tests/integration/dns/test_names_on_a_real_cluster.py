@@ -9,24 +9,22 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from dcos.model import names
 from dcos.net.core.names import cluster_key
 from dcos.testing import zookeeper
+from dcos.testing.asking import Asking
 from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.processes import Processes
-from dcos.wire import dns
 
 pytestmark = [
     pytest.mark.integration,
@@ -233,54 +231,6 @@ def test_every_form_of_name(cluster: Cluster) -> None:
     assert {name: cluster.status(name) for name in statuses} == statuses
 
 
-class Asking:
-    """Asks for a name again and again, from a thread. ``turns`` are the moments (Unix seconds) when it came and went; ``lost``
-    are questions without an answer, or answered with failure, and when."""
-
-    def __init__(self, name: str, at: tuple[str, int], *, every_s: float = 0.005) -> None:
-        self.turns: list[float] = []
-        self.lost: list[tuple[float, str]] = []
-        self.asked = 0
-        self.longest_s = 0.0
-        self._question = dns.make_query(7, name, dns.A)
-        self._at = at
-        self._every_s = every_s
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    @property
-    def there(self) -> bool:
-        return len(self.turns) % 2 == 1
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(15)
-            sock.connect(self._at)
-            while not self._end.wait(self._every_s):
-                before = time.time()
-                try:
-                    sock.send(self._question)
-                    reply = sock.recv(4096)
-                except OSError as error:
-                    self.lost.append((before, str(error)))
-                    continue
-                now = time.time()
-                self.asked += 1
-                self.longest_s = max(self.longest_s, now - before)
-                if dns.rcode_of(reply) not in (dns.NOERROR, dns.NXDOMAIN):
-                    self.lost.append((before, f"code {dns.rcode_of(reply)}"))
-                elif (reply[6:8] != b"\0\0") != self.there:
-                    self.turns.append(now)
-
-
 def test_a_name_comes_and_goes_with_its_task(cluster: Cluster) -> None:
     """By the master's events alone; the agent's own clock says when the task ran and ended."""
     with Asking("short.marathon.mesos", (MASTERS[0], cluster.dns_port)) as asking:
@@ -316,7 +266,7 @@ def test_no_question_is_lost_while_a_mesos_dns_dies_or_stands_still(cluster: Clu
         already = asking.asked
         services.eventually("it goes on", lambda: asking.asked > already + 100)
         os.kill(services.pid(f"mesos-dns-{MASTERS[1]}"), signal.SIGCONT)
-    print(f"{asking.asked} questions, longest wait {asking.longest_s:.3f} s")
+    print(asking)
     assert not asking.lost
     assert len(asking.turns) == 1, "the name was always there"
 
@@ -347,7 +297,7 @@ def test_names_stay_while_the_leading_master_dies(cluster: Cluster) -> None:
         services.eventually("the agent is with it", lambda: cluster.state(other)["activated_slaves"] == 1)
         services.eventually("and so are the tasks", lambda: len(cluster.state(other)["frameworks"][0]["tasks"]) == 2)
         time.sleep(1)
-    print(f"{asking.asked} questions, longest wait {asking.longest_s:.3f} s, turns {len(asking.turns)}")
+    print(f"{asking}, turns {len(asking.turns)}")
     assert not asking.lost
     assert len(asking.turns) == 1, "the name was always there"
     assert len(cluster.dig("_web-shop._tcp.marathon.mesos", "SRV")) == 2

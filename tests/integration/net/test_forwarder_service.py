@@ -225,17 +225,27 @@ async def test_a_server_that_does_not_answer_tells_nothing(tmp_path: Path, monke
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         async with upstream("192.0.2.1", rcode=2) as broken:
             assert not await watchdog.answers(Server(HOST, broken))
-            watching = asyncio.create_task(watchdog.watch(Server(HOST, broken), 0.05, check=True))
+            watching = asyncio.create_task(watchdog.watch([Server(HOST, broken)], 0.05, check=True))
             await asyncio.sleep(0.3)
             with pytest.raises(BlockingIOError):
                 systemd.recv(200)
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            watching = asyncio.create_task(watchdog.watch(Server(HOST, broken), 9, check=False))
+            watching = asyncio.create_task(watchdog.watch([Server(HOST, broken)], 9, check=False))
             await asyncio.sleep(0.1)
             assert systemd.recv(200) == b"WATCHDOG=1"
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+
+def test_systemd_waits_for_this_process_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    for text, wanted in (("", None), ("0", None), ("x", None), ("30000000", 10.0)):
+        monkeypatch.setenv("WATCHDOG_USEC", text)
+        assert watchdog.interval_s() == wanted
+    for pid, wanted in ((os.getpid(), 10.0), (os.getpid() + 1, None)):
+        monkeypatch.setenv("WATCHDOG_PID", str(pid))
+        assert watchdog.interval_s() == wanted
 
 
 async def test_nobody_answers(tmp_path: Path) -> None:
