@@ -1,8 +1,8 @@
 """A forwarder that no longer answers is started again.
 
 It asks itself for ``ready.spartan`` as any client would, one of its addresses after another; while the answers come, systemd
-hears so (``WatchdogSec`` of the unit). Without them, or when the loop stands still, systemd ends the process and starts it anew. By UDP
-only: whoever takes all connections of TCP must not get the service started anew for everybody.
+hears so (``WatchdogSec`` of the unit). Without them, or when the loop stands still, systemd ends the process and starts it anew.
+By UDP only: whoever takes all connections of TCP must not get the service started anew for everybody.
 Source: upstream's dcos-net-watchdog, which restarts dcos-net when ``ready.spartan`` does not resolve.
 """
 
