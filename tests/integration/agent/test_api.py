@@ -33,6 +33,7 @@ from dcos.model.v1.types import (
     ValueRanges,
     ValueType,
 )
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import mesos_json, mesos_proto
 
 PROTOBUF = "application/x-protobuf"
@@ -102,7 +103,9 @@ async def golden_agent(running: Any, master: Any, make_task: Make, framework_inf
     await master.until(lambda: any(one.healthy for one in master.updates))
     await master.run(make_task("batch.1", "exit 3"), framework)
     await master.state("batch.1", "TASK_FAILED")
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(PATIENCE_S):  # the acknowledgement comes after the update
+        while not (await fetch(running, "/state"))[1]["frameworks"][0]["completed_executors"]:
+            await asyncio.sleep(0.05)
     return running
 
 

@@ -34,6 +34,7 @@ from dcos.model.v1.types import (
     ValueScalar,
     ValueType,
 )
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link, recordio
 from dcos.wire.mesos_codec import PROTOBUF
 
@@ -198,10 +199,11 @@ async def test_framework_shutdown_is_silent(running: Any, master: Any, make_task
     pid = pid_of(running)
     await master.send(agent_link.ShutdownFramework(framework_id=FrameworkID(value="m-0000")))
     await processes.ended(pid)
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(PATIENCE_S):
+        while (await get(running, "/state"))["frameworks"]:
+            await asyncio.sleep(0.05)
     assert master.states("a") == ["TASK_RUNNING"]
     assert not exits(master)
-    assert (await get(running, "/state"))["frameworks"] == []
 
 
 async def test_fetch_failure_and_missing_executor(

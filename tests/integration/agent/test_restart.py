@@ -27,15 +27,16 @@ Make = Callable[..., TaskInfo]
 
 async def test_kill_nine_and_adopt(running: Any, master: Any, make_task: Make) -> None:
     await master.run(make_task("stays"))
-    await master.run(make_task("ends", "sleep 1; exit 7"))
+    await master.run(make_task("ends", "until test -e go; do sleep 0.05; done; exit 7"))
     for name in ("stays", "ends"):
         await master.state(name, "TASK_RUNNING")
     stays = (await master.state("stays", "TASK_RUNNING")).container_status.executor_pid
     ends = (await master.state("ends", "TASK_RUNNING")).container_status.executor_pid
     await running.kill()
     assert processes.alive(stays)
+    (running.sandbox("ends") / "go").touch()
     await processes.ended(ends)
-    await asyncio.sleep(0.1)
+    await _there(running.runtime, "containers/*/exit")
     await running.start()
     await master.registered(2)
     failed = await master.state("ends", "TASK_FAILED")
@@ -82,7 +83,9 @@ async def test_unacknowledged_updates_come_again(running: Any, master: Any, make
     master.acknowledging = False
     await master.run(make_task("t", "exit 0"))
     first = await master.state("t", "TASK_STARTING")
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(PATIENCE_S):
+        while sum(one.read_text().count("\n") for one in running.work.rglob("task.updates")) < 3:
+            await asyncio.sleep(0.05)
     await running.kill()
     master.updates.clear()
     await running.start()
