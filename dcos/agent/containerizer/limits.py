@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 from dcos.agent.core.events import Limits
 
@@ -38,6 +39,13 @@ def mem_hard(limits: Limits) -> int | None:
     if limits.mem_limit_bytes is not None:
         return None if math.isinf(limits.mem_limit_bytes) else max(limits.mem_bytes, int(limits.mem_limit_bytes))
     return limits.mem_bytes
+
+
+def oom_adjustment(request_bytes: int, hard_bytes: int | None) -> int | None:
+    """``oom_score_adj`` of a container that may use more than it asked for; None: the kernel's own choice."""
+    if hard_bytes is not None and hard_bytes <= request_bytes:
+        return None
+    return oom_score_adj(request_bytes, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def oom_score_adj(request_bytes: int, total_bytes: int) -> int:

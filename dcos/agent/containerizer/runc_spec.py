@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dcos.agent.containerizer.box import Mark
-from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, quota_us
+from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, oom_adjustment, quota_us
 from dcos.agent.containerizer.privileges import Capabilities
 from dcos.model.v1.types import RLimitInfo
 
@@ -99,9 +99,11 @@ def runtime_spec(
         linux["cgroupsPath"] = cgroups_path
     if seccomp is not None:
         linux["seccomp"] = seccomp
+    adjustment = None if mark.group else oom_adjustment(mark.mem_bytes, mark.mem_hard_bytes)
     return {
         "ociVersion": "1.0.2",
         "process": {
+            **({} if adjustment is None else {"oomScoreAdj": adjustment}),
             "terminal": False,
             "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)},
             "args": list(argv),

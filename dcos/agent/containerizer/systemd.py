@@ -22,7 +22,7 @@ from dbus_fast.aio import MessageBus
 from dcos.agent.containerizer import processes
 from dcos.agent.containerizer.base import ContainerError, Ended, Found, LaunchError, Running
 from dcos.agent.containerizer.box import Box, Mark
-from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, cpu_weight, quota_us
+from dcos.agent.containerizer.limits import PERIOD_US, cpu_shares, cpu_weight, oom_adjustment, quota_us
 from dcos.agent.containerizer.memory_report import after_script, die_together
 from dcos.agent.core.exits import Exit
 from dcos.runtime.files import write_atomic
@@ -357,6 +357,10 @@ def unit_properties(mark: Mark, box: Box, *, unified: bool) -> list[tuple[str, V
     if mark.backend == "oci":
         # the image's processes have a group of their own below the unit's, which runc makes
         properties.append(("Delegate", Variant("b", True)))
+    if mark.backend == "host" and not mark.group:
+        adjustment = oom_adjustment(mark.mem_bytes, mark.mem_hard_bytes)
+        if adjustment is not None:
+            properties.append(("OOMScoreAdjust", Variant("i", adjustment)))
     return properties + limit_properties(mark, unified=unified)
 
 

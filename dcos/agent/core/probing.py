@@ -50,7 +50,7 @@ class Probing(Launching):
         if found is None:
             return
         framework, executor, run = found
-        if run.phase is not Phase.RUNNING or run.killing is not None or run.check_status == event.status:
+        if run.phase is not Phase.RUNNING or run.killing is not None or self._check_status(run) == event.status:
             return
         run.check_status = event.status
         self._update(

@@ -247,3 +247,17 @@ async def test_an_archive_that_the_cache_cannot_hold(
     assert asked == ["/a.zip"]
     assert sorted(one.name for one in sandbox.iterdir()) == ["a.zip", "inside"]
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+async def test_by_a_proxy(
+    make: Make, sandbox: Path, origin: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent's own, in small letters, as curl reads it."""
+    url, asked = origin
+    monkeypatch.setenv("http_proxy", url)
+    await make().fetch((CommandInfoURI(value="http://nowhere.invalid/a"),), sandbox, None)
+    assert asked == ["/a"]
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("http_proxy", "http://nowhere.invalid:1")
+    await make().fetch((CommandInfoURI(value=f"{url}/b"),), sandbox, None)
+    assert asked == ["/a", "/b"]

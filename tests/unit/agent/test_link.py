@@ -7,7 +7,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 
-from dcos.agent.link import AgentLink, Read
+from dcos.agent.link import AgentLink, LinkBroken, Read
 from dcos.model.v1.types import AgentInfo, ExecutorID, FrameworkID
 from dcos.runtime.log import get_logger
 from dcos.wire import agent_link
@@ -63,3 +63,43 @@ async def test_the_end_of_an_executor_is_not_lost_between_hello_and_registration
     assert messages == [agent_link.Register, agent_link.ExitedExecutor]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_tries_are_ever_further_apart() -> None:
+    """A random time of up to the factor before the first, twice as much before each other, never more than a minute."""
+    limits: list[float] = []
+
+    class Rng(random.Random):
+        def uniform(self, a: float, b: float) -> float:
+            assert a == 0
+            limits.append(b)
+            return 0.0
+
+    dialled = asyncio.Semaphore(0)
+
+    @contextlib.asynccontextmanager
+    async def dial(leader: str, body: AsyncIterator[bytes]) -> AsyncIterator[Read]:
+        dialled.release()
+        raise LinkBroken("nobody there")
+        yield  # type: ignore[unreachable]
+
+    async def receive(message: agent_link.MasterMessage, leader: str) -> None:
+        return None
+
+    link = AgentLink(
+        hello=lambda: agent_link.Register(agent=AgentInfo(hostname="h"), pid="p", version="1.11.0", boot_id="b"),
+        receive=receive,
+        lost=lambda leader: None,
+        backoff_factor_s=1.0,
+        rng=Rng(),
+        log=get_logger("test"),
+        dial=dial,
+    )
+    running = asyncio.create_task(link.run())
+    link.lead("10.0.0.2:5050")
+    async with asyncio.timeout(60):
+        for _ in range(9):
+            await dialled.acquire()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert limits[:9] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]

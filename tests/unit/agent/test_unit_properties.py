@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.limits import cpus_hard, mem_hard, oom_score_adj
+from dcos.agent.containerizer.runc_spec import User, runtime_spec
 from dcos.agent.containerizer.systemd import (
     end_of,
     limit_properties,
@@ -105,3 +107,30 @@ def test_hard_limits(limits: Limits, cfs: bool, cpus: float | None, mem: int | N
 def test_who_goes_first() -> None:
     assert [oom_score_adj(one, 1000) for one in (0, 100, 999, 1000, 5000)] == [1000, 900, 1, 0, 0]
     assert oom_score_adj(1, 0) == 0
+
+
+def test_who_may_use_more_than_it_asked_for_goes_first(tmp_path: Path) -> None:
+    """Commands by their unit, images by runc, which leaves the processes around them alone; not those that share limits."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    wanted = oom_score_adj(64 * MB, total)
+    for hard, expected in ((64 * MB, None), (65 * MB, wanted), (None, wanted)):
+        for backend, group in (("host", ""), ("host", "g"), ("oci", ""), ("oci", "g")):
+            mark = Mark(
+                launcher="systemd", backend=backend, sandbox="/s", group=group, mem_bytes=64 * MB, mem_hard_bytes=hard
+            )
+            unit = dict(unit_properties(mark, Box(tmp_path, "c", mark), unified=True)).get("OOMScoreAdjust")
+            spec = runtime_spec(
+                argv=["x"],
+                environment={},
+                directory="/",
+                user=User(0, 0),
+                mark=mark,
+                cgroups_path="/g",
+                mounts=(),
+                pid_namespace=True,
+                rlimits=None,
+            )
+            own = None if group else expected
+            assert (unit.value if unit is not None else None) == (own if backend == "host" else None)
+            if backend == "oci":
+                assert spec["process"].get("oomScoreAdj") == own

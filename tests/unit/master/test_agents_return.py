@@ -6,11 +6,21 @@ import msgspec
 import pytest
 
 from dcos.master.core import effects
+from dcos.master.core.state import Rules
 from dcos.model.attributes import parse as parse_attributes
 from dcos.model.resources import Resources
 from dcos.model.v1 import master, scheduler
 from dcos.model.v1.scheduler import Call, CallType
-from dcos.model.v1.types import AgentID, TaskID, TaskState
+from dcos.model.v1.types import (
+    AgentID,
+    AgentInfo,
+    DomainInfo,
+    DomainInfoFaultDomain,
+    DomainInfoFaultDomainRegionInfo,
+    DomainInfoFaultDomainZoneInfo,
+    TaskID,
+    TaskState,
+)
 from dcos.wire import agent_link
 from tests.unit.master.stage import Stage, framework_info
 
@@ -190,3 +200,32 @@ def test_an_agent_that_cannot_drain_is_not_asked_to() -> None:
     call = master.CallDrainAgent(agent_id=AgentID(value=agent))
     answer = stage.operate(master.CallType.DRAIN_AGENT, drain_agent=call)
     assert (answer.status, answer.text) == (400, f"Agent {agent} is not capable of draining")
+
+
+REGION = DomainInfo(
+    fault_domain=DomainInfoFaultDomain(
+        region=DomainInfoFaultDomainRegionInfo(name="r"), zone=DomainInfoFaultDomainZoneInfo(name="z")
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "version", "domain", "words"),
+    [
+        (Rules(), "0.28.3", None, "its version 0.28.3 is older than 1.0.0"),
+        (Rules(), "new", None, "its version 'new' makes no sense"),
+        (Rules(), "1.11.0", REGION, "it has a domain, and this master has none: whether it is remote cannot be told"),
+        (Rules(require_domain=True), "1.11.0", None, "it has no domain, and --require_agent_domain is set"),
+    ],
+)
+def test_who_does_not_fit_is_ignored(rules: Rules, version: str, domain: DomainInfo | None, words: str) -> None:
+    """It is told nothing, and may try again when it was changed."""
+    stage = Stage(rules)
+    info = AgentInfo(hostname="h", domain=domain)
+    stage.say("l", agent_link.Register(agent=info, pid="slave(1)@10.0.0.1:5051", version=version))
+    assert stage.state.agents == {}
+    assert [type(one) for one in stage.effects if isinstance(one, effects.ToAgent | effects.CloseLink)] == [
+        effects.CloseLink
+    ]
+    (why,) = [dict(one.about)["why"] for one in stage.effects if getattr(one, "event", "") == "agent_refused"]
+    assert why == words
