@@ -1,5 +1,7 @@
 """Asks agents for echoes (ICMP) and tells when the set of silent ones changes.
 
+Many questions and answers a system call.
+
 Source: RFC 792 echo; ping(8). IPv4: agents' addresses are.
 """
 
@@ -12,11 +14,15 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Collection
 
-from dcos.net.core.liveness import Liveness
+from dcos.net.core.liveness import MOST_AT_ONCE, Liveness
+from dcos.runtime.datagrams import Batch, Spray
 from dcos.runtime.log import get_logger
 
 _TICK_S = 0.1
-_MOST_READ = 1024
+_MOST_READ = 256
+"""Packets a system call."""
+_LARGEST = 128
+"""Bytes that are read of one: options included, more than ours has."""
 _ROOM = 4 << 20
 """Bytes of answers that the kernel may keep for us."""
 _ECHO, _REPLY = 8, 0
@@ -42,46 +48,44 @@ class Probes:
         self._socket.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("=I", ~(1 << _REPLY) & 0xFFFFFFFF))
         with contextlib.suppress(OSError):  # more than anybody may have, with CAP_NET_ADMIN
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
+        self._answers = Batch(self._socket, _MOST_READ, _LARGEST, 0)
+        self._questions = Spray(self._socket, self._packet, MOST_AT_ONCE)
+        self._names: dict[str, bytes] = {}
+        """Watched addresses as the kernel wants them."""
         self._log = get_logger("liveness")
 
     def watch(self, ips: Collection[str]) -> None:
-        self._liveness.watch([ip for ip in ips if ":" not in ip], self._clock())
+        self._names = {ip: Spray.name(ip) for ip in ips if ":" not in ip}
+        self._liveness.watch(self._names, self._clock())
 
     async def changes(self) -> AsyncIterator[frozenset[str]]:
         """Silent agents, at each change, for ever."""
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._socket, self._read)
         before: frozenset[str] = frozenset()
         try:
             while True:
                 await asyncio.sleep(_TICK_S)
                 self._read()  # this process may have been late: what has come in meanwhile counts
-                for ip in self._liveness.due(self._clock()):
-                    self._ask(ip)
+                asked = self._liveness.due(self._clock())
+                if asked:
+                    self._questions.send([self._names[ip] for ip in asked])
                 now = self._liveness.silent(self._clock())
                 if now != before:
                     self._log.warning("silent_agents", now=len(now), new=" ".join(sorted(now - before)[:10]))
                     before = now
                     yield now
         finally:
-            loop.remove_reader(self._socket)
             self._socket.close()
 
-    def _ask(self, ip: str) -> None:
-        try:
-            self._socket.sendto(self._packet, (ip, 0))
-        except OSError:
-            return  # no route, or no room: it counts as not answered
-
     def _read(self) -> None:
-        for _ in range(_MOST_READ):
-            try:
-                packet, (ip, _) = self._socket.recvfrom(256)
-            except OSError:
+        """What has come since the last look: nobody has to know sooner."""
+        while True:
+            packets = self._answers.receive()
+            for packet in packets:
+                body = packet[(packet[0] & 15) * 4 :]
+                if body[4:6] + body[8:16] == self._ours and body[0] == _REPLY:
+                    self._liveness.answer("%d.%d.%d.%d" % tuple(packet[12:16]))  # noqa: UP031 (twice as fast)
+            if len(packets) < _MOST_READ:
                 return
-            body = packet[(packet[0] & 15) * 4 :]
-            if len(body) >= 16 and body[0] == _REPLY and body[4:6] + body[8:16] == self._ours:
-                self._liveness.answer(ip)
 
 
 def checksum(data: bytes) -> int:

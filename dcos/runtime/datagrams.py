@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -152,3 +153,40 @@ class Batch:
         (flow,) = struct.unpack_from("!I", raw, 4)
         (scope,) = struct.unpack_from("=I", raw, 24)
         return Way((socket.inet_ntop(socket.AF_INET6, raw[8:24]), port, flow, scope), around)
+
+
+class Spray:
+    """One packet, the same for all, to as many as ``size`` IPv4 addresses with a system call."""
+
+    def __init__(self, sock: socket.socket, packet: bytes, size: int) -> None:
+        self._fd = sock.fileno()
+        self._size = size
+        self._packet = ctypes.create_string_buffer(packet, len(packet))
+        vector = struct.pack("=QQ", ctypes.addressof(self._packet), len(packet))
+        self._vector = ctypes.create_string_buffer(vector, len(vector))
+        self._names = (ctypes.c_char * (size * _NAME_SIZE[socket.AF_INET]))()
+        self._headers = ctypes.create_string_buffer(size * _MMSGHDR)
+        names_at, vector_at = ctypes.addressof(self._names), ctypes.addressof(self._vector)
+        for n in range(size):
+            name = names_at + n * _NAME_SIZE[socket.AF_INET]
+            struct.pack_into("=QQQQ", self._headers, n * _MMSGHDR, name, _NAME_SIZE[socket.AF_INET], vector_at, 1)
+        self._headers_at = ctypes.addressof(self._headers)
+        self._view = memoryview(self._names).cast("B")
+        self._sendmmsg = _libc.sendmmsg
+        self._sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+
+    @staticmethod
+    def name(ip: str) -> bytes:
+        """An address as ``send`` wants it."""
+        return struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(ip))
+
+    def send(self, names: Sequence[bytes]) -> None:
+        """At most ``size``. What has no way, or no room, is lost."""
+        joined = b"".join(names)
+        self._view[: len(joined)] = joined
+        first, end = 0, len(names)
+        while first < end:
+            sent = self._sendmmsg(self._fd, self._headers_at + first * _MMSGHDR, end - first, _MSG_DONTWAIT)
+            if sent < 0 and ctypes.get_errno() == errno.EAGAIN:
+                return
+            first += max(sent, 1)  # the one that has no way is left out

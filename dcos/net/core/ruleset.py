@@ -260,10 +260,12 @@ def _base(family: str, name: str) -> str:
 
 def _class(at: str, family: str, count: int) -> str:
     match = f"meta l4proto . {family} daddr . th dport . meta mark"
+    turn = f"meta l4proto {{ tcp, udp }} dnat {family} to {match} map @targets"
     return (
         f"add chain {at} n{count}\n"
-        f"add rule {at} n{count} meta mark set numgen random mod {count} offset {MARK:#x} "
-        f"meta l4proto {{ tcp, udp }} dnat {family} to {match} map @targets\n"
+        f"add rule {at} n{count} meta mark set numgen random mod {count} offset {MARK:#x} {turn}\n"
+        # its number was read before a transaction that took targets away, its target after it: there is always a first one
+        f"add rule {at} n{count} meta mark set {MARK:#x} {turn}\n"
         f"add element {at} classes {{ {MARK + count:#x} : goto n{count} }}"
     )
 
@@ -294,7 +296,7 @@ def _target(target: Target) -> str:
 def is_sound(rules: Mapping[str, int]) -> bool:
     """Whether a table's chains, with the numbers of their rules, are the base and classes of ours."""
     return {name: rules.get(name) for name in _RULES} == _RULES and all(
-        count == 1 and name[:1] == "n" and name[1:].isdigit() for name, count in rules.items() if name not in _RULES
+        count == 2 and name[:1] == "n" and name[1:].isdigit() for name, count in rules.items() if name not in _RULES
     )
 
 

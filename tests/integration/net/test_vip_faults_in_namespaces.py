@@ -6,7 +6,6 @@ Prints what clients saw of it (``pytest -s``). Timings are judged loosely: the m
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -50,6 +49,7 @@ class Try(NamedTuple):
     took: float
     answer: str
     """Who answered; empty: nobody did."""
+    trouble: str
 
 
 class Load:
@@ -65,10 +65,13 @@ class Load:
 
     def _connect(self) -> None:
         while not self._ended.wait(0.01):
-            began, answer = time.monotonic(), ""
-            with contextlib.suppress(OSError), socket.create_connection((self._ip, 80), timeout=TIMEOUT_S) as client:
-                answer = client.recv(100).decode()
-            self.tries.append(Try(began, time.monotonic() - began, answer))
+            began, answer, trouble = time.monotonic(), "", "closed"
+            try:
+                with socket.create_connection((self._ip, 80), timeout=TIMEOUT_S) as client:
+                    answer = client.recv(100).decode()
+            except OSError as error:
+                trouble = str(error)
+            self.tries.append(Try(began, time.monotonic() - began, answer, "" if answer else trouble))
 
     def end(self) -> None:
         self._ended.set()
