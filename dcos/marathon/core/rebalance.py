@@ -81,10 +81,14 @@ def _next(
 
 
 def most_per_group(missing: int, have: Mapping[str, int], room: Mapping[str, int]) -> int | None:
-    """The smallest limit per group under which all ``missing`` instances find a place; None: there is no room for all."""
-    if missing <= 0 or sum(max(0, amount) for amount in room.values()) < missing:
+    """The smallest limit per group under which all ``missing`` instances find a place; None: there is no room for all.
+
+    A group that is overfull (its resources became fewer below what runs) has room below zero: it takes none.
+    """
+    open_groups = {group: amount for group, amount in room.items() if amount > 0}
+    if missing <= 0 or sum(open_groups.values()) < missing:
         return None
     most = 1
-    while sum(min(amount, max(0, most - have.get(group, 0))) for group, amount in room.items()) < missing:
+    while sum(min(amount, max(0, most - have.get(group, 0))) for group, amount in open_groups.items()) < missing:
         most += 1
     return most

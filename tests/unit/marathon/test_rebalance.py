@@ -109,17 +109,17 @@ async def test_what_is_launched_is_spread_from_the_start(marathon: Running) -> N
     assert racks(marathon) == {"r1": 2, "r2": 2, "r3": 2}
 
 
-@given(st.integers(0, 12), st.dictionaries(groups, st.integers(0, 4)), st.dictionaries(groups, st.integers(0, 6)))
+@given(st.integers(0, 12), st.dictionaries(groups, st.integers(0, 4)), st.dictionaries(groups, st.integers(-4, 6)))
 def test_the_limit_per_group_is_the_smallest_that_suffices(
     missing: int, have: dict[str, int], room: dict[str, int]
 ) -> None:
     most = rebalance.most_per_group(missing, have, room)
 
     def places(limit: int) -> int:
-        return sum(min(amount, max(0, limit - have.get(group, 0))) for group, amount in room.items())
+        return sum(min(max(0, amount), max(0, limit - have.get(group, 0))) for group, amount in room.items())
 
     if most is None:
-        assert missing == 0 or sum(room.values()) < missing
+        assert missing == 0 or sum(max(0, amount) for amount in room.values()) < missing
     else:
         assert places(most) >= missing
         assert most == 1 or places(most - 1) < missing
