@@ -114,7 +114,8 @@ class Table(Mapping[str, tuple[R, ...]], Generic[R]):
 class Zone:
     """Names are lower case, without the final dot, each equal to ``apex`` or below it.
 
-    ``ttl``: seconds, of every A, AAAA and SRV record; ``apex_ttl``: of SOA and NS.
+    ``ttl``: seconds, of every A, AAAA and SRV record; ``apex_ttl``: of SOA and NS. ``parts``: names below the apex that have SOA and
+    NS as well, as if they were zones of their own.
     """
 
     srv_weight = 0
@@ -123,8 +124,9 @@ class Zone:
     recursion_bit = True
     """Say that other names are answered too."""
 
-    def __init__(self, *, apex: str, soa: Soa, ttl: int, apex_ttl: int = 60) -> None:
+    def __init__(self, *, apex: str, soa: Soa, ttl: int, apex_ttl: int = 60, parts: Iterable[str] = ()) -> None:
         self.apex = apex
+        self.apexes = frozenset((apex, *parts))
         self.soa = soa
         self.ttl = ttl
         self.apex_ttl = apex_ttl
@@ -210,7 +212,13 @@ class Zone:
 
     def exists(self, name: str) -> bool:
         """Has the name records, or a name below it that has (then it is empty, not unknown)?"""
-        return name in self.a or name in self._children or name in self.srv or name in self.aaaa or name == self.apex
+        return name in self.a or name in self._children or name in self.srv or name in self.aaaa or name in self.apexes
+
+    def apex_of(self, name: str) -> str:
+        """The nearest of the apexes, at the name or above it."""
+        while name and name not in self.apexes:
+            name = name.partition(".")[2]
+        return name or self.apex
 
     def records(self) -> Iterator[Record]:
         """All of A, AAAA and SRV, by name within each."""

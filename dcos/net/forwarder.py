@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dcos.net.core.cache import Cache, LastGood
-from dcos.net.core.names import MESOS, Copy, Forward, Ours, Router
+from dcos.net.core.names import MESOS, TTL, Copy, Forward, Ours, Router
 from dcos.runtime import dns as sockets
 from dcos.runtime.dns import Server
 from dcos.wire import dns, dns_message
@@ -107,7 +107,10 @@ class Forwarder:
             head = data[:12] if query.plain else data[:4] + b"\0\1\0\0\0\0\0\0"
             reply = await self._forward(MESOS, head + asked + rest, query.plain, tcp)
             limit = dns.MAX_TCP if tcp else min(query.udp_size, dns.MAX_UDP)
-            return None if reply is None else renamed(reply, query.question, name, suffix, limit)
+            if reply is None:
+                return None
+            longer = renamed(reply, query.question, name, suffix, limit)
+            return dns_message.short_lived(longer, dns_message.layout(longer), TTL)
         except WireError:
             return dns.failure(data, dns.SERVFAIL)
 

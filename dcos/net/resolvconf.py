@@ -8,6 +8,7 @@ Source: 5.4 of the cluster facts.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import sys
@@ -57,10 +58,12 @@ def write(path: Path, content: str) -> bool:
         path.unlink()  # into /run/systemd/resolve or the like: what is there belongs to somebody else
     elif path.exists() and path.read_text() == content:
         return False
-    if os.path.ismount(path):
-        path.write_text(content)
-    else:
+    try:
         write_atomic(path, content)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        path.write_text(content)  # a mount point cannot be replaced
     return True
 
 

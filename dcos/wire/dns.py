@@ -225,7 +225,7 @@ def build(query: Query, find: FindZone, *, udp: bool, turn: int = 0) -> bytes | 
     first = next(records, None)
     if first is not None:
         return _packet(query, NOERROR, itertools.chain((first,), records), [], zone, limit)
-    negative = _rr(name_bytes(zone.apex), SOA, min(zone.apex_ttl, zone.soa.minimum), _soa(zone.soa))
+    negative = _rr(name_bytes(zone.apex_of(name)), SOA, min(zone.apex_ttl, zone.soa.minimum), _soa(zone.soa))
     return _packet(query, NOERROR if zone.exists(name) else NXDOMAIN, (), [negative], zone, limit)
 
 
@@ -256,7 +256,7 @@ def _answer_records(zone: Zone, name: str, qtype: int, turn: int) -> Iterator[_A
     if qtype in (SRV, ANY):
         for srv in _rotated(zone.srv.get(name, ()), turn):
             yield _Answer(_rr(_OWNER, SRV, zone.ttl, _srv(srv, zone.srv_weight)), srv.target)
-    if name == zone.apex:
+    if name in zone.apexes:
         if qtype in (SOA, ANY):
             yield _Answer(_rr(_OWNER, SOA, zone.apex_ttl, _soa(zone.soa)))
         if qtype in (NS, ANY):
@@ -396,7 +396,7 @@ class ReadyAnswers:
             reply = self.answer(usual[:12] + lower + usual[end:])
             return None if reply is None else reply[:12] + query.question + reply[end:]
         count = turns(zone, name, query.qtype)
-        if not count or name == zone.apex:
+        if not count or name in zone.apexes:
             reply = build(query, lambda _: found, udp=True, turn=self._turn)
             if reply is not None:
                 self._make_room()

@@ -16,6 +16,8 @@ from dcos.model.zone import Given, Soa, Zone, ZoneBuilder
 from dcos.net.core.vips import Addresses, is_address
 
 DIRECTORY = "thisdcos.directory"
+_PARTS = tuple(f"{label}.{DIRECTORY}" for label in ("dcos", "l4lb", "mesos"))
+"""Zones of their own in dcos-net."""
 FORWARDERS = ("198.51.100.1", "198.51.100.2", "198.51.100.3")
 FORWARDER6 = "fd01:d::c633:6401"
 TTL, APEX_TTL = 5, 3600
@@ -41,7 +43,7 @@ class Names:
         self._health_aware = health_aware
         self._state = ClusterState()
         self._given = Addresses({}, {})
-        self._directory = Zone(apex=DIRECTORY, soa=_SOA, ttl=TTL, apex_ttl=APEX_TTL)
+        self._directory = Zone(apex=DIRECTORY, soa=_SOA, ttl=TTL, apex_ttl=APEX_TTL, parts=_PARTS)
         self._directory.put("node", _node(node))
         self._zk = Zone(apex="zk", soa=_SOA, ttl=TTL, apex_ttl=APEX_TTL)
         self._zk.put("masters", _zk(node.masters))

@@ -120,3 +120,25 @@ def test_resolv_conf_names_who_answers(node_and_client: tuple[Namespace, Namespa
             "written only if changed"
         )
     assert generate() == [*head, "nameserver 192.0.2.1"], "the file cannot name another port than 53"
+
+
+def test_resolv_conf_that_is_a_mount_is_written_in_place(tmp_path: Path) -> None:
+    """As in containers, where the file is of another file system's or the same."""
+    (tmp_path / "etc").mkdir()
+    theirs, file = tmp_path / "theirs", tmp_path / "etc/resolv.conf"
+    theirs.write_text("before\n")
+    file.touch()
+    flags = "--resolvers=192.0.2.1 --resolvconf_wait=0.1"
+    script = f"mount --bind {theirs} {file} && {sys.executable} -c '{CODE}' gen-resolvconf {flags} && cat {file}"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        env={**os.environ, "DCOS_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "nameserver 192.0.2.1\n" in done.stdout
+    assert theirs.read_text() in done.stdout
+    assert file.read_text() == "", "outside it is another file"
+    assert [one.name for one in file.parent.iterdir()] == ["resolv.conf"], "nothing is left beside it"

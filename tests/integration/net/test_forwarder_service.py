@@ -140,6 +140,16 @@ async def test_answers_of_others_are_kept_as_long_as_they_say_but_never_those_of
         assert 'dns_forwarder_requests_total{zone="cached"}' in text
 
 
+async def test_copies_of_mesos_names_live_five_seconds(tmp_path: Path) -> None:
+    async with (
+        upstream("192.0.2.1", ttl=60) as mesos,
+        dcos_net(tmp_path, f"--master_list={HOST}", f"--mesos_dns_port={mesos}") as (port, _),
+    ):
+        for name, ttl in (("web.mesos", 60), ("web.mesos.thisdcos.directory", 5), ("web.mesos.thisdcos.global", 5)):
+            assert f"{name}. {ttl} IN A 192.0.2.1" in " ".join((await dig(port, name)).split())
+        assert "3600 IN NS ns.spartan." in " ".join((await dig(port, "mesos.thisdcos.directory", "NS")).split())
+
+
 async def test_no_question_is_lost_when_an_upstream_dies(tmp_path: Path) -> None:
     """Three servers: one dies, one falls silent, while questions go on; the third is found in time."""
     async with contextlib.AsyncExitStack() as stack:

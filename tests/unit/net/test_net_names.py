@@ -120,6 +120,20 @@ def test_routes(name: str, route: names.Route) -> None:
     assert make_router(zones=("corp.example", "lab.corp.example")).route(name) == route
 
 
+@pytest.mark.parametrize("part", ["", "dcos.", "l4lb.", "mesos."])
+def test_each_zone_of_the_directory_has_its_own_soa_and_ns(part: str) -> None:
+    answers = dns.ReadyAnswers(make_router(make_task()).ours)
+    apex = f"{part}thisdcos.directory"
+    soa = dnslib.DNSRecord.parse(answers.answer(dns.make_query(1, apex, dns.SOA)) or b"").rr[0]
+    assert (str(soa.rname), soa.ttl) == (f"{apex}.", 3600)
+    assert str(soa.rdata).startswith("ns.spartan. root.ns.spartan. 1 ")
+    server = dnslib.DNSRecord.parse(answers.answer(dns.make_query(1, apex, dns.NS)) or b"").rr[0]
+    assert (str(server.rdata), server.ttl) == ("ns.spartan.", 3600)
+    if part != "mesos.":  # whose names are Mesos-DNS's
+        nothing = dnslib.DNSRecord.parse(answers.answer(dns.make_query(1, f"nothing.{apex}", dns.A)) or b"")
+        assert (nothing.header.rcode, str(nothing.auth[0].rname)) == (dns.NXDOMAIN, f"{apex}.")
+
+
 def test_copied_answers_carry_the_longer_names() -> None:
     reply = dnslib.DNSRecord.question("_web._tcp.m.mesos", "SRV").reply()
     reply.add_answer(*dnslib.RR.fromZone("_web._tcp.m.mesos. 60 SRV 0 0 80 web-1.m.slave.mesos."))
