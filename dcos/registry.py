@@ -339,6 +339,7 @@ SERVICES: tuple[Service, ...] = (
         ports=(
             Port(name="dns", number=61053, protocols=("tcp", "udp")),
             Port(name="http", number=8123),
+            Port(name="http-loopback", number=8123, bind="loopback"),
         ),
         routes=(
             Route(

@@ -139,7 +139,9 @@ class Config:
         None, "Program that prints this node's address.", environ="MESOS_IP_DISCOVERY_COMMAND"
     )
     listener: str = setting("", "Address to answer on; empty: this node's address; 0.0.0.0: all.")
-    httplistener: str = setting("", "Address of the HTTP API; empty: the listener's.")
+    httplistener: str = setting(
+        "", "Address of the HTTP API; empty: the listener's, and 127.0.0.1 where none is given."
+    )
     dnson: bool = setting(True, "Answer DNS questions.")
     port: int = setting(61053, "DNS port, UDP and TCP.", parse=parse_port, flags=("dns_port",))
     httpon: bool = setting(True, "Serve the HTTP API.")

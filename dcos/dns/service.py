@@ -26,7 +26,7 @@ from dcos.model.zone import Zone
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
 from dcos.runtime import heap, http
-from dcos.runtime.addresses import local_addresses
+from dcos.runtime.addresses import is_loopback, local_addresses
 from dcos.runtime.app import App, Exit
 from dcos.runtime.clock import Clock
 from dcos.runtime.net import detect_ip
@@ -204,6 +204,14 @@ async def _keep_hosts(app: App[Config], server: Server, hosts: Hosts, lock: asyn
             await server.take(server.state, hosts.known, app.clock)
 
 
+def _http_hosts(config: Config, listener: str) -> tuple[str, ...]:
+    """Where the API answers. Not told where, it does so on 127.0.0.1 too, where tools look for it; but for nodes that are loopback
+    addresses of one machine, who have that one together."""
+    if config.httplistener or config.listener or is_loopback(listener):
+        return (config.httplistener or listener,)
+    return listener, "127.0.0.1"
+
+
 async def run(app: App[Config]) -> None:
     config = app.config
     ip = detect_ip(config.ip, config.ip_discovery_command)
@@ -239,8 +247,9 @@ async def run(app: App[Config]) -> None:
         if config.dnson:
             await stack.enter_async_context(sockets.serve(server.answer, listener, config.port))
         if config.httpon:
-            site = http.listen(api.application(server), host=config.httplistener or listener, port=config.httpport)
-            await stack.enter_async_context(site)
+            for host in _http_hosts(config, listener):
+                site = http.listen(api.application(server), host=host, port=config.httpport)
+                await stack.enter_async_context(site)
         app.log.info(
             "listening",
             host=listener,

@@ -27,3 +27,11 @@ def local_addresses(*, loopback: bool = False, version: int = 4) -> list[str]:
         if entry.family == family
     )
     return [str(ip) for ip in found if not ip.is_link_local and (loopback or not ip.is_loopback)]
+
+
+def is_loopback(text: str) -> bool:
+    """Is it an address that only this machine reaches?"""
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False
