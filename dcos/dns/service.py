@@ -205,8 +205,8 @@ async def _keep_hosts(app: App[Config], server: Server, hosts: Hosts, lock: asyn
 
 
 def _http_hosts(config: Config, listener: str) -> tuple[str, ...]:
-    """Where the API answers. Not told where, it does so on 127.0.0.1 too, where tools look for it; but for nodes that are loopback
-    addresses of one machine, who have that one together."""
+    """Where the API answers. Not told where, it does so on 127.0.0.1 too, where tools look for it; not so for nodes that are
+    loopback addresses of one machine, who have that one together."""
     if config.httplistener or config.listener or is_loopback(listener):
         return (config.httplistener or listener,)
     return listener, "127.0.0.1"

@@ -114,8 +114,8 @@ class Table(Mapping[str, tuple[R, ...]], Generic[R]):
 class Zone:
     """Names are lower case, without the final dot, each equal to ``apex`` or below it.
 
-    ``ttl``: seconds, of every A, AAAA and SRV record; ``apex_ttl``: of SOA and NS. ``parts``: names below the apex that have SOA and
-    NS as well, as if they were zones of their own.
+    ``ttl``: seconds, of every A, AAAA and SRV record; ``apex_ttl``: of SOA and NS. ``parts``: names below the apex that have SOA
+    and NS as well, as if they were zones of their own.
     """
 
     srv_weight = 0
