@@ -19,8 +19,10 @@ import aiohttp
 from aiohttp import web
 
 from dcos.adminrouter.core.services import Apps, Cluster
-from dcos.adminrouter.decide import Decider, View
+from dcos.adminrouter.decide import Decider
 from dcos.adminrouter.knowledge import Knowledge
+from dcos.adminrouter.recall import Recall
+from dcos.adminrouter.where import View, Where
 from dcos.client.authority import Authority
 from dcos.client.token_keys import Keys
 from dcos.iam.passwords import Passwords
@@ -123,8 +125,11 @@ def _decider(keys: Keys, authority: Authority | None) -> Decider:
         master="127.0.0.1:5050",
     )
     nowhere = Path("/nonexistent")
+    where = Where(view, clock=SystemClock())
     return Decider(
-        view=view,
+        where=where,
+        recall=Recall(where.now, clock=SystemClock(), log=log.get_logger("bench")),
+        memory=nowhere,
         keys=keys,
         auth=True,
         authority=authority,

@@ -501,6 +501,13 @@ SERVICES: tuple[Service, ...] = (
         command=("dcos-adminrouter", "--role=master"),
         user="dcos_adminrouter",
         capabilities=("CAP_NET_BIND_SERVICE",),
+        directives=(
+            (
+                "ExecReload",
+                "/bin/kill -HUP $MAINPID",
+                "takes new certificates and settings of nginx, without an interruption",
+            ),
+        ),
         ports=(
             Port(name="http", number=80, bind="any"),
             Port(name="https", number=443, bind="any"),
@@ -514,7 +521,7 @@ SERVICES: tuple[Service, ...] = (
             "ADMINROUTER_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/adminrouter-service-account.json",
             "ADMINROUTER_ZK": "zk://{zk_servers}/mesos",
         },
-        memory_mb=70,
+        memory_mb=105,
     ),
     Service(
         name="dcos-adminrouter-agent",

@@ -43,6 +43,10 @@ class Knowledge(Generic[T]):
         hard_limit_s: float,
         timeout_s: float,
     ) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when the value is another than before."""
+        self.took_s = 0.0
+        """How long the last fetch took."""
         self._name = name
         self._fetch = fetch
         self._clock = clock
@@ -79,11 +83,6 @@ class Knowledge(Generic[T]):
         """Fetch soon."""
         self._nudged.set()
 
-    def forget(self) -> None:
-        """What is known holds no longer."""
-        self._value = None
-        self._nudged.set()
-
     async def keep(self, period_s: Callable[[], float], *, first_s: float) -> None:
         """Refresh for ever: after ``first_s``, then every ``period_s()`` and at nudges."""
         pause = first_s
@@ -103,13 +102,17 @@ class Knowledge(Generic[T]):
         await asyncio.shield(self._running)
 
     async def _refresh(self) -> None:
+        begin = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s):
                 value = await self._fetch()
         except (aiohttp.ClientError, FetchError, StateError, TimeoutError, OSError) as error:
             self._failed(error)
         else:
-            self._value, self._fetched_at = value, self._clock.monotonic()
+            before, self._value, self._fetched_at = self._value, value, self._clock.monotonic()
+            self.took_s = self._fetched_at - begin
+            if value != before:
+                self.on_change()
             if self._failing:
                 self._failing = False
                 self._log.info("source_is_back", source=self._name)

@@ -18,9 +18,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import aiohttp
-
-from dcos.runtime import http, process
+from dcos.adminrouter.asking import asked
+from dcos.runtime import process
 from dcos.runtime.log import Logger
 
 _STOP_S = 10.0
@@ -104,11 +103,7 @@ async def answering(child: asyncio.subprocess.Process, status_socket: Path) -> N
 
 async def stub_status(status_socket: Path) -> str | None:
     """nginx's counters as it prints them; None when it does not answer."""
-    try:
-        async with http.session(timeout_s=2.0, unix=status_socket) as session, session.get("http://nginx/") as reply:
-            return await reply.text() if reply.status == 200 else None
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return None
+    return await asked(status_socket, "/", timeout_s=2.0)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import grp
 import html
 import os
@@ -12,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-import aiohttp
-
 from dcos import registry
 from dcos.adminrouter import certificate as own_certificate
 from dcos.adminrouter.config import Config
@@ -23,11 +22,22 @@ from dcos.model.layout import Layout
 from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.files import write_atomic
 from dcos.runtime.net import detect_ip
+from dcos.store.url import ZkUrl
 
 CONNECTIONS = 8192
+EXIT_BAD_INPUT = 3
+WAITING_FD = "ADMINROUTER_WAITING_FD"
+"""Names to the decision service, in its environment, the listening socket that the supervisor keeps for it."""
 _WORKER = ("nobody", "nogroup")
 _SYSLOG = Path("/dev/log")
 _PAGES = ("index.html", "401.html", "403.html", "503.html")
+
+
+def master_zk(config: Config) -> ZkUrl:
+    """Where masters find the leading Mesos master.   Errors: ValueError."""
+    if config.zk is None:
+        raise ValueError("--zk: is required on masters (or ADMINROUTER_ZK in the environment)")
+    return ZkUrl.parse(config.zk)
 
 
 def node_ip(config: Config, layout: Layout) -> str:
@@ -75,7 +85,9 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
 
 
 def _basic(credential: CredentialFile | None) -> str | None:
-    return aiohttp.encode_basic_auth(*credential.pair) if credential is not None else None
+    if credential is None:
+        return None
+    return f"Basic {base64.b64encode(':'.join(credential.pair).encode()).decode()}"
 
 
 def _worker_user(folders: Sequence[Path]) -> str | None:

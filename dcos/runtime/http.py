@@ -121,6 +121,14 @@ async def listen_unix(app: web.Application, *, path: Path, mode: int = 0o660) ->
             path.unlink(missing_ok=True)
 
 
+@contextlib.asynccontextmanager
+async def listen_on(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve ``app`` on a socket that listens already."""
+    async with _running(app) as runner:
+        await web.SockSite(runner, listening).start()
+        yield
+
+
 def basic(credential: tuple[str, str] | None) -> dict[str, str]:
     """The header that names (principal, secret), or none."""
     return {"Authorization": aiohttp.encode_basic_auth(*credential)} if credential is not None else {}

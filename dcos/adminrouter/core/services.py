@@ -23,9 +23,9 @@ NAME_SEGMENTS = 10
 LEADER_SERVICES = ("marathon", "metronome")
 """Names that always mean the leading instance of this cluster's own scheduler."""
 
-NO_APPS = Refusal("503 Service Unavailable: invalid Marathon svcapps cache")
-NO_CLUSTER = Refusal("503 Service Unavailable: invalid Mesos state cache")
-NO_DNS = Refusal("503 Service Unavailable: MesosDNS request has failed")
+NO_APPS = Refusal("503 Service Unavailable: invalid Marathon svcapps cache", passing=True)
+NO_CLUSTER = Refusal("503 Service Unavailable: invalid Mesos state cache", passing=True)
+NO_DNS = Refusal("503 Service Unavailable: MesosDNS request has failed", passing=True)
 NO_MASTER = Refusal("503 Service Unavailable: no leading Mesos master is known")
 NOT_FOUND = Refusal("404 Not Found: service not found.")
 

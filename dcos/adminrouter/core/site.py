@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dcos.adminrouter.core.locations import Files, Mesos, agent, block, master, quoted
+from dcos.adminrouter.core.memory import KEY, LEVELS
 from dcos.adminrouter.core.targets import DECISION_UPSTREAM
 from dcos.registry import NodeRole
 
 AUTH_COOKIE = "dcos-acs-auth-cookie"
 INFO_COOKIE = "dcos-acs-info-cookie"
-DECISION_S = 5
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _MAX_SEGMENTS = 10
 _BODY = "1g"
@@ -73,6 +73,15 @@ class Site:
     @property
     def decision_socket(self) -> Path:
         return self.run / "decide.sock"
+
+    @property
+    def waiting_socket(self) -> Path:
+        return self.run / "waiting.sock"
+
+    @property
+    def decisions(self) -> Path:
+        """Folder of what the decision service said."""
+        return self.run / "decisions"
 
     @property
     def status_socket(self) -> Path:
@@ -149,7 +158,7 @@ def _general(site: Site) -> str:
 
 def _memories(site: Site) -> str:
     return (
-        f"proxy_cache_path {quoted(site.run / 'decisions')} levels=1 keys_zone=decisions:8m inactive=30s max_size=64m\n"
+        f"proxy_cache_path {quoted(site.decisions)} levels={LEVELS} keys_zone=decisions:8m inactive=90s max_size=64m\n"
         "    use_temp_path=off;\n"
         f"proxy_cache_path {quoted(site.run / 'state')} levels=1 keys_zone=state:1m inactive=60s max_size=256m\n"
         "    use_temp_path=off;\n"
@@ -234,11 +243,15 @@ def _paths() -> str:
 
 def _upstreams(site: Site) -> str:
     """On an agent nobody decides: every location has a fixed upstream."""
-    decision = {DECISION_UPSTREAM: f"unix:{site.decision_socket}"} if site.role is NodeRole.MASTER else {}
-    groups = {**site.upstreams, **decision}
+    groups = {name: f"server {_server_address(where)};" for name, where in site.upstreams.items()}
+    if site.role is NodeRole.MASTER:
+        groups[DECISION_UPSTREAM] = (
+            f"server {_server_address(f'unix:{site.decision_socket}')};\n"
+            # twice: who was just taken on by a process that dies is asked once more
+            + "\n".join([f"    server {_server_address(f'unix:{site.waiting_socket}')} backup;"] * 2)
+        )
     return "\n".join(
-        f"upstream {name} {{\n    server {_server_address(where)};\n    keepalive 16;\n}}"
-        for name, where in sorted(groups.items())
+        f"upstream {name} {{\n    {servers}\n    keepalive 16;\n}}" for name, servers in sorted(groups.items())
     )
 
 
@@ -281,34 +294,51 @@ def _server(site: Site) -> str:
     return "server {\n" + _indented(body) + "}\n"
 
 
+_ASKS = (
+    "internal;",
+    f"proxy_pass http://{DECISION_UPSTREAM};",
+    "proxy_method GET;",
+    "proxy_pass_request_body off;",
+    "proxy_pass_request_headers off;",
+    'proxy_set_header Content-Length "";',
+    'proxy_set_header Connection "";',
+    "proxy_set_header Host decision;",
+    "proxy_set_header Authorization $dcos_authorization;",
+    "proxy_set_header DCOS-Forwarded $dcos_came_forwarded;",
+    "proxy_set_header X-Real-IP $remote_addr;",
+    "proxy_set_header X-Dcos-Method $request_method;",
+    "proxy_buffering on;",
+)
+
+
 def _decision() -> list[str]:
-    """The sub-request. Its path is made by ``rewrite``, so that nginx escapes whatever the request's path had in it."""
+    """The sub-request. Its path is made by ``rewrite``, so that nginx escapes whatever the request's path had in it.
+
+    One try: if the decision service is away or knows nothing, what it said before is used for as long as it allowed. Where there
+    is no such thing, the second location waits for it (``upstream`` has the waiting socket as backup) and gets words.
+    """
     return [
         block(
             "= /_dcos/decide",
-            "internal;",
             "rewrite ^ /decide/$dcos_need/$dcos_subject break;",
-            f"proxy_pass http://{DECISION_UPSTREAM};",
-            "proxy_method GET;",
-            "proxy_pass_request_body off;",
-            "proxy_pass_request_headers off;",
-            'proxy_set_header Content-Length "";',
-            'proxy_set_header Connection "";',
-            "proxy_set_header Host decision;",
-            "proxy_set_header Authorization $dcos_authorization;",
-            "proxy_set_header DCOS-Forwarded $dcos_came_forwarded;",
-            "proxy_set_header X-Real-IP $remote_addr;",
-            "proxy_set_header X-Dcos-Method $request_method;",
-            "proxy_buffering on;",
-            "proxy_read_timeout 75s;",
+            *_ASKS,
+            "proxy_read_timeout 15s;",
+            "proxy_next_upstream off;",
+            "proxy_intercept_errors on;",
+            "error_page 500 502 503 504 = /_dcos/decide-finally;",
             "proxy_cache decisions;",
-            r'proxy_cache_key "$request_method\n$dcos_authorization\n$dcos_came_forwarded\n$dcos_need/$dcos_subject";',
-            f"proxy_cache_valid 200 {DECISION_S}s;",
+            f'proxy_cache_key "{KEY}";',
             "proxy_cache_valid 401 403 1s;",
             "proxy_cache_lock on;",
-            "proxy_cache_lock_timeout 10s;",
-            "proxy_cache_lock_age 10s;",
-        )
+            # who waits looks again only when this time is over
+            "proxy_cache_lock_timeout 20ms;",
+        ),
+        block(
+            "= /_dcos/decide-finally",
+            "rewrite ^ /decide-finally/$dcos_need/$dcos_subject break;",
+            *_ASKS,
+            "proxy_read_timeout 30s;",
+        ),
     ]
 
 

@@ -38,9 +38,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """``text`` begins with the status' number, as upstream's texts do."""
+    """``text`` begins with the status' number, as upstream's texts do.
+
+    ``passing``: nothing is known just now, so what nginx was told before is better than this.
+    """
 
     text: str
+    passing: bool = False
 
     @property
     def status(self) -> int:

@@ -80,6 +80,8 @@ class State:
     frameworks: list[dict[str, Any]] = field(default_factory=list)
     srv: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     marathon_leader: str | None = None
+    away: bool = False
+    """Marathon answers 500 when it is asked for apps."""
     fetches: int = 0
     state_fetches: int = 0
     listeners: set[asyncio.Queue[bytes]] = field(default_factory=set)
@@ -154,6 +156,8 @@ class World:
         if "embed" not in request.query:
             return await _telling("dcos-marathon")(request)
         assert request.headers["User-Agent"] == "Master Admin Router"
+        if self.state.away:
+            return web.Response(status=500)
         self.state.fetches += 1
         return web.json_response({"apps": self.state.apps})
 

@@ -85,6 +85,7 @@ def test_whatever_proxies_on_a_master_asks_first() -> None:
         "= /nginx/metrics",
         "= /nginx/status",
         "= /_dcos/decide",
+        "= /_dcos/decide-finally",
         "@dcos_service_buffered",
         "@dcos_service_unbuffered",
     }
