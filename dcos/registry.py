@@ -393,6 +393,13 @@ SERVICES: tuple[Service, ...] = (
                 needs="dcos:adminrouter:ops:networking",
                 drop_authorization=True,
             ),
+            Route(
+                prefix="/navstar/lashup/key",
+                to="http",
+                upstream_path="/lashup/key",
+                needs="dcos:adminrouter:ops:networking",
+                drop_authorization=True,
+            ),
         ),
         health="/v1/version",
         env_file="dcos_net",
@@ -517,6 +524,8 @@ SERVICES: tuple[Service, ...] = (
         environment={
             "ADMINROUTER_ACTIVATE_AUTH_MODULE": "{oauth_enabled}",
             "ADMINROUTER_SECURITY": "{security}",
+            "ADMINROUTER_X_FRAME_OPTIONS": "{adminrouter_x_frame_options}",
+            "ADMINROUTER_GRPC_PORT": "{adminrouter_grpc_proxy_port}",
             "ADMINROUTER_CERTIFICATE": "{state}/pki/dcos-adminrouter.pem",
             "ADMINROUTER_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/adminrouter-service-account.json",
             "ADMINROUTER_ZK": "zk://{zk_servers}/mesos",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def upstreams(text: str) -> tuple[tuple[str, str], ...]:
 
 def optional_path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def frames(text: str) -> str:
+    if text not in ("DENY", "SAMEORIGIN") and not re.fullmatch(r"ALLOW-FROM [^\s\"\\$'{};]+", text):
+        raise ValueError("must be DENY, SAMEORIGIN or ALLOW-FROM <URL>")
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,13 @@ class Config:
         "Default: one made at the first start, signed by itself.",
         parse=optional_path,
     )
+    x_frame_options: str = setting(
+        "DENY", "Who may show the web interface in a frame: DENY, SAMEORIGIN or ALLOW-FROM <URL>.", parse=frames
+    )
+    grpc_upstream: str = setting(
+        "", "Where a gRPC service listens (etcd: 127.0.0.1:2379) that --grpc_port leads to; empty: that port is closed."
+    )
+    grpc_port: int = setting(12379, "Port for gRPC (HTTP/2 without TLS) on masters.", parse=port)
     upstreams: tuple[tuple[str, str], ...] = setting(
         (),
         "Where services of this node listen when not at their usual port: dcos-marathon=10.0.0.1:18080,dcos-cosmos=...",

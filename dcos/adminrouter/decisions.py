@@ -185,7 +185,7 @@ def _keep_fresh(app: App[Config], view: View, sources: Sources, zk: ZkUrl, recal
 
     async def follow_master() -> None:
         async for info in follow_leading_master(zk, rng=app.rng):
-            view.master = address_of(info) if info is not None else None
+            view.master, view.looked = address_of(info) if info is not None else None, True
             app.log.info("leading_master", address=view.master or "none")
             recall.changed()
             view.cluster.nudge()

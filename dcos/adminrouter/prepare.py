@@ -17,7 +17,7 @@ from dcos import registry
 from dcos.adminrouter import certificate as own_certificate
 from dcos.adminrouter.config import Config
 from dcos.adminrouter.core.locations import Files, Mesos, table_routes, upstream_name
-from dcos.adminrouter.core.site import Site, Tls
+from dcos.adminrouter.core.site import Grpc, Site, Tls
 from dcos.model.layout import Layout
 from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.files import write_atomic
@@ -76,6 +76,8 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
         files=_files(config, layout, run),
         upstreams=_groups(config, layout, ip),
         login=_login(config, layout),
+        frames=config.x_frame_options,
+        grpc=Grpc(port=config.grpc_port, upstream=config.grpc_upstream) if config.grpc_upstream else None,
         user=_worker_user((run, state, layout.opt)),
         workers=config.workers,
         connections=min(CONNECTIONS, hard_limit // 2) if hard_limit > 0 else CONNECTIONS,

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
@@ -56,6 +56,8 @@ class View:
     srv: Callable[[str], Awaitable[tuple[str, int] | None]]
     """Ask Mesos-DNS for a framework.   Errors: StateError, FetchError, aiohttp's."""
     master: str | None = None
+    looked: bool = False
+    """Whether ZooKeeper said who leads, be it nobody."""
 
     def follow(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` when a source says something else than before."""
@@ -83,6 +85,8 @@ class Where:
                 if isinstance(decision, Refusal) and decision in _LEADERLESS:
                     await self._elected(_LEADERLESS[decision])
                     decision = await self.now(subject, forwarded)
+                if isinstance(decision, Refusal) and decision in _LEADERLESS:
+                    return replace(decision, passing=not self._is_told(_LEADERLESS[decision]))
                 return decision
         except TimeoutError:
             return Refusal("503 Service Unavailable: Admin Router does not know the cluster's state yet", passing=True)
@@ -92,9 +96,9 @@ class Where:
         return any(await asyncio.gather(self.view.apps.after_miss(), self.view.cluster.after_miss()))
 
     async def _elected(self, name: str) -> None:
-        """Wait for the next leader, if there just was one."""
+        """Wait for the next leader, if there just was one or nobody has been asked yet."""
         now = self._clock.monotonic()
-        if now - self._led_at.get(name, -_LED_S) >= _LED_S:
+        if self._is_told(name) and now - self._led_at.get(name, -_LED_S) >= _LED_S:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ELECTION_S):
@@ -136,6 +140,12 @@ class Where:
             return Refusal(f"404 Not Found: agent `{identity}` unknown.")
         host, _, port = address.rpartition(":")
         return await self._at(host, port)
+
+    def _is_told(self, name: str) -> bool:
+        """Whether somebody said who leads, be it nobody."""
+        if name == "mesos":
+            return self.view.looked
+        return name not in self.view.leaders or self.view.leaders[name].peek() is not None
 
     async def _leader(self, name: str) -> str:
         """``host:port`` of who leads; empty while nobody does."""

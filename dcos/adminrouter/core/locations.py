@@ -15,12 +15,12 @@ Source: Admin Router's routes; ``docs/reference/adminrouter.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dcos import registry
 from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM
-from dcos.registry import NodeRole, Route
+from dcos.registry import AGENTS, NodeRole, Route
 
 _UNCACHED = (
     "proxy_hide_header Cache-Control;",
@@ -37,6 +37,8 @@ _CLOSE = ("keepalive_timeout 0;",)
 _HOST_LOCATION = ("proxy_redirect http://$http_host/ {prefix};", "proxy_redirect https://$http_host/ {prefix};")
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "/pkgpanda/": _HOST_LOCATION,
+    "/system/v1/logs/": ("proxy_pass_header X-Accel-Buffering;",),
     "/acs/api/v1": _UNCACHED,
     "/exhibitor/": _HOST_LOCATION,
     "/package/": ("proxy_read_timeout 300s;", "proxy_send_timeout 300s;"),
@@ -44,6 +46,13 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "/cosmos/service/": ("proxy_read_timeout 300s;", "proxy_send_timeout 300s;"),
 }
 """What a route of the service table needs beyond its row."""
+
+ERROR_PAGES = (
+    "error_page 401 /_dcos/401.html;",
+    "error_page 403 /_dcos/403.html;",
+    "error_page 500 =503 /_dcos/503.html;",
+)
+"""Pages for errors made here; a location with a page of its own inherits none."""
 
 TOKEN, NOBODY, SERVICE = "token", "none", "service"
 """What is needed where it is no permission id: a good token; nothing; the right to the service that the path names."""
@@ -53,18 +62,50 @@ OPS = "dcos:adminrouter:ops:"
 OWN = frozenset({"/mesos/", "/marathon/"})
 """Routes of the table that lead to whoever leads: made here."""
 
-ABSENT: Mapping[str, tuple[str, str]] = {
-    "/pkgpanda/": ("dcos-pkgpanda-api", f"{OPS}metadata"),
-    "/system/checks/v1": ("dcos-checks-api", f"{OPS}system-health"),
-    "/system/v1/logs/": ("dcos-log", f"{OPS}system-logs"),
-    "/system/v1/metrics/": ("dcos-telegraf", f"{OPS}system-metrics"),
-}
-"""Routes on every node whose service is not part of this release: 503 behind the check for the permission named."""
 
-ABSENT_ON_MASTERS: Mapping[str, tuple[str, str]] = {
-    "/dcos-ui-update-service/api/": ("dcos-ui-update-service", "dcos:superuser"),
-    "/navstar/lashup/key": ("dcos-net (lashup)", f"{OPS}networking"),
-}
+def _on_all(service: str, route: Route) -> tuple[tuple[str, Route], tuple[str, Route]]:
+    """The route on masters, and without the check on agents."""
+    return (service, route), (service, replace(route, auth=False, needs="", on=AGENTS))
+
+
+LOOSE: tuple[tuple[str, Route], ...] = (
+    *_on_all(
+        "dcos-pkgpanda-api",
+        Route(prefix="/pkgpanda/", to="unix:pkgpanda-api.sock", upstream_path="/", needs=f"{OPS}metadata"),
+    ),
+    *_on_all(
+        "dcos-checks-api",
+        Route(
+            prefix="/system/checks/v1",
+            to="unix:dcos-checks-api.sock",
+            needs=f"{OPS}system-health",
+            drop_authorization=True,
+        ),
+    ),
+    *_on_all(
+        "dcos-log",
+        Route(prefix="/system/v1/logs/", to="unix:dcos-log.sock", upstream_path="/", needs=f"{OPS}system-logs"),
+    ),
+    *_on_all(
+        "dcos-telegraf",
+        Route(
+            prefix="/system/v1/metrics/",
+            to="unix:telegraf-dcos-metrics.sock",
+            upstream_path="/",
+            needs=f"{OPS}system-metrics",
+        ),
+    ),
+    (
+        "dcos-ui-update-service",
+        Route(
+            prefix="/dcos-ui-update-service/api/",
+            to="unix:dcos-ui-update-service.sock",
+            upstream_path="/api/",
+            needs="dcos:superuser",
+        ),
+    ),
+)
+"""Routes to services that have no row in the table yet: who listens on the socket is served; 503 says that nobody does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +221,9 @@ def upstream_name(service: str, to: str) -> str:
 
 
 def table_routes(role: NodeRole) -> Iterator[tuple[str, Route]]:
-    """(service, route) of everything that an Admin Router on ``role`` serves."""
-    for service in registry.SERVICES:
-        for route in service.routes:
-            if role in route.on:
-                yield service.name, route
+    """(service, route) of everything that an Admin Router on ``role`` serves from this machine."""
+    rows = ((service.name, route) for service in registry.SERVICES for route in service.routes)
+    yield from ((service, route) for service, route in (*rows, *LOOSE) if role in route.on)
 
 
 def _table_location(service: str, route: Route) -> str:
@@ -194,45 +233,45 @@ def _table_location(service: str, route: Route) -> str:
     authorization = '""' if route.drop_authorization else "$dcos_authorization" if route.auth else "$http_authorization"
     # who asks bouncer only about itself needs no right for it: there the path counts
     subject = "acs$uri" if route.prefix == "/acs/api/v1" else TOKEN
-    return block(
+    group = upstream_name(service, route.to)
+    loose = (service, route) in LOOSE
+    location = block(
         head,
         *(_only(route.needs or TOKEN, subject) if route.auth else ()),
         *_proxy_headers(authorization=authorization, uid="$dcos_uid" if route.auth else '""'),
         *streaming,
         *extras,
-        f"proxy_pass http://{upstream_name(service, route.to)}{route.upstream_path or ''};",
+        # only where nginx itself finds nobody: what a service answers stays as it is
+        *((f"error_page 502 = @no_{group};", *(ERROR_PAGES if route.auth else ())) if loose else ()),
+        f"proxy_pass http://{group}{route.upstream_path or ''};",
     )
+    return location + _nobody(group, service) if loose else location
 
 
-def _absent_text(service: str) -> str:
-    return f"503 Service Unavailable: {service} is not part of this release"
-
-
-def _absent(prefix: str, service: str, need: str) -> str:
+def _nobody(group: str, service: str) -> str:
     return block(
-        prefix,
-        *_only(need),
-        f'proxy_set_header {ANSWER_HEADER} "{_absent_text(service)}";',
-        f"proxy_pass http://{DECISION_UPSTREAM};",
+        f"@no_{group}",
+        'default_type "text/plain; charset=utf-8";',
+        'add_header Cache-Control "no-store" always;',
+        rf'return 503 "503 Service Unavailable: {service} is not running on this node\n";',
     )
 
 
 # ---- the two roles ---------------------------------------------------------------------------------------------------
 
 
-def master(files: Files, *, login: str, mesos: Mesos) -> Iterator[str]:
-    """Locations of a master. ``login``: where ``/login`` sends to; the request's query is added."""
+def master(files: Files, *, login: str, mesos: Mesos, frames: str) -> Iterator[str]:
+    """Locations of a master. ``login``: where ``/login`` sends to; the request's query is added. ``frames``: who may show it
+    in a frame."""
     for service, route in table_routes(NodeRole.MASTER):
         if route.prefix not in OWN:
             yield _table_location(service, route)
-    yield from _pages(files, login)
+    yield from _pages(files, login, frames)
     yield from _files(files)
     yield from _mesos(mesos.master)
     yield from _agents(mesos.agent)
     yield from _leaders()
     yield from _services()
-    for prefix, (service, need) in {**ABSENT, **ABSENT_ON_MASTERS}.items():
-        yield _absent(prefix, service, need)
     yield from _own()
 
 
@@ -240,21 +279,18 @@ def agent(role: NodeRole, files: Files) -> Iterator[str]:
     """Locations of an agent, where nginx is alone: nothing asks for a token, the masters' Admin Routers did."""
     for service, route in table_routes(role):
         yield _table_location(service, route)
-    for prefix, (service, _) in ABSENT.items():
-        yield block(
-            prefix,
-            'default_type "text/plain; charset=utf-8";',
-            'add_header Cache-Control "no-store" always;',
-            rf'return 503 "{_absent_text(service)}\n";',
-        )
     yield _version(files)
     yield _own_metrics()
     yield block("/", "return 404;")
 
 
-def _pages(files: Files, login: str) -> Iterator[str]:
+def _pages(files: Files, login: str, frames: str) -> Iterator[str]:
     yield block(
-        "/", f"root {quoted(files.ui)};", "index index.html;", "expires 30s;", "add_header X-Frame-Options DENY;"
+        "/",
+        f"root {quoted(files.ui)};",
+        "index index.html;",
+        "expires 30s;",
+        f"add_header X-Frame-Options {quoted(frames)};",
     )
     yield block(
         "/assets",
@@ -399,9 +435,34 @@ def _services() -> Iterator[str]:
             "proxy_redirect https://$http_host$dcos_location/ $dcos_location/;",
             "proxy_redirect http://$http_host/ $dcos_location/;",
             "proxy_redirect https://$http_host/ $dcos_location/;",
+            "proxy_redirect http://$host$dcos_location/ $dcos_location/;",
+            "proxy_redirect https://$host$dcos_location/ $dcos_location/;",
+            "proxy_redirect http://$host/ $dcos_location/;",
+            "proxy_redirect https://$host/ $dcos_location/;",
             "proxy_redirect // //;",
             "proxy_redirect / $dcos_location/;",
             *_to_answered(websocket=True),
+        )
+
+
+def grpc(where: str) -> Iterator[str]:
+    """Everything that comes by gRPC goes to ``where``; refusals are in its own words: statuses 16, 7 and 14."""
+    yield block(
+        "/",
+        *_only(need="dcos:superuser"),
+        "client_max_body_size 0;",
+        "grpc_read_timeout 1h;",
+        "grpc_send_timeout 1h;",
+        'grpc_set_header Authorization "";',
+        'grpc_set_header Cookie "";',
+        f"grpc_pass grpc://{where};",
+    )
+    for status, answer in ((401, 16), (403, 7), (503, 14)):
+        yield block(
+            f"@grpc_{status}",
+            "default_type application/grpc;",
+            f"add_header grpc-status {answer} always;",
+            'return 200 "";',
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dcos.adminrouter.core.locations import Files, Mesos, agent, block, master, quoted
+from dcos.adminrouter.core.locations import ERROR_PAGES, Files, Mesos, agent, block, grpc, master, quoted
 from dcos.adminrouter.core.memory import KEY, LEVELS
 from dcos.adminrouter.core.targets import DECISION_UPSTREAM
 from dcos.registry import NodeRole
@@ -44,6 +44,14 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grpc:
+    """A port for gRPC, for ``upstream`` (``ip:port``)."""
+
+    port: int
+    upstream: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Everything that the text depends on."""
 
@@ -67,6 +75,9 @@ class Site:
     access_log: str = "off"
     """``off``, a file, or ``syslog:...``."""
     log_level: str = "warn"
+    frames: str = "DENY"
+    """``X-Frame-Options`` of the web interface."""
+    grpc: Grpc | None = None
     mesos: Mesos = field(default_factory=Mesos)
     """What is told to masters and agents that ask for a name."""
 
@@ -99,6 +110,7 @@ def render(site: Site) -> str:
         *([_paths()] if asking else []),
         _upstreams(site),
         _server(site),
+        *([_grpc_server(site.grpc, site.listen)] if asking and site.grpc else []),
         *([_status(site)] if asking else []),
     ]
     return (
@@ -256,14 +268,17 @@ def _upstreams(site: Site) -> str:
 
 
 def _server_address(where: str) -> str:
-    return f'"{quoted(where)[1:-1]}" max_fails=0'
+    return f'"{_server_name(where)}" max_fails=0'
+
+
+def _server_name(where: str) -> str:
+    return quoted(where)[1:-1]
 
 
 def _listens(site: Site) -> str:
     lines = []
     for address in site.listen:
-        host = f"[{address}]" if ":" in address else address
-        only = " ipv6only=on" if ":" in address else ""
+        host, only = _bracketed(address), _only_v6(address)
         lines.append(f"listen {host}:{site.port} default_server{only};")
         if site.tls:
             lines.append(f"listen {host}:{site.tls.port} ssl default_server{only};")
@@ -283,10 +298,9 @@ def _listens(site: Site) -> str:
 def _server(site: Site) -> str:
     """Errors made here (not those of upstreams) get our pages; 500 is what nginx says when the decision service is away."""
     if site.role is NodeRole.MASTER:
-        locations = [*master(site.files, login=site.login, mesos=site.mesos), *_decision(), *_error_pages(site)]
-        errors = (
-            "error_page 401 /_dcos/401.html;\nerror_page 403 /_dcos/403.html;\nerror_page 500 =503 /_dcos/503.html;\n"
-        )
+        made = master(site.files, login=site.login, mesos=site.mesos, frames=site.frames)
+        locations = [*made, *_decision(), *_error_pages(site)]
+        errors = "\n".join((*ERROR_PAGES, ""))
     else:
         locations = [*agent(site.role, site.files)]
         errors = ""
@@ -362,6 +376,20 @@ def _error_pages(site: Site) -> list[str]:
         )
         for status in (401, 403, 503)
     ]
+
+
+def _grpc_server(made: Grpc, listen: Sequence[str]) -> str:
+    lines = [f"listen {_bracketed(address)}:{made.port} http2 default_server{_only_v6(address)};" for address in listen]
+    lines += ["error_page 401 = @grpc_401;", "error_page 403 = @grpc_403;", "error_page 500 502 503 504 = @grpc_503;"]
+    return "server {\n" + _indented("\n".join([*lines, *grpc(_server_name(made.upstream)), *_decision()])) + "}\n"
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _only_v6(address: str) -> str:
+    return " ipv6only=on" if ":" in address else ""
 
 
 def _status(site: Site) -> str:

@@ -142,6 +142,11 @@ def discovery_is_supported(master_discovery: str) -> None:
     _need(master_discovery == "static", "only static is supported by this version")
 
 
+def frames_are_known(adminrouter_x_frame_options: str) -> None:
+    known = re.fullmatch(r"DENY|SAMEORIGIN|ALLOW-FROM [^\s\"\\$'{};]+", adminrouter_x_frame_options)
+    _need(known is not None, f"must be DENY, SAMEORIGIN or ALLOW-FROM <URL>, not {adminrouter_x_frame_options!r}")
+
+
 def security_is_supported(security: str, oauth_enabled: str) -> None:
     choices = ("disabled", "permissive", "strict")
     _need(security in choices, f"must be one of {', '.join(choices)}, not {security!r}")

@@ -57,6 +57,18 @@ KEYS: tuple[Key, ...] = (
     # identity
     _yes("oauth_enabled", "Whether Admin Router asks for a token."),
     Key(
+        "adminrouter_x_frame_options",
+        "Who may show the web interface in a frame: DENY, SAMEORIGIN or ALLOW-FROM <URL>.",
+        "DENY",
+        rules=(rules.frames_are_known,),
+    ),
+    Key(
+        "adminrouter_grpc_proxy_port",
+        "Port of Admin Router for gRPC; open only where ADMINROUTER_GRPC_UPSTREAM names a service.",
+        "12379",
+        rules=(rules.is_integer("adminrouter_grpc_proxy_port", 1, 65535),),
+    ),
+    Key(
         "security",
         "Whether permissions are checked beside tokens: disabled (any account may do everything) or permissive.",
         "disabled",

@@ -45,7 +45,9 @@ def door(cluster: tuple[front_door.World, str], folders: Path) -> Iterator[front
     ]
     world.state.srv = {"_kafka.dev._tcp.marathon.mesos": [{"ip": "127.0.0.1", "port": str(world.ports["app"])}]}
     world.state.marathon_leader = "127.0.0.1:8080"
-    with front_door.opened(front_door.FrontDoor(folders / "main", world, zk)) as opened:
+    made = front_door.FrontDoor(folders / "main", world, zk)
+    world.listen_below(made.folder / "run/dcos")
+    with front_door.opened(made) as opened:
         opened.wait("/mesos/state?x", front_door.AUTH)
         opened.wait("/service/web/", front_door.AUTH)
         yield opened

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,15 @@ TOKEN = jwt.sign("bob", None, KEY)
 BAD_TOKEN = jwt.sign("bob", None, jwt.generate_key())
 OLD_TOKEN = jwt.sign("bob", 1_000, KEY)
 AUTH = {"Authorization": f"token={TOKEN}"}
+SOCKETS = (
+    "pkgpanda-api",
+    "dcos-checks-api",
+    "dcos-log",
+    "telegraf-dcos-metrics",
+    "dcos-ui-update-service",
+    "dcos-diagnostics",
+)
+"""Services on unix sockets below /run/dcos."""
 UPSTREAMS = (
     "dcos-exhibitor",
     "dcos-marathon",
@@ -121,9 +130,34 @@ class World:
         """Who listens to ``/sse`` has the last word: the next may come."""
         self.loop.call_soon_threadsafe(self._heard.release)
 
+    def listen_below(self, run: Path, names: Iterable[str] = SOCKETS) -> None:
+        """The services on unix sockets, below ``run``."""
+        asyncio.run_coroutine_threadsafe(self._listen_below(run, names), self.loop).result(10)
+
+    async def _listen_below(self, run: Path, names: Iterable[str]) -> None:
+        for name in names:
+            app = web.Application()
+            app.router.add_get("/redirect", self._redirect)
+            app.router.add_get("/unbuffered", self._unbuffered)
+            app.router.add_get("/broken", self._broken)
+            app.router.add_route("*", r"/{rest:[\s\S]*}", _telling(name))
+            runner = web.AppRunner(app, shutdown_timeout=0.1)
+            await runner.setup()
+            path = run / f"{name}.sock"
+            await web.UnixSite(runner, str(path)).start()
+            path.chmod(0o666)
+            self._runners.append(runner)
+
+    async def _unbuffered(self, _: web.Request) -> web.Response:
+        return web.Response(text="{}", headers={"X-Accel-Buffering": "no"})
+
+    async def _broken(self, _: web.Request) -> web.Response:
+        return web.Response(status=502, text="my own trouble")
+
     async def _start(self) -> None:
         for name, port in self.ports.items():
             app = web.Application(client_max_size=2**30)
+            app.router.add_get("/redirect", self._redirect)
             if name == "dcos-marathon":
                 app.router.add_get("/v2/apps", self._apps)
                 app.router.add_get("/v2/leader", self._leader)
@@ -137,7 +171,6 @@ class World:
             elif name in ("app", "unbuffered"):
                 app.router.add_get("/ws", self._ws)
                 app.router.add_get("/sse", self._sse)
-                app.router.add_get("/redirect", self._redirect)
                 app.router.add_post("/upload", self._upload)
             app.router.add_route("*", r"/{rest:[\s\S]*}", _telling(name))
             runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -256,6 +289,7 @@ class FrontDoor:
         (folder / "opt/mesosphere/active/dcos-metadata/etc/other.json").write_text("{}")
         (folder / "opt/mesosphere/active.buildinfo.full.json").write_text('{"built": true}')
         (folder / "var/lib/dcos").mkdir(parents=True)
+        (folder / "run/dcos").mkdir(parents=True)
         (folder / "var/lib/dcos/cluster-id").write_text("the-id\n")
         os.chmod(folder, 0o755)
         upstreams = ",".join(

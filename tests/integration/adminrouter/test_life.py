@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,19 +180,86 @@ def test_a_bad_start_says_why(made: tuple[World, str, Path]) -> None:
     assert "Address already in use" in door.log.read_text()
 
 
+def test_what_config_yaml_may_say(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    flags = ("--x_frame_options=ALLOW-FROM https://portal.example", "--oauth_client_id=the-client")
+    flags = (*flags, "--oauth_auth_redirector=https://login.example/")
+    with front_door.opened(FrontDoor(folder / "a", world, zk, *flags)) as door:
+        assert door.ask("/").headers["X-Frame-Options"] == "ALLOW-FROM https://portal.example"
+        for query, more in (("", ""), ("?redirect_uri=x", "&redirect_uri=x")):
+            reply = door.ask(f"/login{query}")
+            expected = f"https://login.example/login?client=the-client&cluster_id=the-id{more}"
+            assert (reply.status, reply.headers["Location"]) == (302, expected)
+
+
+def test_leader_routes_end_where_the_leader_is(made: tuple[World, str, Path]) -> None:
+    """One that was sent on already is not sent on again, but served where the leader is."""
+    world, zk, folder = made
+    world.state.marathon_leader = "127.0.0.1:8080"
+    sent_on = AUTH | {"DCOS-Forwarded": "true"}
+    with front_door.opened(FrontDoor(folder / "a", world, zk, "--node_ip=127.0.0.1")) as door:
+        for path in ("/system/v1/leader/mesos/x?a=b", "/system/v1/leader/marathon/x?a=b"):
+            for headers in (AUTH, sent_on):
+                seen = door.ask(path, headers=headers).seen
+                assert (seen["upstream"], seen["path"]) == ("other-router", "/system/v1/x?a=b")
+                assert "DCOS-Forwarded" not in seen["headers"]
+    with front_door.opened(FrontDoor(folder / "b", world, zk, "--node_ip=127.0.0.5")) as door:
+        for path in ("/system/v1/leader/mesos/x", "/system/v1/leader/marathon/x"):
+            assert door.ask(path, headers=AUTH).seen["headers"]["DCOS-Forwarded"] == "true"
+            assert door.ask(path, headers=sent_on).status == 503
+
+
+def test_the_next_leader_is_waited_for(made: tuple[World, str, Path]) -> None:
+    world, zk, folder = made
+    with front_door.opened(FrontDoor(folder / "a", world, zk)) as door:
+        door.wait("/mesos/x", AUTH)
+        _forget_masters(zk)
+        announcing = threading.Timer(1.0, announce_master, (zk, world.ports["agent"]))
+        announcing.start()
+        try:
+            eventually(
+                "the old one is forgotten",
+                lambda: _upstream(door, "/mesos/x") != "master",
+                within_s=60,
+            )
+            assert _upstream(door, "/mesos/y") == "agent"
+        finally:
+            announcing.join()
+
+
+def _upstream(door: FrontDoor, path: str) -> str:
+    reply = door.ask(path, headers=AUTH)
+    assert reply.status == 200, reply.body
+    return str(reply.seen["upstream"])
+
+
 def test_an_agents_router_needs_no_token(made: tuple[World, str, Path]) -> None:
     world, zk, folder = made
     door = FrontDoor(folder / "a", world, zk, role="agent")
     with front_door.opened(door):
         assert door.ask("/").status == 404
         assert door.ask("/system/health/v1").status == 502
-        assert door.ask("/system/v1/logs/v2/component").status == 503
+        for path in ("/system/v1/logs/v2/component", "/system/checks/v1/node", "/system/v1/metrics/v0/node"):
+            assert door.ask(path).status == 503
         assert b"nginx_up 1" in door.ask("/nginx/metrics").body
         for path in ("/mesos/x", "/service/web/", "/acs/api/v1/auth/login", "/metadata"):
             assert door.ask(path, headers=AUTH).status == 404
         absent = door.ask("/pkgpanda/active")
-        assert absent.body == b"503 Service Unavailable: dcos-pkgpanda-api is not part of this release\n"
+        assert absent.body == b"503 Service Unavailable: dcos-pkgpanda-api is not running on this node\n"
         assert absent.headers["Content-Type"] == "text/plain; charset=utf-8"
+        world.listen_below(folder / "a/run/dcos")
+        for path, upstream, arrives in (
+            ("/pkgpanda/active?x=1", "pkgpanda-api", "/active?x=1"),
+            ("/system/checks/v1/node", "dcos-checks-api", "/system/checks/v1/node"),
+            ("/system/health/v1/units", "dcos-diagnostics", "/system/health/v1/units"),
+            ("/system/v1/logs/v2/task/x", "dcos-log", "/v2/task/x"),
+            ("/system/v1/metrics/v0/node", "telegraf-dcos-metrics", "/v0/node"),
+        ):
+            seen = door.ask(path, headers=AUTH).seen
+            assert (seen["upstream"], seen["path"]) == (upstream, arrives)
+            assert ("Authorization" in seen["headers"]) == ("checks" not in path)
+        moved = door.ask("/pkgpanda/redirect?to=http://cluster.test/x")
+        assert (moved.status, moved.headers["Location"]) == (302, "/pkgpanda/x")
 
 
 def test_an_agents_router_is_nginx_and_nothing_else(made: tuple[World, str, Path]) -> None:

@@ -47,6 +47,12 @@ PROTECTED = [
         "other-router",
         "/dcos-metadata/dcos-version.json",
     ),
+    ("/pkgpanda/repository/?x=1", "pkgpanda-api", "/repository/?x=1"),
+    ("/system/checks/v1/node", "dcos-checks-api", "/system/checks/v1/node"),
+    ("/system/v1/logs/v2/component", "dcos-log", "/v2/component"),
+    ("/system/v1/metrics/v0/node", "telegraf-dcos-metrics", "/v0/node"),
+    ("/dcos-ui-update-service/api/v1/version/", "dcos-ui-update-service", "/api/v1/version/"),
+    ("/navstar/lashup/key", "dcos-net", "/lashup/key"),
     ("/system/v1/leader/mesos/logs/v2/component?x=1", "other-router", "/system/v1/logs/v2/component?x=1"),
     ("/system/v1/leader/marathon/logs/v2/component", "other-router", "/system/v1/logs/v2/component"),
     ("/system/health/v1", "dcos-diagnostics", "/system/health/v1"),
@@ -66,12 +72,6 @@ ANSWERED_HERE = [
     ("/service/hidden/", 404, "404 Not Found: service not found."),
     ("/service/dev/lost/", 404, "404 Not Found: service not found."),
     ("/service/metronome/", 503, "503 Service Unavailable: Metronome leader is unknown"),
-    ("/pkgpanda/repository/", 503, "dcos-pkgpanda-api is not part of this release"),
-    ("/system/checks/v1/node", 503, "dcos-checks-api is not part of this release"),
-    ("/system/v1/logs/v2/component", 503, "dcos-log is not part of this release"),
-    ("/system/v1/metrics/v0/node", 503, "dcos-telegraf is not part of this release"),
-    ("/dcos-ui-update-service/api/v1/version/", 503, "dcos-ui-update-service is not part of this release"),
-    ("/navstar/lashup/key", 503, "is not part of this release"),
 ]
 OPEN = [
     ("/", 200, "Test &amp; Co"),
@@ -86,6 +86,19 @@ OPEN = [
     ("/_dcos/decide", 404, "404"),
     ("/_dcos/401.html", 404, "404"),
 ]
+SLASHLESS = (
+    "mesos_dns",
+    "net",
+    "package",
+    "cosmos/service",
+    "pkgpanda",
+    "cache/master",
+    "system/v1/logs",
+    "system/v1/metrics",
+    "acs/api/v1/auth",
+    "dcos-ui-update-service/api",
+)
+"""Proxied prefixes that end with a slash."""
 NO_GOOD_TOKEN = [
     pytest.param({}, id="none"),
     pytest.param({"Authorization": f"token={BAD_TOKEN}"}, id="another key"),
@@ -151,6 +164,8 @@ def test_every_method_is_checked_and_passed(door: FrontDoor, method: str) -> Non
         ("/service/web", 301, "/service/web/"),
         ("/service/web?x=1", 301, "/service/web/?x=1"),
         ("/service/any.thing-2", 301, "/service/any.thing-2/"),
+        *((f"/{name}", 301, f"/{name}/") for name in SLASHLESS),
+        *((f"/{name}?a=b", 301, f"/{name}/?a=b") for name in SLASHLESS),
         ("/login", 302, "/#/login"),
         ("/login?redirect_uri=x", 302, "/#/login?redirect_uri=x"),
     ],
@@ -219,7 +234,9 @@ def test_our_own_headers_cannot_be_brought_in(door: FrontDoor) -> None:
     assert door.ask("/package/x", headers=AUTH | evil).status == 200
 
 
-@pytest.mark.parametrize("path", ["/mesos_dns/v1/version", "/net/v1/nodes"])
+@pytest.mark.parametrize(
+    "path", ["/mesos_dns/v1/version", "/net/v1/nodes", "/navstar/lashup/key", "/system/checks/v1/node"]
+)
 def test_names_and_networking_do_not_see_tokens(door: FrontDoor, path: str) -> None:
     assert "Authorization" not in door.ask(path, headers=AUTH).seen["headers"]
 
@@ -247,6 +264,44 @@ def test_cookies(door: FrontDoor, cookies: str, arrive: str | None) -> None:
         headers = door.ask(path, headers={"Cookie": cookies}).seen["headers"]
         assert headers.get("Cookie") == arrive
         assert headers["Authorization"] == f"token={TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "arrives"),
+    [
+        ("/pkgpanda/redirect", "http://cluster.test/x", "/pkgpanda/x"),
+        ("/pkgpanda/redirect", "http://elsewhere.test/x", "http://elsewhere.test/x"),
+        ("/exhibitor/redirect", "http://cluster.test/x", "/exhibitor/x"),
+        ("/exhibitor/redirect", "https://cluster.test/x?y=1", "/exhibitor/x?y=1"),
+        ("/exhibitor/redirect", "/x", "/x"),
+        ("/mesos/redirect", "//10.0.0.9:5050/master/state", "//10.0.0.9:5050/master/state"),
+        ("/service/web/redirect", "http://cluster.test/x", "/service/web/x"),
+    ],
+)
+def test_redirects_of_upstreams(door: FrontDoor, path: str, sent: str, arrives: str) -> None:
+    reply = door.ask(f"{path}?to={sent.replace('?', '%3F')}", headers=AUTH)
+    assert (reply.status, reply.headers["Location"]) == (302, arrives)
+
+
+@pytest.mark.parametrize("host", ["cluster.test:8080", "CLUSTER.test", "10.0.0.1:80"])
+def test_redirects_of_services_to_the_host_with_or_without_port(door: FrontDoor, host: str) -> None:
+    for to in (host, host.lower().partition(":")[0]):
+        reply = door.ask(f"/service/web/redirect?to=http://{to}/x", headers=AUTH | {"Host": host})
+        assert (reply.status, reply.headers["Location"]) == (302, "/service/web/x")
+
+
+def test_what_logs_say_of_buffering_passes(door: FrontDoor) -> None:
+    assert door.ask("/system/v1/logs/unbuffered", headers=AUTH).headers["X-Accel-Buffering"] == "no"
+
+
+def test_an_errors_body_is_the_upstreams_own(door: FrontDoor) -> None:
+    reply = door.ask("/system/v1/logs/broken", headers=AUTH)
+    assert (reply.status, reply.body) == (502, b"my own trouble")
+
+
+@pytest.mark.parametrize("path", ["/system/v1/agent/agent-1/other", "/system/v1/agent/agent-1", "/system/v2/x"])
+def test_there_are_no_other_paths(door: FrontDoor, path: str) -> None:
+    assert door.ask(path, headers=AUTH).status == 404
 
 
 def test_what_stays_out_of_browsers_memories(door: FrontDoor) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dcos.adminrouter import certificate
-from dcos.adminrouter.core.locations import ABSENT, ABSENT_ON_MASTERS, Files, quoted, table_routes, upstream_name
+from dcos.adminrouter.core.locations import Files, quoted, table_routes, upstream_name
 from dcos.adminrouter.core.site import Site, Tls, render
 from dcos.registry import NodeRole
 
@@ -64,9 +64,6 @@ def test_every_route_of_the_table_has_a_location(role: NodeRole) -> None:
     text = render(_site(role))
     for _, route in table_routes(role):
         assert f"location {'= ' if route.exact else ''}{route.prefix} {{" in text, route
-    absent = ABSENT if role is not NodeRole.MASTER else {**ABSENT, **ABSENT_ON_MASTERS}
-    for prefix in absent:
-        assert f"location {prefix} {{" in text
 
 
 def test_whatever_proxies_on_a_master_asks_first() -> None:
