@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dcos.adminrouter.core.locations import ERROR_PAGES, Files, Mesos, agent, block, grpc, master, quoted
 from dcos.adminrouter.core.memory import KEY, LEVELS
-from dcos.adminrouter.core.targets import DECISION_UPSTREAM
+from dcos.adminrouter.core.targets import DECISION_UPSTREAM, QUICK_UPSTREAM
 from dcos.registry import NodeRole
 
 AUTH_COOKIE = "dcos-acs-auth-cookie"
@@ -254,17 +254,17 @@ def _paths() -> str:
 
 
 def _upstreams(site: Site) -> str:
-    """On an agent nobody decides: every location has a fixed upstream."""
-    groups = {name: f"server {_server_address(where)};" for name, where in site.upstreams.items()}
+    """On an agent nobody decides: every location has a fixed upstream.
+
+    The waiting socket has no kept connections, for those end with the process; it stands there twice: who was just taken on by
+    a process that dies is asked once more.
+    """
+    groups = {name: f"server {_server_address(where)};\n    keepalive 16;" for name, where in site.upstreams.items()}
     if site.role is NodeRole.MASTER:
-        groups[DECISION_UPSTREAM] = (
-            f"server {_server_address(f'unix:{site.decision_socket}')};\n"
-            # twice: who was just taken on by a process that dies is asked once more
-            + "\n".join([f"    server {_server_address(f'unix:{site.waiting_socket}')} backup;"] * 2)
-        )
-    return "\n".join(
-        f"upstream {name} {{\n    {servers}\n    keepalive 16;\n}}" for name, servers in sorted(groups.items())
-    )
+        now, waiting = (_server_address(f"unix:{path}") for path in (site.decision_socket, site.waiting_socket))
+        groups[QUICK_UPSTREAM] = f"server {now};\n    keepalive 16;"
+        groups[DECISION_UPSTREAM] = f"server {waiting};\n    server {waiting};"
+    return "\n".join(f"upstream {name} {{\n    {lines}\n}}" for name, lines in sorted(groups.items()))
 
 
 def _server_address(where: str) -> str:
@@ -310,7 +310,6 @@ def _server(site: Site) -> str:
 
 _ASKS = (
     "internal;",
-    f"proxy_pass http://{DECISION_UPSTREAM};",
     "proxy_method GET;",
     "proxy_pass_request_body off;",
     "proxy_pass_request_headers off;",
@@ -329,13 +328,14 @@ def _decision() -> list[str]:
     """The sub-request. Its path is made by ``rewrite``, so that nginx escapes whatever the request's path had in it.
 
     One try: if the decision service is away or knows nothing, what it said before is used for as long as it allowed. Where there
-    is no such thing, the second location waits for it (``upstream`` has the waiting socket as backup) and gets words.
+    is no such thing, the second location waits for it and gets words.
     """
     return [
         block(
             "= /_dcos/decide",
             "rewrite ^ /decide/$dcos_need/$dcos_subject break;",
             *_ASKS,
+            f"proxy_pass http://{QUICK_UPSTREAM};",
             "proxy_read_timeout 15s;",
             "proxy_next_upstream off;",
             "proxy_intercept_errors on;",
@@ -351,6 +351,7 @@ def _decision() -> list[str]:
             "= /_dcos/decide-finally",
             "rewrite ^ /decide-finally/$dcos_need/$dcos_subject break;",
             *_ASKS,
+            f"proxy_pass http://{DECISION_UPSTREAM};",
             "proxy_read_timeout 30s;",
         ),
     ]

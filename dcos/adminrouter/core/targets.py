@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 DECISION_UPSTREAM = "dcos_decision"
-"""Name of the nginx group that is the decision service."""
+"""Name of the nginx group that is the decision service; questions to it wait while that is away."""
+
+QUICK_UPSTREAM = "dcos_decision_now"
+"""The same, but nobody waits."""
 
 ANSWER_HEADER = "X-Dcos-Answer"
 _PLAIN = re.compile(r"[\x21-\x7e]*")
