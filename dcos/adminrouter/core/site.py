@@ -21,6 +21,8 @@ INFO_COOKIE = "dcos-acs-info-cookie"
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _MAX_SEGMENTS = 10
 _BODY = "1g"
+_PATIENCE = 3
+"""So many decision services may die one after the other while a request waits for its answer."""
 
 _TYPES = {
     "text/html": "html htm",
@@ -256,14 +258,14 @@ def _paths() -> str:
 def _upstreams(site: Site) -> str:
     """On an agent nobody decides: every location has a fixed upstream.
 
-    The waiting socket has no kept connections, for those end with the process; it stands there twice: who was just taken on by
-    a process that dies is asked once more.
+    The waiting socket has no kept connections, for those end with the process; it stands there more than once: who was just taken
+    on by a process that dies asks again.
     """
     groups = {name: f"server {_server_address(where)};\n    keepalive 16;" for name, where in site.upstreams.items()}
     if site.role is NodeRole.MASTER:
         now, waiting = (_server_address(f"unix:{path}") for path in (site.decision_socket, site.waiting_socket))
         groups[QUICK_UPSTREAM] = f"server {now};\n    keepalive 16;"
-        groups[DECISION_UPSTREAM] = f"server {waiting};\n    server {waiting};"
+        groups[DECISION_UPSTREAM] = "\n    ".join([f"server {waiting};"] * _PATIENCE)
     return "\n".join(f"upstream {name} {{\n    {lines}\n}}" for name, lines in sorted(groups.items()))
 
 
