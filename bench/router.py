@@ -1,9 +1,9 @@
-"""The front door beside a plain nginx: ``python -m bench.router [load|rate|first|losses|logins ...]``.
+"""The front door beside a plain nginx: ``python -m bench.router [load|rate|first|losses|checks ...]``.
 
-A real Admin Router (supervisor, nginx with one worker, decision service) and a plain ``proxy_pass`` with kept connections lead to the
-same nginx behind; ``wrk`` (Debian) loads them in turn, over loopback only. With two cores or more, what is measured has core 0
-and everything else core 1. Ratios are medians of pairs; CPU is that of nginx's worker and of the decision service. ``losses`` counts
-requests that got no 200 while leaders, apps, configuration and the decision service change under load.
+A real Admin Router (supervisor, nginx with one worker, decision service) and a plain ``proxy_pass`` with kept connections lead to
+the same nginx behind; ``wrk`` (Debian) loads them in turn, over loopback only. With two cores or more, what is measured has core
+0 and everything else core 1. Ratios are medians of pairs; CPU is that of nginx's worker and of the decision service. ``losses``
+counts requests that got no 200 while leaders, apps, configuration and the decision service change under load.
 """
 
 from __future__ import annotations
@@ -151,13 +151,13 @@ def wrk(port: int, path: str, pids: list[int], headers: list[str]) -> Wrk:
     before = cpu_s(pids)
     text = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
     used = cpu_s(pids) - before
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])  # type: ignore[index]
-    total = int(re.search(r"(\d+) requests in", text)[1])  # type: ignore[index]
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+    total = int(re.search(r"(\d+) requests in", text)[1])
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     socket_errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     errors = int(bad[1]) if bad else 0
     errors += sum(int(one) for one in socket_errors.groups()) if socket_errors else 0
-    number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
+    number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
     return Wrk(rate, errors, used / total * 1e6, float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit])
 
 
@@ -466,7 +466,7 @@ def checks(made: Stage) -> None:
     before, begin = cpu_s(pids), made.door.ask("/nginx/metrics").body
     subprocess.run(argv, capture_output=True, check=True, timeout=60)
     used, end = cpu_s(pids) - before, made.door.ask("/nginx/metrics").body
-    first, last = (int(re.search(rb"adminrouter_decisions_total (\d+)", one)[1]) for one in (begin, end))  # type: ignore[index]
+    first, last = (int(re.search(rb"adminrouter_decisions_total (\d+)", one)[1]) for one in (begin, end))
     count = last - first
     say("decisions a second of one core (token checked, service looked up)", f"{count / used:,.0f}", "aim 5,000")
 
