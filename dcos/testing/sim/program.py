@@ -67,6 +67,8 @@ class Program:
         """Tasks of which no update is acknowledged."""
         self._unsaid: dict[bytes, TaskStatus] = {}
         """Updates that are not acknowledged."""
+        self._named: frozenset[bytes] = frozenset()
+        """Those of them that the last SUBSCRIBE told."""
         self._calls: asyncio.Queue[v1.Call] = asyncio.Queue()
         self._broken = asyncio.Event()
         self._heard = False
@@ -107,6 +109,7 @@ class Program:
 
     async def _session(self) -> bool:
         """One subscription.   Returns whether all is done.   Errors: ConnectionError, TimeoutError."""
+        self._named = frozenset(self._unsaid)
         subscribe = v1.CallSubscribe(
             unacknowledged_tasks=tuple(self._launched.values()),
             unacknowledged_updates=tuple(v1.CallUpdate(status=one) for one in self._unsaid.values()),
@@ -152,6 +155,10 @@ class Program:
         self._busy_at = self._world.loop.time()
         self._heard = True
         match event.type:
+            case v1.EventType.SUBSCRIBED:
+                for number, status in self._unsaid.items():
+                    if number not in self._named:
+                        self._tell(status)
             case v1.EventType.LAUNCH if event.launch is not None:
                 self._start((event.launch.task,), grouped=False)
             case v1.EventType.LAUNCH_GROUP if event.launch_group is not None:
@@ -222,16 +229,17 @@ class Program:
             timestamp=EPOCH + self._world.loop.time(),
         )
         self._unsaid[number] = status
-        self._calls.put_nowait(
-            v1.Call(
-                type=v1.CallType.UPDATE,
-                framework_id=self._ids[0],
-                executor_id=self._ids[1],
-                update=v1.CallUpdate(status=status),
-            )
-        )
+        if self._heard:
+            self._tell(status)
         if state in TERMINAL:
             self._busy_at = self._world.loop.time()
+
+    def _tell(self, status: TaskStatus) -> None:
+        """To be called while subscribed: what answers an update comes with the stream, and is lost where there is none."""
+        update = v1.CallUpdate(status=status)
+        self._calls.put_nowait(
+            v1.Call(type=v1.CallType.UPDATE, framework_id=self._ids[0], executor_id=self._ids[1], update=update)
+        )
 
     async def _send(self) -> None:
         """One after the other; one that fails is said again with the next subscription."""
