@@ -17,6 +17,7 @@ from aiohttp import web
 
 from dcos.model.cluster import ClusterState
 from dcos.model.zone import Zone
+from dcos.net.core import lashup
 from dcos.net.core.names import DIRECTORY, Node
 from dcos.net.core.vips import Vips
 from dcos.net.roster import Told
@@ -103,6 +104,10 @@ def application(view: View) -> web.Application:
             return web.Response(status=404)
         return http.json_response({"zbase32_public_key": view.cluster_key})
 
+    async def lashup_value(request: web.Request) -> web.Response:
+        key = [part for part in request.match_info["key"].split("/") if part]
+        return http.json_response(lashup.value(key, view.zones, view.node.masters))
+
     app = http.application(client_max_size=4096)
     app.router.add_get("/v1/vips", vips)
     app.router.add_get("/v1/nodes", nodes)
@@ -114,6 +119,7 @@ def application(view: View) -> web.Application:
     app.router.add_get("/v1/enumerate", not_implemented)
     app.router.add_get("/v1/metrics/{registry}", metrics)
     app.router.add_get("/lashup/key", lashup_key)
+    app.router.add_get("/lashup/kv/{key:.*}", lashup_value)
     app.router.add_get("/overlay-master/state", overlay_of_cluster)
     app.router.add_get("/overlay-agent/overlay", overlay_of_node)
     return app

@@ -189,7 +189,9 @@ async def test_when_the_only_mesos_dns_is_away_its_last_answers_stay(tmp_path: P
         copied = dns.make_query(1, "web.mesos.thisdcos.directory", dns.A)
         for asked in (question, copied):
             assert dns.rcode_of(await sockets.ask(server, asked)) == dns.NOERROR
+        assert await short(port, "web.mesos") == ["192.0.2.1"]
         silence.set()
+        assert await short(port, "web.mesos") == ["192.0.2.1"], "with another cookie"
         for asked in (question, copied):
             old = dnslib.DNSRecord.parse(await sockets.ask(server, asked, timeout_s=PATIENCE_S))
             assert [(str(rr.rdata), rr.ttl) for rr in old.rr] == [("192.0.2.1", 5)]
@@ -246,6 +248,37 @@ async def test_a_server_that_does_not_answer_tells_nothing(tmp_path: Path, monke
             assert systemd.recv(200) == b"WATCHDOG=1"
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_the_masters_and_zones_as_the_replicated_store_told_them(tmp_path: Path) -> None:
+    async with (
+        dcos_net(tmp_path, "--master_list=192.0.2.1,192.0.2.2", "--public_ips=2001:db8::7") as (_, rest),
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def value(key: str) -> object:
+            async with session.get(f"http://{HOST}:{rest}/lashup/kv/{key}") as response:
+                assert response.status == 200
+                return await response.json()
+
+        masters = [{"type": "atom", "value": f"dcos-net@192.0.2.{n}"} for n in (1, 2)]
+        assert await value("masters") == {"masters": {"type": "riak_dt_orswot", "value": masters}}
+        assert await value("no/such/key") == []
+        found = await value("navstar/dns/zones/dcos.thisdcos.directory")
+        assert isinstance(found, dict)
+        assert found["records"]["type"] == "riak_dt_orswot"
+        apex = '<<"dcos.thisdcos.directory">>'
+        assert [one["value"] for one in found["records"]["value"]] == [
+            f'{{dns_rr,{apex},1,2,3600,{{dns_rrdata_ns,<<"ns.spartan">>}}}}',
+            f'{{dns_rr,{apex},1,6,3600,{{dns_rrdata_soa,<<"ns.spartan">>,<<"root.ns.spartan">>,1,60,180,86400,1}}}}',
+            '{dns_rr,<<"master.dcos.thisdcos.directory">>,1,1,5,{dns_rrdata_a,{192,0,2,1}}}',
+            '{dns_rr,<<"master.dcos.thisdcos.directory">>,1,1,5,{dns_rrdata_a,{192,0,2,2}}}',
+        ]
+        whole = await value("navstar/dns/zones/thisdcos.directory")
+        assert isinstance(whole, dict)
+        public = '<<"public.thisnode.thisdcos.directory">>'
+        v6 = f"{{dns_rr,{public},1,28,5,{{dns_rrdata_aaaa,{{8193,3512,0,0,0,0,0,7}}}}}}"
+        assert {"type": "tuple", "value": v6} in whole["records"]["value"]
 
 
 def test_systemd_waits_for_this_process_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
