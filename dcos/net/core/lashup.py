@@ -1,7 +1,7 @@
 """What dcos-net's replicated store would say: ``/lashup/kv/<key parts>``, in the form of its values.
 
-There is no such store here: the masters and the zones, which tools looked up in it, are told as they are known; every other key has
-no value. Read only.
+There is no such store here: the masters and the zones, which tools looked up in it, are told as they are known; every other key
+has no value. Read only.
 Source: 5.5 of the cluster facts; dcos-net's handler of this path and the names of its keys.
 """
 
