@@ -119,6 +119,13 @@ class MesosCluster:
                         found.append(int(entry.name))
         return sorted(found)
 
+    def pids(self, marker: str, count: int) -> list[int]:
+        """So many are there. (A shell has begun when its task runs, and may not have become the program yet.)"""
+        found: list[int] = self.eventually(
+            f"{count} run", lambda: pids if len(pids := self.pid_of(marker)) == count else []
+        )
+        return found
+
     def supervise(self) -> None:
         """What systemd does: a service that ended is started again."""
         for process in self.processes.values():

@@ -169,7 +169,7 @@ def test_the_life_of_a_pod(cluster: Cluster) -> None:
     assert [one["status"] for one in first["containers"]] == ["TASK_RUNNING", "TASK_RUNNING"]
     assert page(first) == "one"
     assert page(first, "side") == "", "the other container writes to the same volume"
-    assert len(cluster.pid_of(MARKER)) == 1
+    cluster.pids(MARKER, 1)
 
     web = _found_by_name_and_vip(cluster)
     assert web.id == f"{first['id']}.web.1"

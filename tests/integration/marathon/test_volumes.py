@@ -93,7 +93,7 @@ def test_what_is_written_stays(cluster: MesosCluster) -> None:
 
     agent = cluster.processes["agent"]
     agent.kill()
-    [pid] = cluster.pid_of(MARKER)
+    [pid] = cluster.pids(MARKER, 1)
     os.kill(pid, 9)
     agent.start()
     cluster.eventually("on the agent that came back", lambda: (one := running()) and one["id"] not in runs)

@@ -72,7 +72,7 @@ def test_the_life_of_an_app(cluster: Cluster) -> None:
     cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", web))
     cluster.eventually("deployed", cluster.quiet)
     assert len(cluster.tasks("/web")) == 2
-    assert len(cluster.pid_of(M1)) == 2
+    cluster.pids(M1, 2)
 
     cluster.ask("PUT", "/v2/apps/web", {"instances": 3})
     cluster.eventually("scaled", cluster.quiet)
@@ -84,7 +84,7 @@ def test_the_life_of_an_app(cluster: Cluster) -> None:
     after = set(cluster.tasks("/web"))
     assert len(after) == 3
     assert not before & after
-    assert len(cluster.pid_of(M2)) == 3
+    cluster.pids(M2, 3)
     cluster.eventually("old ones gone", lambda: not cluster.pid_of(M1))
 
     victim = cluster.pid_of(M2)[0]
@@ -161,8 +161,7 @@ def test_neither_the_master_nor_zookeeper_take_tasks_with_them(cluster: Cluster)
     app = {"id": "/web", "cmd": f"exec sleep {M1}", "cpus": 0.1, "mem": 16, "instances": 2}
     cluster.eventually("created", lambda: cluster.ask("POST", "/v2/apps", app))
     cluster.eventually("deployed", cluster.quiet)
-    # a shell has begun when its task runs, and may not have become the program yet
-    pids = cluster.eventually("both run", lambda: pids if len(pids := cluster.pid_of(M1)) == 2 else [])
+    pids = cluster.pids(M1, 2)
 
     cluster.processes["master"].kill()
     cluster.processes["master"].start()

@@ -232,7 +232,7 @@ async def test_connecting_clients_are_led_away_from_a_node_that_does_not_answer(
                 await asyncio.sleep(1)  # it has answered
                 cluster.other.run("nft", partition())
                 answers = await asyncio.gather(
-                    *(asyncio.to_thread(greet, cluster.node, vip, 80, 8.0) for _ in range(8)), return_exceptions=True
+                    *(asyncio.to_thread(greet, cluster.node, vip, 80, 30.0) for _ in range(8)), return_exceptions=True
                 )
                 assert [one[0] for one in answers if not isinstance(one, BaseException)] == ["near"] * 8, answers
 
