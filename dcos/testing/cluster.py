@@ -44,7 +44,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def http(
-    url: str, *, token: str | None = None, method: str = "GET", body: object = None, timeout_s: float = 10
+    url: str, *, token: str | None = None, method: str = "GET", body: object = None, timeout_s: float = 20
 ) -> Answer:
     """One request; any status is an answer.   Errors: OSError when nobody answers."""
     headers = {"Accept": "application/json, text/plain, */*"}
@@ -100,7 +100,7 @@ class LocalCluster:
         """As ``http``, from where the cluster is."""
         return self.space.inside(lambda: http(url, **options)) if self.space else http(url, **options)
 
-    def local(self, *words: str, timeout_s: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def local(self, *words: str, timeout_s: float = 300, check: bool = True) -> subprocess.CompletedProcess[str]:
         """``dcos-install local VERB ...`` of this cluster."""
         verb, *rest = words
         argv = self.here(str(BIN / "dcos-install"), "local", verb, f"--cluster={self.name}", *rest)
@@ -134,11 +134,11 @@ class LocalCluster:
     def nodes(self, *roles: str) -> list[str]:
         return [str(one["name"]) for one in self.facts["nodes"] if not roles or one["role"] in roles]
 
-    def sh(self, node: str, script: str, *, timeout_s: float = 60, check: bool = True) -> str:
+    def sh(self, node: str, script: str, *, timeout_s: float = 120, check: bool = True) -> str:
         """Standard output of a shell script on a node."""
         return self.local("exec", node, "--", "sh", "-c", script, timeout_s=timeout_s, check=check).stdout
 
-    def dcos(self, *words: str, timeout_s: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def dcos(self, *words: str, timeout_s: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The ``dcos`` command line, already set up against this cluster."""
         argv = self.here(str(BIN / "dcos"), *words)
         environ = {**os.environ, "DCOS_DIR": str(self.facts["dcos_dir"])}
@@ -169,5 +169,5 @@ class LocalCluster:
             raise Failed(f"login: {reply.status} {reply.text}")
         return str(reply.json()["token"])
 
-    def get(self, path: str, *, token: str | None = None, master: str = "master1", timeout_s: float = 10) -> Answer:
+    def get(self, path: str, *, token: str | None = None, master: str = "master1", timeout_s: float = 20) -> Answer:
         return self.http(f"http://{self.ip(master)}{path}", token=token, timeout_s=timeout_s)

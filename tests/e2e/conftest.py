@@ -42,7 +42,7 @@ def gather_logs(made: LocalCluster) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for node in made.nodes():
-            text = made.sh(node, "journalctl --no-pager -o short-precise -n 6000", timeout_s=60, check=False)
+            text = made.sh(node, "journalctl --no-pager -o short-precise -n 6000", timeout_s=120, check=False)
             (folder / f"{node}.log").write_text(text, encoding="utf-8")
     except Exception as error:
         print(f"no logs of {made.name}: {error}")

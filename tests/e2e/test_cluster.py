@@ -12,7 +12,6 @@ import pytest
 
 from dcos.registry import SERVICES, NodeRole, Service
 from dcos.testing.cluster import Failed, LocalCluster, eventually, http
-from dcos.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -44,8 +43,8 @@ def hello_pids(cluster: LocalCluster) -> list[str]:
 
 def settled(cluster: LocalCluster) -> list[str]:
     """hello-world runs exactly as often as wanted and answers; its processes."""
-    eventually("hello-world answers", lambda: hello_answers(cluster), within_s=90)
-    eventually("one running task", lambda: len(hello_tasks(cluster)) == 1, within_s=60)
+    eventually("hello-world answers", lambda: hello_answers(cluster), within_s=120)
+    eventually("one running task", lambda: len(hello_tasks(cluster)) == 1, within_s=120)
     return hello_pids(cluster)
 
 
@@ -73,7 +72,7 @@ def test_every_unit_is_active(cluster: LocalCluster) -> None:
         eventually(
             f"{row.name} on {node}",
             lambda n=node, r=row: is_active(cluster, n, f"{r.name}.service"),
-            within_s=PATIENCE_S,
+            within_s=120,
         )
     for node, row in rows():
         if row.timer:
@@ -81,14 +80,14 @@ def test_every_unit_is_active(cluster: LocalCluster) -> None:
 
 
 def test_status_says_healthy(cluster: LocalCluster) -> None:
-    eventually("dcos status is 0", cluster.healthy, within_s=60)
+    eventually("dcos status is 0", cluster.healthy, within_s=120)
     text = cluster.dcos("status").stdout
     for node in cluster.nodes():
         assert cluster.ip(node) in text
 
 
 def test_hello_world_answers_through_admin_router(cluster: LocalCluster) -> None:
-    eventually("hello-world through Admin Router", lambda: hello_answers(cluster), within_s=PATIENCE_S)
+    eventually("hello-world through Admin Router", lambda: hello_answers(cluster), within_s=120)
     without_slash = cluster.get(HELLO.rstrip("/"), token=cluster.token())
     assert without_slash.status == 301
     assert without_slash.headers["Location"] == HELLO
@@ -100,14 +99,14 @@ def test_hello_world_answers_by_its_mesos_dns_name(cluster: LocalCluster, node: 
     assert "Hello" in eventually(
         "by name",
         lambda: cluster.sh(node, f"curl -sf -m 5 http://hello-world.marathon.mesos:{port}/"),
-        within_s=PATIENCE_S,
+        within_s=120,
     )
 
 
 @pytest.mark.parametrize("node", ["master1", "public1", "agent1"])
 def test_hello_world_answers_by_its_vip_name(cluster: LocalCluster, node: str) -> None:
     """From other nodes, and from the backend's own (hairpin)."""
-    assert "Hello" in eventually("by VIP", lambda: cluster.sh(node, f"curl -sf -m 5 {VIP_URL}"), within_s=PATIENCE_S)
+    assert "Hello" in eventually("by VIP", lambda: cluster.sh(node, f"curl -sf -m 5 {VIP_URL}"), within_s=120)
 
 
 def test_leader_names_resolve_everywhere(cluster: LocalCluster) -> None:
@@ -119,7 +118,7 @@ def test_leader_names_resolve_everywhere(cluster: LocalCluster) -> None:
 def test_a_second_install_changes_nothing(cluster: LocalCluster) -> None:
     before = main_pid(cluster, "agent1", "dcos-mesos-slave.service")
     text = cluster.local(
-        "up", "--driver=nspawn", "--masters=1", "--agents=1", "--public-agents=1", timeout_s=300
+        "up", "--driver=nspawn", "--masters=1", "--agents=1", "--public-agents=1", timeout_s=600
     ).stdout
     assert main_pid(cluster, "agent1", "dcos-mesos-slave.service") == before, text
 
@@ -224,13 +223,13 @@ def test_an_app_with_an_address_of_its_own(cluster: LocalCluster, tmp_path: Path
         (task,) = (one for one in answer.json()["tasks"] if one["state"] == "TASK_RUNNING")
         return dict(task)
 
-    task = eventually("it runs", running, within_s=60)
+    task = eventually("it runs", running, within_s=120)
     address = task["ipAddresses"][0]["ipAddress"]
     assert address.startswith("172.31.254." if bridge else "9.0.")
     direct = f"{task['host']}:{task['ports'][0]}" if bridge else f"{address}:8000"
     for node in cluster.nodes():
         for at in (direct, f"{name}.marathon.l4lb.thisdcos.directory"):
-            answer = eventually(f"{at} from {node}", lambda n=node, a=at: fetched(cluster, n, a), within_s=PATIENCE_S)
+            answer = eventually(f"{at} from {node}", lambda n=node, a=at: fetched(cluster, n, a), within_s=120)
             assert cluster.ip("master1") in answer
     cluster.dcos("marathon", "app", "remove", f"/{name}")
 
@@ -245,7 +244,7 @@ def fetched(cluster: LocalCluster, node: str, at: str) -> str:
 def test_restarting_the_agent_leaves_tasks_alone(cluster: LocalCluster) -> None:
     before, task = settled(cluster), hello_tasks(cluster)[0]["id"]
     cluster.sh("agent1", "systemctl restart dcos-mesos-slave")
-    eventually("agent is back", lambda: registered(cluster, "agent1"), within_s=60)
+    eventually("agent is back", lambda: registered(cluster, "agent1"), within_s=120)
     assert settled(cluster) == before
     assert hello_tasks(cluster)[0]["id"] == task
 
@@ -258,7 +257,7 @@ def registered(cluster: LocalCluster, node: str) -> bool:
 def test_a_killed_task_is_replaced(cluster: LocalCluster) -> None:
     before, task = settled(cluster), hello_tasks(cluster)[0]["id"]
     cluster.sh("agent1", f"kill -9 {' '.join(before)}")
-    eventually("another task", lambda: [t["id"] for t in hello_tasks(cluster)] not in ([], [task]), within_s=60)
+    eventually("another task", lambda: [t["id"] for t in hello_tasks(cluster)] not in ([], [task]), within_s=120)
     assert not set(settled(cluster)) & set(before)
 
 
@@ -271,13 +270,12 @@ def test_kill_9_of_a_service(cluster: LocalCluster, node: str, row: Service) -> 
     unit = f"{row.name}.service"
     old = main_pid(cluster, node, unit)
     cluster.sh(node, f"kill -9 {old}")
-    began = time.monotonic()
     eventually(
         f"{unit} active again with another process",
         lambda: is_active(cluster, node, unit) and main_pid(cluster, node, unit) not in (0, old),
-        within_s=60,
+        within_s=120,
     )
-    eventually("the app answers", lambda: hello_answers(cluster), within_s=max(1.0, 30 - (time.monotonic() - began)))
+    eventually("the app answers", lambda: hello_answers(cluster), within_s=120)
     assert hello_pids(cluster) == before
 
 
@@ -289,7 +287,7 @@ def test_kill_9_of_zookeeper_loses_nothing(cluster: LocalCluster) -> None:
     apps = app_ids(cluster)
     cluster.sh("master1", "pkill -9 -f '[Q]uorumPeerMain'")
     eventually("status is healthy", cluster.healthy, within_s=120)
-    eventually("the same apps", lambda: app_ids(cluster) == apps, within_s=60)
+    eventually("the same apps", lambda: app_ids(cluster) == apps, within_s=120)
     assert settled(cluster) == before
 
 
@@ -306,11 +304,11 @@ def ours_running(cluster: LocalCluster, node: str) -> str:
 def test_stop_and_start_of_the_target(cluster: LocalCluster) -> None:
     settled(cluster)
     apps = app_ids(cluster)
-    cluster.sh("master1", "systemctl stop dcos.target", timeout_s=120)
-    eventually("everything of ours is gone", lambda: not ours_running(cluster, "master1"), within_s=PATIENCE_S)
+    cluster.sh("master1", "systemctl stop dcos.target", timeout_s=300)
+    eventually("everything of ours is gone", lambda: not ours_running(cluster, "master1"), within_s=120)
     cluster.sh("master1", "systemctl start dcos.target", timeout_s=300)
     eventually("status is healthy", cluster.healthy, within_s=120)
-    eventually("the same apps", lambda: app_ids(cluster) == apps, within_s=60)
+    eventually("the same apps", lambda: app_ids(cluster) == apps, within_s=120)
     settled(cluster)
 
 
@@ -321,7 +319,7 @@ def test_a_node_that_was_powered_off_rejoins(cluster: LocalCluster) -> None:
     settled(cluster)
     cluster.local("stop", "agent1")
     time.sleep(5)
-    cluster.local("start", "agent1", timeout_s=120)
+    cluster.local("start", "agent1", timeout_s=300)
     eventually("agent1 registered", lambda: registered(cluster, "agent1"), within_s=120)
     eventually("hello-world answers", lambda: hello_answers(cluster), within_s=120)
     pids = settled(cluster)
@@ -335,7 +333,7 @@ def test_a_node_that_was_powered_off_rejoins(cluster: LocalCluster) -> None:
         if t["state"] == "TASK_RUNNING" and t["name"] == "hello-world"
     ]
     assert len(running) == 1
-    eventually("status is healthy", cluster.healthy, within_s=60)
+    eventually("status is healthy", cluster.healthy, within_s=120)
 
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------
@@ -349,10 +347,12 @@ def test_a_job_runs_by_the_command_line(cluster: LocalCluster, tmp_path: Path) -
     eventually(
         "added",
         lambda: cluster.dcos("job", "add", str(job), check=False).returncode == 0 or listed(cluster),
-        within_s=60,
+        within_s=120,
     )
     cluster.dcos("job", "run", "e2e.greeting")
-    eventually("it succeeded", lambda: cluster.dcos("job", "history", "e2e.greeting", "-q").stdout.strip(), within_s=90)
+    eventually(
+        "it succeeded", lambda: cluster.dcos("job", "history", "e2e.greeting", "-q").stdout.strip(), within_s=120
+    )
     assert cluster.get("/service/metronome/v1/jobs", token=None).status == 401
     cluster.dcos("job", "remove", "e2e.greeting")
 
@@ -366,6 +366,6 @@ def listed(cluster: LocalCluster) -> bool:
 
 def test_uninstall_and_install_again(cluster: LocalCluster) -> None:
     cluster.dcos("package", "uninstall", "hello-world", "--yes")
-    eventually("gone", lambda: "/hello-world" not in cluster.dcos("marathon", "app", "list").stdout, within_s=60)
+    eventually("gone", lambda: "/hello-world" not in cluster.dcos("marathon", "app", "list").stdout, within_s=120)
     cluster.dcos("package", "install", "hello-world", "--yes")
     settled(cluster)

@@ -19,7 +19,7 @@ from tests.e2e.test_networks import Apps, on_network
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(shutil.which("dig") is None, reason="no dig (dnsutils)"),
 ]
 
@@ -213,7 +213,9 @@ def test_systemd_starts_a_forwarder_that_does_not_answer_anew(cluster: LocalClus
     eventually("it answers", lambda: dig(cluster, node, "ready.spartan") == ["127.0.0.1"], within_s=120)
     told = cluster.sh(node, "journalctl --no-pager -u dcos-net | grep -c 'Watchdog timeout'")
     assert int(told) >= 1
-    eventually("and is well", lambda: cluster.sh(node, "systemctl is-active dcos-net").strip() == "active", within_s=60)
+    eventually(
+        "and is well", lambda: cluster.sh(node, "systemctl is-active dcos-net").strip() == "active", within_s=120
+    )
 
 
 def test_masters_are_learned_from_exhibitor(cluster: LocalCluster) -> None:

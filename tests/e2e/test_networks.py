@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from dcos.testing.cluster import Failed, LocalCluster, eventually
-from dcos.testing.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 PRIVATE, PUBLIC = ["*"], ["slave_public"]
 SERVE = "exec python3 -m http.server --bind :: 8000"
@@ -41,7 +40,7 @@ class Apps:
                 raise Failed(f"{len(found)} of {count} run")
             return found
 
-        return eventually(f"{name} runs", running, within_s=90)
+        return eventually(f"{name} runs", running, within_s=120)
 
     def address(self, name: str) -> str:
         (task,) = self.tasks(name)
@@ -108,7 +107,7 @@ def test_a_vip_has_backends_on_several_nodes(cluster: LocalCluster, apps: Apps) 
             )
             return set(cluster.sh(node, script).split()) == names
 
-        eventually(f"both from {node}", both, within_s=PATIENCE_S)
+        eventually(f"both from {node}", both, within_s=120)
 
 
 @pytest.mark.parametrize("network", ["dcos", "dcos6"])
@@ -131,12 +130,12 @@ def test_containers_of_two_nodes_reach_each_other(cluster: LocalCluster, apps: A
     found = apps.address(client)
     for node in cluster.nodes():
         for where in (f"{at(found)}:8000", f"{client}.marathon.l4lb.thisdcos.directory"):
-            text = eventually(f"{where} from {node}", lambda n=node, w=where: fetched(cluster, n, w), within_s=60)
+            text = eventually(f"{where} from {node}", lambda n=node, w=where: fetched(cluster, n, w), within_s=120)
             assert text.split() == ["from-the-server"] * 2
 
 
 def test_the_overlay_tells_its_state(cluster: LocalCluster) -> None:
-    told = eventually("all is made", lambda: overlay_of(cluster), within_s=60)
+    told = eventually("all is made", lambda: overlay_of(cluster), within_s=120)
     assert set(told) == {cluster.ip(node) for node in cluster.nodes()}
     here = json.loads(cluster.sh("agent1", f"curl -sf http://{cluster.ip('agent1')}:5051/overlay-agent/overlay"))
     assert here == told[cluster.ip("agent1")]
@@ -147,9 +146,9 @@ def test_the_overlay_tells_its_state(cluster: LocalCluster) -> None:
 def test_a_reboot_keeps_addresses(cluster: LocalCluster, apps: Apps) -> None:
     apps.add("net-stays", cmd=SERVE, acceptedResourceRoles=PUBLIC, **on_network("dcos", "net-stays"))
     before = apps.address("net-stays")
-    told = eventually("all is made", lambda: overlay_of(cluster), within_s=60)
+    told = eventually("all is made", lambda: overlay_of(cluster), within_s=120)
     cluster.local("stop", "public1")
-    cluster.local("start", "public1", timeout_s=120)
+    cluster.local("start", "public1", timeout_s=300)
     assert eventually("all is made again", lambda: overlay_of(cluster), within_s=120) == told
 
     def again() -> str:
@@ -162,5 +161,5 @@ def test_a_reboot_keeps_addresses(cluster: LocalCluster, apps: Apps) -> None:
     eventually(
         "the virtual IP too",
         lambda: fetched(cluster, "agent1", "net-stays.marathon.l4lb.thisdcos.directory"),
-        within_s=60,
+        within_s=120,
     )

@@ -18,7 +18,6 @@ from dcos.install.local import loopback
 from dcos.runtime import pids
 from dcos.testing import netns
 from dcos.testing.cluster import LocalCluster, eventually
-from dcos.testing.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -65,8 +64,8 @@ def answers_by_vip(cluster: LocalCluster) -> bool:
 
 
 def test_hello_world_answers_and_status_is_healthy(plain: LocalCluster) -> None:
-    eventually("hello-world answers", lambda: hello(plain), within_s=60)
-    eventually("dcos status is 0", lambda: plain.dcos("status", check=False).returncode == 0, within_s=60)
+    eventually("hello-world answers", lambda: hello(plain), within_s=120)
+    eventually("dcos status is 0", lambda: plain.dcos("status", check=False).returncode == 0, within_s=120)
 
 
 def test_virtual_ips_work_where_nftables_may_be_written(plain: LocalCluster) -> None:
@@ -77,11 +76,11 @@ def test_virtual_ips_work_where_nftables_may_be_written(plain: LocalCluster) -> 
         return
     assert plain.facts["no_virtual_ips"] == ""
     number = plain.ip("agent1").split(".")[2]
-    eventually("by VIP", lambda: answers_by_vip(plain), within_s=60)
+    eventually("by VIP", lambda: answers_by_vip(plain), within_s=120)
     assert vip(plain).startswith(f"11.{number}.")
     assert plain.space.run("nft", "list", "tables").split() == ["table", "ip", f"dcos_l4lb_{number}"]
     plain.space.run("nft", "delete", "table", "ip", f"dcos_l4lb_{number}")
-    eventually("by VIP again", lambda: answers_by_vip(plain), within_s=60)
+    eventually("by VIP again", lambda: answers_by_vip(plain), within_s=120)
 
 
 def test_a_killed_service_is_restarted(plain: LocalCluster) -> None:
@@ -92,8 +91,8 @@ def test_a_killed_service_is_restarted(plain: LocalCluster) -> None:
         unit = now(plain)["units"]["master1"]["dcos-marathon.service"]
         return bool(unit["active_state"] == "active" and unit["pid"] not in (0, pid))
 
-    eventually("marathon runs again", again, within_s=60)
-    eventually("hello-world answers", lambda: hello(plain), within_s=60)
+    eventually("marathon runs again", again, within_s=120)
+    eventually("hello-world answers", lambda: hello(plain), within_s=120)
 
 
 def test_up_takes_over_from_a_killed_supervisor(plain: LocalCluster) -> None:
@@ -101,7 +100,7 @@ def test_up_takes_over_from_a_killed_supervisor(plain: LocalCluster) -> None:
     service = now(plain)["units"]["master1"]["dcos-mesos-master.service"]["pid"]
     os.kill(now(plain)["supervisor"], signal.SIGKILL)
     told = "services run on without their supervisor; `dcos-install local up --cluster=e2e-plain` takes over"
-    eventually("status tells", lambda: told in plain.local("status", check=False).stdout, within_s=PATIENCE_S)
+    eventually("status tells", lambda: told in plain.local("status", check=False).stdout, within_s=120)
     assert hello(plain)
     assert pids.start_time(service) is not None
     plain.up(driver="process")
