@@ -102,6 +102,23 @@ class Config(WithoutEffect):
     )
     attributes: str = setting("", "Attributes of the machine: rack:r1;level:3.")
     resources: str = setting("", "Resources of the machine: cpus:4;mem:2048;ports:[21000-24000], or a JSON array.")
+    resource_estimator: str | None = setting(
+        None,
+        "What is offered beyond --resources, revocable: org_apache_mesos_FixedResourceEstimator, with the parameter resources"
+        " in --modules. Without, nothing.",
+    )
+    qos_controller: str | None = setting(
+        None,
+        "Who ends what runs on revocable resources: org_apache_mesos_LoadQoSController, with load_threshold_5min or"
+        " load_threshold_15min in --modules. Without, nobody.",
+    )
+    qos_correction_interval_min: float = setting(0.0, "Between looks of the controller, 1 s at least.", parse=duration)
+    revocable_cpu_low_priority: bool = setting(True, "Revocable cpus weigh a hundredth of others.")
+    modules: str | None = setting(
+        None,
+        "Parameters of the two modules above, as JSON or the path of a file of it; other modules do nothing.",
+        parse=contents,
+    )
     default_role: str = setting("*", "Role of --resources that name none.")
     domain: str | None = setting(None, "Fault domain as JSON, or the path of a file of it.", parse=contents)
     launcher: str | None = setting(

@@ -65,6 +65,7 @@ class Daemon(Recovery):
             "capabilities": CAPABILITIES,
             "boot_id": self._boot_id(),
             "checkpointed_resources": self.core.operations.checkpointed(),
+            "oversubscribed_resources": self.core.operations.oversubscribed.messages(),
         }
         if self.info.id is None:
             return agent_link.Register(**common)

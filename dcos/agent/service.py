@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dcos.agent import executor_socket, isolators
+from dcos.agent import executor_socket, isolators, oversubscription
 from dcos.agent.api import Api
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
@@ -76,6 +76,8 @@ async def run(app: App[Config]) -> None:
     access_settings.warn(app.log, config)
     for isolator, why in isolators.idle(config.isolation).items():
         app.log.warning("isolator_without_effect", isolator=isolator, why=why)
+    for flag, module in oversubscription.idle(config.resource_estimator, config.qos_controller).items():
+        app.log.warning("module_without_effect", flag=flag, module=module)
     work = WorkDir(config.work_dir.resolve())
     runtime = (
         config.runtime_dir or app.layout.root / "var/run/mesos"
@@ -90,6 +92,8 @@ async def run(app: App[Config]) -> None:
         image_gc = None if config.image_gc_config is None else parse_image_gc(config.image_gc_config)
         elected = leaders(app)
         sockets = executor_socket.asked_for(app, runtime)
+        beyond = oversubscription.oversubscribed(config.resource_estimator, config.modules)
+        preempting = oversubscription.thresholds(config.qos_controller, config.modules)
     except (ValueError, AddressError, WireError) as error:
         raise Exit(EXIT_SETTINGS, str(error)) from error
     if any(one.name == "gpus" for one in info.resources):
@@ -156,6 +160,7 @@ async def run(app: App[Config]) -> None:
             switch_user=config.switch_user and os.geteuid() == 0,
             enable_cfs=config.cgroups_enable_cfs,
             limit_swap=config.cgroups_limit_swap,
+            revocable_low=config.revocable_cpu_low_priority,
         ),
         agent_environment=environment,
         gids=gids,
@@ -186,6 +191,7 @@ async def run(app: App[Config]) -> None:
         ),
         new_uuid=lambda: app.rng.getrandbits(128).to_bytes(16, "big"),
     )
+    core.operations.oversubscribed = beyond
     collector = GarbageCollector(
         work.root,
         delay_s=config.gc_delay,
@@ -294,6 +300,12 @@ async def run(app: App[Config]) -> None:
             if disk is not None:
                 tasks.create_task(disk.run(), name="disk")
             tasks.create_task(MemoryKills(core, post=daemon.post, clock=app.clock).run(), name="memory")
+            if preempting is not None:
+                interval_s = config.qos_correction_interval_min
+                controller = oversubscription.LoadController(
+                    core, preempting, interval_s=interval_s, post=daemon.post, clock=app.clock
+                )
+                tasks.create_task(controller.run(), name="qos")
             if ports is not None:
                 tasks.create_task(ports.run(), name="ports")
             if "docker" in config.containerizers:

@@ -25,7 +25,6 @@ _NO_LIBPROCESS = "The link to the master is authenticated by --credential alone.
 _NO_PORT_MAPPING = "Belongs to network/port_mapping, which is not here."
 _NO_APPC = "There are no appc images."
 _NO_PERF = "There is no perf_event isolator."
-_NO_OVERSUBSCRIPTION = "There is no oversubscription."
 _JOURNAL = "Logs go to the journal; DCOS_LOG_LEVEL sets the level."
 
 
@@ -68,7 +67,6 @@ class WithoutEffect:
     logbufsecs: int = inert(0, "Logs are not buffered.")
     logging_level: str = inert("INFO", _JOURNAL)
     master_detector: str | None = inert(None, "The election is ZooKeeper's.")
-    modules: str | None = inert(None, _NO_MODULES)
     modules_dir: str | None = inert(None, _NO_MODULES)
     network_cni_metrics: bool = inert(True, "Networks are dcos-net's.")
     network_cni_root_dir_persist: bool = inert(False, "Networks are dcos-net's.")
@@ -76,15 +74,11 @@ class WithoutEffect:
     network_enable_socket_statistics_details: bool | None = inert(None, _NO_PORT_MAPPING)
     network_enable_socket_statistics_summary: bool | None = inert(None, _NO_PORT_MAPPING)
     nvidia_gpu_devices: str | None = inert(None, "There is no gpu/nvidia isolator.")
-    oversubscribed_resources_interval: float = inert_time(15.0, _NO_OVERSUBSCRIPTION)
+    oversubscribed_resources_interval: float = inert_time(15.0, "What the fixed estimator gives never changes.")
     perf_duration: float = inert_time(10.0, _NO_PERF)
     perf_events: str | None = inert(None, _NO_PERF)
     perf_interval: float = inert_time(60.0, _NO_PERF)
-    qos_controller: str | None = inert(None, _NO_OVERSUBSCRIPTION)
-    qos_correction_interval_min: float = inert_time(0.0, _NO_OVERSUBSCRIPTION)
     quiet: bool = inert(False, _JOURNAL)
-    resource_estimator: str | None = inert(None, _NO_OVERSUBSCRIPTION)
-    revocable_cpu_low_priority: bool = inert(True, _NO_OVERSUBSCRIPTION)
     secret_resolver: str | None = inert(None, _NO_MODULES)
     xfs_kill_containers: bool | None = inert(None, "There is no disk/xfs isolator; disk/du measures.")
     xfs_project_range: str | None = inert(None, "There is no disk/xfs isolator; disk/du measures.")

@@ -71,6 +71,8 @@ class Register(LinkMessage, frozen=True, kw_only=True, tag="REGISTER"):
     link_version: int = VERSION
     capabilities: tuple[AgentInfoCapability, ...] = ()
     checkpointed_resources: tuple[Resource, ...] = ()
+    oversubscribed_resources: tuple[Resource, ...] = ()
+    """Revocable ones that it has beyond ``agent.resources``."""
     boot_id: str = ""
 
 
@@ -84,6 +86,7 @@ class Reregister(LinkMessage, frozen=True, kw_only=True, tag="REREGISTER"):
     capabilities: tuple[AgentInfoCapability, ...] = ()
     checkpointed_resources: tuple[Resource, ...] = ()
     """Those that differ from what ``agent.resources`` says: dynamically reserved ones and persistent volumes."""
+    oversubscribed_resources: tuple[Resource, ...] = ()
     frameworks: tuple[AgentFramework, ...] = ()
     operations: tuple[Operation, ...] = ()
     """Applied or being applied, their last status not acknowledged yet."""

@@ -24,6 +24,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     cpus: int = 0
     """Thousandths."""
+    low_priority: bool = False
+    """Its cpus are revocable."""
     mem_bytes: int = 0
     cpus_hard: float | None = None
     mem_hard_bytes: int | None = None

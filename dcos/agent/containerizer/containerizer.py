@@ -65,6 +65,8 @@ class Settings:
     switch_user: bool
     enable_cfs: bool
     limit_swap: bool = False
+    revocable_low: bool = True
+    """Revocable cpus weigh less."""
 
 
 class Containerizer:
@@ -197,6 +199,7 @@ class Containerizer:
                 groups=tuple(sorted(set(groups))),
                 description=f"Mesos task {plan.task_id} of framework {plan.framework_id}",
                 cpus=plan.limits.cpus,
+                low_priority=self._low(plan.limits),
                 mem_bytes=plan.limits.mem_bytes,
                 cpus_hard=cpus_hard(plan.limits, enable_cfs=self._settings.enable_cfs),
                 mem_hard_bytes=mem_hard(plan.limits),
@@ -249,6 +252,9 @@ class Containerizer:
     async def give_back(self, box: Box) -> None:
         """Errors: ContainerError."""
         await self._sources.give_back(box)
+
+    def _low(self, limits: Limits) -> bool:
+        return limits.revocable and self._settings.revocable_low
 
     def _join(self, plan: Plan, box: Box, holder: Holder | None) -> bool:
         """Note which networks the container shall have; whether its start has to wait for them.   Errors: NetworkError."""
@@ -353,6 +359,7 @@ class Containerizer:
             mark = msgspec.structs.replace(
                 before,
                 cpus=limits.cpus,
+                low_priority=self._low(limits),
                 mem_bytes=limits.mem_bytes,
                 cpus_hard=cpus_hard(limits, enable_cfs=self._settings.enable_cfs),
                 mem_hard_bytes=hard,
@@ -387,6 +394,7 @@ class Containerizer:
             backend="group",
             sandbox="",
             cpus=limits.cpus,
+            low_priority=self._low(limits),
             mem_bytes=limits.mem_bytes,
             cpus_hard=cpus_hard(limits, enable_cfs=self._settings.enable_cfs),
             mem_hard_bytes=None if hard is None or before is None else max(hard, before),

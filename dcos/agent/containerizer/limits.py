@@ -12,19 +12,19 @@ _MIN_QUOTA_US = 1_000
 _MAX_WEIGHT = 10_000
 
 
-def cpu_shares(cpus: int) -> int:
-    """cgroup v1. ``cpus`` in thousandths."""
-    return max(2, 1024 * cpus // 1000)
+def cpu_shares(cpus: int, *, low: bool = False) -> int:
+    """cgroup v1. ``cpus`` in thousandths; ``low``: they are revocable."""
+    return max(2, (10 if low else 1024) * cpus // 1000)
 
 
-def cpu_weight(cpus: int) -> int:
+def cpu_weight(cpus: int, *, low: bool = False) -> int:
     """cgroup v2."""
-    return min(_MAX_WEIGHT, max(1, 100 * cpus // 1000))
+    return min(_MAX_WEIGHT, max(1, (1 if low else 100) * cpus // 1000))
 
 
 def cpus_hard(limits: Limits, *, enable_cfs: bool) -> float | None:
     """The hard limit in cpus: an asked limit, else the request with CFS on; None (or infinity asked): none."""
-    if limits.cpus_limit is not None:
+    if limits.cpus_limit is not None and not (limits.partly_unlimited and not enable_cfs):
         return None if math.isinf(limits.cpus_limit) else limits.cpus_limit
     return limits.cpus / 1000 if enable_cfs else None
 

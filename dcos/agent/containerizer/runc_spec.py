@@ -172,7 +172,7 @@ def _bind(mount: Mount) -> dict[str, Any]:
 
 def limit_resources(mark: Mark) -> dict[str, Any]:
     """``linux.resources``, also as ``runc update`` reads it."""
-    cpu: dict[str, Any] = {"shares": cpu_shares(mark.cpus)}
+    cpu: dict[str, Any] = {"shares": cpu_shares(mark.cpus, low=mark.low_priority)}
     if mark.cpus_hard is not None:
         cpu |= {"quota": quota_us(mark.cpus_hard), "period": PERIOD_US}
     resources: dict[str, Any] = {"cpu": cpu}

@@ -375,11 +375,11 @@ def limit_properties(mark: Mark, *, unified: bool) -> list[tuple[str, Variant]]:
     properties: list[tuple[str, Variant]] = []
     if unified:
         properties += [
-            ("CPUWeight", Variant("t", cpu_weight(mark.cpus))),
+            ("CPUWeight", Variant("t", cpu_weight(mark.cpus, low=mark.low_priority))),
             ("MemoryLow", Variant("t", mark.mem_bytes)),
         ]
     else:
-        properties.append(("CPUShares", Variant("t", cpu_shares(mark.cpus))))
+        properties.append(("CPUShares", Variant("t", cpu_shares(mark.cpus, low=mark.low_priority))))
     if mark.backend == "oci":
         # runc makes a group below with the hard limits; what weighs tasks against each other counts in this one only
         return properties

@@ -116,18 +116,18 @@ class Ending(Telling):
             self._out.append(UpdateGroup(executor.run_id, limits_of_sharing(executor)))
 
     def _on_limited(self, event: ContainerLimited) -> None:
-        verdict = Verdict(TaskState.TASK_FAILED, event.message, event.reason, event.limited)
         custom = self._executor_of.get(event.container_id)
         if custom is not None:
             life = custom[1].life
             if life is not None and life.verdict is None:
-                life.verdict = verdict
+                life.verdict = _limited(custom[0], event)
                 self._out.append(DestroyContainer(event.container_id))
             return
         found = self._by_container.get(event.container_id)
         if found is None or found[2].phase is not Phase.RUNNING or found[2].killing is not None:
             return
-        _, executor, run = found
+        framework, executor, run = found
+        verdict = _limited(framework, event)
         run.killing = Killing(KillCause.LIMITATION, event.now, event.now, forced=True, verdict=verdict)
         self._out += [StopChecks(event.container_id), DestroyContainer(event.container_id)]
         if event.reason is TaskStatusReason.REASON_CONTAINER_LIMITATION_MEMORY:
@@ -359,3 +359,11 @@ class Ending(Telling):
 def _has_begun(run: TaskRun) -> bool:
     """Whether it runs or did; one that an agent before this one started has begun even before it is found again."""
     return run.phase is not Phase.PREPARING or run.state not in (TaskState.TASK_STAGING, TaskState.TASK_STARTING)
+
+
+def _limited(framework: FrameworkRun, event: ContainerLimited) -> Verdict:
+    """A container that used too much has failed; one that was preempted is gone by no fault of its own."""
+    state = TaskState.TASK_FAILED
+    if event.reason is TaskStatusReason.REASON_CONTAINER_PREEMPTED:
+        state = lost_state(framework.info, TaskState.TASK_GONE)
+    return Verdict(state, event.message, event.reason, event.limited)

@@ -319,6 +319,10 @@ class Limits:
     cpus_limit: float | None = None
     mem_limit_bytes: float | None = None
     disk_bytes: int = 0
+    revocable: bool = False
+    """Some of its cpus are, and so all of it is."""
+    partly_unlimited: bool = False
+    """``cpus_limit`` counts the requests of tasks that name no limit: where requests are none, there is none at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ def shared_limits(own: Resources, tasks: Sequence[TaskInfo]) -> Limits:
         cpus_limit=limit("cpus"),
         mem_limit_bytes=None if mem_limit is None else max(float(MIN_MEM_BYTES), mem_limit * 1024 * 1024),
         disk_bytes=int(wanted.scalar("disk") / 1000 * 1024 * 1024),
+        revocable=bool(wanted.revocable().scalar("cpus")),
+        partly_unlimited=not all("cpus" in task.limits for task in tasks),
     )
 
 
@@ -98,4 +100,5 @@ def limits_of(task: TaskInfo, extra: Resources) -> Limits:
         if mem_limit is None
         else max(float(MIN_MEM_BYTES), (mem_limit.value + extra.scalar("mem") / 1000) * 1024 * 1024),
         disk_bytes=int(wanted.scalar("disk") / 1000 * 1024 * 1024),
+        revocable=bool(wanted.revocable().scalar("cpus")),
     )

@@ -69,6 +69,8 @@ class Operations:
         self._new_uuid = new_uuid
         self.agent_id: str | None = None
         self.total: Resources = EMPTY
+        self.oversubscribed: Resources = EMPTY
+        """Revocable ones beyond the flags, for as long as the process lives."""
         self.runs: dict[bytes, OperationRun] = {}
         self.registered = False
         self.closed: str | None = None
@@ -80,7 +82,7 @@ class Operations:
 
     def restore(self, by_flags: Iterable[Resource], saved: Iterable[Resource], operations: Iterable[Operation]) -> None:
         """What an earlier process saved.   Errors: ConversionError if today's flags do not have it."""
-        self.total = with_checkpointed(Resources.of(by_flags), saved)
+        self.total = with_checkpointed(Resources.of(by_flags), saved) + self.oversubscribed
         for one in operations:
             framework = one.framework_id.value if one.framework_id is not None else None
             run = OperationRun(one.uuid.value, one.info, framework, one.latest_status)

@@ -283,7 +283,8 @@ def _total(state: State, link: str, message: agent_link.Register | agent_link.Re
     do not fit.
     """
     try:
-        return with_checkpointed(Resources.of(message.agent.resources), message.checkpointed_resources)
+        own = with_checkpointed(Resources.of(message.agent.resources), message.checkpointed_resources)
+        return own + Resources.of(message.oversubscribed_resources)
     except ConversionError as error:
         state.note("agent_refused", pid=message.pid, why=str(error))
         state.emit(CloseLink(link))

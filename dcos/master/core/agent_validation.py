@@ -21,11 +21,17 @@ def registration_problem(message: agent_link.Register | agent_link.Reregister) -
     problem = next(
         (
             text
-            for resources in (message.agent.resources, message.checkpointed_resources)
+            for resources in (
+                message.agent.resources,
+                message.checkpointed_resources,
+                message.oversubscribed_resources,
+            )
             if (text := _resources_problem(resources, known)) is not None
         ),
         None,
     )
+    if problem is None and any(one.revocable is None for one in message.oversubscribed_resources):
+        return "its oversubscribed resources are not revocable"
     if problem is None and isinstance(message, agent_link.Reregister):
         named = [one.info.id.value for one in message.frameworks if one.info.id is not None]
         if len(named) != len(set(named)):

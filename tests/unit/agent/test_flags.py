@@ -28,8 +28,7 @@ def test_every_flag_of_upstream_is_taken() -> None:
 
 def test_what_has_no_effect_says_why() -> None:
     made = config(
-        "--qos_controller=load",
-        "--resource_estimator=fixed",
+        "--oversubscribed_resources_interval=1secs",
         "--nvidia_gpu_devices=0",
         "--xfs_project_range=[1-2]",
         "--csi_plugin_config_dir=/csi",
@@ -38,10 +37,10 @@ def test_what_has_no_effect_says_why() -> None:
     told = without_effect(made)
     assert sorted(told) == [
         *("csi_plugin_config_dir", "ip6", "nvidia_gpu_devices"),
-        *("qos_controller", "resource_estimator", "xfs_project_range"),
+        *("oversubscribed_resources_interval", "xfs_project_range"),
     ]
-    assert told["qos_controller"] == "There is no oversubscription."
-    assert without_effect(config("--qos_correction_interval_min=0ns")) == {}
+    assert told["ip6"] == "Containers are told IPv4 addresses."
+    assert without_effect(config("--oversubscribed_resources_interval=15secs")) == {}
 
 
 def test_isolators() -> None:

@@ -186,14 +186,28 @@ class Stage:
         return next(one for one in made if isinstance(one, effects.Answer))
 
     def agent(
-        self, resources: str = "cpus:4;mem:1024;ports:[31000-31009]", *, pid: str | None = None, hostname: str = "host"
+        self,
+        resources: str = "cpus:4;mem:1024;ports:[31000-31009]",
+        *,
+        pid: str | None = None,
+        hostname: str = "host",
+        oversubscribed: tuple[Resource, ...] = (),
     ) -> tuple[str, str]:
         """Registers; returns (agent id, link); the id is empty when refused."""
         number = next(self.numbers)
         link = f"link-{number}"
         info = AgentInfo(hostname=hostname, resources=Resources.parse(resources).messages())
         pid = pid or f"slave(1)@10.0.0.{number}:5051"
-        self.say(link, agent_link.Register(agent=info, pid=pid, version="1.11.0", capabilities=CAPABILITIES))
+        self.say(
+            link,
+            agent_link.Register(
+                agent=info,
+                pid=pid,
+                version="1.11.0",
+                capabilities=CAPABILITIES,
+                oversubscribed_resources=oversubscribed,
+            ),
+        )
         return self.state.links.get(link, ""), link
 
     def say(self, link: str, message: agent_link.AgentMessage) -> None:
