@@ -35,7 +35,7 @@ from dcos.store.url import ZkUrl
 from dcos.wire import dns
 from dcos.wire.errors import WireError
 
-_SLICE_S = 0.002
+_SLICE_S = 0.0005
 """Seconds of work on the zone between two looks at the sockets."""
 _SETTLE_S = 0.01
 """Seconds that changes are gathered, so that many at once cost one look at all tasks."""

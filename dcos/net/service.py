@@ -52,7 +52,7 @@ _MANY = 5000
 _KEY_EVERY_S = 5.0
 _LAST_GOOD = 10_000
 """Questions whose last good answer is remembered."""
-_SLICE_S = 0.002
+_SLICE_S = 0.0005
 """Seconds of work on names between two looks at the sockets."""
 
 
