@@ -15,7 +15,16 @@ from msgspec.structs import replace
 from dcos.marathon.core import deploy
 from dcos.marathon.core.deploy import Crew, Decision, is_current, limits
 from dcos.marathon.core.plan import depths, steps
-from dcos.model.marathon import App, UpgradeStrategy, VersionInfo
+from dcos.model.marathon import (
+    App,
+    Container,
+    EngineType,
+    PersistentVolume,
+    UpgradeStrategy,
+    VersionInfo,
+    Volume,
+    VolumeMode,
+)
 from dcos.model.marathon_state import (
     ActionKind,
     AgentRef,
@@ -24,8 +33,9 @@ from dcos.model.marathon_state import (
     Instance,
     InstanceTask,
 )
-from dcos.model.pods import Pod, Scaling, Scheduling
+from dcos.model.pods import Pod, PodVolume, Scaling, Scheduling
 
+Kind = Callable[..., App | Pod]
 OLD, NEW = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"
 
 
@@ -51,7 +61,22 @@ def pod(instances: int, least: float, over: float, version: str = NEW) -> Pod:
     )
 
 
-specs = st.sampled_from([app, pod])
+def resident_app(instances: int, least: float, over: float, version: str = NEW) -> App:
+    volume = Volume(container_path="data", mode=VolumeMode.RW, persistent=PersistentVolume(size=1))
+    return replace(app(instances, least, 0.0, version), container=Container(type=EngineType.MESOS, volumes=(volume,)))
+
+
+def resident_pod(instances: int, least: float, over: float, version: str = NEW) -> Pod:
+    kept = (PodVolume(name="data", persistent=PersistentVolume(size=1)),)
+    return replace(pod(instances, least, 0.0, version), volumes=kept)
+
+
+def everywhere(instances: int, least: float, over: float, version: str = NEW) -> App:
+    """One on each of so many agents."""
+    return replace(app(instances, least, 0.0, version), instances_mode="all")
+
+
+specs = st.sampled_from([app, pod, resident_app, resident_pod, everywhere])
 
 
 class World:
@@ -145,7 +170,7 @@ fractions = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 @given(specs, st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.booleans(), st.data())
 @settings(max_examples=80, deadline=None)
 def test_every_prefix_of_a_restart_keeps_health_and_capacity(
-    kind: Callable[..., App | Pod],
+    kind: Kind,
     wanted: int,
     least: float,
     over: float,
@@ -174,12 +199,14 @@ def test_every_prefix_of_a_restart_keeps_health_and_capacity(
         chances.happen(world, failures)
 
 
-@given(st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.integers(0, 6), st.data())
+@given(
+    specs, st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.integers(0, 6), st.data()
+)
 @settings(max_examples=80, deadline=None)
 def test_a_step_of_a_rollout_keeps_health_capacity_and_its_share(
-    wanted: int, least: float, over: float, old: list[bool], share: int, data: st.DataObject
+    kind: Kind, wanted: int, least: float, over: float, old: list[bool], share: int, data: st.DataObject
 ) -> None:
-    target = app(wanted, least, over)
+    target = kind(wanted, least, over)
     floor, ceiling = limits(target)
     world = World(old)
     chances = Chances(data)
@@ -199,12 +226,12 @@ def test_a_step_of_a_rollout_keeps_health_capacity_and_its_share(
         chances.happen(world, failures=True)
 
 
-@given(st.integers(1, 6), fractions, fractions, st.integers(0, 6), st.lists(st.integers(1, 6), max_size=3))
+@given(specs, st.integers(1, 6), fractions, fractions, st.integers(0, 6), st.lists(st.integers(1, 6), max_size=3))
 @settings(max_examples=80, deadline=None)
 def test_a_rollout_reaches_every_step_and_its_end(
-    wanted: int, least: float, over: float, before: int, shares: list[int]
+    kind: Kind, wanted: int, least: float, over: float, before: int, shares: list[int]
 ) -> None:
-    target = app(wanted, least, over)
+    target = kind(wanted, least, over)
     world = World([True] * before)
     for share in [*sorted(shares), None]:
         for _ in range(60):
@@ -225,13 +252,13 @@ def test_a_rollout_reaches_every_step_and_its_end(
     assert len(world.instances) == wanted
 
 
-@given(st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.data())
+@given(specs, st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8), st.data())
 @settings(max_examples=80, deadline=None)
 def test_cancelling_at_any_point_takes_no_health_that_is_wanted(
-    wanted: int, least: float, over: float, old: list[bool], data: st.DataObject
+    kind: Kind, wanted: int, least: float, over: float, old: list[bool], data: st.DataObject
 ) -> None:
     """Left where it is: the present number is kept, and what is healthy goes last."""
-    target = app(wanted, least, over)
+    target = kind(wanted, least, over)
     world = World(old)
     chances = Chances(data)
     for _ in range(data.draw(st.integers(0, 20))):
@@ -256,10 +283,12 @@ def test_a_pause_kills_nothing_and_keeps_the_numbers(new: int, before: int, old:
     assert sum(1 for one in world.instances.values() if one.version == OLD) == max(before, len(old))
 
 
-@given(st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8))
+@given(specs, st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8))
 @settings(max_examples=80, deadline=None)
-def test_a_restart_ends_when_new_instances_get_healthy(wanted: int, least: float, over: float, old: list[bool]) -> None:
-    target = app(wanted, least, over)
+def test_a_restart_ends_when_new_instances_get_healthy(
+    kind: Kind, wanted: int, least: float, over: float, old: list[bool]
+) -> None:
+    target = kind(wanted, least, over)
     world = World(old)
     for _ in range(60):
         decision = deploy.restart(target, world.crew())

@@ -1,7 +1,8 @@
 """The whole scheduler core in a small random world: agents, failures, lost messages, clients, changes of leadership.
 
-After every event the stored documents are exactly what the core knows. When the world gets quiet, every app has exactly
-the wanted instances, no deployment is left and no task runs that nobody knows.
+After every event the stored documents are exactly what the core knows, and no decision took health that an app's or pod's
+strategy promises. Constraints hold for whatever is launched. When the world gets quiet, every app has exactly the wanted
+instances, no deployment is left and no task runs that nobody knows.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ from dcos.model.run_spec import RunSpec
 from dcos.model.schedulers import Outcome
 from dcos.model.v1 import types as t
 from dcos.model.v1.scheduler import Call
+from dcos.scheduling import ids
+from dcos.scheduling.constraints import field_value
 
 KILLED = t.TaskState.TASK_KILLED
 
@@ -102,20 +105,26 @@ class World:
         """Calls are lost while the master is away."""
         self.scheduler = self.lead()
 
-    def ids(self) -> Iterator[str]:
+    def fresh(self) -> Iterator[str]:
         while True:
             yield f"00000000-0000-0000-0000-{next(self.numbers):012d}"
 
     def lead(self) -> Scheduler:
-        self.scheduler = Scheduler(self.stored.load(), CoreSettings(min_revive_interval_s=0.0), self.ids())
+        self.scheduler = Scheduler(self.stored.load(), CoreSettings(min_revive_interval_s=0.0), self.fresh())
         self.perform(self.scheduler.start(self.now))
         self.tell(events.Subscribed("F", "m"))
         return self.scheduler
 
     def tell(self, event: events.Event) -> None:
+        before = self.health_without(event)
         with contextlib.suppress(Refused):
             self.perform(self.scheduler.handle(event, self.now))
         state = self.scheduler.state
+        for spec_id, ready in before.items():
+            spec = state.wanted(spec_id)
+            if spec is not None:
+                assert self.ready(spec_id) >= min(ready, deploy.limits(spec)[0]), f"{event} took health of {spec_id}"
+        self.check_placed()
         assert self.stored.instances == state.instances
         assert self.stored.deployments == state.deployments
         assert self.stored.groups == state.groups
@@ -125,6 +134,32 @@ class World:
         assert +state.conditions == Counter(one.condition for one in state.instances.values())
         assert state.queue.launches == sum(one.total for one in state.queue.values())
         self.check_explained()
+
+    def health_without(self, event: events.Event) -> dict[str, int]:
+        """How many instances are ready, without those that ``event`` tells of or asks to end."""
+        state = self.scheduler.state
+        gone: set[str] = set()
+        if isinstance(event, events.StatusReceived) and event.status.state is not t.TaskState.TASK_RUNNING:
+            gone = {ids.instance_of(event.status.task_id.value) or ""}
+        elif isinstance(event, events.KillInstances):
+            gone = set(event.instance_ids)
+        return {spec_id: self.ready(spec_id, gone) for spec_id in state.all_wanted()}
+
+    def check_placed(self) -> None:
+        """Instances of one version of an app keep its constraints towards each other."""
+        state = self.scheduler.state
+        for (spec_id, version), spec in state.specs.items():
+            mine = [one for one in state.instances_of(spec_id) if one.version == version and one.holds_place]
+            for field, operator, *value in spec.constraints:
+                seen = Counter(field_value(field, one.agent) for one in mine)
+                if operator == "UNIQUE":
+                    assert max(seen.values(), default=0) <= 1
+                elif operator == "MAX_PER":
+                    assert max(seen.values(), default=0) <= int(value[0])
+                elif operator == "CLUSTER":
+                    assert len(seen) <= 1
+                elif operator == "LIKE":
+                    assert set(seen) <= {value[0]}
 
     def check_explained(self) -> None:
         """Whatever is not done says why."""
@@ -157,21 +192,24 @@ class World:
 
     # ---- what happens ----
 
-    def offer(self) -> None:
+    def offer(self, agent: int = 1) -> None:
         number = next(self.numbers)
+        rack = t.Attribute(name="rack", type=t.ValueType.TEXT, text=t.ValueText(value=f"r{agent % 3}"))
         resources = Resources.parse("cpus:2;mem:2048;disk:500;ports:[31000-31020]")
         offer = t.Offer(
             id=t.OfferID(value=f"O{number}"),
             framework_id=t.FrameworkID(value="F"),
-            agent_id=t.AgentID(value="S1"),
-            hostname="h",
+            agent_id=t.AgentID(value=f"S{agent}"),
+            hostname=f"h{agent}",
+            attributes=(rack,),
             resources=resources.messages("*"),
             allocation_info=t.ResourceAllocationInfo(role="*"),
         )
         self.tell(events.OffersReceived((offer,)))
 
     def status(self, task_id: str, state: t.TaskState) -> None:
-        agent = t.AgentID(value="S1")
+        instance = self.scheduler.state.instances.get(ids.instance_of(task_id) or "")
+        agent = t.AgentID(value=instance.agent.agent_id if instance is not None else "S1")
         status = t.TaskStatus(task_id=t.TaskID(value=task_id), state=state, agent_id=agent, timestamp=self.now)
         self.tell(events.StatusReceived(status))
 
@@ -193,9 +231,10 @@ class World:
         for task_id in list(self.tasks):
             self.status(task_id, t.TaskState.TASK_RUNNING if task_id in self.running else t.TaskState.TASK_STAGING)
 
-    def ready(self, app_id: str) -> int:
+    def ready(self, spec_id: str, without: Collection[str] = ()) -> int:
         state = self.scheduler.state
-        return sum(1 for one in state.instances_of(app_id) if one.is_wanted and state.is_ready(one))
+        mine = (one for one in state.instances_of(spec_id) if one.id not in without)
+        return sum(1 for one in mine if one.is_wanted and state.is_ready(one))
 
     def settle(self) -> None:
         """Nothing bad happens any more."""
@@ -209,13 +248,16 @@ class World:
             self.tell(events.Tick())
             for task_id in sorted(self.doomed):
                 self.end(task_id)
-            self.offer()
+            for agent in AGENTS:
+                self.offer(agent)
             for task_id in sorted(set(self.tasks) - self.running):
                 self.run(task_id)
             if not self.scheduler.state.deployments and not self.doomed and not self.scheduler.state.queue:
                 break
 
 
+AGENTS = range(1, 8)
+"""More than any app with one instance a host needs while it is updated."""
 APPS = ("/a", "/g/b", "/g/c")
 POD = "/g/p"
 app_ids = st.sampled_from(APPS)
@@ -233,6 +275,16 @@ fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     optional={
         "instances": st.integers(0, 3),
         "cmd": st.sampled_from(["run x", "run y", "run z"]),
+        "constraints": st.sampled_from(
+            [
+                [["hostname", "UNIQUE"]],
+                [["hostname", "MAX_PER", "2"]],
+                [["rack", "GROUP_BY", "3"]],
+                [["rack", "CLUSTER"]],
+                [["rack", "LIKE", "r1"]],
+            ]
+        ),
+        "killSelection": st.sampled_from(["OLDEST_FIRST", "HIGHEST_INDEX_FIRST"]),
         "upgradeStrategy": st.sampled_from(
             [
                 {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.0},
@@ -289,7 +341,7 @@ def move(world: World, name: str, data: st.DataObject) -> None:
 
     state = world.scheduler.state
     if name == "offer":
-        world.offer()
+        world.offer(data.draw(st.sampled_from(AGENTS)))
     elif name == "tick":
         world.now += 2
         world.tell(events.Tick())
@@ -299,10 +351,7 @@ def move(world: World, name: str, data: st.DataObject) -> None:
     elif name in ("deaf", "hear"):
         world.deaf = name == "deaf"
     elif name in ("cancel", "rollback") and state.deployments:
-        before = {app_id: world.ready(app_id) for app_id in state.apps}
         world.tell(events.CancelDeployment(next(iter(state.deployments)), name == "cancel"))
-        for app_id, app in state.apps.items():
-            assert world.ready(app_id) >= min(before.get(app_id, 0), deploy.limits(app)[0]), f"{name} took health"
     elif name in ("pause", "continue", "promote") and state.deployments:
         world.tell(events.SteerDeployment(next(iter(state.deployments)), name))
     elif name == "scale" and state.instances:
@@ -318,7 +367,10 @@ def move(world: World, name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.timeout(300)
-@given(st.lists(st.one_of(moves, moves, puts, pod_puts, deletes, pod_deletes, restarts), max_size=40), st.data())
+@given(
+    st.lists(st.one_of(moves, moves, puts, pod_puts, deletes, pod_deletes, restarts), min_size=10, max_size=50),
+    st.data(),
+)
 @settings(max_examples=60, deadline=None)
 def test_whatever_happens_the_wanted_state_comes(story: list[str | events.Event], data: st.DataObject) -> None:
     world = World()
