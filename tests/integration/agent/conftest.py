@@ -276,12 +276,12 @@ def agent_class() -> type[AgentProcess]:
     return AgentProcess
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_task() -> Callable[..., TaskInfo]:
     return task
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def framework_info() -> FrameworkInfo:
     return FRAMEWORK
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
+import pytest_asyncio
 
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import (
@@ -36,6 +38,7 @@ from dcos.model.v1.types import (
 from dcos.testing.patience import PATIENCE_S
 from dcos.wire import mesos_json, mesos_proto
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROTOBUF = "application/x-protobuf"
 Make = Callable[..., TaskInfo]
 GOLDEN = Path(__file__).resolve().parents[2] / "golden/mesos-1.11"
@@ -73,9 +76,27 @@ def differences(golden: Any, ours: Any, path: str = "") -> list[str]:
     return [] if kinds[0] is kinds[1] else [f"{path}: {kinds[1].__name__}, not {kinds[0].__name__}"]
 
 
-@pytest.fixture
-async def golden_agent(running: Any, master: Any, make_task: Make, framework_info: FrameworkInfo) -> Any:
-    """In the state that the recording shows: one failed task, one healthy."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def golden_agent(
+    master_class: Any, agent_class: Any, make_task: Make, framework_info: FrameworkInfo
+) -> AsyncIterator[Any]:
+    """In the state that the recording shows: one failed task, one healthy. The tests only look."""
+    master = master_class()
+    await master.start()
+    with tempfile.TemporaryDirectory(prefix="dcos-agent-") as folder:
+        agent = agent_class(Path(folder), f"127.0.0.1:{master.port}")
+        try:
+            await agent.start()
+            await master.registered()
+            await _as_recorded(agent, master, make_task, framework_info)
+            yield agent
+        finally:
+            await agent.kill()
+            agent.end_everything()
+            await master.stop()
+
+
+async def _as_recorded(agent: Any, master: Any, make_task: Make, framework_info: FrameworkInfo) -> None:
     framework = msgspec.structs.replace(framework_info, checkpoint=False)
     ports = Resource(
         name="ports",
@@ -104,9 +125,8 @@ async def golden_agent(running: Any, master: Any, make_task: Make, framework_inf
     await master.run(make_task("batch.1", "exit 3"), framework)
     await master.state("batch.1", "TASK_FAILED")
     async with asyncio.timeout(PATIENCE_S):  # the acknowledgement comes after the update
-        while not (await fetch(running, "/state"))[1]["frameworks"][0]["completed_executors"]:
+        while not (await fetch(agent, "/state"))[1]["frameworks"][0]["completed_executors"]:
             await asyncio.sleep(0.05)
-    return running
 
 
 async def fetch(agent: Any, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any, Any]:
