@@ -29,7 +29,7 @@ from dcos.agent.containerizer.base import (
 from dcos.agent.containerizer.box import Box, Mark, boxes
 from dcos.agent.containerizer.docker_spec import container_name
 from dcos.agent.containerizer.guest import Host
-from dcos.agent.containerizer.limits import cpus_hard, mem_hard
+from dcos.agent.containerizer.limits import cpus_hard, mem_hard, raised
 from dcos.agent.containerizer.networks import Networks, files_of, is_waiting, status
 from dcos.agent.containerizer.oci import OciBackend
 from dcos.agent.containerizer.pending import Pending
@@ -354,15 +354,13 @@ class Containerizer:
         box = self._box(container_id)
         try:
             before = box.mark
-            hard = mem_hard(limits)
-            hard = None if before.mem_hard_bytes is None or hard is None else max(hard, before.mem_hard_bytes)
             mark = msgspec.structs.replace(
                 before,
                 cpus=limits.cpus,
                 low_priority=self._low(limits),
                 mem_bytes=limits.mem_bytes,
                 cpus_hard=cpus_hard(limits, enable_cfs=self._settings.enable_cfs),
-                mem_hard_bytes=hard,
+                mem_hard_bytes=raised(before.mem_hard_bytes, mem_hard(limits)),
             )
             if mark == before:
                 return None
@@ -388,7 +386,6 @@ class Containerizer:
             return
         box = Box(self._groups, group)
         before = box.mark.mem_hard_bytes if (box.directory / "box.json").exists() else 0
-        hard = mem_hard(limits)
         mark = Mark(
             launcher=self._launcher,
             backend="group",
@@ -397,7 +394,7 @@ class Containerizer:
             low_priority=self._low(limits),
             mem_bytes=limits.mem_bytes,
             cpus_hard=cpus_hard(limits, enable_cfs=self._settings.enable_cfs),
-            mem_hard_bytes=None if hard is None or before is None else max(hard, before),
+            mem_hard_bytes=raised(before, mem_hard(limits)),
         )
         try:
             Box(self._groups, group, mark).save()

@@ -41,6 +41,11 @@ def mem_hard(limits: Limits) -> int | None:
     return limits.mem_bytes
 
 
+def raised(before: int | None, hard: int | None) -> int | None:
+    """The hard limit of a container that runs: it is never lowered, for what it uses cannot be taken back."""
+    return None if before is None or hard is None else max(hard, before)
+
+
 def oom_adjustment(request_bytes: int, hard_bytes: int | None) -> int | None:
     """``oom_score_adj`` of a container that may use more than it asked for; None: the kernel's own choice."""
     if hard_bytes is not None and hard_bytes <= request_bytes:

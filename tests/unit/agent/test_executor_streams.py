@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from aiohttp import web
@@ -9,6 +9,7 @@ from aiohttp import web
 from dcos.agent import executor_api
 from dcos.agent.executor_streams import MOST_WAITING, ExecutorStreams
 from dcos.model.v1 import executor as v1
+from dcos.runtime.clock import SystemClock
 from dcos.wire.mesos_codec import JSON
 from dcos.wire.recordio import Decoder
 
@@ -69,3 +70,19 @@ async def test_a_quiet_stream_has_heartbeats(monkeypatch: pytest.MonkeyPatch) ->
     while not heard.empty():
         last = heard.get_nowait()
     assert last == "end"
+
+
+async def test_nobody_is_heard_before_the_agent_has_recovered() -> None:
+    """Not even those who ask in the wrong way."""
+
+    class Daemon:
+        recovered = False
+
+    class Request:
+        method = "GET"
+        headers: ClassVar[dict[str, str]] = {}
+
+    api = executor_api.ExecutorApi(cast(Any, Daemon()), SystemClock())
+    answer = await api.handle(cast(web.Request, Request()))
+    assert isinstance(answer, web.Response)
+    assert (answer.status, answer.text) == (503, "Agent has not finished recovery")

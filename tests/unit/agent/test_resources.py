@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,3 +97,33 @@ VOLUME = {
 def test_refused(tmp_path: Path, text: str | list[Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         have(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mem_gb", "disk_gb", "wanted"),
+    [(8, 100, (7 * 1024, 95 * 1024)), (2, 10, (1024, 5 * 1024)), (1.5, 9, (768, 4608)), (None, None, (1024, 10240))],
+)
+def test_what_a_machine_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mem_gb: float | None, disk_gb: float | None, wanted: Any
+) -> None:
+    """Less 1 GB of memory and 5 GB of disk, or half of a small machine; something where the kernel does not say."""
+
+    def sysconf(name: str) -> int:
+        if mem_gb is None:
+            raise ValueError(name)
+        return {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": int(mem_gb * 2**30) // 4096}[name]
+
+    def statvfs(path: Path) -> Any:
+        if disk_gb is None:
+            raise OSError(path)
+        return SimpleNamespace(f_frsize=4096, f_blocks=int(disk_gb * 2**30) // 4096)
+
+    real = {"cpus": resources.detect_cpus, "mem": resources.detect_mem_mb, "disk": resources.detect_disk_mb}
+    monkeypatch.setattr(resources, "_DETECT", real)
+    monkeypatch.setattr(os, "sysconf", sysconf)
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    found = have("", tmp_path)
+    assert (found.scalar("mem"), found.scalar("disk")) == (wanted[0] * 1000, wanted[1] * 1000)
+    assert found.scalar("cpus") == 3000
+    assert list(found.ranges("ports")) == [(31000, 32000)]

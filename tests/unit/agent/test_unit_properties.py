@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dcos.agent.containerizer.box import Box, Mark
-from dcos.agent.containerizer.limits import cpus_hard, mem_hard, oom_score_adj
+from dcos.agent.containerizer.limits import cpus_hard, mem_hard, oom_score_adj, raised
 from dcos.agent.containerizer.runc_spec import User, runtime_spec
 from dcos.agent.containerizer.systemd import (
     end_of,
@@ -102,6 +102,11 @@ def test_ends(service: dict[str, Any], end: Exit) -> None:
 def test_hard_limits(limits: Limits, cfs: bool, cpus: float | None, mem: int | None) -> None:
     assert cpus_hard(limits, enable_cfs=cfs) == cpus
     assert mem_hard(limits) == mem
+
+
+def test_a_hard_limit_of_memory_is_only_raised() -> None:
+    for before, asked, wanted in ((64, 96, 96), (96, 64, 96), (64, None, None), (None, 64, None), (0, 64, 64)):
+        assert raised(before, asked) == wanted
 
 
 def test_who_goes_first() -> None:
