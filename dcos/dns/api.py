@@ -39,7 +39,7 @@ def application(view: View) -> web.Application:
         )
 
     async def config(_: web.Request) -> web.Response:
-        return http.json_response(view.settings)
+        return http.json_response({**view.settings, "SOASerial": view.zone.soa.serial})
 
     async def hosts(request: web.Request) -> web.Response:
         return http.json_response(host_entries(view.zone, request.match_info["host"]))

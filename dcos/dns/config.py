@@ -6,6 +6,7 @@ Source: Mesos-DNS docs/configuration-parameters.md.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 from collections.abc import Mapping
@@ -281,12 +282,25 @@ def forwards(config: Config) -> bool:
     return bool(config.resolvers or config.zoneresolvers) if config.externalon is None else config.externalon
 
 
+def name_servers(text: str, own: str) -> tuple[Server, ...]:
+    """Those of a ``resolv.conf`` but ``own``: who is wanted to forward and is not told where to."""
+    found = []
+    for line in text.splitlines():
+        word, _, host = line.strip().partition(" ")
+        host = host.strip().partition(" ")[0]
+        if word == "nameserver" and host != own:
+            with contextlib.suppress(OSError, ValueError):  # as the C library, which passes over what it cannot read
+                found.append(parse_server(f"[{host}]" if ":" in host else host))
+    return tuple(found)
+
+
 def shown(config: Config) -> dict[str, Any]:
-    """The settings under upstream's names, as its ``/v1/config`` gives them."""
+    """The settings under upstream's names, as its ``/v1/config`` gives them, but for the secret."""
     return {
         "Zk": config.zk,
-        "Masters": [f"{host}:{number}" for host, number in config.masters],
+        "Masters": [f"{host}:{number}" for host, number in config.masters] or None,
         "MesosAuthentication": config.mesosauthentication,
+        "MesosCredentials": {"Principal": (credential_of(config) or ("",))[0], "Secret": ""},
         "MesosHTTPSOn": config.mesoshttpson,
         "CACertFile": str(config.cacertfile or ""),
         "CertFile": str(config.certfile or ""),
@@ -297,7 +311,7 @@ def shown(config: Config) -> dict[str, Any]:
         "TTL": config.ttl,
         "Domain": config.domain,
         "Port": config.port,
-        "Resolvers": list(map(str, config.resolvers)),
+        "Resolvers": [one.host if one.port == 53 else str(one) for one in config.resolvers],
         "ZoneResolvers": {zone: list(map(str, servers)) for zone, servers in config.zoneresolvers},
         "Timeout": config.timeout,
         "Listener": config.listener,

@@ -16,7 +16,18 @@ from dcos.client.cluster import ClusterFollower
 from dcos.client.mesos import MesosMaster, redirecting
 from dcos.client.service_account import ServiceTokens
 from dcos.dns import api
-from dcos.dns.config import PREFIX, Config, account_of, credential_of, environment_of, file_of, forwards, shown, tls_of
+from dcos.dns.config import (
+    PREFIX,
+    Config,
+    account_of,
+    credential_of,
+    environment_of,
+    file_of,
+    forwards,
+    name_servers,
+    shown,
+    tls_of,
+)
 from dcos.dns.core.zone import Naming, TaskRecords, ZoneMaker, is_ip, without_wildcards
 from dcos.model import names
 from dcos.model.cluster import ClusterState, TaskKey
@@ -46,7 +57,9 @@ _FIRST_STATE_S = 10.0
 class Server:
     """The zone and the answers made from it."""
 
-    def __init__(self, config: Config, listeners: tuple[str, ...], serial: int) -> None:
+    def __init__(
+        self, config: Config, listeners: tuple[str, ...], serial: int, resolvers: tuple[sockets.Server, ...] = ()
+    ) -> None:
         self.version = metadata.version("dcos")
         self.settings = shown(config)
         self.state = ClusterState()
@@ -57,7 +70,9 @@ class Server:
         self._serial = serial
         self._maker = ZoneMaker(_naming(config))
         self._answers = dns.ReadyAnswers(self._find)
-        servers = ((apex, found) for apex, found in (*config.zoneresolvers, ("", config.resolvers)) if found)
+        servers = (
+            (apex, found) for apex, found in (*config.zoneresolvers, ("", config.resolvers or resolvers)) if found
+        )
         self._others = tuple(servers) if forwards(config) else ()
 
     @property
@@ -204,6 +219,18 @@ async def _keep_hosts(app: App[Config], server: Server, hosts: Hosts, lock: asyn
             await server.take(server.state, hosts.known, app.clock)
 
 
+def _resolvers(app: App[Config], listener: str) -> tuple[sockets.Server, ...]:
+    """This machine's, where the settings want names forwarded and do not say where to."""
+    if not app.config.externalon or app.config.resolvers:
+        return ()
+    try:
+        found = name_servers(app.layout.resolv_conf.read_text(errors="replace"), listener)
+    except OSError:
+        found = ()
+    app.log.info("resolvers", of=str(app.layout.resolv_conf), servers=",".join(map(str, found)) or "none")
+    return found
+
+
 def _http_hosts(config: Config, listener: str) -> tuple[str, ...]:
     """Where the API answers. Not told where, it does so on 127.0.0.1 too, where tools look for it; not so for nodes that are
     loopback addresses of one machine, who have that one together."""
@@ -225,7 +252,7 @@ async def run(app: App[Config]) -> None:
         raise Exit(2, str(error)) from None
     if not config.dnson and not config.httpon:
         raise Exit(2, "dnson, httpon: one of them must be on")
-    server = Server(config, listeners, int(app.clock.now()))
+    server = Server(config, listeners, int(app.clock.now()), _resolvers(app, listener))
     hosts, lock = Hosts(), asyncio.Lock()
     heap.freeze_survivors()
     async with contextlib.AsyncExitStack() as stack:

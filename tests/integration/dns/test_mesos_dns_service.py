@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -125,6 +126,7 @@ async def test_http_api_and_upstreams_configuration_file(tmp_path: Path) -> None
             config = await get("/v1/config")
             assert isinstance(config, dict)
             assert config["TTL"] == 7
+            assert config["SOASerial"] > 1_700_000_000, "the zone's"
             assert await get("/v1/hosts/web.marathon.mesos") == [{"host": "web.marathon.mesos.", "ip": "10.0.0.7"}]
             services = await get("/v1/services/_web._tcp.marathon.mesos.")
             assert isinstance(services, list)
@@ -134,15 +136,16 @@ async def test_http_api_and_upstreams_configuration_file(tmp_path: Path) -> None
             assert transfer["Records"]["As"]["slave.mesos."] == ["10.0.0.7"]
 
 
+def known_by(ip: str) -> Callable[[bytes, bool], bytes]:
+    def answer(data: bytes, tcp: bool) -> bytes:
+        reply = dnslib.DNSRecord.parse(data).reply()
+        reply.add_answer(dnslib.RR(reply.q.qname, dnslib.QTYPE.A, rdata=dnslib.A(ip), ttl=1))
+        return bytes(reply.pack())
+
+    return answer
+
+
 async def test_other_names_go_where_they_are_known(tmp_path: Path) -> None:
-    def known_by(ip: str) -> Callable[[bytes, bool], bytes]:
-        def answer(data: bytes, tcp: bool) -> bytes:
-            reply = dnslib.DNSRecord.parse(data).reply()
-            reply.add_answer(dnslib.RR(reply.q.qname, dnslib.QTYPE.A, rdata=dnslib.A(ip), ttl=1))
-            return bytes(reply.pack())
-
-        return answer
-
     async with (
         FakeMaster() as master,
         sockets.serve(known_by("192.0.2.1"), HOST, free_port()) as (_, everything),
@@ -156,6 +159,18 @@ async def test_other_names_go_where_they_are_known(tmp_path: Path) -> None:
             assert await dig(port, "x.weave") == ["192.0.2.2"]
             assert await dig(port, "x.weave", "A", "+tcp") == ["192.0.2.2"]
             assert await dig(port, "nope.mesos") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="port 53 needs root")
+async def test_who_wants_names_forwarded_and_does_not_say_where_to_means_the_machines_servers(tmp_path: Path) -> None:
+    own = "127." + ".".join(str(1 + secrets.randbelow(253)) for _ in range(3))
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/resolv.conf").write_text(f"nameserver {HOST}\nnameserver {own}\n")
+    async with FakeMaster() as master, sockets.serve(known_by("192.0.2.3"), own, 53):
+        file = tmp_path / "mesos-dns.json"
+        file.write_text(json.dumps({"masters": [f"{HOST}:{master.port}"], "externalOn": True}))
+        async with mesos_dns(tmp_path, f"--config={file}") as (port, _):
+            assert await dig(port, "example.com") == ["192.0.2.3"]
 
 
 async def test_five_thousand_tasks_at_once(tmp_path: Path) -> None:

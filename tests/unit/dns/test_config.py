@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dcos.dns.config import PREFIX, Config, credential_of, environment_of, forwards, shown
+from dcos.dns.config import PREFIX, Config, credential_of, environment_of, forwards, name_servers, shown
 from dcos.runtime.settings import SettingsError, load
 
 KEYS = {"mesosAuthentication": "basic", "mesosCredentials": {"principal": "dns", "secret": "s3cret"}}
@@ -96,7 +96,7 @@ def test_every_key_of_upstreams_file() -> None:
     said = shown(config)
     assert said["ZoneResolvers"] == {"deep.weave": ["172.17.0.2:54"], "weave": ["172.17.0.1:53"]}
     assert list(said["ZoneResolvers"]) == ["deep.weave", "weave"], "the longest zone first"
-    assert said["Resolvers"] == ["169.254.169.254:53", "10.0.0.2:5353"]
+    assert said["Resolvers"] == ["169.254.169.254", "10.0.0.2:5353"]
     wanted = {
         "Domain": "mesos",
         "HTTPListener": "127.0.0.1",
@@ -114,6 +114,7 @@ def test_every_key_of_upstreams_file() -> None:
         "CACertFile": "/etc/ca.pem",
         "CertFile": "",
         "StateTimeoutSeconds": 300,
+        "MesosCredentials": {"Principal": "dns", "Secret": ""},
     }
     assert {key: said[key] for key in wanted} == wanted
     assert "s3cret" not in json.dumps(said)
@@ -143,3 +144,30 @@ def test_who_names_resolvers_wants_them_asked(keys: dict[str, object], on: bool)
 def test_bad_values_are_named(keys: dict[str, object], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         load(Config, [], environment_of(json.dumps(keys).encode()), prefix=PREFIX)
+
+
+UPSTREAMS_ANSWER = (
+    "RefreshSeconds Port Timeout StateTimeoutSeconds HttpPort TTL SOARefresh SOARetry SOAExpire SOAMinttl SOAMname SOARname "
+    "Masters ZoneResolvers Resolvers IPSources Zk Domain File Listener HTTPListener RecurseOn DnsOn HttpOn ExternalOn EnforceRFC952 "
+    "SetTruncateBit EnumerationOn MesosHTTPSOn CACertFile CertFile KeyFile MesosCredentials IAMConfigFile MesosAuthentication"
+)
+"""Members of a DC/OS 1.13 cluster's /v1/config, but SOASerial (the zone's) and ZkDetectionTimeout (without effect)."""
+
+
+def test_every_member_of_upstreams_answer_is_shown() -> None:
+    said = shown(Config())
+    assert set(UPSTREAMS_ANSWER.split()) <= set(said)
+    assert said["Masters"] is None, "as Go writes a list that is not there"
+
+
+def test_name_servers_of_the_machine() -> None:
+    lines = (
+        "search x",
+        "nameserver 10.0.0.2",
+        " nameserver  fd00::2 # v6",
+        "nameserver 10.0.0.1",
+        "nameserver nobody",
+        "#nameserver 1.1.1.1",
+    )
+    text = "\n".join(lines)
+    assert [str(one) for one in name_servers(text, "10.0.0.1")] == ["10.0.0.2:53", "[fd00::2]:53"]
