@@ -147,11 +147,12 @@ def test_bad_values_are_named(keys: dict[str, object], why: str) -> None:
 
 
 UPSTREAMS_ANSWER = (
-    "RefreshSeconds Port Timeout StateTimeoutSeconds HttpPort TTL SOARefresh SOARetry SOAExpire SOAMinttl SOAMname SOARname "
-    "Masters ZoneResolvers Resolvers IPSources Zk Domain File Listener HTTPListener RecurseOn DnsOn HttpOn ExternalOn EnforceRFC952 "
-    "SetTruncateBit EnumerationOn MesosHTTPSOn CACertFile CertFile KeyFile MesosCredentials IAMConfigFile MesosAuthentication"
+    "RefreshSeconds Port Timeout StateTimeoutSeconds HttpPort TTL SOARefresh SOARetry SOAExpire SOAMinttl SOAMname "
+    "SOARname Masters ZoneResolvers Resolvers IPSources Zk Domain File Listener HTTPListener RecurseOn DnsOn HttpOn "
+    "ExternalOn EnforceRFC952 SetTruncateBit EnumerationOn MesosHTTPSOn CACertFile CertFile KeyFile "
+    "MesosCredentials IAMConfigFile MesosAuthentication"
 )
-"""Members of a DC/OS 1.13 cluster's /v1/config, but SOASerial (the zone's) and ZkDetectionTimeout (without effect)."""
+"""Members of a DC/OS 1.13 cluster's /v1/config, but SOASerial and ZkDetectionTimeout (without effect)."""
 
 
 def test_every_member_of_upstreams_answer_is_shown() -> None:
