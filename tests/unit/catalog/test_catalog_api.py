@@ -27,6 +27,7 @@ from dcos.runtime.log import get_logger
 from dcos.store.memory import MemoryEnsemble
 from dcos.testing.marathon import FakeMarathon
 from dcos.testing.packages import CONFIG, package
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire.universe import to_json
 
 PLAIN = package("demo", "1.0", 0, postInstallNotes="hi", postUninstallNotes="bye")
@@ -412,7 +413,7 @@ async def test_uninstall_of_a_service_that_cleans_up(world: World, monkeypatch: 
     await asyncio.sleep(0.05)
     assert "/sdk" in world.marathon.apps
     world.door.deploy_status = 200
-    await asyncio.wait_for(finishing, 10)
+    await asyncio.wait_for(finishing, PATIENCE_S)
     assert world.marathon.apps == {}
 
 

@@ -15,6 +15,7 @@ from dcos.client.scheduler import CallRefused, FrameworkError, NotSubscribed, Sc
 from dcos.model.v1.scheduler import EventType
 from dcos.model.v1.types import Address, FrameworkInfo, MasterInfo
 from dcos.runtime import http
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import recordio
 
 SUBSCRIBED = {"type": "SUBSCRIBED", "subscribed": {"framework_id": {"value": "f-1"}, "heartbeat_interval_seconds": 0.1}}
@@ -78,7 +79,7 @@ async def test_it_comes_back_with_the_same_id(play: Any) -> None:
         await client.revive()
     events = client.events()
     for _ in range(2):
-        event = await asyncio.wait_for(anext(events), 5)
+        event = await asyncio.wait_for(anext(events), PATIENCE_S)
         assert event.type is EventType.SUBSCRIBED
     assert "framework_id" not in script.subscribes[0]
     assert script.subscribes[1]["framework_id"] == {"value": "f-1"}
@@ -97,8 +98,8 @@ async def test_five_missed_heartbeats_end_a_stream(play: Any) -> None:
     script = Script([SUBSCRIBED], [SUBSCRIBED], ends=False)
     client: SchedulerClient = await play(script)
     events = client.events()
-    await asyncio.wait_for(anext(events), 5)
-    await asyncio.wait_for(anext(events), 10)
+    await asyncio.wait_for(anext(events), PATIENCE_S)
+    await asyncio.wait_for(anext(events), PATIENCE_S)
     assert len(script.subscribes) == 2
 
 
@@ -106,9 +107,9 @@ async def test_an_error_is_final(play: Any) -> None:
     script = Script([SUBSCRIBED, ERROR], [SUBSCRIBED])
     client: SchedulerClient = await play(script)
     events = client.events()
-    assert [str((await asyncio.wait_for(anext(events), 5)).type) for _ in range(2)] == ["SUBSCRIBED", "ERROR"]
+    assert [str((await asyncio.wait_for(anext(events), PATIENCE_S)).type) for _ in range(2)] == ["SUBSCRIBED", "ERROR"]
     with pytest.raises(FrameworkError, match="has been removed"):
-        await asyncio.wait_for(anext(events), 5)
+        await asyncio.wait_for(anext(events), PATIENCE_S)
     await asyncio.sleep(0.2)
     assert len(script.subscribes) == 1
     assert not client.subscribed

@@ -14,6 +14,7 @@ from dcos.marathon.stream import Subscriber
 from dcos.model.v1 import scheduler as s
 from dcos.model.v1 import types as t
 from dcos.model.v1.scheduler import Event, EventType
+from dcos.testing.patience import PATIENCE_S
 from tests.unit.marathon.conftest import House, Running
 
 MEMBERS: dict[str, set[str]] = {
@@ -172,5 +173,5 @@ async def test_a_slow_client_is_dropped(house: House) -> None:
         slow = bus.attach([], "10.0.0.9")
         for number in range(200):
             bus.publish("x", {"number": number})
-        await asyncio.wait_for(slow.overrun.wait(), 1)
+        await asyncio.wait_for(slow.overrun.wait(), PATIENCE_S)
         assert bus.attached == 0

@@ -182,7 +182,7 @@ async def test_an_agent_that_joins_gets_its_share(house: House) -> None:
         await marathon.settled()
         assert hosts(marathon) == ["10.0.0.1"] * 4
         marathon.mesos.agent(2, rack="r2")
-        for _ in range(100):
+        for _ in range(1000):
             await see(marathon)
             await marathon.tick(11)
             await asyncio.sleep(0.01)

@@ -36,7 +36,7 @@ def test_moves_keep_the_budget_even_out_and_come_to_rest(
 ) -> None:
     policy = Rebalance(max_disruption=budget)
     placed = {f"i{number}": group for number, group in enumerate(where)}
-    for _ in range(100):
+    for _ in range(1000):
         seen = [Placed(name, group) for name, group in placed.items()]
         before = Counter({**dict.fromkeys(room, 0), **Counter(placed.values())})
         under_way: list[rebalance.Move] = []
@@ -87,7 +87,7 @@ async def crowded(house: House) -> Any:
 
 async def test_an_agent_that_joins_gets_its_share_and_nothing_is_missing_meanwhile(crowded: Running) -> None:
     crowded.mesos.agent(2, rack="r2")
-    for _ in range(100):
+    for _ in range(1000):
         await look(crowded)
         await asyncio.sleep(0.01)
         assert crowded.running() >= 4

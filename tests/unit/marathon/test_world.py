@@ -21,6 +21,7 @@ from dcos.model.marathon import App, HealthCheck
 from dcos.model.resources import Resources
 from dcos.store.election import Epoch
 from dcos.store.journal import SchemaTooNew, decode, encode
+from dcos.testing.patience import PATIENCE_S
 from tests.unit.marathon.conftest import House, Running
 
 GOLDEN = Path(__file__).parents[2] / "golden/marathon"
@@ -100,7 +101,7 @@ async def test_the_event_stream(marathon: Running) -> None:
         assert stream.content_type == "text/event-stream"
         await marathon.ask("POST", "/v2/apps", APP, 201)
         kinds = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while kinds[-1:] != ["deployment_success"]:
                 line = (await stream.content.readline()).decode().strip()
                 if line.startswith("event: "):

@@ -25,6 +25,7 @@ from dcos.runtime.clock import SystemClock
 from dcos.runtime.settings import load
 from dcos.store.election import Epoch
 from dcos.store.memory import MemoryEnsemble
+from dcos.testing.patience import PATIENCE_S
 
 JSON = {"Content-Type": "application/json"}
 
@@ -70,7 +71,7 @@ class Master:
 
     async def agent(self) -> str:
         """The id of the first agent, once one is registered."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not self.api.state.agents:
                 await asyncio.sleep(0.01)
         return next(iter(self.api.state.agents))

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import recordio
 from tests.unit.master.served import JSON, Master, basic, serving
 
@@ -127,7 +128,7 @@ async def stream(
 
 
 async def wanted(queue: asyncio.Queue[dict[str, Any]], kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             event = await queue.get()
             if event["type"] == kind:

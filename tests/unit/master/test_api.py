@@ -26,6 +26,7 @@ from dcos.store.election import Epoch
 from dcos.store.memory import MemoryEnsemble
 from dcos.store.url import ZkUrl
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link, recordio
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mesos-1.11"
@@ -118,7 +119,7 @@ async def test_only_post(served: Served) -> None:
 async def records(answer: aiohttp.ClientResponse, count: int) -> list[dict[str, Any]]:
     decoder = recordio.Decoder()
     out: list[dict[str, Any]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(out) < count:
             out += [json.loads(record) for record in decoder.feed(await answer.content.readany())]
     return out
@@ -160,7 +161,7 @@ async def test_too_many_operators_end_the_oldest(served: Served) -> None:
             )
             for _ in range(3)
         ]
-        await asyncio.wait_for(answers[0].content.read(), 5)
+        await asyncio.wait_for(answers[0].content.read(), PATIENCE_S)
         assert len(served.api.writer.subscribers) == 2
 
 
@@ -267,6 +268,6 @@ async def test_nonsense_on_the_link_ends_it(served: Served) -> None:
     async with served.session.post(
         served.url + agent_link.PATH, data=recordio.frame(b'{"type":"NOPE"}'), headers=headers
     ) as answer:
-        assert await asyncio.wait_for(answer.content.read(), 5) == b""
+        assert await asyncio.wait_for(answer.content.read(), PATIENCE_S) == b""
     async with served.session.post(served.url + agent_link.PATH, data=b"", headers=JSON) as answer:
         assert answer.status == 415

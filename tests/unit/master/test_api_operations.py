@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import mesos_json
 from tests.unit.master.operation_makers import res
 from tests.unit.master.served import Master, serving
@@ -40,7 +41,7 @@ async def totals(served: Master) -> Any:
 
 async def settled(served: Master) -> None:
     """No operation is known any more: the agent did all."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while (await served.call("GET_OPERATIONS")).json != {"type": "GET_OPERATIONS", "get_operations": {}}:
             await asyncio.sleep(0.01)
 

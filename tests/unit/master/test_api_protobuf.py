@@ -20,6 +20,7 @@ from dcos.model.v1.types import (
     FrameworkInfoCapabilityType,
 )
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import mesos_json, mesos_proto, recordio
 from tests.unit.master.test_api import Served, serving
 
@@ -62,7 +63,7 @@ async def ask(served: Served, kind: master.CallType) -> master.Response:
 async def records(answer: aiohttp.ClientResponse, count: int, kind: type[M]) -> list[M]:
     decoder = recordio.Decoder()
     out: list[M] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(out) < count:
             out += [mesos_proto.decode(record, kind) for record in decoder.feed(await answer.content.readany())]
     return out
@@ -167,7 +168,7 @@ async def test_operators_hear_in_what_they_asked_for(served: Served) -> None:
         assert second == master.Event(type=master.EventType.HEARTBEAT)
         decoder = recordio.Decoder()
         heard: list[bytes] = []
-        async with FakeAgent(served.url.removeprefix("http://")), asyncio.timeout(5):
+        async with FakeAgent(served.url.removeprefix("http://")), asyncio.timeout(PATIENCE_S):
             (added,) = await records(binary, 1, master.Event)
             while len(heard) < 3:
                 heard += decoder.feed(await text.content.readany())
@@ -196,5 +197,5 @@ async def test_a_reader_whose_encoding_cannot_hold_an_event_is_cut_off(
 
         monkeypatch.setattr(mesos_proto, "encode", too_deep)
         async with FakeAgent(served.url.removeprefix("http://")):
-            assert await asyncio.wait_for(answer.content.read(), 5) == b""
+            assert await asyncio.wait_for(answer.content.read(), PATIENCE_S) == b""
     assert (await served.get("/health"))[0] == 200

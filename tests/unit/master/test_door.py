@@ -10,6 +10,7 @@ import pytest
 
 from dcos.master import api_agents, direct_link, streams
 from dcos.model.v1.types import AgentInfo, ExecutorID, FrameworkID
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link, recordio
 from dcos.wire.chunked import END, Dechunker, chunk
 from tests.unit.master.served import Master, serving
@@ -60,7 +61,7 @@ async def talking(master: Master) -> AsyncIterator[Talk]:
 
 
 async def until(what: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not what():
             await asyncio.sleep(0.001)
 

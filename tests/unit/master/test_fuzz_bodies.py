@@ -11,6 +11,7 @@ import zlib
 import pytest
 
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from tests.unit.master.served import JSON, serving
 from tests.unit.master.test_access import stream, subscribe, wanted
 from tests.unit.master.test_slow_readers import deaf
@@ -62,7 +63,7 @@ BODIES = {
 @pytest.mark.parametrize("name", list(BODIES))
 async def test_an_operators_call(name: str) -> None:
     body, status = BODIES[name]
-    async with serving() as master, asyncio.timeout(30):
+    async with serving() as master, asyncio.timeout(PATIENCE_S):
         answer = await master.post("/api/v1", body)
         assert answer.status == status, answer.text[:300]
         assert len(answer.text) < 2_000 or status == 200, "the answer to nonsense is short"
@@ -73,7 +74,7 @@ async def test_an_operators_call(name: str) -> None:
 async def test_compressed_bodies_are_bounded_by_what_they_become(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dcos.master.service._MAX_BODY", 100_000)
     packed = {**JSON, "Content-Encoding": "gzip"}
-    async with serving() as master, asyncio.timeout(30):
+    async with serving() as master, asyncio.timeout(PATIENCE_S):
         assert (await master.post("/api/v1", gzip.compress(GET_STATE), packed)).status == 200
         bomb = gzip.compress(b" " * 50_000_000)
         assert len(bomb) < 100_000
@@ -123,7 +124,7 @@ async def test_big_calls_of_schedulers_do_not_take_long() -> None:
 async def test_a_scheduler_that_does_not_read_is_cut_and_the_others_go_on() -> None:
     call = subscribe(None, "root", "r")
     async with serving() as master, deaf(master, "/api/v1/scheduler", json.dumps(call).encode()):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not master.api.writer.schedulers:
                 await asyncio.sleep(0.01)
         (found,) = master.api.writer.schedulers.values()
@@ -132,7 +133,7 @@ async def test_a_scheduler_that_does_not_read_is_cut_and_the_others_go_on() -> N
             await wanted(queue, "SUBSCRIBED")
             for _ in range(200):
                 found.send(b"x" * 100_000)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while found.id in master.api.writer.schedulers:
                     await asyncio.sleep(0.01)
             assert len(master.api.writer.schedulers) == 1, "the other one stays"

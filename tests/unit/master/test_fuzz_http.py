@@ -15,6 +15,7 @@ from dcos.model.v1 import master as v1
 from dcos.model.v1 import scheduler
 from dcos.model.v1.master import CallType
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link, mesos_json, mesos_proto, recordio
 from dcos.wire.errors import WireError
 from tests.unit.master.served import JSON, Master, serving
@@ -175,13 +176,13 @@ def scheduler_calls(framework: dict[str, str], agent: str, offer: dict[str, Any]
 
 
 async def ask(master: Master, path: str, body: str | bytes, headers: dict[str, str]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await master.post(path, body, headers)
     assert answer.status != 500, (path, headers, body)
 
 
 async def lives(master: Master) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         assert (await master.get("/state")).status == 200
         assert (await master.call("GET_STATE")).status == 200
         assert (await master.get("/metrics/snapshot")).status == 200
@@ -195,7 +196,7 @@ def in_protobuf(call: Any, kind: Any) -> bytes | None:
 
 
 async def known_offer(master: Master) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not master.api.state.offers:
             await asyncio.sleep(0.01)
     return {"value": next(iter(master.api.state.offers))}
@@ -327,7 +328,7 @@ async def test_nonsense_of_agents() -> None:
             said = mutated({**register, "pid": f"slave(1)@127.0.0.1:{number}"}, rng)
             records = recordio.frame(json.dumps(said).encode()) + recordio.frame(b'{"type":"PONG"}')
             headers = {"Content-Type": agent_link.CONTENT_TYPE}
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 answer = await master.post(agent_link.PATH, records, headers)
             assert answer.status == 200
         await lives(master)

@@ -30,6 +30,7 @@ from dcos.model.v1.types import (
     Unavailability,
 )
 from dcos.testing.fake_agent import FakeAgent
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import acls as acls_wire
 from dcos.wire import agent_link, mesos_json, mesos_proto, recordio
 from tests.unit.master.served import Master, serving
@@ -84,7 +85,7 @@ async def test_a_cluster_from_its_first_agent_to_its_last() -> None:
         listening = [
             asyncio.create_task(heard(master, accept, started)) for accept, started in zip(DECODE, begun, strict=True)
         ]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*(one.wait() for one in begun))
             await play(master)
             in_json, in_protobuf = await asyncio.gather(*listening)

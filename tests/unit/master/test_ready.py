@@ -20,6 +20,7 @@ from dcos.master.v0.summary import Roll, summary
 from dcos.model.acls import Acl, Acls, Action, Entity, Kind
 from dcos.model.resources import Resources
 from dcos.model.v1.types import TaskState
+from dcos.testing.patience import PATIENCE_S
 from tests.unit.master.stage import Stage
 from tests.unit.master.test_snapshots import filled, registration, writer_of
 
@@ -44,7 +45,7 @@ async def test_all_is_written_ahead_and_what_changes_again(monkeypatch: pytest.M
     going = asyncio.create_task(make_ahead(writer))
 
     async def ready() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while any(
                 one.ready is None for group in (stage.state.agents, stage.state.offers) for one in group.values()
             ):

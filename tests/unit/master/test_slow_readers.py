@@ -11,6 +11,7 @@ import pytest
 
 from dcos.master import streams
 from dcos.master.streams import Stream
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import recordio
 from tests.unit.master.served import JSON, Master, serving
 from tests.unit.master.test_access import stream, wanted
@@ -34,13 +35,13 @@ async def deaf(master: Master, path: str = "/api/v1", body: bytes = SUBSCRIBE) -
 
 
 async def until_gone(master: Master, stream_: Stream) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while stream_.id in master.api.writer.subscribers:
             await asyncio.sleep(0.01)
 
 
 async def one_subscriber(master: Master) -> Stream:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not master.api.writer.subscribers:
             await asyncio.sleep(0.01)
     return next(iter(master.api.writer.subscribers.values()))

@@ -22,6 +22,7 @@ from dcos.model.v1.types import AgentInfo
 from dcos.runtime import mesos_http
 from dcos.runtime.clock import SystemClock
 from dcos.testing.fake_agent import CAPABILITIES
+from dcos.testing.patience import PATIENCE_S
 from dcos.wire import agent_link
 from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec
 from dcos.wire.spliced import Spliced
@@ -155,7 +156,7 @@ async def test_subscribers_miss_nothing_and_hear_nothing_twice(monkeypatch: pyte
         await coming
         for queue in queues:
             heard: list[str] = []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 first = await queue.get()
                 state = first["subscribed"]["get_state"]
                 heard += [one["agent_info"]["id"]["value"] for one in state["get_agents"]["agents"]]

@@ -9,6 +9,7 @@ import pytest
 
 from dcos.master import service
 from dcos.master.core.events import Event, Whitelist
+from dcos.testing.patience import PATIENCE_S
 from tests.unit.master.served import serving
 
 
@@ -27,7 +28,7 @@ async def test_changes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(master.api.writer, "put", spy)
         watching = asyncio.create_task(service.watch_whitelist(file, master.api.writer))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 file.write_text("a\n\n b \n")
                 assert await seen.get() == {"a", "b"}
                 file.unlink()

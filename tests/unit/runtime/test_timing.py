@@ -7,6 +7,7 @@ import pytest
 
 from dcos.runtime.timing import SAMPLES, WINDOW_S, Timer
 from dcos.runtime.verbosity import Verbosity
+from dcos.testing.patience import PATIENCE_S
 
 
 def test_nothing_before_the_first_sample() -> None:
@@ -61,7 +62,7 @@ async def test_a_level_lasts_as_long_as_asked() -> None:
     assert verbosity.toggle({"level": "2", "duration": "1hrs"}) == (200, "")
     assert (verbosity.level, root.level) == (2, logging.DEBUG)
     verbosity.set(1, 0.0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while verbosity.level:
             await asyncio.sleep(0.01)
     assert root.level == before
