@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dcos.model.marathon import Check, CheckCommand, HealthCheck
 from dcos.model.pods import PodCheck, PodHealthCheck
@@ -24,14 +25,9 @@ def health_check(
     tcp: v1.HealthCheckTCPCheckInfo | None = None,
 ) -> v1.HealthCheck:
     """With the times of ``check``; one of the others says how it is made."""
-    kind = v1.HealthCheckType.COMMAND
-    if http is not None or tcp is not None:
-        kind = v1.HealthCheckType.HTTP if http is not None else v1.HealthCheckType.TCP
     return v1.HealthCheck(
-        type=kind,
-        delay_seconds=float(check.delay_seconds),
-        interval_seconds=float(check.interval_seconds),
-        timeout_seconds=float(check.timeout_seconds),
+        **_times(check),
+        type=v1.HealthCheckType[_way(http, tcp)],
         grace_period_seconds=float(check.grace_period_seconds),
         consecutive_failures=check.max_consecutive_failures,
         command=command,
@@ -48,18 +44,17 @@ def check_info(
     tcp: v1.CheckInfoTcp | None = None,
 ) -> v1.CheckInfo:
     """The same of a check that has no consequences."""
-    kind = v1.CheckInfoType.COMMAND
-    if http is not None or tcp is not None:
-        kind = v1.CheckInfoType.HTTP if http is not None else v1.CheckInfoType.TCP
-    return v1.CheckInfo(
-        type=kind,
-        delay_seconds=float(check.delay_seconds),
-        interval_seconds=float(check.interval_seconds),
-        timeout_seconds=float(check.timeout_seconds),
-        command=command,
-        http=http,
-        tcp=tcp,
-    )
+    return v1.CheckInfo(**_times(check), type=v1.CheckInfoType[_way(http, tcp)], command=command, http=http, tcp=tcp)
+
+
+def _times(check: HealthCheck | Check | PodCheck) -> dict[str, Any]:
+    """Those that every check has."""
+    return {name: float(getattr(check, name)) for name in ("delay_seconds", "interval_seconds", "timeout_seconds")}
+
+
+def _way(http: object, tcp: object) -> str:
+    """As both kinds of checks call it."""
+    return "HTTP" if http is not None else "TCP" if tcp is not None else "COMMAND"
 
 
 def port_labels(labels: Mapping[str, str], *, of_host: bool, networks: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,9 @@ import base64
 import json
 import os
 import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,7 +110,44 @@ class GuardedCluster(MesosCluster):
         self.tokens[uid] = str(reply.json()["token"])
         return self.tokens[uid]
 
+    def grant(self, uid: str, rid: str, *actions: str) -> None:
+        """Give an account a permission."""
+        escaped = rid.replace("/", "%252F")
+        self.through("PUT", f"/acs/api/v1/acls/{escaped}", {"description": ""})
+        for action in actions:
+            reply = self.through("PUT", f"/acs/api/v1/acls/{escaped}/users/{uid}/{action}")
+            if reply.status != 204:
+                raise OSError(f"grant {rid} {action} to {uid}: {reply.status} {reply.text}")
+
     def through(self, method: str, path: str, body: Any = None, *, uid: str | None = ADMIN) -> Answer:
         """One request at the front door, as somebody who logged in."""
         token = self.tokens[uid] if uid is not None else None
         return http(f"http://127.0.0.1:{self.port('router')}{path}", token=token, method=method, body=body)
+
+
+@contextmanager
+def guarded_scheduler(name: str, markers: Collection[str] = ()) -> Iterator[GuardedCluster]:
+    """A guarded cluster with Mesos and ``dcos-<name>``, Marathon or Metronome, which ask for permissions.
+
+    ``markers``: of the processes of tasks, which end with it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"dcos-{name}-rights-"))
+    folder.chmod(0o755)
+    try:
+        with zookeeper.ensemble(folder / "zk") as ensemble:
+            made = GuardedCluster(folder, ensemble)
+            try:
+                made.start_identity("--security=permissive")
+                made.start_mesos()
+                zk = ensemble.url
+                made.add(
+                    name, f"dcos.{name}", f"--master={zk}/mesos", f"--zk={zk}/{name}",
+                    "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={made.port(name)}",
+                    "--mesos_user=", "--min_revive_offers_interval=500", "--security=permissive",
+                    f"--bouncer=http://127.0.0.1:{made.port('bouncer')}",
+                )  # fmt: skip
+                yield made
+            finally:
+                made.end(markers)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from dcos.testing.identity import GuardedCluster, why_not
-from dcos.testing.zookeeper import ensemble
+from dcos.testing.identity import GuardedCluster, guarded_scheduler, why_not
 
 pytestmark = [
     pytest.mark.integration,
@@ -24,41 +20,16 @@ _SPEC = "dcos:service:marathon:marathon:services:"
 
 @pytest.fixture
 def cluster() -> Iterator[GuardedCluster]:
-    folder = Path(tempfile.mkdtemp(prefix="dcos-marathon-rights-"))
-    folder.chmod(0o755)
-    try:
-        with ensemble(folder / "zk") as zookeeper:
-            made = GuardedCluster(folder, zookeeper)
-            try:
-                made.start_identity("--security=permissive")
-                made.start_mesos()
-                zk = zookeeper.url
-                made.add(
-                    "marathon", "dcos.marathon", f"--master={zk}/mesos", f"--zk={zk}/marathon",
-                    "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={made.port('marathon')}",
-                    "--mesos_user=", "--min_revive_offers_interval=500", "--security=permissive",
-                    f"--bouncer=http://127.0.0.1:{made.port('bouncer')}",
-                )  # fmt: skip
-                yield made
-            finally:
-                made.end([MARKER])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _grant(cluster: GuardedCluster, uid: str, rid: str, *actions: str) -> None:
-    escaped = rid.replace("/", "%252F")
-    cluster.through("PUT", f"/acs/api/v1/acls/{escaped}", {"description": ""})
-    for action in actions:
-        assert cluster.through("PUT", f"/acs/api/v1/acls/{escaped}/users/{uid}/{action}").status == 204
+    with guarded_scheduler("marathon", markers=[MARKER]) as made:
+        yield made
 
 
 def test_each_account_has_its_own_marathon(cluster: GuardedCluster) -> None:
     for uid in ("dev", "looker"):
         assert cluster.through("PUT", f"/acs/api/v1/users/{uid}", {"password": "a password"}).status == 201
-        _grant(cluster, uid, "dcos:adminrouter:service:marathon", "full")
-    _grant(cluster, "dev", f"{_SPEC}/dev", "full")
-    _grant(cluster, "looker", f"{_SPEC}/", "read")
+        cluster.grant(uid, "dcos:adminrouter:service:marathon", "full")
+    cluster.grant("dev", f"{_SPEC}/dev", "full")
+    cluster.grant("looker", f"{_SPEC}/", "read")
     for uid in ("dev", "looker"):
         cluster.log_in(uid, "a password")
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from dcos.testing.identity import GuardedCluster, why_not
-from dcos.testing.zookeeper import ensemble
+from dcos.testing.identity import GuardedCluster, guarded_scheduler, why_not
 
 pytestmark = [
     pytest.mark.integration,
@@ -22,38 +18,15 @@ _JOBS = "dcos:service:metronome:metronome:jobs"
 
 @pytest.fixture
 def cluster() -> Iterator[GuardedCluster]:
-    folder = Path(tempfile.mkdtemp(prefix="dcos-metronome-rights-"))
-    folder.chmod(0o755)
-    try:
-        with ensemble(folder / "zk") as zookeeper:
-            made = GuardedCluster(folder, zookeeper)
-            try:
-                made.start_identity("--security=permissive")
-                made.start_mesos()
-                zk = zookeeper.url
-                made.add(
-                    "metronome", "dcos.metronome", f"--master={zk}/mesos", f"--zk={zk}/metronome",
-                    "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={made.port('metronome')}",
-                    "--mesos_user=", "--min_revive_offers_interval=500", "--security=permissive",
-                    f"--bouncer=http://127.0.0.1:{made.port('bouncer')}",
-                )  # fmt: skip
-                yield made
-            finally:
-                made.end([])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _grant(cluster: GuardedCluster, uid: str, rid: str, action: str) -> None:
-    cluster.through("PUT", f"/acs/api/v1/acls/{rid}", {"description": ""})
-    assert cluster.through("PUT", f"/acs/api/v1/acls/{rid}/users/{uid}/{action}").status == 204
+    with guarded_scheduler("metronome") as made:
+        yield made
 
 
 def test_each_account_has_its_own_jobs(cluster: GuardedCluster) -> None:
     for uid, rid, action in (("dev", f"{_JOBS}:dev", "full"), ("looker", _JOBS, "read")):
         assert cluster.through("PUT", f"/acs/api/v1/users/{uid}", {"password": "a password"}).status == 201
-        _grant(cluster, uid, "dcos:adminrouter:service:metronome", "full")
-        _grant(cluster, uid, rid, action)
+        cluster.grant(uid, "dcos:adminrouter:service:metronome", "full")
+        cluster.grant(uid, rid, action)
         cluster.log_in(uid, "a password")
 
     def ask(uid: str, method: str, path: str, body: object = None) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,48 +22,23 @@ from dcos.metronome.core.state import State
 from dcos.metronome.persist import Repository
 from dcos.metronome.service import core_settings
 from dcos.model.schedulers import Tick
-from dcos.store.election import Candidate
 from dcos.store.memory import MemoryEnsemble
 from dcos.testing.fake_mesos import FakeMesos
+from dcos.testing.leading import HandClock, Served, at_work, elected
 
 NEW_YEAR = 1_767_225_600.0
 """2026-01-01T00:00:00Z, a Thursday."""
 
 
 @dataclass
-class HandClock:
-    time: float = NEW_YEAR
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-
-@dataclass
-class Running:
+class Running(Served):
     """One leading instance."""
 
-    client: TestClient[Any, Any]
     loop: SchedulerLoop[events.Asked, Result]
     state: State
-    mesos: FakeMesos
-    clock: HandClock
 
-    async def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        async with self.client.request(method, path, json=body) as response:
-            raw = await response.read()
-            assert response.status == status, f"{method} {path}: {response.status} {raw!r}"
-            return await response.json() if raw and response.content_type == "application/json" else raw
-
-    async def until(self, what: str, test: Callable[[], bool], within_s: float = 60.0) -> None:
-        try:
-            async with asyncio.timeout(within_s):
-                while not test():
-                    await asyncio.sleep(0.002)
-        except TimeoutError:
-            raise AssertionError(f"not within {within_s} s: {what}") from None
+    async def ask(self, method: str, path: str, body: Any = None, status: int | None = 200) -> Any:
+        return await super().ask(method, path, body, status)
 
     async def pass_time(self, seconds: float, step_s: float = 1.0) -> None:
         """Let time go on, with a tick each step."""
@@ -83,7 +57,7 @@ class House:
 
     ensemble: MemoryEnsemble = field(default_factory=MemoryEnsemble)
     mesos: FakeMesos = field(default_factory=FakeMesos)
-    clock: HandClock = field(default_factory=HandClock)
+    clock: HandClock = field(default_factory=lambda: HandClock(NEW_YEAR))
 
     @asynccontextmanager
     async def metronome(self, **settings: Any) -> AsyncIterator[Running]:
@@ -94,21 +68,17 @@ class House:
             features_enable=("gpu_resources",),
             **settings,
         )
-        store = self.ensemble.session()
-        candidate = Candidate(
-            store, "/metronome/leader", label="member", data=b"me:1", epoch_path="/metronome/state/epoch"
-        )
-        standings = candidate.standings()
-        standing = await anext(standings)
-        assert standing.epoch is not None
-        repository = Repository(store, "/metronome/state", marker=f"m{store.id}")
-        state = await repository.load(standing.epoch)
-        core = Scheduler(state, core_settings(config), fresh_ids())
-        loop = SchedulerLoop[events.Asked, Result](
-            core, repository.save, self.clock, name="metronome", on_change=lambda: None
-        )
-        await loop.start()
-        async with ClientSession() as http:
+        async with (
+            elected(self.ensemble, "/metronome", b"me:1") as (store, epoch),
+            ClientSession() as http,
+        ):
+            repository = Repository(store, "/metronome/state", marker=f"m{store.id}")
+            state = await repository.load(epoch)
+            core = Scheduler(state, core_settings(config), fresh_ids())
+            loop = SchedulerLoop[events.Asked, Result](
+                core, repository.save, self.clock, name="metronome", on_change=lambda: None
+            )
+            await loop.start()
             service = Service(
                 config=config,
                 own="me:1",
@@ -116,22 +86,11 @@ class House:
                 leader=Leading(loop, state),
                 leading="me:1",
             )
-            async with TestClient(TestServer(api.application(service))) as client:
-                self.mesos._events = asyncio.Queue()
-                work = [
-                    asyncio.create_task(one) for one in (loop.run(), loop.listen(self.mesos), loop.send(self.mesos))
-                ]
-                self.mesos.subscribe()
-                try:
-                    yield Running(client, loop, state, self.mesos, self.clock)
-                finally:
-                    for task in work:
-                        task.cancel()
-                    ends = await asyncio.gather(*work, return_exceptions=True)
-                    await standings.aclose()
-                    await store.close()
-                    failed = [end for end in ends if isinstance(end, Exception)]
-                    assert not failed, failed
+            async with (
+                TestClient(TestServer(api.application(service))) as client,
+                at_work(self.mesos, loop.run(), loop.listen(self.mesos), loop.send(self.mesos)),
+            ):
+                yield Running(client, self.mesos, self.clock, loop, state)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from dcos.cli.commands.marathon.shared import earlier, emit_autoscaling, explaining, normal, waiting_ids
-from dcos.cli.commands.marathon.waits import emit_waits
+from dcos.cli.commands.marathon import reasons
+from dcos.cli.commands.marathon.shared import earlier, explaining, normal, waiting_ids
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import cut, emit_json, emit_lines, emit_table, fail
 from dcos.cli.resource import changes, read_object
@@ -109,28 +109,7 @@ def show(context: Context, app_id: str, app_version: str | None) -> None:
         fail(error.message)
 
 
-@app.command()
-@click.argument("app_id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@pass_context
-def explain(context: Context, app_id: str, as_json: bool) -> None:
-    """Say why the app APP_ID is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"""
-    with explaining("App", app_id):
-        found = context.marathon.app(app_id, waits=True).get("waits", [])
-    emit_waits(normal(app_id), found, as_json=as_json)
-
-
-@app.command()
-@click.argument("app_id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@pass_context
-def autoscaling(context: Context, app_id: str, as_json: bool) -> None:
-    """Say what the autoscaling of the app APP_ID decided lately, and why. (Not in upstream's dcos.)"""
-    try:
-        found = context.marathon.autoscaling(app_id)
-    except NotFound as error:
-        fail(error.message)
-    emit_autoscaling(found, as_json=as_json)
+reasons.add_to(app, "app")
 
 
 @app.command()

@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from dcos.cli.commands.marathon.shared import emit_autoscaling, explaining, normal, waiting_ids
-from dcos.cli.commands.marathon.waits import emit_waits
+from dcos.cli.commands.marathon import reasons
+from dcos.cli.commands.marathon.shared import explaining, waiting_ids
 from dcos.cli.context import Context, pass_context
-from dcos.cli.output import emit_json, emit_lines, emit_table, fail
+from dcos.cli.output import emit_json, emit_lines, emit_table
 from dcos.cli.resource import read_object
-from dcos.client.adminrouter.transport import NotFound
 
 Json = dict[str, Any]
 
@@ -74,28 +73,7 @@ def show(context: Context, pod_id: str) -> None:
         emit_json(context.marathon.pod(pod_id))
 
 
-@pod.command()
-@click.argument("pod_id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@pass_context
-def explain(context: Context, pod_id: str, as_json: bool) -> None:
-    """Say why the pod POD_ID is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"""
-    with explaining("Pod", pod_id):
-        found = context.marathon.pod(pod_id, waits=True).get("waits", [])
-    emit_waits(normal(pod_id), found, as_json=as_json)
-
-
-@pod.command()
-@click.argument("pod_id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@pass_context
-def autoscaling(context: Context, pod_id: str, as_json: bool) -> None:
-    """Say what the autoscaling of the pod POD_ID decided lately, and why. (Not in upstream's dcos.)"""
-    try:
-        found = context.marathon.autoscaling(pod_id, pod=True)
-    except NotFound as error:
-        fail(error.message)
-    emit_autoscaling(found, as_json=as_json)
+reasons.add_to(pod, "pod")
 
 
 @pod.command()

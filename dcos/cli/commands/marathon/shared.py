@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from dcos.cli.output import emit_json, emit_table, fail
+from dcos.cli.output import fail
 from dcos.client.adminrouter.marathon import is_locked
 from dcos.client.adminrouter.transport import NotFound, Refused
 
@@ -47,14 +47,3 @@ def earlier(wanted: str | None, versions: Callable[[], Sequence[str]], what: str
 def waiting_ids(queue: Iterable[Json], kind: str) -> set[str]:
     """Of ``app`` or ``pod``: those that wait for offers."""
     return {str((one.get(kind) or {}).get("id")) for one in queue if (one.get("delay") or {}).get("overdue")}
-
-
-def emit_autoscaling(found: Json, *, as_json: bool) -> None:
-    """What autoscaling decided lately."""
-    if as_json:
-        emit_json(found)
-        return
-    rows = [
-        (one["at"], one["instances"], one["wanted"], one["applied"], one["explanation"]) for one in found["history"]
-    ]
-    emit_table(("AT", "INSTANCES", "WANTED", "APPLIED", "WHY"), rows)
