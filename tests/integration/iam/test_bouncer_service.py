@@ -45,7 +45,7 @@ class Bouncer:
             "import sys; from dcos.iam.service import main; sys.exit(main())",
             f"--zk=zk://{hosts}/dcos/iam",
             f"--zk_credentials_file={credentials}",
-            "--zk_session_timeout=4secs",
+            "--zk_session_timeout=6secs",
             f"--port={self.port}",
         ]
         environ = {**os.environ, "DCOS_ROOT": str(folder)}

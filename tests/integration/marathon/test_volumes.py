@@ -33,7 +33,7 @@ def cluster(tmp_path: Path) -> Iterator[MesosCluster]:
             made.add(
                 "marathon", "dcos.marathon", f"--master={zookeeper.url}/mesos", f"--zk={zookeeper.url}/marathon",
                 "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={PORT}", "--mesos_user=",
-                "--zk_session_timeout=4000", "--min_revive_offers_interval=500", "--mesos_role=web",
+                "--zk_session_timeout=6000", "--min_revive_offers_interval=500", "--mesos_role=web",
             )  # fmt: skip
             yield made
         finally:

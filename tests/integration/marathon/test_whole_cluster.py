@@ -38,7 +38,7 @@ class Cluster(MesosCluster):
         return self.add(
             name, "dcos.marathon", f"--master={self.zookeeper.url}/mesos", f"--zk={self.zookeeper.url}/marathon",
             "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={port}", "--mesos_user=",
-            "--zk_session_timeout=4000", "--min_revive_offers_interval=500", *flags,
+            "--zk_session_timeout=6000", "--min_revive_offers_interval=500", *flags,
         )  # fmt: skip
 
     def ask(self, method: str, path: str, body: Any = None, *, marathon: str = "marathon") -> Any:

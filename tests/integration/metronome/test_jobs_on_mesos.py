@@ -32,7 +32,7 @@ class Cluster(MesosCluster):
         self.add(
             name, "dcos.metronome", f"--master={self.zookeeper.url}/mesos", f"--zk={self.zookeeper.url}/metronome",
             "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={port}", "--mesos_user=",
-            "--zk_session_timeout=4000", "--min_revive_offers_interval=500",
+            "--zk_session_timeout=6000", "--min_revive_offers_interval=500",
         )  # fmt: skip
 
     def ask(self, method: str, path: str, body: Any = None, *, at: str = "one") -> Any:
