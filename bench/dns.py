@@ -414,6 +414,7 @@ async def main_async(options: argparse.Namespace) -> None:
     five = [app_of(n) for n in range(INSTANCES, tasks, 2 * INSTANCES)][:1024]
     cases = {
         "A, 1 address": [f"{app}.marathon.mesos" for app in solo],
+        "A, with a cookie": [f"{app}.marathon.mesos" for app in solo],
         "SRV, 1 target": [f"_{app}._tcp.marathon.mesos" for app in solo],
         "A, 5 addresses": [f"{app}.marathon.mesos" for app in five],
         "SRV, 5 targets": [f"_{app}._tcp.marathon.mesos" for app in five],
@@ -483,6 +484,12 @@ def _forwarding(port: int, pid: int, questions: Sequence[bytes], options: argpar
         blast.close()
 
 
+def with_cookie(question: bytes) -> bytes:
+    """As ``dig`` asks: EDNS with another cookie each time."""
+    opt = b"\0" + struct.pack("!HHIH", dns.OPT, 1232, 0, 12) + struct.pack("!HH", 10, 8) + os.urandom(8)
+    return question[:11] + b"\1" + question[12:] + opt
+
+
 def _throughput(servers: dict[str, tuple[int, int]], cases: dict[str, list[str]], options: argparse.Namespace) -> None:
     print(
         f"{'answers a second':18}"
@@ -492,6 +499,8 @@ def _throughput(servers: dict[str, tuple[int, int]], cases: dict[str, list[str]]
     for title, names in cases.items():
         qtype = dns.SRV if title.startswith("SRV") else dns.A
         questions = [dns.make_query(n, name, qtype) for n, name in enumerate(names)]
+        if "cookie" in title:
+            questions = list(map(with_cookie, questions))
         blasts = {name: Blast(port, questions) for name, (port, _) in servers.items()}
         for name, (port, _) in servers.items():
             reply = dns.make_query(0, names[0], qtype)
