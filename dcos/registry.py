@@ -98,6 +98,10 @@ class Service:
     """Lines of a ``[Timer]``; a service with a timer is a oneshot."""
     restart_s: int = 2
     start_timeout_s: int = 300
+    certificate: bool = True
+    """Whether the node has a certificate made for it. Those that meet nobody need none."""
+    asks_certificate: bool = True
+    """Whether it lets only services of the cluster connect, in mode strict; others check tokens themselves."""
     verifies_outside: bool = False
     """Whether it (or a program it starts) checks certificates of servers outside the cluster. The others load no
     authorities: 2 MB and a tenth of a second each."""
@@ -144,6 +148,7 @@ SERVICES: tuple[Service, ...] = (
             ("RestrictAddressFamilies", "AF_UNIX", "whoever has the authority's key speaks with this machine only"),
         ),
         routes=(Route(prefix="/ca/node/v1/", to="unix:dcos-ca/ca.sock", auth=False),),
+        certificate=False,
         env_file="ca",
         environment={
             "CA_KEY_FILE": "{etc}/ca-key.pem",
@@ -161,6 +166,7 @@ SERVICES: tuple[Service, ...] = (
         unit="oneshot.service.in",
         why_root="gives each service a key that no other can read",
         writes=("/var/lib/dcos",),
+        certificate=False,
         env_file="certificates",
         environment={
             "CERTIFICATES_ENROLMENT_FILE": "{etc}/certificate-enrolment-key",
@@ -290,6 +296,7 @@ SERVICES: tuple[Service, ...] = (
         user="dcos_marathon",
         state=("marathon",),
         ports=(Port(name="http", number=8080),),
+        asks_certificate=False,
         routes=(Route(prefix="/marathon/", to="http", upstream_path="/", needs="dcos:adminrouter:service:marathon"),),
         health="/ping",
         env_file="marathon",
@@ -301,6 +308,7 @@ SERVICES: tuple[Service, ...] = (
             "MARATHON_MESOS_USER": "root",
             "MARATHON_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_marathon",
             "MARATHON_SECURITY": "{security}",
+            "MARATHON_BOUNCER": "{scheme}://127.0.0.1:8101",
             "MARATHON_ENABLE_FEATURES": "vips,task_killing,gpu_resources,secrets",
             "MARATHON_DEFAULT_NETWORK_NAME": "{dcos_overlay_network_default_name}",
             "MARATHON_MESOS_BRIDGE_NAME": "{dcos_ucr_default_bridge_network_name}",
@@ -316,6 +324,7 @@ SERVICES: tuple[Service, ...] = (
         command=("dcos-metronome",),
         user="dcos_metronome",
         ports=(Port(name="http", number=9000),),
+        asks_certificate=False,
         health="/ping",
         env_file="metronome",
         environment={
@@ -324,6 +333,7 @@ SERVICES: tuple[Service, ...] = (
             "METRONOME_MESOS_USER": "root",
             "METRONOME_MESOS_AUTHENTICATION_PRINCIPAL": "dcos_metronome",
             "METRONOME_SECURITY": "{security}",
+            "METRONOME_BOUNCER": "{scheme}://127.0.0.1:8101",
             "METRONOME_FEATURES_ENABLE": "gpu_resources,secrets",
             "METRONOME_TASK_LAUNCH_TIMEOUT": "600000",
             "METRONOME_TASK_LAUNCH_CONFIRM_TIMEOUT": "600000",
@@ -439,6 +449,7 @@ SERVICES: tuple[Service, ...] = (
         writes=("/etc",),
         env_file="dcos_net",
         timer=(("OnBootSec", "5s"), ("OnUnitActiveSec", "1min")),
+        certificate=False,
     ),
     Service(
         name="dcos-bouncer",
@@ -479,6 +490,7 @@ SERVICES: tuple[Service, ...] = (
             "SECRETS_ZK": "zk://{zk_servers}/dcos-secrets",
             "SECRETS_ZK_CREDENTIALS_FILE": "{etc}/secrets-zookeeper-credentials",
             "SECRETS_KEY_FILE": "{etc}/secrets-key",
+            "SECRETS_BOUNCER": "{scheme}://127.0.0.1:8101",
         },
     ),
     Service(
@@ -498,7 +510,10 @@ SERVICES: tuple[Service, ...] = (
         health="/capabilities",
         state=("cosmos",),
         env_file="cosmos",
-        environment={"COSMOS_ZOOKEEPER_URI": "zk://{zk_servers}/cosmos"},
+        environment={
+            "COSMOS_ZOOKEEPER_URI": "zk://{zk_servers}/cosmos",
+            "COSMOS_ADMIN_ROUTER_URI": "{scheme}://127.0.0.1",
+        },
     ),
     Service(
         name="dcos-adminrouter",

@@ -33,6 +33,7 @@ from dcos.runtime import http, process
 from dcos.runtime.app import App, Exit
 from dcos.runtime.credentials import pair_of
 from dcos.runtime.net import AddressError
+from dcos.runtime.tls import own, scheme
 from dcos.store.detect import address_of, follow_leading_master
 from dcos.store.url import ZkUrl
 
@@ -57,16 +58,18 @@ async def run(app: App[Config]) -> None:
 
 
 async def _decide(app: App[Config], site: Site, ip: str, zk: ZkUrl) -> None:
-    config = app.config
+    config, identity = app.config, own()
     short = aiohttp.ClientTimeout(total=config.cache_backend_request_timeout, sock_connect=5.0)
     async with (
         aiohttp.ClientSession(
-            headers={"User-Agent": USER_AGENT}, connector=aiohttp.TCPConnector(force_close=True), timeout=short
+            headers={"User-Agent": USER_AGENT},
+            connector=aiohttp.TCPConnector(force_close=True, ssl=identity.client if identity is not None else True),
+            timeout=short,
         ) as session,
         http.session(timeout_s=None, headers={"User-Agent": USER_AGENT}) as stream,
     ):
         where = prepare.addresses(config, ip)
-        keys_url = f"http://{where['dcos-bouncer']}/acs/api/v1/auth/jwks"
+        keys_url = f"{scheme()}://{where['dcos-bouncer']}/acs/api/v1/auth/jwks"
         keys = Keys(keys_url, session, clock=app.clock, rng=app.rng, log=app.log)
         view, sources = _view(app, site, ip, session, stream, where)
         lead = Where(view, clock=app.clock)
@@ -82,7 +85,7 @@ async def _decide(app: App[Config], site: Site, ip: str, zk: ZkUrl) -> None:
             auth=config.activate_auth_module,
             authority=None
             if config.security == "disabled"
-            else Authority(f"http://{where['dcos-bouncer']}", session, clock=app.clock, log=app.log),
+            else Authority(f"{scheme()}://{where['dcos-bouncer']}", session, clock=app.clock, log=app.log),
             clock=app.clock,
             status_socket=site.status_socket,
             cluster_id=app.layout.cluster_id,
@@ -144,7 +147,7 @@ def _view(
     view = View(
         node_ip=ip,
         local={"marathon": where["dcos-marathon"], "metronome": where.get("dcos-metronome", _METRONOME)},
-        router_port=config.leader_router_port or site.port,
+        router_port=config.leader_router_port or (site.tls.port if site.secured and site.tls else site.port),
         agent_router_port=config.agent_router_port,
         apps=known("marathon apps", sources.apps),
         cluster=known("mesos state", sources.cluster),
@@ -163,7 +166,7 @@ def _tokens(app: App[Config], bouncer: str) -> ServiceTokens | None:
         account = read_account(path)
     except (ValueError, OSError) as error:
         raise Exit(prepare.EXIT_BAD_INPUT, f"--service_account_credential: {error}") from error
-    return ServiceTokens(account, lambda: f"http://{bouncer}/acs/api/v1/auth/login", clock=app.clock)
+    return ServiceTokens(account, lambda: f"{scheme()}://{bouncer}/acs/api/v1/auth/login", clock=app.clock)
 
 
 def _keep_fresh(app: App[Config], view: View, sources: Sources, zk: ZkUrl, recall: Recall, *, metronome: bool) -> None:

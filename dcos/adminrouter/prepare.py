@@ -16,12 +16,13 @@ from pathlib import Path
 from dcos import registry
 from dcos.adminrouter import certificate as own_certificate
 from dcos.adminrouter.config import Config
-from dcos.adminrouter.core.locations import Files, Mesos, table_routes, upstream_name
+from dcos.adminrouter.core.locations import Files, Mesos, Secured, table_routes, upstream_name
 from dcos.adminrouter.core.site import Grpc, Site, Tls
 from dcos.model.layout import Layout
 from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.files import write_atomic
 from dcos.runtime.net import detect_ip
+from dcos.runtime.tls import own
 from dcos.store.url import ZkUrl
 
 CONNECTIONS = 8192
@@ -65,6 +66,9 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
     if config.is_master and config.https_port:
         certificate, key = config.certificate or state / "server.crt", config.certificate or state / "server.key"
         tls = Tls(port=config.https_port, certificate=certificate, key=key)
+    secured = _secured()
+    if secured is not None and not config.is_master:
+        tls = Tls(port=0, certificate=secured.certificate, key=secured.certificate)
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return Site(
         role=config.role,
@@ -82,8 +86,20 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
         workers=config.workers,
         connections=min(CONNECTIONS, hard_limit // 2) if hard_limit > 0 else CONNECTIONS,
         access_log=_access_log(config.access_log),
+        secured=secured,
         mesos=Mesos(master=_basic(config.mesos_credential), agent=_basic(config.mesos_agent_credential)),
     )
+
+
+def _secured() -> Secured | None:
+    """How other services are asked, by who this process is.   Errors: ValueError."""
+    identity = own()
+    if identity is None or identity.plain_too:
+        return None
+    given = identity.settings
+    if given.certificate != given.key or given.authorities is None:
+        raise ValueError("LIBPROCESS_SSL_CERT_FILE and _KEY_FILE must be one file, and _CA_FILE be given")
+    return Secured(certificate=given.certificate, authorities=given.authorities)
 
 
 def _basic(credential: CredentialFile | None) -> str | None:

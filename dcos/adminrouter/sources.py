@@ -16,6 +16,7 @@ from dcos.client.neighbour import NeighbourError
 from dcos.client.service_account import ServiceTokens
 from dcos.runtime import http
 from dcos.runtime.log import Logger
+from dcos.runtime.tls import scheme
 
 USER_AGENT = "Master Admin Router"
 _EVENTS = (
@@ -55,7 +56,7 @@ class Sources:
         self._tokens = tokens
 
     async def apps(self) -> Apps:
-        url = f"http://{self._marathon}/v2/apps?embed=apps.tasks&label=DCOS_SERVICE_NAME"
+        url = f"{scheme()}://{self._marathon}/v2/apps?embed=apps.tasks&label=DCOS_SERVICE_NAME"
         return read_apps(await self._get(url, named=await self._authorized()))
 
     async def _authorized(self) -> dict[str, str]:
@@ -71,17 +72,17 @@ class Sources:
         master = self._master()
         if master is None:
             raise FetchError("no leading master")
-        return read_cluster(await self._get(f"http://{master}/master/state-summary", named=self._named))
+        return read_cluster(await self._get(f"{scheme()}://{master}/master/state-summary", named=self._named))
 
     async def marathon_leader(self) -> str:
-        return await self._leader(f"http://{self._marathon}/v2/leader")
+        return await self._leader(f"{scheme()}://{self._marathon}/v2/leader")
 
     async def metronome_leader(self) -> str:
-        return await self._leader(f"http://{self._metronome}/leader")
+        return await self._leader(f"{scheme()}://{self._metronome}/leader")
 
     async def srv(self, name: str) -> tuple[str, int] | None:
         path = quote(f"_{name}._tcp.marathon.mesos", safe="", errors="surrogateescape")
-        return read_srv(await self._get(f"http://{self._mesos_dns}/v1/services/{path}"))
+        return read_srv(await self._get(f"{scheme()}://{self._mesos_dns}/v1/services/{path}"))
 
     async def _leader(self, url: str) -> str:
         """``host:port`` of the leader; empty when there is none."""
@@ -112,7 +113,7 @@ class Sources:
         query = "&".join(f"event_type={name}" for name in _EVENTS)
         while True:
             try:
-                await self._one_stream(f"http://{self._marathon}/v2/events?{query}", changed, up)
+                await self._one_stream(f"{scheme()}://{self._marathon}/v2/events?{query}", changed, up)
             except (aiohttp.ClientError, FetchError, TimeoutError, OSError, ValueError) as error:
                 log.debug("event_stream_away", error=f"{type(error).__name__} {error}")
             up(False)

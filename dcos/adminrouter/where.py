@@ -20,6 +20,7 @@ from dcos.adminrouter.core.targets import Decision, Refusal, Target
 from dcos.adminrouter.knowledge import FetchError, Knowledge
 from dcos.runtime import log
 from dcos.runtime.clock import Clock
+from dcos.runtime.tls import scheme
 
 _log = log.get_logger("dcos-adminrouter")
 _NAME_S = 30.0
@@ -115,7 +116,7 @@ class Where:
                 return None
             case "mesos":
                 leader = await self._leader("mesos")
-                return Target(address=leader) if leader else services.NO_MASTER
+                return _inside(leader, "dcos-mesos-master") if leader else services.NO_MASTER
             case "agent":
                 return await self._agent(rest)
             case "agent-router":
@@ -123,7 +124,7 @@ class Where:
                 if isinstance(found, Refusal):
                     return found
                 ip = found.address.rpartition(":")[0]
-                return Target(address=f"{ip}:{self.view.agent_router_port}")
+                return _inside(f"{ip}:{self.view.agent_router_port}", "dcos-adminrouter-agent")
             case "leader-router":
                 return await self._leader_router(rest, forwarded=forwarded)
             case "service":
@@ -139,7 +140,7 @@ class Where:
         if not address:
             return Refusal(f"404 Not Found: agent `{identity}` unknown.")
         host, _, port = address.rpartition(":")
-        return await self._at(host, port)
+        return await self._at(host, port, "dcos-mesos-agent")
 
     def _is_told(self, name: str) -> bool:
         """Whether somebody said who leads, be it nobody."""
@@ -163,7 +164,8 @@ class Where:
         ip = await self._address_of(leader.rpartition(":")[0].strip("[]")) if leader else None
         if ip is None or (forwarded and ip != self.view.node_ip):
             return leader_unknown(name)
-        return Target(address=services.address(ip, self.view.router_port), forwarded=ip != self.view.node_ip)
+        router = _inside(services.address(ip, self.view.router_port), "dcos-adminrouter")
+        return replace(router, forwarded=ip != self.view.node_ip)
 
     async def _resolved(self, path: str, *, forwarded: bool) -> Decision:
         apps, cluster = await asyncio.gather(self.view.apps.get(), self.view.cluster.get())
@@ -200,17 +202,19 @@ class Where:
         if ip is None:
             return leader_unknown(name)
         if ip == self.view.node_ip:
-            return Target(address=self.view.local[name], strip=1, location=f"/service/{name}")
+            local = _inside(self.view.local[name], f"dcos-{name}")
+            return replace(local, strip=1, location=f"/service/{name}")
         if forwarded:
             return leader_unknown(name)
         address = services.address(ip, self.view.router_port)
-        return Target(address=address, location=f"/service/{name}", forwarded=True)
+        router = _inside(address, "dcos-adminrouter")
+        return replace(router, location=f"/service/{name}", forwarded=True)
 
-    async def _at(self, host: str, port: str) -> Target | Refusal:
+    async def _at(self, host: str, port: str, peer: str) -> Target | Refusal:
         ip = await self._address_of(host.strip("[]"))
         if ip is None or not port.isdigit():
             return Refusal("503 Service Unavailable: the host's address is unknown", passing=True)
-        return Target(address=services.address(ip, int(port)))
+        return _inside(services.address(ip, int(port)), peer)
 
     async def _address_of(self, host: str) -> str | None:
         """``host`` if it is an address, else what the system's resolver says, remembered for a while."""
@@ -234,3 +238,9 @@ class Where:
         ip = str(sorted(found, key=lambda row: row[0])[0][4][0])
         self._names[host] = ip, now + _NAME_S
         return ip
+
+
+def _inside(address: str, peer: str) -> Target:
+    """A service of the cluster; where those speak TLS, its certificate must name ``peer``."""
+    how = scheme()
+    return Target(address=address, scheme=how, peer=peer if how == "https" else "")

@@ -20,6 +20,7 @@ import msgspec
 from dcos.runtime import http
 from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.log import Logger
+from dcos.runtime.tls import scheme
 from dcos.wire import agent_link, link_proof
 from dcos.wire.agent_link import (
     AgentMessage,
@@ -72,7 +73,7 @@ async def _proof(session: aiohttp.ClientSession, url: str, credential: Credentia
 async def _exchange(
     session: aiohttp.ClientSession, leader: str, body: AsyncIterator[bytes], credential: CredentialFile | None
 ) -> AsyncIterator[Read]:
-    url = f"http://{leader}{agent_link.PATH}"
+    url = f"{scheme()}://{leader}{agent_link.PATH}"
     headers = {"Content-Type": agent_link.CONTENT_TYPE}
     if credential is not None:
         headers |= await _proof(session, url, credential)

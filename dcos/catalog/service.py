@@ -25,6 +25,7 @@ from dcos.runtime import http
 from dcos.runtime.app import App
 from dcos.runtime.credentials import pair_of
 from dcos.runtime.net import detect_ip
+from dcos.runtime.tls import own, scheme
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
 from dcos.store.zookeeper import connect
@@ -41,8 +42,9 @@ async def run(app: App[Config]) -> None:
     config = app.config
     url = ZkUrl.parse(config.zookeeper_uri)
     credential = pair_of(config.mesos_credential, app.log)
+    identity = own()
     async with (
-        http.session(timeout_s=60.0) as session,
+        http.session(timeout_s=60.0, tls=identity.outside() if identity is not None else None) as session,
         MesosMaster(_masters(app, url), credential=credential) as mesos,
     ):
         shelf = Shelf(
@@ -95,7 +97,7 @@ def _marathon(config: Config) -> str:
         return config.marathon_uri
     known = config.ip or config.ip_discovery_command
     host = detect_ip(config.ip or None, config.ip_discovery_command or None) if known else "127.0.0.1"
-    return f"http://{host}:8080"
+    return f"{scheme()}://{host}:8080"
 
 
 def _packages(app: App[Config]) -> tuple[Package, ...]:

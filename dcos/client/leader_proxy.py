@@ -13,6 +13,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from dcos.runtime.tls import scheme
+
 
 class Trouble(StrEnum):
     """Why a request was not passed on; the value is what a client may be told."""
@@ -79,7 +81,7 @@ class LeaderProxy:
             await asyncio.sleep(RETRY_S)
         if leader is None:
             return self._answer(Trouble.NO_LEADER)
-        target = f"http://{leader}{request.raw_path}"
+        target = f"{scheme()}://{leader}{request.raw_path}"
         if self._streams is not None and request.path.startswith(self._streams):
             return web.Response(status=302, headers={"Location": target})
         if self._own in request.headers.getall(self._via, []):

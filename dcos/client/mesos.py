@@ -24,6 +24,7 @@ from dcos.model.v1.master import Call, Response
 from dcos.model.v1.types import Address, MasterInfo
 from dcos.runtime import http
 from dcos.runtime.log import get_logger
+from dcos.runtime.tls import scheme
 from dcos.wire import mesos_json
 
 T = TypeVar("T")
@@ -219,7 +220,7 @@ class MesosMaster:
 
     @property
     def _scheme(self) -> str:
-        return "http" if self._tls is None else "https"
+        return scheme() if self._tls is None else "https"
 
     def _base_url(self, master: MasterInfo) -> str:
         return base_url(master, scheme=self._scheme)
@@ -277,12 +278,12 @@ async def redirecting(
     """
     known: MasterInfo | None = None
     first = True
-    scheme = "http" if tls is None else "https"
+    how = scheme() if tls is None else "https"
     async with http.session(timeout_s=5.0, tls=tls) as session:
         while True:
             leader = None
             for host, port in tuple(masters):
-                leader = await _redirect(session, f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+                leader = await _redirect(session, f"{how}://{f'[{host}]' if ':' in host else host}:{port}")
                 if leader is not None:
                     break
             if first or leader != known:

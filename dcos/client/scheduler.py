@@ -37,6 +37,7 @@ from dcos.model.v1.types import (
     TaskStatus,
 )
 from dcos.runtime.log import get_logger
+from dcos.runtime.tls import scheme
 from dcos.wire import mesos_json, recordio
 from dcos.wire.errors import WireError
 
@@ -248,7 +249,7 @@ class SchedulerClient:
         for _ in range(3):
             async with self._transport.subscribe(base, body) as reply:
                 if reply.status == 307 and (location := urlsplit(reply.location)).netloc:
-                    base = f"http://{location.netloc}"
+                    base = f"{scheme()}://{location.netloc}"
                     continue
                 if reply.status != 200:
                     raise CallRefused(reply.status, (await reply.text())[:500])
@@ -295,7 +296,7 @@ class _Subscribed(Exception):
 def _url(leader: MasterInfo) -> str:
     address = leader.address
     host = (address.ip or address.hostname) if address else leader.hostname
-    return f"http://{host}:{address.port if address else leader.port}"
+    return f"{scheme()}://{host}:{address.port if address else leader.port}"
 
 
 def _filters(refuse_s: float | None) -> Filters | None:

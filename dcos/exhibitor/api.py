@@ -24,6 +24,7 @@ from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings
 from dcos.exhibitor.core.monitor import Action, InstanceState
 from dcos.exhibitor.supervisor import Supervisor
 from dcos.runtime import http
+from dcos.runtime.tls import scheme
 
 _PEER_S = 3.0
 _WORD_S = 5.0
@@ -205,7 +206,7 @@ class Api:
         """Errors: aiohttp.ClientError, TimeoutError, OSError, ValueError."""
         at = f"[{host}]" if ":" in host else host
         timeout = aiohttp.ClientTimeout(total=_PEER_S)
-        url = f"http://{at}:{self._about.port}/exhibitor/v1/{path}"
+        url = f"{scheme()}://{at}:{self._about.port}/exhibitor/v1/{path}"
         async with self._session.get(url, timeout=timeout, raise_for_status=True, allow_redirects=False) as answer:
             return json.loads(await answer.read())
 

@@ -10,7 +10,9 @@ from dcos.exhibitor.core.ensemble import Ensemble, parse_ensemble, parse_master_
 from dcos.runtime.settings import duration, setting
 from dcos.runtime.settings import port as port_number
 
-DEBIAN_CLASSPATH = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+_JARS = ("zookeeper", "slf4j-simple", "netty-codec", "netty-resolver")
+"""What zookeeper.jar names itself is found by it; it forgets two of Netty's, which TLS needs."""
+DEBIAN_CLASSPATH = ":".join(f"/usr/share/java/{name}.jar" for name in _JARS)
 
 
 def words(text: str) -> tuple[str, ...]:

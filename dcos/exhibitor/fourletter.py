@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 from dcos.exhibitor.core.monitor import InstanceState, state_from
+from dcos.runtime.tls import own
 
 WORDS = frozenset(
     ("stat", "ruok", "reqs", "dump", "conf", "cons", "srvr", "wchs", "wchc", "wchp", "mntr", "envi", "isro")
@@ -17,7 +18,9 @@ async def ask(host: str, port: int, word: str, *, timeout_s: float) -> str:
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(host, port)
+            identity = own()
+            tls = identity.client if identity is not None and not identity.plain_too else None
+            reader, writer = await asyncio.open_connection(host, port, ssl=tls)
             writer.write(word.encode())
             return (await reader.read(-1)).decode(errors="replace")
     except (OSError, TimeoutError):

@@ -14,6 +14,7 @@ from dcos.install.about import version
 from dcos.install.command import CommandFailed
 from dcos.install.local.commands import local
 from dcos.model.layout import Layout
+from dcos.runtime import tls
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,7 +96,16 @@ def cluster_id_command(zk: str) -> None:
     except ValueError as trouble:
         raise click.UsageError(f"--zk: {trouble}") from None
     file = Layout.from_environ(os.environ).cluster_id
-    click.echo(f"this is cluster {asyncio.run(cluster_id.establish(servers, file))}")
+    click.echo(f"this is cluster {asyncio.run(_establish(servers, file))}")
+
+
+async def _establish(servers: tuple[str, ...], file: Path) -> str:
+    """Errors: click.UsageError (what the environment says of TLS)."""
+    try:
+        await tls.begin(os.environ)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return await cluster_id.establish(servers, file)
 
 
 cli.add_command(local)

@@ -25,6 +25,7 @@ from dcos.marathon.stream import Bus
 from dcos.model.marathon_state import Deployment, iso
 from dcos.runtime import http
 from dcos.runtime.http import json_response
+from dcos.runtime.tls import scheme
 from dcos.wire import marathon as wire
 from dcos.wire import yaml_text
 
@@ -162,7 +163,7 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def common_headers(service: Service, request: web.Request, response: web.StreamResponse) -> None:
     if service.leader is not None:
-        response.headers[LEADER] = f"http://{service.own}"
+        response.headers[LEADER] = f"{scheme()}://{service.own}"
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["X-XSS-Protection"] = "1; mode=block"
     if request.path.startswith("/v2/"):

@@ -25,6 +25,7 @@ from dcos.model.marathon import App
 from dcos.model.marathon_growth import Autoscaling, Promotion, RequestTarget
 from dcos.model.marathon_state import Condition, Instance
 from dcos.model.run_spec import RunSpec
+from dcos.runtime.tls import scheme
 from dcos.scheduling import pods
 
 LOOK_S: Final = 1.0
@@ -120,7 +121,7 @@ class Measurer:
                 troubles[agent_id] = f"the master did not yet tell of agent {agent_id}"
                 return
             try:
-                raw = await self._sources.get(f"http://{agent.address}/monitor/statistics")
+                raw = await self._sources.get(f"{scheme()}://{agent.address}/monitor/statistics")
                 for one in msgspec.json.decode(raw, type=list[_Executor]):
                     if one.statistics is not None:
                         found[one.executor_id] = _usage(one.statistics)

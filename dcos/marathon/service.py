@@ -37,6 +37,7 @@ from dcos.runtime import heap
 from dcos.runtime.app import App
 from dcos.runtime.http import listen, session
 from dcos.runtime.net import detect_ip
+from dcos.runtime.tls import scheme
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.match import Policy
 from dcos.store.base import Store
@@ -99,7 +100,7 @@ def framework_info(config: Config, own: str, state: State) -> FrameworkInfo:
         roles=state.roles(config.mesos_role),
         hostname=own.rpartition(":")[0],
         principal=config.mesos_authentication_principal,
-        webui_url=config.webui_url or f"http://{own}",
+        webui_url=config.webui_url or f"{scheme()}://{own}",
         capabilities=tuple(FrameworkInfoCapability(type=kind) for kind in capabilities),
     )
 

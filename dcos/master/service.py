@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from dcos.master import callers
 from dcos.master.ahead import make_ahead
 from dcos.master.api import Api
 from dcos.master.api_admin import AdminApi
@@ -102,6 +103,7 @@ async def listening(api: Api, *, host: str, port: int) -> AsyncIterator[tuple[in
         host=host,
         port=port,
         cancel_on_disconnect=True,
+        admits=callers.admits,
         front=lambda serve: lambda: Door(agents, reception, serve),
     ) as (_, bound):
         yield bound, reception

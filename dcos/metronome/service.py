@@ -28,6 +28,7 @@ from dcos.runtime.app import App
 from dcos.runtime.credentials import secret_of
 from dcos.runtime.http import listen, session
 from dcos.runtime.net import detect_ip
+from dcos.runtime.tls import scheme
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.match import Policy
 from dcos.store.base import Store
@@ -66,7 +67,7 @@ def framework_info(config: Config, own: str, framework_id: str | None) -> Framew
         roles=(config.mesos_role,),
         hostname=own.rpartition(":")[0],
         principal=config.mesos_authentication_principal,
-        webui_url=f"http://{own}",
+        webui_url=f"{scheme()}://{own}",
         capabilities=tuple(FrameworkInfoCapability(type=kind) for kind in capabilities),
     )
 

@@ -14,6 +14,7 @@ import msgspec
 from dcos.net.core.vips import is_address
 from dcos.runtime import http
 from dcos.runtime.log import get_logger
+from dcos.runtime.tls import scheme
 
 LIST, EXHIBITOR, EXHIBITOR_URI = "master_list", "exhibitor", "exhibitor_uri"
 _AGAIN_S = 5.0
@@ -42,7 +43,7 @@ def exhibitor_url(source: str, address: str, uri: str) -> str | None:
     if source == EXHIBITOR:
         if not address:
             raise ValueError("exhibitor_address: must be given where master_source is exhibitor")
-        return f"http://{f'[{address}]' if ':' in address else address}:8181/exhibitor/v1/cluster/status"
+        return f"{scheme()}://{f'[{address}]' if ':' in address else address}:8181/exhibitor/v1/cluster/status"
     return None
 
 

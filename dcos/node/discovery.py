@@ -16,6 +16,7 @@ from dcos.registry import NodeRole
 from dcos.runtime import http
 from dcos.runtime.credentials import pair_of
 from dcos.runtime.log import Logger
+from dcos.runtime.tls import scheme
 from dcos.store import detect
 from dcos.store.base import Store
 from dcos.store.election import ranked
@@ -116,7 +117,7 @@ class Directory:
         self.settled = False
         if not self._candidates:
             return []
-        url = f"http://{self._candidates[0].address}/slaves"
+        url = f"{scheme()}://{self._candidates[0].address}/slaves"
         try:
             timeout = aiohttp.ClientTimeout(total=self._config.pull_timeout)
             async with self._session.get(url, timeout=timeout, headers=self._named, raise_for_status=True) as answer:

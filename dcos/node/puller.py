@@ -22,6 +22,7 @@ from dcos.node.sources import SourceError
 from dcos.registry import NodeRole
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import Logger
+from dcos.runtime.tls import scheme
 
 _AT_ONCE = 200
 _REFRESH_S = 60.0
@@ -121,7 +122,7 @@ class Puller:
             async with (
                 self._slots,
                 self._session.get(
-                    f"http://{host}:{port}{PATH}", timeout=timeout, raise_for_status=True, allow_redirects=False
+                    f"{scheme()}://{host}:{port}{PATH}", timeout=timeout, raise_for_status=True, allow_redirects=False
                 ) as response,
             ):
                 answer = self._decoder.decode(await response.read())

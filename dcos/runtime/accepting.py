@@ -24,16 +24,24 @@ _SERVED = 48
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel's own limit is this by default."""
 _PAUSE_S = 1.0
+_FIRST_BYTE_S = 60.0
+_HANDSHAKE = b"\x16"
+"""What each TLS connection begins with, and no HTTP request."""
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class _Listener:
     def __init__(
-        self, address: socket.socket, serve: Callable[[], asyncio.BaseProtocol], tls: ssl.SSLContext | None
+        self,
+        address: socket.socket,
+        serve: Callable[[], asyncio.BaseProtocol],
+        tls: ssl.SSLContext | None,
+        plain_too: bool,
     ) -> None:
         self._socket = address
         self._serve = serve
         self._tls = tls
+        self._plain_too = plain_too
         self._loop = asyncio.get_running_loop()
         self._taken: deque[socket.socket] = deque()
         """They are served in the next turns."""
@@ -88,18 +96,41 @@ class _Listener:
     async def _hand_over(self, taken: socket.socket) -> None:
         self._next.discard(taken)
         try:
-            await self._loop.connect_accepted_socket(self._serve, taken, ssl=self._tls)
+            tls = self._tls
+            if tls is not None and self._plain_too and not await self._begins_with_tls(taken):
+                tls = None
+            await self._loop.connect_accepted_socket(self._serve, taken, ssl=tls)
         except (OSError, TimeoutError) as error:
             _log.debug("no_connection", error=str(error))
             taken.close()
 
+    async def _begins_with_tls(self, taken: socket.socket) -> bool:
+        """By the first byte, which stays unread.   Errors: TimeoutError (none came), OSError."""
+        readable = asyncio.Event()
+        self._loop.add_reader(taken, readable.set)
+        try:
+            async with asyncio.timeout(_FIRST_BYTE_S):
+                await readable.wait()
+        except BaseException:
+            taken.close()
+            raise
+        finally:
+            self._loop.remove_reader(taken)
+        return taken.recv(1, socket.MSG_PEEK) == _HANDSHAKE
+
 
 @contextlib.asynccontextmanager
 async def accepting(
-    host: str, port: int, serve: Callable[[], asyncio.BaseProtocol], *, tls: ssl.SSLContext | None = None
+    host: str,
+    port: int,
+    serve: Callable[[], asyncio.BaseProtocol],
+    *,
+    tls: ssl.SSLContext | None = None,
+    plain_too: bool = False,
 ) -> AsyncIterator[tuple[str, int]]:
     """Give each connection to ``host`` (all its addresses) a protocol; yields the first address; port 0 picks a free one.
 
+    ``plain_too``: beside TLS, connections without it are served.
     Errors: OSError: an address is taken or not this machine's.
     """
     loop = asyncio.get_running_loop()
@@ -112,7 +143,7 @@ async def accepting(
             except OSError as error:
                 raise OSError(error.errno, f"{address[0]} port {port}: {error.strerror}") from error
             bound.setblocking(False)
-            stack.callback(_Listener(bound, serve, tls).close)
+            stack.callback(_Listener(bound, serve, tls, plain_too).close)
             first = first or (str(bound.getsockname()[0]), int(bound.getsockname()[1]))
         if first is None:
             raise OSError(errno.EADDRNOTAVAIL, f"{host}: no address")

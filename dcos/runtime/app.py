@@ -18,11 +18,12 @@ from typing import Any, Generic, NoReturn, TypeVar
 import uvloop
 
 from dcos.model.layout import Layout
-from dcos.runtime import log, notify
+from dcos.runtime import log, notify, tls
 from dcos.runtime.clock import Clock, SystemClock
 from dcos.runtime.settings import load_or_exit
 
 C = TypeVar("C")
+_BAD_SETTINGS = 2
 
 
 class Exit(Exception):
@@ -80,7 +81,10 @@ class App(Generic[C]):
 
 
 async def serve(name: str, config: C, run: Callable[[App[C]], Awaitable[None]]) -> int:
-    """Run until ``run`` returns, fails, or the process is asked to stop.   Returns the exit code."""
+    """Run until ``run`` returns, fails, or the process is asked to stop.   Returns the exit code.
+
+    What the environment says of TLS (``tls.py``) holds before ``run`` begins.
+    """
     logger = log.get_logger(name)
     loop = asyncio.get_running_loop()
     code = 0
@@ -89,7 +93,7 @@ async def serve(name: str, config: C, run: Callable[[App[C]], Awaitable[None]]) 
             app = App(name, config, tasks)
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, app.stop)
-            main_task = tasks.create_task(_as_coroutine(run(app)), name=name)
+            main_task = tasks.create_task(_secured(app, run), name=name)
 
             async def end() -> None:
                 await app.stopping.wait()
@@ -115,8 +119,15 @@ class _Stop(Exception):
     """Unwinds the task group: a signal came, or ``run`` returned."""
 
 
-async def _as_coroutine(work: Awaitable[None]) -> None:
-    await work
+async def _secured(app: App[C], run: Callable[[App[C]], Awaitable[None]]) -> None:
+    """Errors: Exit."""
+    try:
+        identity = await tls.begin(os.environ)
+    except ValueError as error:
+        raise Exit(_BAD_SETTINGS, str(error)) from error
+    if identity is not None:
+        app.spawn(tls.keep_fresh(identity), name="certificate")
+    await run(app)
 
 
 def _first(group: BaseExceptionGroup[Exit]) -> Exit:

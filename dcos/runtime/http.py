@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,17 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from dcos.registry import NodeRole
 from dcos.runtime import log
 from dcos.runtime.accepting import accepting
+from dcos.runtime.tls import Caller, caller, own
 
 _log = log.get_logger("http")
 _encode = msgspec.json.Encoder(order=None).encode
 
 JSON = "application/json"
+Admits = Callable[[web.Request, Caller], Awaitable[bool]]
+"""Whether a service of the cluster may ask this."""
 Serve = Callable[[], asyncio.BaseProtocol]
 """Makes one end of a new connection."""
 
@@ -73,6 +77,25 @@ async def _running(app: web.Application, *, cancel_on_disconnect: bool = False) 
         await runner.cleanup()
 
 
+async def masters_only(_: web.Request, caller: Caller) -> bool:
+    """The usual rule: nothing on agents asks others, but for the links and names that have rules of their own."""
+    return caller.unit == NodeRole.MASTER
+
+
+def _only(admits: Admits) -> Any:
+    @web.middleware
+    async def check(request: web.Request, handler: Any) -> web.StreamResponse:
+        who = caller(request.transport)
+        if who is None or not await admits(request, who):
+            shown = f"{who.service} on a {who.unit}" if who is not None else "nobody known"
+            _log.warning("not_admitted", caller=shown, method=request.method, path=request.path)
+            return json_response({"message": f"{shown} may not ask this"}, status=403)
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    return check
+
+
 @contextlib.asynccontextmanager
 async def listen(
     app: web.Application,
@@ -82,15 +105,24 @@ async def listen(
     tls: ssl.SSLContext | None = None,
     cancel_on_disconnect: bool = False,
     front: Callable[[Serve], Serve] = lambda serve: serve,
+    admits: Admits = masters_only,
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one.
+    """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one. With TLS where ``tls`` is
+    given or this process has an identity (``tls.own``).
 
     ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers). ``front``: makes
-    what meets new connections, from what makes the server's end of them.
+    what meets new connections, from what makes the server's end of them. ``admits``: what is asked where callers must show a
+    certificate of the cluster (its authorities vouch for them already).
     """
+    identity = own()
+    if tls is None and identity is not None and identity.settings.asks_callers:
+        app.middlewares.insert(0, _only(admits))
     async with _running(app, cancel_on_disconnect=cancel_on_disconnect) as runner:
         assert runner.server is not None
-        async with accepting(host, port, front(runner.server), tls=tls) as address:
+        plain_too = False
+        if tls is None and identity is not None:
+            tls, plain_too = identity.server, identity.plain_too
+        async with accepting(host, port, front(runner.server), tls=tls, plain_too=plain_too) as address:
             yield address
 
 
@@ -141,8 +173,11 @@ def session(
     unix: Path | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> aiohttp.ClientSession:
-    """A client session; ``timeout_s`` None is for streams (connecting still has 10 s); ``tls``: for HTTPS, where the usual
-    authorities will not do."""
+    """A client session; ``timeout_s`` None is for streams (connecting still has 10 s); ``tls``: for HTTPS. Without it, what
+    others show is checked against the cluster's authorities where this process has an identity, else the system's."""
+    identity = own()
+    if tls is None and identity is not None:
+        tls = identity.client
     connector = (
         aiohttp.UnixConnector(path=str(unix))
         if unix

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,6 +26,7 @@ from kazoo.protocol.states import KazooState
 from kazoo.security import ACL, Id, Permissions
 
 from dcos.runtime import log
+from dcos.runtime.tls import Identity, own
 from dcos.store.base import (
     BadVersion,
     Check,
@@ -57,6 +59,8 @@ _OUTSTANDING: Final = 128
 at about 280 bytes unread, as while the connection is away."""
 _CONNECT_S: Final = 2.0
 """For one TCP connect: a powered-off server must not use up the session's timeout while others would answer."""
+_HANDSHAKE_S: Final = 4.0
+"""A Java that has just started takes seconds for its first one."""
 _CLOSE_S: Final = 3.0
 """For a clean end of the session; a hung server does not hold us longer."""
 
@@ -115,11 +119,30 @@ def _access(credentials: tuple[str, str] | None, private: bool) -> list[ACL]:
 
 
 class _Handler(SequentialThreadingHandler):
-    """kazoo's threads with a bounded TCP connect."""
+    """kazoo's threads with a bounded TCP connect, and our TLS: kazoo's own would trust the system's authorities too."""
+
+    def __init__(self, identity: Identity | None) -> None:
+        cast(Any, super()).__init__()
+        self._identity = identity if identity is not None and not identity.plain_too else None
 
     def create_connection(self, *args: Any, **options: Any) -> Any:
-        options["timeout"] = min(options.get("timeout") or _CONNECT_S, _CONNECT_S)
-        return cast(Any, super()).create_connection(*args, **options)
+        limit_s = options["timeout"] = min(options.get("timeout") or _CONNECT_S, _CONNECT_S)
+        plain = cast(Any, super()).create_connection(*args, **options)
+        if self._identity is None:
+            return plain
+        host = str(options.get("hostname") or (options.get("address") or args[0])[0])
+        try:
+            plain.settimeout(max(limit_s, _HANDSHAKE_S))
+            return self._identity.client.wrap_socket(plain, server_hostname=host)
+        except OSError as error:
+            plain.close()
+            _log.warning("no_tls_with_zookeeper", server=host, error=str(error))
+            raise
+
+    def select(self, *args: Any, **options: Any) -> Any:
+        """What TLS has deciphered already is there to be read, though the socket has nothing more."""
+        there = [one for one in args[0] if isinstance(one, ssl.SSLSocket) and one.pending()]
+        return (there, [], []) if there else cast(Any, super()).select(*args, **options)
 
 
 class _Bridge:
@@ -176,7 +199,7 @@ class ZooKeeperStore:
         self._client: Any = cast(Any, KazooClient)(  # kazoo is untyped
             hosts=",".join(servers),
             timeout=session_timeout_s,
-            handler=cast(Any, _Handler)(),
+            handler=cast(Any, _Handler)(own()),
             default_acl=access,
             auth_data=[("digest", ":".join(credentials))] if credentials else [],
             connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0, "max_jitter": 0.4},

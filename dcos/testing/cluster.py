@@ -109,8 +109,17 @@ class LocalCluster:
             raise Failed(f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}")
         return done
 
-    def up(self, *, masters: int = 1, agents: int = 1, public_agents: int = 1, driver: str = "nspawn") -> str:
-        words = (f"--driver={driver}", f"--masters={masters}", f"--agents={agents}", f"--public-agents={public_agents}")
+    def up(
+        self,
+        *,
+        masters: int = 1,
+        agents: int = 1,
+        public_agents: int = 1,
+        driver: str = "nspawn",
+        security: str = "disabled",
+    ) -> str:
+        words = [f"--driver={driver}", f"--masters={masters}", f"--agents={agents}", f"--public-agents={public_agents}"]
+        words = [*words, f"--security={security}"]
         done = self.local("up", *words, "--demo", timeout_s=1200)
         return done.stderr + done.stdout
 
@@ -159,15 +168,20 @@ class LocalCluster:
         return json.loads(self.dcos(*words, "--json").stdout)
 
     @property
+    def scheme(self) -> str:
+        """How front doors are asked."""
+        return str(self.facts["url"]).partition(":")[0]
+
+    @property
     def password(self) -> str:
         return Path(self.facts["password_file"]).read_text(encoding="utf-8").strip()
 
     def token(self, master: str = "master1") -> str:
         body = {"uid": self.facts["admin"], "password": self.password}
-        reply = self.http(f"http://{self.ip(master)}/acs/api/v1/auth/login", method="POST", body=body)
+        reply = self.http(f"{self.scheme}://{self.ip(master)}/acs/api/v1/auth/login", method="POST", body=body)
         if reply.status != 200:
             raise Failed(f"login: {reply.status} {reply.text}")
         return str(reply.json()["token"])
 
     def get(self, path: str, *, token: str | None = None, master: str = "master1", timeout_s: float = 20) -> Answer:
-        return self.http(f"http://{self.ip(master)}{path}", token=token, timeout_s=timeout_s)
+        return self.http(f"{self.scheme}://{self.ip(master)}{path}", token=token, timeout_s=timeout_s)

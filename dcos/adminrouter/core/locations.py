@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dcos import registry
-from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM
+from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM, OF_THE_CLUSTER
 from dcos.registry import AGENTS, NodeRole, Route
 
 _UNCACHED = (
@@ -122,6 +122,26 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """How services of the cluster are asked over TLS: what we show them, and who must have signed what they show."""
+
+    certificate: Path
+    authorities: Path
+
+    def lines(self, peer: str) -> tuple[str, ...]:
+        """``peer``: the name that the other end's certificate must have. nginx compares names, never addresses."""
+        return (
+            f"proxy_ssl_certificate {quoted(self.certificate)};",
+            f"proxy_ssl_certificate_key {quoted(self.certificate)};",
+            f"proxy_ssl_trusted_certificate {quoted(self.authorities)};",
+            "proxy_ssl_verify on;",
+            "proxy_ssl_verify_depth 4;",
+            f"proxy_ssl_name {peer};",
+            "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mesos:
     """``Authorization`` headers for masters and agents that ask for a name; None: the user's own is passed on."""
 
@@ -176,6 +196,7 @@ def _ask(subject: str, *, need: str = TOKEN) -> tuple[str, ...]:
         "auth_request_set $dcos_path $upstream_http_x_dcos_path;",
         "auth_request_set $dcos_location $upstream_http_x_dcos_location;",
         "auth_request_set $dcos_forward $upstream_http_x_dcos_forward;",
+        "auth_request_set $dcos_peer $upstream_http_x_dcos_peer;",
         "auth_request_set $dcos_answer $upstream_http_x_dcos_answer;",
         *_WHO,
     )
@@ -197,14 +218,17 @@ def _only(need: str = TOKEN, subject: str = "token") -> tuple[str, ...]:
     )
 
 
-def _to_answered(*, websocket: bool = False, authorization: str = "$dcos_authorization") -> tuple[str, ...]:
-    """Proxy to what ``_ask`` was answered."""
+def _to_answered(
+    secured: Secured | None = None, *, websocket: bool = False, authorization: str = "$dcos_authorization"
+) -> tuple[str, ...]:
+    """Proxy to what ``_ask`` was answered. ``secured``: it is a service of the cluster, and speaks TLS."""
     headers = _proxy_headers(websocket=websocket, authorization=authorization)
     carried = tuple(line for line in headers if ANSWER_HEADER not in line)
     return (
         *carried,
         f"proxy_set_header {ANSWER_HEADER} $dcos_answer;",
         "proxy_set_header DCOS-Forwarded $dcos_forward;",
+        *(secured.lines("$dcos_peer") if secured is not None else ()),
         "proxy_pass $dcos_scheme://$dcos_upstream;",
     )
 
@@ -226,7 +250,14 @@ def table_routes(role: NodeRole) -> Iterator[tuple[str, Route]]:
     yield from ((service, route) for service, route in (*rows, *LOOSE) if role in route.on)
 
 
-def _table_location(service: str, route: Route) -> str:
+def _upstream(service: str, to: str, secured: Secured | None) -> tuple[str, tuple[str, ...]]:
+    """(URL of the group of a service's port, what else it takes); sockets are without TLS."""
+    inside = secured if not to.startswith("unix:") else None
+    how, extra = ("https", inside.lines(service)) if inside is not None else ("http", ())
+    return f"{how}://{upstream_name(service, to)}", extra
+
+
+def _table_location(service: str, route: Route, secured: Secured | None) -> str:
     head = f"= {route.prefix}" if route.exact else route.prefix
     extras = tuple(line.format(prefix=route.prefix) for line in EXTRAS.get(route.prefix, ()))
     streaming = () if route.buffered else ("proxy_buffering off;", "proxy_request_buffering off;")
@@ -235,6 +266,7 @@ def _table_location(service: str, route: Route) -> str:
     subject = "acs$uri" if route.prefix == "/acs/api/v1" else TOKEN
     group = upstream_name(service, route.to)
     loose = (service, route) in LOOSE
+    url, tls = _upstream(service, route.to, secured)
     location = block(
         head,
         *(_only(route.needs or TOKEN, subject) if route.auth else ()),
@@ -243,7 +275,8 @@ def _table_location(service: str, route: Route) -> str:
         *extras,
         # only where nginx itself finds nobody: what a service answers stays as it is
         *((f"error_page 502 = @no_{group};", *(ERROR_PAGES if route.auth else ())) if loose else ()),
-        f"proxy_pass http://{group}{route.upstream_path or ''};",
+        *tls,
+        f"proxy_pass {url}{route.upstream_path or ''};",
     )
     return location + _nobody(group, service) if loose else location
 
@@ -260,25 +293,25 @@ def _nobody(group: str, service: str) -> str:
 # ---- the two roles ---------------------------------------------------------------------------------------------------
 
 
-def master(files: Files, *, login: str, mesos: Mesos, frames: str) -> Iterator[str]:
+def master(files: Files, *, login: str, mesos: Mesos, frames: str, secured: Secured | None) -> Iterator[str]:
     """Locations of a master. ``login``: where ``/login`` sends to; the request's query is added. ``frames``: who may show it
     in a frame."""
     for service, route in table_routes(NodeRole.MASTER):
         if route.prefix not in OWN:
-            yield _table_location(service, route)
+            yield _table_location(service, route, secured)
     yield from _pages(files, login, frames)
-    yield from _files(files)
-    yield from _mesos(mesos.master)
-    yield from _agents(mesos.agent)
-    yield from _leaders()
-    yield from _services()
+    yield from _files(files, secured)
+    yield from _mesos(mesos.master, secured)
+    yield from _agents(mesos.agent, secured)
+    yield from _leaders(secured)
+    yield from _services(secured)
     yield from _own()
 
 
-def agent(role: NodeRole, files: Files) -> Iterator[str]:
+def agent(role: NodeRole, files: Files, secured: Secured | None) -> Iterator[str]:
     """Locations of an agent, where nginx is alone: nothing asks for a token, the masters' Admin Routers did."""
     for service, route in table_routes(role):
-        yield _table_location(service, route)
+        yield _table_location(service, route, secured)
     yield _version(files)
     yield _own_metrics()
     yield block("/", "return 404;")
@@ -312,7 +345,18 @@ def _version(files: Files) -> str:
     )
 
 
-def _files(files: Files) -> Iterator[str]:
+def authorities(files: Files) -> str:
+    return block(
+        "= /ca/dcos-ca.crt",
+        f"alias {quoted(files.authorities)};",
+        "types {}",
+        "default_type application/x-x509-ca-cert;",
+        'add_header Cache-Control "no-cache";',
+    )
+
+
+def _files(files: Files, secured: Secured | None) -> Iterator[str]:
+    identity, tls = _upstream("dcos-bouncer", "http", secured)
     yield _version(files)
     yield block("/dcos-metadata/", *_only(f"{OPS}metadata"), f"alias {quoted(f'{files.metadata}/')};")
     yield block(
@@ -321,17 +365,12 @@ def _files(files: Files) -> Iterator[str]:
         f"alias {quoted(files.buildinfo)};",
         *(line for line in _UNCACHED if line.startswith("add_header")),
     )
-    yield block(
-        "= /ca/dcos-ca.crt",
-        f"alias {quoted(files.authorities)};",
-        "types {}",
-        "default_type application/x-x509-ca-cert;",
-        'add_header Cache-Control "no-cache";',
-    )
+    yield authorities(files)
     yield block(
         "= /dcos-metadata/ui-config.json",
         *_proxy_headers(authorization="$http_authorization"),
-        f"proxy_pass http://{upstream_name('dcos-bouncer', 'http')}/acs/api/v1/uiconfig/;",
+        *tls,
+        f"proxy_pass {identity}/acs/api/v1/uiconfig/;",
     )
 
 
@@ -339,14 +378,14 @@ def _named(authorization: str | None) -> str:
     return quoted(authorization) if authorization is not None else "$dcos_authorization"
 
 
-def _mesos(authorization: str | None) -> Iterator[str]:
+def _mesos(authorization: str | None, secured: Secured | None) -> Iterator[str]:
     yield block(
         "/mesos/",
         *_ask("mesos", need=f"{OPS}mesos"),
         r'rewrite "(?s)^/mesos(/.*)" $1 break;',
         *_STREAMING,
         *_CLOSE,
-        *_to_answered(authorization=_named(authorization)),
+        *_to_answered(secured, authorization=_named(authorization)),
     )
     yield block(
         "/cache/master/",
@@ -362,11 +401,11 @@ def _mesos(authorization: str | None) -> Iterator[str]:
         "proxy_cache_bypass $http_cache_control;",
         "add_header X-Cache-Status $upstream_cache_status;",
         # what a master told to one name is not for others: nobody is named here
-        *_to_answered(authorization='""'),
+        *_to_answered(secured, authorization='""'),
     )
 
 
-def _agents(authorization: str | None) -> Iterator[str]:
+def _agents(authorization: str | None, secured: Secured | None) -> Iterator[str]:
     identity = "(?<dcos_agent>[0-9a-zA-Z-]+)"
     yield block(
         rf'~ "(?s)^/(?:agent|slave)/{identity}(?<dcos_agent_rest>/.*)?$"',
@@ -377,7 +416,7 @@ def _agents(authorization: str | None) -> Iterator[str]:
         "client_max_body_size 0;",
         *_CLOSE,
         'proxy_set_header Accept-Encoding "";',
-        *_to_answered(authorization=_named(authorization)),
+        *_to_answered(secured, authorization=_named(authorization)),
     )
     for path, right in (("logs.*", "system-logs"), ("metrics/v0.*", "system-metrics")):
         yield block(
@@ -387,7 +426,7 @@ def _agents(authorization: str | None) -> Iterator[str]:
             *_STREAMING,
             *_CLOSE,
             'proxy_set_header Accept-Encoding "";',
-            *_to_answered(),
+            *_to_answered(secured),
         )
     for path, right in ((r"dcos-metadata/dcos-version\.json", "metadata"), ("nginx/metrics", "system-metrics")):
         yield block(
@@ -395,11 +434,11 @@ def _agents(authorization: str | None) -> Iterator[str]:
             *_ask("agent-router/$dcos_agent", need=OPS + right),
             "rewrite ^ $dcos_system break;",
             *_CLOSE,
-            *_to_answered(),
+            *_to_answered(secured),
         )
 
 
-def _leaders() -> Iterator[str]:
+def _leaders(secured: Secured | None) -> Iterator[str]:
     for name in ("mesos", "marathon"):
         yield block(
             rf'~ "(?s)^/system/v1/leader/{name}(?<dcos_system>/.*)?$"',
@@ -407,11 +446,11 @@ def _leaders() -> Iterator[str]:
             *_ask(f"leader-router/{name}"),
             "rewrite ^ /system/v1$dcos_system break;",
             *_STREAMING,
-            *_to_answered(),
+            *_to_answered(secured),
         )
 
 
-def _services() -> Iterator[str]:
+def _services(secured: Secured | None) -> Iterator[str]:
     yield block("/marathon/", r'rewrite "(?s)^/marathon/(.*)" /service/marathon/$1 last;')
     yield block(r'~ "^/service/[0-9a-zA-Z.-]+$"', "return 301 $uri/$is_args$args;")
     yield block(
@@ -423,6 +462,7 @@ def _services() -> Iterator[str]:
     )
     for mode, lines in (
         ("buffered", ("proxy_buffering off;",)),
+        (OF_THE_CLUSTER, ("proxy_buffering off;",)),
         ("unbuffered", ("proxy_buffering off;", "proxy_request_buffering off;", "proxy_read_timeout 600s;")),
     ):
         yield block(
@@ -441,7 +481,7 @@ def _services() -> Iterator[str]:
             "proxy_redirect https://$host/ $dcos_location/;",
             "proxy_redirect // //;",
             "proxy_redirect / $dcos_location/;",
-            *_to_answered(websocket=True),
+            *_to_answered(secured if mode == OF_THE_CLUSTER else None, websocket=True),
         )
 
 

@@ -11,7 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dcos.adminrouter.core.locations import ERROR_PAGES, Files, Mesos, agent, block, grpc, master, quoted
+from dcos.adminrouter.core.locations import (
+    ERROR_PAGES,
+    Files,
+    Mesos,
+    Secured,
+    agent,
+    authorities,
+    block,
+    grpc,
+    master,
+    quoted,
+)
 from dcos.adminrouter.core.memory import KEY, LEVELS
 from dcos.adminrouter.core.targets import DECISION_UPSTREAM, QUICK_UPSTREAM
 from dcos.registry import NodeRole
@@ -80,6 +91,8 @@ class Site:
     frames: str = "DENY"
     """``X-Frame-Options`` of the web interface."""
     grpc: Grpc | None = None
+    secured: Secured | None = None
+    """Services of the cluster speak TLS only, and so do we: port 80 of masters leads to HTTPS, agents take masters' only."""
     mesos: Mesos = field(default_factory=Mesos)
     """What is told to masters and agents that ask for a name."""
 
@@ -111,8 +124,9 @@ def render(site: Site) -> str:
         _maps(),
         *([_paths()] if asking else []),
         _upstreams(site),
+        *([_to_https(site)] if asking and site.secured and site.tls else []),
         _server(site),
-        *([_grpc_server(site.grpc, site.listen)] if asking and site.grpc else []),
+        *([_grpc_server(site.grpc, site.listen, site.tls if site.secured else None)] if asking and site.grpc else []),
         *([_status(site)] if asking else []),
     ]
     return (
@@ -281,30 +295,56 @@ def _listens(site: Site) -> str:
     lines = []
     for address in site.listen:
         host, only = _bracketed(address), _only_v6(address)
-        lines.append(f"listen {host}:{site.port} default_server{only};")
+        if site.role is not NodeRole.MASTER and site.tls:
+            lines.append(f"listen {host}:{site.port} ssl default_server{only};")
+            continue
+        if not (site.secured and site.tls):
+            lines.append(f"listen {host}:{site.port} default_server{only};")
         if site.tls:
             lines.append(f"listen {host}:{site.tls.port} ssl default_server{only};")
     if site.tls:
-        lines += [
-            f"ssl_certificate {quoted(site.tls.certificate)};",
-            f"ssl_certificate_key {quoted(site.tls.key)};",
-            "ssl_protocols TLSv1.2 TLSv1.3;",
-            f"ssl_ciphers {_CIPHERS};",
-            "ssl_prefer_server_ciphers off;",
-            "ssl_session_cache shared:tls:1m;",
-            "ssl_session_tickets off;",
-        ]
+        lines += _shown(site.tls)
+        if site.role is not NodeRole.MASTER and site.secured:
+            lines += [
+                f"ssl_client_certificate {quoted(site.secured.authorities)};",
+                "ssl_verify_client on;",
+                "ssl_verify_depth 4;",
+                'if ($ssl_client_s_dn !~ "(^|,)OU=master(,|$)") { return 403; }',
+            ]
     return "\n".join(lines)
+
+
+def _shown(tls: Tls) -> list[str]:
+    return [
+        f"ssl_certificate {quoted(tls.certificate)};",
+        f"ssl_certificate_key {quoted(tls.key)};",
+        "ssl_protocols TLSv1.2 TLSv1.3;",
+        f"ssl_ciphers {_CIPHERS};",
+        "ssl_prefer_server_ciphers off;",
+        "ssl_session_cache shared:tls:1m;",
+        "ssl_session_tickets off;",
+    ]
+
+
+def _to_https(site: Site) -> str:
+    """What port 80 is for then: to lead elsewhere, and to hand out the root that must be known before."""
+    lines = []
+    for address in site.listen:
+        lines.append(f"listen {_bracketed(address)}:{site.port} default_server{_only_v6(address)};")
+    assert site.tls is not None
+    port = "" if site.tls.port == 443 else f":{site.tls.port}"
+    lines += ["server_name _;", authorities(site.files), block("/", f"return 308 https://$host{port}$request_uri;")]
+    return "server {\n" + _indented("\n".join(lines)) + "}\n"
 
 
 def _server(site: Site) -> str:
     """Errors made here (not those of upstreams) get our pages; 500 is what nginx says when the decision service is away."""
     if site.role is NodeRole.MASTER:
-        made = master(site.files, login=site.login, mesos=site.mesos, frames=site.frames)
+        made = master(site.files, login=site.login, mesos=site.mesos, frames=site.frames, secured=site.secured)
         locations = [*made, *_decision(), *_error_pages(site)]
         errors = "\n".join((*ERROR_PAGES, ""))
     else:
-        locations = [*agent(site.role, site.files)]
+        locations = [*agent(site.role, site.files, site.secured)]
         errors = ""
     body = _listens(site) + "\nserver_name _;\n" + errors + "".join(locations)
     return "server {\n" + _indented(body) + "}\n"
@@ -381,8 +421,10 @@ def _error_pages(site: Site) -> list[str]:
     ]
 
 
-def _grpc_server(made: Grpc, listen: Sequence[str]) -> str:
-    lines = [f"listen {_bracketed(address)}:{made.port} http2 default_server{_only_v6(address)};" for address in listen]
+def _grpc_server(made: Grpc, listen: Sequence[str], tls: Tls | None) -> str:
+    how = "ssl http2" if tls is not None else "http2"
+    lines = [f"listen {_bracketed(address)}:{made.port} {how} default_server{_only_v6(address)};" for address in listen]
+    lines += _shown(tls) if tls is not None else []
     lines += ["error_page 401 = @grpc_401;", "error_page 403 = @grpc_403;", "error_page 500 502 503 504 = @grpc_503;"]
     return "server {\n" + _indented("\n".join([*lines, *grpc(_server_name(made.upstream)), *_decision()])) + "}\n"
 

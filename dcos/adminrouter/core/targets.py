@@ -17,6 +17,8 @@ QUICK_UPSTREAM = "dcos_decision_now"
 """The same, but nobody waits."""
 
 ANSWER_HEADER = "X-Dcos-Answer"
+OF_THE_CLUSTER = "verified"
+"""Mode of upstreams that must show a certificate of the cluster."""
 _PLAIN = re.compile(r"[\x21-\x7e]*")
 _PLAIN_TEXT = re.compile(r"[\x20-\x7e]*")
 
@@ -37,6 +39,13 @@ class Target:
     buffered: bool = True
     forwarded: bool = False
     """The next hop is another Admin Router: it shall not send the request on once more."""
+    peer: str = ""
+    """The service of the cluster that must be there, where its certificate is looked at."""
+
+    @property
+    def mode(self) -> str:
+        """Which of nginx's locations takes it."""
+        return OF_THE_CLUSTER if self.peer else "buffered" if self.buffered else "unbuffered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ def headers(decision: Decision) -> dict[str, str]:
                 "X-Dcos-Upstream": decision.address,
                 "X-Dcos-Scheme": decision.scheme,
                 "X-Dcos-Strip": str(decision.strip),
-                "X-Dcos-Mode": "buffered" if decision.buffered else "unbuffered",
+                "X-Dcos-Mode": decision.mode,
+                "X-Dcos-Peer": decision.peer,
                 "X-Dcos-Path": decision.path,
                 "X-Dcos-Location": decision.location,
                 "X-Dcos-Forward": "true" if decision.forwarded else "",

@@ -19,6 +19,9 @@ from dcos.wire.certificates import Names
 SCHEME = "Enrolment"
 MASTER_NAMES = ("leader.mesos", "master.mesos")
 SERVICE_NAMES: Mapping[str, str] = {"dcos-marathon": "marathon.mesos", "dcos-metronome": "metronome.mesos"}
+AGENTS = ("dcos-mesos-slave", "dcos-mesos-slave-public")
+AGENT_NAME = "dcos-mesos-agent"
+"""Of both kinds: an Admin Router does not know which one it asks."""
 _MOST_EXTRA = 8
 
 
@@ -46,8 +49,8 @@ def seal(key: str, body: bytes) -> str:
 
 
 def certified(role: NodeRole) -> tuple[Service, ...]:
-    """The services of a node that have certificates: those that run on and speak with others. The authority does not."""
-    return tuple(row for row in services_on(role) if not row.unit.startswith("oneshot") and row.name != "dcos-ca")
+    """The services of a node that have certificates."""
+    return tuple(row for row in services_on(role) if row.certificate)
 
 
 def key_name(role: NodeRole) -> str:
@@ -96,7 +99,10 @@ def names(who: Asker, service: str) -> Names:
     """What the certificate of a service says.   Errors: Refused."""
     if service not in {row.name for row in certified(who.role)}:
         raise Refused(403, f"{service}: no such service on a {who.role}")
-    dns = ["localhost"]
+    # nginx, which compares names and no addresses, asks for the service itself
+    dns = ["localhost", service]
+    if service in AGENTS:
+        dns.append(AGENT_NAME)
     if who.role is NodeRole.MASTER:
         dns += MASTER_NAMES
         if service in SERVICE_NAMES:

@@ -87,6 +87,15 @@ def _checked(members: Iterable[Member]) -> Ensemble:
     return Ensemble(ordered)
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """``certificate``: PEM file of key and certificate; ``plain_too``: connections without TLS are taken as well."""
+
+    certificate: str
+    authorities: str
+    plain_too: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZooSettings:
     """What zoo.cfg says besides the members.   ``tick_ms`` milliseconds, limits in ticks."""
@@ -100,6 +109,7 @@ class ZooSettings:
     tick_ms: int = 2000
     init_limit: int = 10
     sync_limit: int = 5
+    tls: Tls | None = None
 
     @property
     def patience_s(self) -> float:
@@ -115,8 +125,7 @@ def zoo_cfg(settings: ZooSettings, ensemble: Ensemble, own: Member) -> str:
         f"syncLimit={settings.sync_limit}",
         f"dataDir={settings.snapshot_dir}",
         f"dataLogDir={settings.transaction_dir}",
-        f"clientPort={settings.client_port}",
-        f"clientPortAddress={settings.client_address}",
+        *_client_port(settings),
         "maxClientCnxns=0",
         "autopurge.purgeInterval=1",
         "autopurge.snapRetainCount=3",
@@ -124,6 +133,8 @@ def zoo_cfg(settings: ZooSettings, ensemble: Ensemble, own: Member) -> str:
         "4lw.commands.whitelist=*",
         "quorumListenOnAllIPs=false",
     ]
+    if settings.tls is not None:
+        lines += _secured(settings.tls)
     if own.observer:
         lines.append("peerType=observer")
     if not ensemble.is_alone:
@@ -133,6 +144,47 @@ def zoo_cfg(settings: ZooSettings, ensemble: Ensemble, own: Member) -> str:
             for member in ensemble.members
         ]
     return "\n".join(lines) + "\n"
+
+
+def _client_port(settings: ZooSettings) -> list[str]:
+    """One port, whatever is spoken there: clients know one address only."""
+    name = "clientPort" if settings.tls is None or settings.tls.plain_too else "secureClientPort"
+    return [f"{name}={settings.client_port}", f"{name}Address={settings.client_address}"]
+
+
+def _secured(tls: Tls) -> list[str]:
+    """Source: ZooKeeper's administrator's guide. Plain TCP in ZooKeeper is NIO; TLS there needs Netty."""
+    lines = [
+        "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
+        f"client.portUnification={str(tls.plain_too).lower()}",
+        f"sslQuorum={str(not tls.plain_too).lower()}",
+        f"portUnification={str(tls.plain_too).lower()}",
+        "sslQuorumReloadCertFiles=true",
+        # by itself it knows this one with a port for TLS alone only
+        "authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
+    ]
+    for prefix in ("ssl", "ssl.quorum"):
+        lines += [
+            f"{prefix}.keyStore.location={tls.certificate}",
+            f"{prefix}.keyStore.type=PEM",
+            f"{prefix}.trustStore.location={tls.authorities}",
+            f"{prefix}.trustStore.type=PEM",
+            f"{prefix}.clientAuth=need",
+            f"{prefix}.protocol=TLSv1.3",
+            f"{prefix}.enabledProtocols=TLSv1.3,TLSv1.2",
+            f"{prefix}.ciphersuites={','.join(_CIPHERS)}",
+        ]
+    return lines
+
+
+_CIPHERS = (
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+)
 
 
 def _bracketed(host: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from dcos.install import assets, genconf, passwords
+from dcos.install import assets, authority, genconf, passwords
 from dcos.install.command import CommandFailed, run
 from dcos.install.local import loopback, network, nspawn, process, supervise
 from dcos.install.local.driver import ON, Driver, NodeTrouble
+from dcos.install.local.looks import Looks
 from dcos.install.local.progress import Progress
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec, plan
 from dcos.install.locking import locked
@@ -76,6 +75,7 @@ class Wanted:
     agents: int
     public_agents: int
     driver: str = "auto"
+    security: str = "disabled"
 
 
 class LocalCluster:
@@ -182,10 +182,14 @@ class LocalCluster:
             return spec
         name, reason = choose_driver(wanted.driver, self.folders.base)
         self.progress.say(f"driver {name}: {reason}")
+        if name == "process" and wanted.security != "disabled":
+            raise LocalError("--security other than disabled needs nodes that are booted (driver nspawn)")
         taken = {spec.prefix for spec in known_clusters(self.folders.base).values()}
 
         def keep(prefix: str, no_vips: str = "") -> ClusterSpec:
-            spec = msgspec.structs.replace(plan(self.folders.name, name, prefix, **counts), no_vips=no_vips)
+            spec = msgspec.structs.replace(
+                plan(self.folders.name, name, prefix, **counts), no_vips=no_vips, security=wanted.security
+            )
             self.folders.cluster.mkdir(parents=True, exist_ok=True)
             self.folders.cluster.chmod(0o700)
             write_atomic(self.folders.spec, msgspec.json.encode(spec))
@@ -220,6 +224,7 @@ class LocalCluster:
                 "superuser_username": ADMIN,
                 "superuser_password_hash": passwords.hash_password(self.password()),
                 "enable_lb": not spec.no_vips,
+                "security": spec.security,
             }
             write_atomic(config, json.dumps(settings, indent=2) + "\n", mode=0o600)  # JSON is YAML
         return driver.configure(config, self.progress.detail)
@@ -253,13 +258,22 @@ class LocalCluster:
                 found.append(f"{node.name} (nothing installed)")
         if found:
             return found
+        looks = self.looks(spec)
         for node in spec.masters:
-            if not _answers(driver.url(node, "dcos-adminrouter")):
+            if not looks.answers(driver.url(node, "dcos-adminrouter")):
                 found.append(f"Admin Router on {node.name}")
-        registered = _registered_agents([driver.url(node, "dcos-mesos-master") for node in spec.masters])
+        if spec.security == "strict":
+            registered = looks.registered_behind(self.front_door(spec), ADMIN, self.password())
+        else:
+            registered = looks.registered([driver.url(node, "dcos-mesos-master") for node in spec.masters])
         if registered < len(spec.agents):
             found.append(f"agents to register ({registered} of {len(spec.agents)})")
         return found
+
+    def looks(self, spec: ClusterSpec) -> Looks:
+        if spec.security != "strict":
+            return Looks()
+        return Looks(authority.kept(self.folders.genconf / "secrets.json").root)
 
     def _explain(self, spec: ClusterSpec, driver: Driver, problems: Sequence[str]) -> str:
         parts = [f"not healthy after {HEALTHY_WITHIN_S:.0f} s: {', '.join(problems)}"]
@@ -305,31 +319,3 @@ def _other_version(spec: ClusterSpec, other: set[str], ours: str) -> str:
 def unit_states(driver: Driver, node: NodeSpec) -> dict[str, str]:
     """Active state of every unit that ``dcos.target`` starts on a node."""
     return {name: str(state["active_state"]) for name, state in driver.units(node).items()}
-
-
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=3) as answer:
-        return json.load(answer)
-
-
-def _answers(url: str) -> bool:
-    """Whether something speaks HTTP there and does not say that its upstream is missing."""
-    try:
-        with urllib.request.urlopen(url, timeout=3):
-            return True
-    except urllib.error.HTTPError as trouble:
-        return trouble.code < 500
-    except OSError:
-        return False
-
-
-def _registered_agents(masters: Sequence[str]) -> int:
-    """Active agents as the leading master counts them; the others know none or point to it."""
-    best = 0
-    for url in masters:
-        try:
-            answer = _get(f"{url}/slaves")
-        except (OSError, ValueError):
-            continue
-        best = max(best, sum(bool(agent.get("active")) for agent in answer.get("slaves", [])))
-    return best

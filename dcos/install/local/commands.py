@@ -67,12 +67,21 @@ def local() -> None:
 @click.option("--masters", type=int, default=1, show_default=True)
 @click.option("--agents", type=int, default=1, show_default=True, help="Private agents.")
 @click.option("--public-agents", type=int, default=1, show_default=True)
+@click.option(
+    "--security",
+    type=click.Choice(["disabled", "permissive", "strict"]),
+    default="disabled",
+    show_default=True,
+    help="As in config.yaml; of a new cluster.",
+)
 @click.option("--demo/--no-demo", "with_demo", default=False, help="Install hello-world and show that it answers.")
 @_explained
-def up(cluster: str, driver: str, masters: int, agents: int, public_agents: int, with_demo: bool) -> None:
+def up(
+    cluster: str, driver: str, masters: int, agents: int, public_agents: int, security: str, with_demo: bool
+) -> None:
     """Make a cluster, or what is missing of it, and wait until it is healthy."""
     one = _open(cluster)
-    spec = one.up(Wanted(masters, agents, public_agents, driver))
+    spec = one.up(Wanted(masters, agents, public_agents, driver, security))
     answer = demo.run_all(one, spec) if with_demo else ""
     one.keep_timings()
     demo.summary(one, spec, answer)

@@ -44,7 +44,7 @@ def run_demo(one: LocalCluster, spec: ClusterSpec) -> str:
     last = ""
     while monotonic() < deadline:
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with one.looks(spec).open(request) as answer:
                 return str(answer.read(4096).decode(errors="replace")).strip()
         except urllib.error.HTTPError as trouble:
             last = f"{trouble.code} {trouble.read(200).decode(errors='replace').strip()}"

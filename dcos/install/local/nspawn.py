@@ -203,6 +203,8 @@ class NspawnDriver:
 
     def url(self, node: NodeSpec, service: str, port: str = "http") -> str:
         number = registry.port_of(service, port)
+        if service == "dcos-adminrouter" and port == "http" and self.spec.security == "strict":
+            return f"https://{node.ip}"  # all that port 80 does then is to lead there
         return f"http://{node.ip}" if number == 80 else f"http://{node.ip}:{number}"
 
     # --- what runs on it

@@ -43,6 +43,8 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     driver: str
     prefix: str
     nodes: tuple[NodeSpec, ...]
+    security: str = "disabled"
+    """As in ``config.yaml``."""
     no_vips: str = ""
     """Why the cluster has no virtual IPs; empty when it has."""
 

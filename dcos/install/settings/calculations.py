@@ -11,6 +11,11 @@ def zk_client_port() -> str:
     return "2181"
 
 
+def scheme(security: str) -> str:
+    """How services ask each other."""
+    return "https" if security == "strict" else "http"
+
+
 def num_masters(master_list: str) -> str:
     return str(len(json.loads(master_list)))
 

@@ -70,7 +70,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "security",
-        "Whether permissions are checked beside tokens: disabled (any account may do everything) or permissive.",
+        "Whether permissions are checked beside tokens: disabled (any account may do everything), permissive, or strict (and "
+        "services speak TLS only).",
         "disabled",
         rules=(rules.security_is_supported,),
     ),
@@ -256,6 +257,7 @@ KEYS: tuple[Key, ...] = (
     _yes("check_time", "Whether the installer asks for a synchronised clock.", "true"),
     # follows from the above, or is the same everywhere
     Key("master_quorum", "Masters that must agree.", calculated=calc.master_quorum),
+    Key("scheme", "How services of the cluster ask each other: http or https.", calculated=calc.scheme),
     Key("zk_client_port", "ZooKeeper's port.", calculated=calc.zk_client_port),
     Key("zk_servers", "host:port of every ZooKeeper server.", calculated=calc.zk_servers),
     Key(

@@ -46,6 +46,7 @@ class Exhibitor:
         self.port, self.client, self.quorum, self.election = ports
         self.flags = flags
         self.log = self.root / "log"
+        self.variables: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notified.settimeout(PATIENCE_S)
@@ -64,6 +65,7 @@ class Exhibitor:
             *more,
         ]
         environ = {**os.environ, "DCOS_ROOT": str(self.root), "NOTIFY_SOCKET": str(self.root / "notify")}
+        environ |= self.variables
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-c", START, *argv], env=environ, stderr=log)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dcos.adminrouter import certificate
-from dcos.adminrouter.core.locations import Files, quoted, table_routes, upstream_name
+from dcos.adminrouter.core.locations import Files, Secured, quoted, table_routes, upstream_name
 from dcos.adminrouter.core.site import Site, Tls, render
 from dcos.registry import NodeRole
 
@@ -46,9 +47,17 @@ def _site(role: NodeRole, base: Path = Path("/base")) -> Site:
     )
 
 
+def _secured(role: NodeRole, base: Path = Path("/base")) -> Site:
+    own, site = base / "state/own.pem", _site(role, base)
+    secured = Secured(certificate=own, authorities=base / "etc/ca-bundle.crt")
+    return replace(site, secured=secured, tls=Tls(port=443 if site.tls else 0, certificate=own, key=own))
+
+
+@pytest.mark.parametrize("made", [_site, _secured])
 @pytest.mark.parametrize("role", [NodeRole.MASTER, NodeRole.AGENT])
-def test_golden(role: NodeRole) -> None:
-    path, text = GOLDEN / f"nginx-{role}.conf", render(_site(role))
+def test_golden(role: NodeRole, made: Callable[[NodeRole], Site]) -> None:
+    name = f"nginx-{role}.conf" if made is _site else f"nginx-{role}-strict.conf"
+    path, text = GOLDEN / name, render(made(role))
     if os.environ.get("DCOS_UPDATE_GOLDEN"):
         path.write_text(text)
     assert text == path.read_text()
@@ -85,17 +94,42 @@ def test_whatever_proxies_on_a_master_asks_first() -> None:
         "= /_dcos/decide-finally",
         "@dcos_service_buffered",
         "@dcos_service_unbuffered",
+        "@dcos_service_verified",
     }
 
 
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx on PATH (nginx-light)")
 @pytest.mark.parametrize("role", [NodeRole.MASTER, NodeRole.AGENT])
-def test_nginx_takes_it(role: NodeRole, tmp_path: Path) -> None:
-    site = _site(role, tmp_path)
+def test_in_mode_strict_every_service_of_the_cluster_is_verified(role: NodeRole) -> None:
+    """What goes to the cluster's own services checks their names; only apps and sockets of this machine are asked without."""
+    for text in render(_secured(role)).split("        location ")[1:]:
+        head = text.split(" {")[0].strip()
+        if "proxy_pass" not in text:
+            continue
+        inside = "proxy_pass https://" in text or "proxy_pass $dcos_scheme" in text
+        assert ("proxy_ssl_verify on;" in text) == (inside and head not in APPS), head
+        assert ("proxy_ssl_name" in text) == ("proxy_ssl_verify on;" in text)
+    if role is NodeRole.MASTER:
+        plain = render(_secured(role)).split("server {")[1]
+        assert "return 308 https://$host$request_uri;" in plain
+        assert "proxy_pass" not in plain
+
+
+APPS = ("@dcos_service_buffered", "@dcos_service_unbuffered")
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx on PATH (nginx-light)")
+@pytest.mark.parametrize("made", [_site, _secured])
+@pytest.mark.parametrize("role", [NodeRole.MASTER, NodeRole.AGENT])
+def test_nginx_takes_it(role: NodeRole, made: Callable[[NodeRole, Path], Site], tmp_path: Path) -> None:
+    site = made(role, tmp_path)
     for folder in ("run", "state/bodies"):
         (tmp_path / folder).mkdir(parents=True)
     if site.tls:
-        certificate.ensure(site.tls.certificate, site.tls.key, addresses=("10.0.0.1",), now=1_700_000_000)
+        own = tmp_path / "state/server.crt", tmp_path / "state/server.key"
+        certificate.ensure(*own, addresses=("10.0.0.1",), now=1_700_000_000)
+        (tmp_path / "state/own.pem").write_text("".join(path.read_text() for path in own))
+        (tmp_path / "etc").mkdir()
+        (tmp_path / "etc/ca-bundle.crt").write_text(own[0].read_text())
     text = render(
         replace(site, listen=("127.0.0.1",), port=18080, tls=replace(site.tls, port=18443) if site.tls else None)
     )

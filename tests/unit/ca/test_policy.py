@@ -70,7 +70,7 @@ def test_all_others_are_refused(status: int, changes: dict[str, Any]) -> None:
 def test_an_agent_gets_its_own_names_only() -> None:
     found = names(Asker(NodeRole.AGENT, "10.0.0.7"), "dcos-mesos-slave")
     assert (found.common_name, found.unit) == ("dcos-mesos-slave", "slave")
-    assert found.dns == ("localhost",)
+    assert found.dns == ("localhost", "dcos-mesos-slave", "dcos-mesos-agent")
     assert found.addresses == ("10.0.0.7", "127.0.0.1", "::1")
 
 
@@ -88,6 +88,10 @@ def test_no_agent_gets_a_certificate_of_what_runs_on_masters(role: NodeRole) -> 
                 names(Asker(role, "10.0.0.7"), row.name)
 
 
-def test_what_runs_once_has_none() -> None:
-    assert not {row.name for row in certified(NodeRole.MASTER)} & {"dcos-cluster-id", "dcos-certificates"}
+def test_who_meets_nobody_has_none() -> None:
+    assert not {row.name for row in certified(NodeRole.MASTER)} & {
+        "dcos-ca",
+        "dcos-certificates",
+        "dcos-gen-resolvconf",
+    }
     assert policy.key_name(NodeRole.PUBLIC_AGENT) == "agent"

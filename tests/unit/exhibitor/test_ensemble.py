@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings, parse_ensemble, parse_master_list, zoo_cfg
+from dcos.exhibitor.core.ensemble import Ensemble, Member, Tls, ZooSettings, parse_ensemble, parse_master_list, zoo_cfg
 
 SETTINGS = ZooSettings(client_address="10.0.0.1", snapshot_dir="/s", transaction_dir="/t")
 
@@ -70,3 +72,17 @@ def test_an_ensemble_is_listed_with_its_observers() -> None:
 
 def test_patience_is_twice_the_time_to_form_an_ensemble() -> None:
     assert SETTINGS.patience_s == 40.0
+
+
+def test_one_port_speaks_tls_only_or_both() -> None:
+    """And always the same one: that is where everybody looks."""
+    own = Member(1, "10.0.0.1")
+    strict = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=False)), Ensemble((own,)), own)
+    both = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=True)), Ensemble((own,)), own)
+    assert f"secureClientPort={SETTINGS.client_port}" in strict.splitlines()
+    assert "sslQuorum=true" in strict.splitlines()
+    assert not any(line.startswith("clientPort") for line in strict.splitlines())
+    assert f"clientPort={SETTINGS.client_port}" in both.splitlines()
+    assert {"client.portUnification=true", "portUnification=true", "sslQuorum=false"} <= set(both.splitlines())
+    for text in (strict, both):
+        assert {"ssl.clientAuth=need", "ssl.quorum.clientAuth=need"} <= set(text.splitlines())

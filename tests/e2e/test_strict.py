@@ -1,0 +1,168 @@
+"""``security: strict`` on real nodes: the cluster works, and whoever has no credentials gets nothing from any port."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from dcos.registry import NodeRole, services_on
+from dcos.testing.cluster import LocalCluster, eventually
+from tests.e2e.conftest import gather_logs
+
+pytestmark = pytest.mark.e2e
+
+NAMES = (53, 61053)
+"""Ports of names, which are for everybody."""
+CHECKS_TOKENS = {8080: "/v2/apps", 9000: "/v1/jobs"}
+CLOSED_ROUTES = (
+    "/mesos/state",
+    "/marathon/v2/apps",
+    "/service/metronome/v1/jobs",
+    "/service/hello-world/",
+    "/acs/api/v1/users",
+    "/secrets/v1/secret/default/?list=true",
+    "/package/list",
+    "/exhibitor/exhibitor/v1/cluster/list",
+    "/mesos_dns/v1/version",
+    "/net/v1/vips",
+    "/system/health/v1/nodes",
+    "/metadata",
+)
+
+
+@pytest.fixture(scope="module")
+def strict(nodes_can_boot: None) -> Iterator[LocalCluster]:
+    made = LocalCluster("e2e-strict")
+    made.down()
+    try:
+        made.up(masters=1, agents=1, public_agents=0, security="strict")
+        yield made
+    finally:
+        gather_logs(made)
+        made.down()
+
+
+def asked(cluster: LocalCluster, node: str, url: str, *flags: str, user: str = "nobody") -> str:
+    """Status of one request from a process on a node; 000: no answer."""
+    words = " ".join(("curl -gks -o /dev/null -m 20 -w '%{http_code}'", *flags, f"'{url}'"))
+    return cluster.sh(node, f"runuser -u {user} -- {words} || true", timeout_s=60).strip()
+
+
+def listening(cluster: LocalCluster, node: str) -> list[tuple[str, int]]:
+    """(address, port) of every listening socket of our services on a node."""
+    found = []
+    for line in cluster.sh(node, "ss -Hltnp").splitlines():
+        local, process = line.split()[3], line.split()[-1]
+        if any(f'("{name}' in process for name in ("dcos-", "nginx", "java")):
+            address, _, port = local.rpartition(":")
+            found.append((address.replace("0.0.0.0", "127.0.0.1"), int(port)))
+    return found
+
+
+def test_all_parts_are_healthy_and_the_app_answers(strict: LocalCluster) -> None:
+    """That hello-world answers through Admin Router, ``up`` has seen."""
+    eventually("no problems", strict.healthy, within_s=120)
+    assert strict.get("/service/hello-world/", token=strict.token()).status == 200
+    assert "hello-world" in strict.dcos("task", "list").stdout
+
+
+def test_a_job_runs_and_a_task_reads_its_secret(strict: LocalCluster, tmp_path: object) -> None:
+    """Metronome, the store, the agent's login and its trust in the front door; no variable of our TLS reaches a task."""
+    token = strict.token()
+    url = f"{strict.scheme}://{strict.ip('master1')}"
+    answer = strict.http(
+        f"{url}/secrets/v1/secret/default/word", token=token, method="PUT", body={"value": "open sesame"}
+    )
+    assert answer.status in (201, 409), answer.text
+    job = {
+        "id": "say",
+        "run": {
+            "cmd": 'test "$WORD" = "open sesame" && test -z "$(env | grep LIBPROCESS_SSL)"',
+            "cpus": 0.1,
+            "mem": 32,
+            "disk": 0,
+            "env": {"WORD": {"secret": "word"}},
+            "secrets": {"word": {"source": "word"}},
+        },
+    }
+    answer = strict.http(f"{url}/service/metronome/v1/jobs", token=token, method="POST", body=job)
+    assert answer.status == 201, answer.text
+    strict.http(f"{url}/service/metronome/v1/jobs/say/runs", token=token, method="POST", body={})
+
+    def succeeded() -> bool:
+        shown = strict.get("/service/metronome/v1/jobs/say?embed=history", token=token).json()
+        assert shown["history"]["failureCount"] == 0, shown
+        return bool(shown["history"]["successCount"] == 1)
+
+    eventually("the job succeeds", succeeded, within_s=120)
+
+
+def test_a_process_without_credentials_gets_nothing_from_any_port(strict: LocalCluster) -> None:
+    for node, role in (("master1", NodeRole.MASTER), ("agent1", NodeRole.AGENT)):
+        known = {port.number for row in services_on(role) for port in row.ports}
+        seen = listening(strict, node)
+        assert {port for _, port in seen} <= known, "every port is in the service table"
+        # a master alone has no quorum, agents' diagnostics have a socket
+        unused = {2888, 3888} if role is NodeRole.MASTER else {1050}
+        assert known - {port for _, port in seen} == unused, "and every port of the table was tried"
+        for address, port in seen:
+            if port in NAMES:
+                continue
+            where = f"{address}:{port}"
+            path = CHECKS_TOKENS.get(port, "/")
+            plain, secured = (asked(strict, node, f"{scheme}://{where}{path}") for scheme in ("http", "https"))
+            if port == 80:
+                assert plain == "308", "leads to HTTPS and does nothing else"
+            elif port == 443:
+                assert plain == "400"
+                for route in CLOSED_ROUTES:
+                    assert asked(strict, node, f"https://{where}{route}") == "401", route
+            elif port == 61001:
+                assert (plain, secured) == ("400", "400"), "nginx says what is missing: TLS, a certificate"
+            elif port in CHECKS_TOKENS:
+                assert (plain, secured) == ("000", "401"), where
+            else:
+                assert (plain, secured) == ("000", "000"), where
+
+
+def test_the_certificate_of_an_agent_opens_what_agents_need_and_no_more(strict: LocalCluster) -> None:
+    """Somebody who took a machine over does not rule the cluster."""
+    master = strict.ip("master1")
+    own = "--cert /var/lib/dcos/pki/dcos-net.pem"
+
+    def may(path: str, *flags: str) -> str:
+        return asked(strict, "agent1", f"https://{master}:{path}", own, *flags, user="root")
+
+    assert may("5050/version") == "200"
+    call = json.dumps({"type": "GET_AGENTS"})
+    assert may("5050/api/v1", "-H 'Content-Type: application/json'", f"-d '{call}'") == "200"
+    for path in ("5050/teardown", "5050/api/v1/scheduler", "5050/machine/down", "5050/quota"):
+        assert may(path, "-X POST") == "403", path
+    for path in ("8181/exhibitor/v1/cluster/restart/x", "8123/v1/version", "1050/system/health/v1"):
+        assert may(path) == "403", path
+    other = asked(strict, "agent1", f"https://{strict.ip('agent1')}:61001/", own, user="root")
+    assert other == "403", "nor does one agent ask another's Admin Router"
+
+
+def test_a_renewal_is_taken_by_all_services_while_they_run(strict: LocalCluster) -> None:
+    token = strict.token()
+    before = strict.sh("master1", "systemctl show -p MainPID --value dcos-mesos-master dcos-adminrouter dcos-marathon")
+    renew = "set -a; . /opt/mesosphere/etc/certificates; dcos-shell dcos-certificates --renew"
+    for node in ("master1", "agent1"):
+        strict.sh(node, f"PATH=/opt/mesosphere/bin:$PATH; {renew}", timeout_s=120)
+
+    def shown(port: int) -> str:
+        return "".join(ssl.get_server_certificate((strict.ip("master1"), port), timeout=30).split())
+
+    def on_disk(service: str) -> str:
+        text = strict.sh("master1", f"cat /var/lib/dcos/pki/{service}.pem")
+        return "".join(text.partition("-----END PRIVATE KEY-----")[2].split())
+
+    for port, service in ((443, "dcos-adminrouter"), (5050, "dcos-mesos-master"), (8080, "dcos-marathon")):
+        eventually(f"{service} shows it", lambda p=port, s=service: shown(p) == on_disk(s), within_s=240)
+    after = strict.sh("master1", "systemctl show -p MainPID --value dcos-mesos-master dcos-adminrouter dcos-marathon")
+    assert after == before, "nobody was started anew"
+    assert strict.get("/service/hello-world/", token=token).status == 200
