@@ -68,6 +68,7 @@ class Decider:
     """Who knows permissions; None: they are not checked."""
     clock: Clock
     status_socket: Path
+    certificate: Path | None
     cluster_id: Path
     public_ip: str | None
     counts: metrics.Counts = field(default_factory=metrics.Counts)
@@ -176,7 +177,7 @@ class Decider:
         return web.Response(text=json.dumps(shown), content_type="application/json")
 
     async def metrics(self, _: web.Request) -> web.Response:
-        text = await metrics.prometheus(self.counts, self.status_socket)
+        text = await metrics.prometheus(self.counts, self.status_socket, self.certificate)
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def status(self, _: web.Request) -> web.Response:

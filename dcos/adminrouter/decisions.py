@@ -88,6 +88,7 @@ async def _decide(app: App[Config], site: Site, ip: str, zk: ZkUrl) -> None:
             else Authority(f"{scheme()}://{where['dcos-bouncer']}", session, clock=app.clock, log=app.log),
             clock=app.clock,
             status_socket=site.status_socket,
+            certificate=site.tls.certificate if site.tls else None,
             cluster_id=app.layout.cluster_id,
             public_ip=await _public_ip(config.public_ip_command or app.layout.bin / "detect_ip_public"),
         )

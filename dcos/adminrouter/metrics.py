@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dcos.adminrouter import nginx
+from dcos.wire.certificates import facts
 
 _FORM = re.compile(
     r"Active connections: (?P<active>\d+)\s+server accepts handled requests\s+"
@@ -32,8 +33,8 @@ async def _read(status_socket: Path) -> dict[str, int]:
     return {name: int(value) for name, value in form.groupdict().items()} if form else {}
 
 
-async def prometheus(counts: Counts, status_socket: Path) -> str:
-    """All of them in Prometheus' text format."""
+async def prometheus(counts: Counts, status_socket: Path, certificate: Path | None) -> str:
+    """All of them in Prometheus' text format. ``certificate``: file of the one that is shown."""
     own = await _read(status_socket)
     lines = ["# HELP nginx_up Whether nginx answers.", "# TYPE nginx_up gauge", f"nginx_up {int(bool(own))}"]
     if own:
@@ -63,7 +64,21 @@ async def prometheus(counts: Counts, status_socket: Path) -> str:
     lines += [
         f'adminrouter_refused_total{{reason="{reason}"}} {count}' for reason, count in sorted(counts.refusals.items())
     ]
+    if (end := _end(certificate)) is not None:
+        name = "adminrouter_certificate_end_timestamp_seconds"
+        lines += [
+            f"# HELP {name} When the certificate that is shown ends.",
+            f"# TYPE {name} gauge",
+            f"{name} {end:.0f}",
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _end(certificate: Path | None) -> float | None:
+    try:
+        return facts(certificate.read_text(encoding="ascii")).end if certificate is not None else None
+    except (OSError, ValueError):
+        return None
 
 
 async def page(counts: Counts, status_socket: Path) -> str:

@@ -170,6 +170,12 @@ def test_the_front_door_serves_both_and_hands_the_root_out(nodes: Nodes) -> None
         assert link.getresponse().read().decode() == nodes.signing.root
 
 
+def test_when_the_certificate_ends_is_a_metric(nodes: Nodes) -> None:
+    text = (nodes.pki(NodeRole.MASTER) / "dcos-adminrouter.pem").read_text()
+    said = f"\nadminrouter_certificate_end_timestamp_seconds {certificates.facts(text).end:.0f}\n"
+    eventually("the metric", lambda: said.encode() in nodes.door.ask("/nginx/metrics").body, within_s=60)
+
+
 def test_an_agent_that_asks_for_what_is_not_its_own(nodes: Nodes) -> None:
     """A real request through the front door, whose source the authority learns from nginx."""
     request = certificates.make_request(certificates.generate_key())
