@@ -396,14 +396,9 @@ class ReadyAnswers:
             passing = self._passing.get(key)
             if passing is not None:
                 return data[:2] + passing
-            if key := _key_without_options(data):
-                ready = self._kept.get(key)
-                if ready is not None:
-                    self._turn = turn = self._turn + 1
-                    return data[:2] + ready[turn % len(ready)]
-                passing = self._passing.get(key)
-                if passing is not None:
-                    return data[:2] + passing
+            key = _key_without_options(data)
+            if key in self._kept or key in self._passing:
+                return self.answer(data[:2] + key)
         return self._build(data, udp=udp)
 
     def _build(self, data: bytes, *, udp: bool) -> bytes | None:

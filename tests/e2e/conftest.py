@@ -11,6 +11,7 @@ import pytest
 from dcos.install.local import nspawn
 from dcos.install.local.cluster import base_folder
 from dcos.testing.cluster import LocalCluster
+from tests.e2e.apps import Apps
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +35,15 @@ def cluster(nodes_can_boot: None) -> Iterator[LocalCluster]:
     finally:
         gather_logs(made)
         made.down()
+
+
+@pytest.fixture
+def apps(cluster: LocalCluster, tmp_path: Path) -> Iterator[Apps]:
+    made = Apps(cluster, tmp_path)
+    try:
+        yield made
+    finally:
+        made.end()
 
 
 def gather_logs(made: LocalCluster) -> None:

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from dcos.model import names
 from dcos.net.core.names import FORWARDER6, FORWARDERS
 from dcos.testing.cluster import Failed, LocalCluster, eventually
-from tests.e2e.test_networks import Apps, on_network
+from tests.e2e.apps import Apps, on_network
 
 pytestmark = [
     pytest.mark.e2e,
@@ -45,15 +44,6 @@ def named(cluster: LocalCluster, node: str, wanted: dict[tuple[str, str], list[s
         differ = {" ".join(key): (found[key], wanted[key]) for key in wanted if found[key] != wanted[key]}
         raise Failed(f"(found, wanted): {differ}")
     return True
-
-
-@pytest.fixture
-def apps(cluster: LocalCluster, tmp_path: Path) -> Iterator[Apps]:
-    made = Apps(cluster, tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
 
 
 def web(cluster: LocalCluster, apps: Apps) -> list[dict[str, Any]]:
