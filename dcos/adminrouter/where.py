@@ -27,10 +27,10 @@ _NAME_S = 30.0
 """How long a host name's address is remembered."""
 _PATIENCE_S = 10.0
 """A request waits no longer until something is known; nginx waits a little longer."""
-_ELECTION_S = 6.0
-"""So long a request waits for the next leader."""
-_LED_S = 60.0
-"""... if somebody led so short a time ago."""
+_ELECTION_S, _LED_S = 6.0, 60.0
+"""So long a request waits for the next leader, if one led so short a time ago."""
+_START_S = 1.0
+"""... and for the first answer to who leads."""
 _LOOK_S = 0.2
 
 
@@ -75,6 +75,7 @@ class Where:
         self._clock = clock
         self._names: dict[str, tuple[str, float]] = {}
         self._led_at: dict[str, float] = {}
+        self._started = clock.monotonic()
 
     async def asked(self, subject: str, *, forwarded: bool) -> Decision | None:
         """Where a request goes; None: only the token was asked about."""
@@ -97,12 +98,16 @@ class Where:
         return any(await asyncio.gather(self.view.apps.after_miss(), self.view.cluster.after_miss()))
 
     async def _elected(self, name: str) -> None:
-        """Wait for the next leader, if there just was one or nobody has been asked yet."""
+        """Wait for the next leader, if there just was one; a moment, if we just began to ask."""
         now = self._clock.monotonic()
-        if self._is_told(name) and now - self._led_at.get(name, -_LED_S) >= _LED_S:
+        if now - self._led_at.get(name, -_LED_S) < _LED_S:
+            patience_s = _ELECTION_S
+        elif not self._is_told(name) and now - self._started < _LED_S:
+            patience_s = _START_S
+        else:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ELECTION_S):
+            async with asyncio.timeout(patience_s):
                 while not await self._leader(name):
                     await asyncio.sleep(_LOOK_S)
                     if name in self.view.leaders:

@@ -273,6 +273,8 @@ def _table_location(service: str, route: Route, secured: Secured | None) -> str:
         *_proxy_headers(authorization=authorization, uid="$dcos_uid" if route.auth else '""'),
         *streaming,
         *extras,
+        # the upstream gets the path that was decided on: what the client sent may mean another route to who reads it otherwise
+        *((r'rewrite "(?s)^(.*)$" $1 break;',) if route.upstream_path is None else ()),
         # only where nginx itself finds nobody: what a service answers stays as it is
         *((f"error_page 502 = @no_{group};", *(ERROR_PAGES if route.auth else ())) if loose else ()),
         *tls,

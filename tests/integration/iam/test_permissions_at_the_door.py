@@ -121,7 +121,7 @@ def test_everybody_may_read_about_itself_but_change_nothing(cluster: GuardedClus
     assert cluster.through("PATCH", own, {"password": "other"}, uid=bob).status == 403
     assert cluster.through("DELETE", own, uid=bob).status == 403
     assert cluster.through("PUT", "/acs/api/v1/groups/superusers/users/bob", uid=bob).status == 403
-    for path in ("/acs/api/v1/users/bob/../admin", "/acs/api/v1/users/bob%2F..%2Fadmin", "/acs/api/v1/users//bob"):
+    for path in ("/acs/api/v1/users/bob/../admin", "/acs/api/v1/users/bob%2F..%2Fadmin", "/acs/api/v1/users//admin"):
         assert cluster.through("GET", path, uid=bob).status in (400, 403, 404)
 
 
