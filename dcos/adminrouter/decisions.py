@@ -37,6 +37,8 @@ from dcos.runtime.tls import own, scheme
 from dcos.store.detect import address_of, follow_leading_master
 from dcos.store.url import ZkUrl
 
+_LINE_BYTES = 65_536
+"""More than nginx takes: what it lets in is for us to refuse."""
 _METRONOME = "127.0.0.1:9000"
 _LEADERS_S = 1.0
 """Between questions to our own Marathon and Metronome who leads: one small request each."""
@@ -94,14 +96,16 @@ async def _decide(app: App[Config], site: Site, ip: str, zk: ZkUrl) -> None:
         )
         async with AsyncExitStack() as listening:
             path = await listening.enter_async_context(
-                http.listen_unix(decider.application(), path=site.decision_socket, mode=0o600)
+                http.listen_unix(decider.application(), path=site.decision_socket, mode=0o600, line_bytes=_LINE_BYTES)
             )
             if site.user:
                 os.chown(path, *prepare.worker_ids(site.user))
             given = os.environ.get(prepare.WAITING_FD)
             if given is not None:
                 waiting = socket.socket(fileno=int(given))
-                await listening.enter_async_context(http.listen_on(decider.application(), waiting))
+                await listening.enter_async_context(
+                    http.listen_on(decider.application(), waiting, line_bytes=_LINE_BYTES)
+                )
             app.log.info("deciding", socket=str(path))
             await app.stopping.wait()
 

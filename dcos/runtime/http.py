@@ -26,6 +26,7 @@ _encode = msgspec.json.Encoder(order=None).encode
 JSON = "application/json"
 Admits = Callable[[web.Request, Caller], Awaitable[bool]]
 """Whether a service of the cluster may ask this."""
+_LINE_BYTES = 8190
 Serve = Callable[[], asyncio.BaseProtocol]
 """Makes one end of a new connection."""
 
@@ -66,9 +67,17 @@ def application(*, client_max_size: int = 16 * 1024**2, middlewares: tuple[Any, 
 
 
 @contextlib.asynccontextmanager
-async def _running(app: web.Application, *, cancel_on_disconnect: bool = False) -> AsyncIterator[web.AppRunner]:
+async def _running(
+    app: web.Application, *, cancel_on_disconnect: bool = False, line_bytes: int = _LINE_BYTES
+) -> AsyncIterator[web.AppRunner]:
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=1.0, handler_cancellation=cancel_on_disconnect
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=1.0,
+        handler_cancellation=cancel_on_disconnect,
+        max_line_size=line_bytes,
+        max_field_size=line_bytes,
     )
     await runner.setup()
     try:
@@ -136,11 +145,13 @@ async def serve_on(app: web.Application, doors: Iterable[socket.socket]) -> Asyn
 
 
 @contextlib.asynccontextmanager
-async def listen_unix(app: web.Application, *, path: Path, mode: int = 0o660) -> AsyncIterator[Path]:
-    """Serve ``app`` on a unix socket with permission bits ``mode``."""
+async def listen_unix(
+    app: web.Application, *, path: Path, mode: int = 0o660, line_bytes: int = _LINE_BYTES
+) -> AsyncIterator[Path]:
+    """Serve ``app`` on a unix socket with permission bits ``mode``. ``line_bytes``: of a request's first line or a header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    async with _running(app) as runner:
+    async with _running(app, line_bytes=line_bytes) as runner:
         before = os.umask(0o177)
         try:
             await web.UnixSite(runner, str(path), backlog=1024).start()
@@ -154,9 +165,11 @@ async def listen_unix(app: web.Application, *, path: Path, mode: int = 0o660) ->
 
 
 @contextlib.asynccontextmanager
-async def listen_on(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
-    """Serve ``app`` on a socket that listens already."""
-    async with _running(app) as runner:
+async def listen_on(
+    app: web.Application, listening: socket.socket, *, line_bytes: int = _LINE_BYTES
+) -> AsyncIterator[None]:
+    """Serve ``app`` on a socket that listens already. ``line_bytes`` as above."""
+    async with _running(app, line_bytes=line_bytes) as runner:
         await web.SockSite(runner, listening).start()
         yield
 
