@@ -472,6 +472,7 @@ SERVICES: tuple[Service, ...] = (
             "BOUNCER_ZK": "zk://{zk_servers}/dcos/iam",
             "BOUNCER_ZK_CREDENTIALS_FILE": "{etc}/bouncer-zookeeper-credentials",
             "BOUNCER_KEY_FILE": "{etc}/bouncer-key",
+            "BOUNCER_AUTH_COOKIE_SECURE_FLAG": "{auth_cookie_secure_flag}",
         },
         start_timeout_s=600,
     ),

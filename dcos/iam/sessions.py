@@ -27,7 +27,7 @@ def let_in(
     age = int(config.cookie_lifetime)
     secure = config.auth_cookie_secure_flag or None
     response.headers["Cache-Control"] = "no-store"
-    response.set_cookie(AUTH_COOKIE, token, path="/", httponly=True, max_age=age, secure=secure)
+    response.set_cookie(AUTH_COOKIE, token, path="/", httponly=True, max_age=age, secure=secure, samesite="Lax")
     response.set_cookie(INFO_COOKIE, login.info_cookie(user), path="/", max_age=age)
     audit(f"{how}-login", user.uid, source, "allow", "valid credentials")
     return response

@@ -56,6 +56,7 @@ KEYS: tuple[Key, ...] = (
     Key("ip_detect_public_contents", "Text of that script.", calculated=calc.ip_detect_public_contents),
     # identity
     _yes("oauth_enabled", "Whether Admin Router asks for a token."),
+    _yes("auth_cookie_secure_flag", "Whether browsers send the login cookie by HTTPS only.", "false"),
     Key(
         "adminrouter_x_frame_options",
         "Who may show the web interface in a frame: DENY, SAMEORIGIN or ALLOW-FROM <URL>.",

@@ -105,6 +105,7 @@ async def test_login_by_password(bouncer: Bouncer) -> None:
     assert claims == jwt.Claims("bob", NOW + 5 * 86400)
     auth, info = reply.cookies["dcos-acs-auth-cookie"], reply.cookies["dcos-acs-info-cookie"]
     assert (auth.value, auth["path"], auth["max-age"], bool(auth["httponly"])) == (body["token"], "/", "432000", True)
+    assert auth["samesite"] == "Lax"
     assert (auth["domain"], auth["secure"]) == ("", "")
     assert (info["path"], info["max-age"], bool(info["httponly"])) == ("/", "432000", False)
     shown = json.loads(base64.b64decode(info.value))
