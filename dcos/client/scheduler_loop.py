@@ -30,6 +30,8 @@ from dcos.runtime.log import get_logger
 
 TICK_S = 1.0
 MAX_BATCH = 256
+ANSWER_S = 30.0
+"""So long a client waits until what it asked for is stored."""
 
 E = TypeVar("E")
 E_in = TypeVar("E_in", contravariant=True)
@@ -83,6 +85,7 @@ class SchedulerLoop(Generic[E, R]):
         self._inbox: asyncio.Queue[tuple[E | FromMaster | Tick, asyncio.Future[R] | None]] = asyncio.Queue()
         self._calls: asyncio.Queue[tuple[Send, asyncio.Future[bool] | None]] = asyncio.Queue()
         self._log = get_logger(name)
+        self.answer_s = ANSWER_S
 
     def now(self) -> float:
         return self._clock.now()
@@ -91,10 +94,11 @@ class SchedulerLoop(Generic[E, R]):
         await self._perform(self._core.start(self._clock.now()))
 
     async def ask(self, event: E | Tick) -> R:
-        """Have an event decided and stored.   Errors: Refused."""
+        """Have an event decided and stored.   Errors: Refused; TimeoutError: not stored yet, which it still may be."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait((event, future))
-        return await future
+        async with asyncio.timeout(self.answer_s):
+            return await future
 
     def tell(self, event: E | FromMaster | Tick) -> None:
         self._inbox.put_nowait((event, None))

@@ -33,6 +33,7 @@ VIA = "X-Marathon-Via"
 LEADER = "X-Marathon-Leader"
 OWN_BUSINESS = frozenset({"/ping", "/v2/leader", "/metrics", "/metrics/prometheus", "/logging", "/config"})
 """What an instance answers itself, whether it leads or not."""
+NOT_STORED = "The store did not answer in time; what was asked for may still happen."
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -145,6 +146,8 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
             service.bus.publish("group_change_failed", {"groupId": "/", "version": version, "reason": error.text})
         made = refusal(error)
         response = json_response(made.body, status=made.status)
+    except TimeoutError:
+        response = json_response({"message": NOT_STORED}, status=503)
     except web.HTTPNotFound:
         response = json_response({"message": "URI not found"}, status=500)
     except web.HTTPMethodNotAllowed as error:

@@ -16,7 +16,7 @@ from dcos.marathon.core import backoff, deploy, deployments, everywhere, health,
 from dcos.marathon.core.queue import QueueEntry
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
-from dcos.model.marathon_state import Condition, Deployment, Instance, InstanceTask, TaskFailure, iso
+from dcos.model.marathon_state import TERMINAL, Condition, Deployment, Instance, InstanceTask, TaskFailure, iso
 from dcos.model.pods import Pod
 from dcos.model.v1.types import Attribute, CheckStatusInfo, Offer
 from dcos.scheduling.match import Reason
@@ -26,6 +26,7 @@ Json = dict[str, Any]
 
 EMBEDS = ("tasks", "counts", "deployments", "readiness", "lastTaskFailure", "taskStats", "failures", "extensions")
 _PREFIXES = ("group.apps.", "apps.", "app.")
+_INACTIVE = TERMINAL | {Condition.SCHEDULED}
 _STAGED = (Condition.PROVISIONED, Condition.STAGING, Condition.STARTING)
 
 
@@ -135,15 +136,15 @@ def task_json(state: State, instance: Instance, task: InstanceTask) -> Json:
         "host": instance.agent.host,
         "slaveId": instance.agent.agent_id,
         "state": task.state.value,
-        "ports": [port for port in task.host_ports if port and not instance.is_terminal],
+        "ports": [port for port in task.host_ports if port and instance.condition not in _INACTIVE],
         "ipAddresses": [{"ipAddress": one, "protocol": "IPv6" if ":" in one else "IPv4"} for one in task.addresses],
-        "stagedAt": iso(task.staged_at),
-        "version": instance.version,
         "localVolumes": local_volumes(instance),
         "role": instance.role,
     }
-    if task.started_at is not None:
-        made["startedAt"] = iso(task.started_at)
+    if instance.condition not in _INACTIVE:
+        made |= {"stagedAt": iso(task.staged_at), "version": instance.version}
+        if task.started_at is not None:
+            made["startedAt"] = iso(task.started_at)
     spec = state.spec_of(instance)
     healths = state.health.get(instance.id, ())
     if isinstance(spec, Pod):

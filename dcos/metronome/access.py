@@ -1,7 +1,8 @@
-"""Who may do what with Metronome, where permissions are checked: ``dcos:service:metronome:metronome:jobs:<job>``.
+"""Who may do what with Metronome, where permissions are checked: ``dcos:service:metronome:metronome:jobs:<job>``, dots as colons.
 
-A right on ``jobs:dev`` holds for ``dev`` and all jobs below it, ``dev.nightly``; one on ``jobs`` for all. Lists show what may be
-read. Runs and schedules are parts of their job: who changes them updates it.   Source: DC/OS permission reference.
+A right on ``jobs:dev`` holds for ``dev`` and all jobs below it, ``dev.nightly`` (``jobs:dev:nightly``, or with its dot); one on
+``jobs`` for all. Lists show what may be read. Runs and schedules are parts of their job: who changes them updates it.
+Source: DC/OS permission reference.
 """
 
 from __future__ import annotations
@@ -28,8 +29,13 @@ _ANYBODY = frozenset({"/info", "/leader", "/v1/metrics"})
 def allows(grants: Grants, job_id: str, action: str) -> bool:
     """Whether a right on the job or on something above it was granted."""
     parts = job_id.split(".") if job_id else []
-    rids = [_JOBS, *(f"{_JOBS}:{'.'.join(parts[:count])}" for count in range(1, len(parts) + 1))]
-    return any(grants.allow(Permission(rid, action)) for rid in rids)
+    dotted = [f"{_JOBS}:{'.'.join(parts[:count])}" for count in range(1, len(parts) + 1)]
+    return any(grants.allow(Permission(rid, action)) for rid in (rid_of(job_id), *dotted))
+
+
+def rid_of(job_id: str) -> str:
+    """What is granted on a job; with no id, on all."""
+    return ":".join([_JOBS, *job_id.split(".")]) if job_id else _JOBS
 
 
 async def _wanted(request: web.Request) -> tuple[str, str]:
@@ -73,7 +79,7 @@ def guarded(gate: Gate) -> Any:
             return await handler(request)
         job_id, action = await _wanted(request)
         allowed = allows(grants, job_id, action)
-        wanted = Permission(f"{_JOBS}:{job_id}" if job_id else _JOBS, action)
+        wanted = Permission(rid_of(job_id), action)
         if not allowed or request.method not in ("GET", "HEAD"):
             gate.audit(request.headers, request.remote, uid, wanted, allowed=allowed)
         if not allowed:

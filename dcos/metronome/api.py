@@ -143,6 +143,9 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     except BadRequest as error:
         message = {"message": html.escape(str(error)), "requestPath": html.escape(request.path)}
         return json_response(message, status=error.status)
+    except TimeoutError:
+        text = "The store did not answer in time; what was asked for may still happen."
+        return json_response({"message": text, "requestPath": html.escape(request.path)}, status=503)
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
         message = {"message": "Unknown route.", "requestPath": html.escape(request.path)}
         return json_response(message, status=404)

@@ -11,9 +11,8 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 
-from dcos.store.base import Store
 from dcos.store.election import Candidate, Epoch
-from dcos.store.memory import MemoryEnsemble
+from dcos.store.memory import MemoryEnsemble, MemoryStore
 from dcos.testing.fake_mesos import FakeMesos
 
 
@@ -37,6 +36,8 @@ class Served:
     client: TestClient[Any, Any]
     mesos: FakeMesos
     clock: HandClock
+    store: MemoryStore
+    """Its session."""
 
     async def ask(self, method: str, path: str, body: Any = None, status: int | None = None) -> Any:
         """JSON, or bytes where the answer is none. ``status``: what it must be."""
@@ -56,7 +57,7 @@ class Served:
 
 
 @asynccontextmanager
-async def elected(ensemble: MemoryEnsemble, base: str, data: bytes) -> AsyncIterator[tuple[Store, Epoch]]:
+async def elected(ensemble: MemoryEnsemble, base: str, data: bytes) -> AsyncIterator[tuple[MemoryStore, Epoch]]:
     """A session of its own that leads below ``base``."""
     store = ensemble.session()
     candidate = Candidate(store, f"{base}/leader", label="member", data=data, epoch_path=f"{base}/state/epoch")

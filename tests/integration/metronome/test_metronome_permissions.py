@@ -45,7 +45,7 @@ def test_each_account_has_its_own_jobs(cluster: GuardedCluster) -> None:
 
     assert ask("admin", "POST", "/v1/jobs", job("prod.nightly")) == 201
     refused = cluster.through("POST", "/service/metronome/v1/jobs", job("prod.mine"), uid="dev")
-    assert (refused.status, f"dev needs the permission {_JOBS}:prod.mine with action create" in refused.text) == (
+    assert (refused.status, f"dev needs the permission {_JOBS}:prod:mine with action create" in refused.text) == (
         403,
         True,
     )

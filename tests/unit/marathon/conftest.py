@@ -94,7 +94,7 @@ class House:
                 TestClient(TestServer(application)) as client,
                 at_work(self.mesos, leader.run(), prober.run(), leader.listen(self.mesos), leader.send(self.mesos)),
             ):
-                yield Running(client, self.mesos, self.clock, leader, service)
+                yield Running(client, self.mesos, self.clock, store, leader, service)
                 assert +state.conditions == Counter(one.condition for one in state.instances.values())
                 assert state.queue.launches == sum(one.total for one in state.queue.values())
 

@@ -88,6 +88,18 @@ async def test_versions_stand_alone(marathon: Running) -> None:
     assert both == {"message": "You cannot use scale and wipe at the same time."}
 
 
+async def test_a_store_that_does_not_answer_in_time(house: House) -> None:
+    async with house.marathon() as marathon:
+        marathon.leader.answer_s = 0.05
+        house.ensemble.disconnect(marathon.store)
+        refused = await marathon.ask("POST", "/v2/apps", APP, 503)
+        assert refused == {"message": "The store did not answer in time; what was asked for may still happen."}
+        house.ensemble.reconnect(marathon.store)
+        marathon.leader.answer_s = 60
+        await marathon.until("it happened", lambda: marathon.running() == 1)
+        await marathon.ask("DELETE", "/v2/apps/web", status=200)
+
+
 async def test_without_a_leader(marathon: Running) -> None:
     marathon.service.leading = None
     assert await marathon.ask("GET", "/v2/leader", status=404) == {"message": "There is no leader"}

@@ -106,6 +106,10 @@ async def test_scaling_down_keeps_the_volume_for_scaling_up(marathon: Running) -
     assert marathon.running() == 1
     [stopped] = [one for one in marathon.leader.state.instances.values() if one.goal is Goal.STOPPED]
     assert stopped.condition is Condition.KILLED
+    told = {one["id"]: one for one in (await marathon.ask("GET", "/v2/apps/shop/db/tasks"))["tasks"]}
+    resting = told.pop(stopped.task.id)
+    assert (resting["ports"], {"startedAt", "stagedAt", "version"} & set(resting)) == ([], set())
+    assert all({"startedAt", "stagedAt", "version"} <= set(one) for one in told.values())
     await marathon.ask("PUT", "/v2/apps/shop/db", {"instances": 2}, 200)
     await marathon.settled()
     assert marathon.running() == 2

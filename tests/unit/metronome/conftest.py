@@ -90,7 +90,7 @@ class House:
                 TestClient(TestServer(api.application(service))) as client,
                 at_work(self.mesos, loop.run(), loop.listen(self.mesos), loop.send(self.mesos)),
             ):
-                yield Running(client, self.mesos, self.clock, loop, state)
+                yield Running(client, self.mesos, self.clock, store, loop, state)
 
 
 @pytest.fixture

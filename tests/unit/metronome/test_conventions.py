@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from dcos.metronome import api
+from dcos.metronome import access, api
+from dcos.model.permissions import Grants
 from dcos.model.v1.types import TaskState
 from tests.unit.metronome.conftest import House, Running
 
@@ -107,3 +109,39 @@ async def test_a_follower_names_the_leader(house: House) -> None:
             assert (answer.status, answer.headers["X-VIA"]) == (503, "me:1")
         async with metronome.client.get("/ping") as answer:
             assert answer.status == 200, "everybody's own business"
+
+
+async def test_a_store_that_does_not_answer_in_time(house: House) -> None:
+    async with house.metronome() as metronome:
+        metronome.loop.answer_s = 0.05
+        house.ensemble.disconnect(metronome.store)
+        refused = await metronome.ask("POST", "/v1/jobs", JOB, 503)
+        assert refused == {
+            "message": "The store did not answer in time; what was asked for may still happen.",
+            "requestPath": "/v1/jobs",
+        }
+        house.ensemble.reconnect(metronome.store)
+        await metronome.until("it happened", lambda: "prod.report" in metronome.state.jobs)
+        assert (await metronome.ask("GET", "/v1/jobs/prod.report"))["id"] == "prod.report"
+
+
+@pytest.mark.parametrize(
+    ("granted", "job_id", "allowed"),
+    [
+        ("", "prod.db.backup", True),
+        (":prod", "prod.db.backup", True),
+        (":prod:db", "prod.db.backup", True),
+        (":prod.db", "prod.db.backup", True),
+        (":prod:db:backup", "prod.db.backup", True),
+        (":prod.db.backup", "prod.db.backup", True),
+        (":prod:d", "prod.db.backup", False),
+        (":prod.d", "prod.db.backup", False),
+        (":prod:db:backup", "prod.db", False),
+        (":dev", "prod.db.backup", False),
+        (":prod", "", False),
+    ],
+)
+def test_rights_on_jobs(granted: str, job_id: str, allowed: bool) -> None:
+    grants = Grants({f"dcos:service:metronome:metronome:jobs{granted}": frozenset({"read"})})
+    assert access.allows(grants, job_id, "read") is allowed
+    assert not access.allows(grants, job_id, "update")
