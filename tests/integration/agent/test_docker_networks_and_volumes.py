@@ -61,9 +61,6 @@ async def test_a_network_of_the_user(
     docked: Any, master: Any, make_task: Make, engine: DockerEngine, network: str
 ) -> None:
     """Addresses, aliases, a fixed address, ports and a check from inside."""
-    ports = Resource(
-        name="ports", type=ValueType.RANGES, ranges=ValueRanges(range=(ValueRange(begin=31005, end=31005),))
-    )
     mapping = ContainerInfoDockerInfoPortMapping(host_port=31005, container_port=80, protocol="tcp")
     info = on_network(
         network,
@@ -83,7 +80,7 @@ async def test_a_network_of_the_user(
         consecutive_failures=1000,
     )
     task = make_task("db", "cat /etc/hosts; sleep 1000", container=info, health_check=check)
-    await master.run(with_resource(task, ports))
+    await master.run(with_resource(task, ports_of(31005)))
     running = await master.state("db", "TASK_RUNNING")
     (told,) = running.container_status.network_infos
     assert told.name == network
@@ -105,6 +102,12 @@ async def test_a_network_of_the_user(
     assert "10.1.2.3\telsewhere" in (docked.sandbox("db") / "stdout").read_text()
     await master.kill("db")
     await master.state("db", "TASK_KILLED")
+
+
+def ports_of(number: int) -> Resource:
+    """One port."""
+    only = ValueRanges(range=(ValueRange(begin=number, end=number),))
+    return Resource(name="ports", type=ValueType.RANGES, ranges=only)
 
 
 def with_resource(task: TaskInfo, resource: Resource) -> TaskInfo:

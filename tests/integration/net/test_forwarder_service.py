@@ -140,6 +140,16 @@ async def test_answers_of_others_are_kept_as_long_as_they_say_but_never_those_of
         assert 'dns_forwarder_requests_total{zone="cached"}' in text
 
 
+async def test_addresses_of_this_node(tmp_path: Path) -> None:
+    public = ("192.0.2.7", "2001:db8::7")
+    async with dcos_net(tmp_path, f"--master_list={HOST}", f"--public_ips={','.join(public)}") as (port, _):
+        assert await short(port, "thisnode.thisdcos.directory") == [HOST]
+        assert [await short(port, "public.thisnode.thisdcos.directory", rtype) for rtype in ("A", "AAAA")] == [
+            [ip] for ip in public
+        ]
+        assert "ns.spartan. 5 IN A 198.51.100.1" in " ".join((await dig(port, "ns.spartan")).split())
+
+
 async def test_copies_of_mesos_names_live_five_seconds(tmp_path: Path) -> None:
     async with (
         upstream("192.0.2.1", ttl=60) as mesos,
