@@ -175,7 +175,7 @@ class TerminalIo:
             follower.cancel()
 
     async def _follow(self, listener: Listener) -> None:
-        reader = terminal.number(self._box, "reader")
+        reader = terminal.reader(self._box)
         try:
             descriptor = self._shown(reader)
         except OSError:
@@ -214,7 +214,7 @@ class TerminalIo:
 
     def resize(self, rows: int, columns: int) -> None:
         name = terminal.path(self._box)
-        if name is None or not Path(name).is_char_device():
+        if name is None or terminal.reader(self._box) is None or not Path(name).is_char_device():
             raise OSError("the terminal is gone")
         descriptor = os.open(name, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         try:

@@ -67,7 +67,7 @@ async def ready(box: Box, pid: int) -> None:
 
 async def drained(box: Box) -> None:
     """Wait, not for long, until all that a terminal showed is in the file."""
-    pid = number(box, "reader")
+    pid = reader(box)
     if pid is None:
         return
     try:
@@ -75,6 +75,12 @@ async def drained(box: Box) -> None:
             await processes.ended(pid)
     except TimeoutError:
         return
+
+
+def reader(box: Box) -> int | None:
+    """Who copies what the terminal shows, as long as it lives: its number may be somebody else's by now."""
+    pid = number(box, "reader")
+    return pid if pid is not None and processes.command_line(pid) == ["cat"] else None
 
 
 def number(box: Box, name: str) -> int | None:
@@ -85,7 +91,7 @@ def number(box: Box, name: str) -> int | None:
 
 
 def path(box: Box) -> str | None:
-    """The terminal's, None where the container has none."""
+    """A name of the terminal's, None where the container has none."""
     try:
         return (box.directory / "tty").read_text().strip()
     except OSError:

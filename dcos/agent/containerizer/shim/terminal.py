@@ -28,9 +28,13 @@ def put(box: str, name: str, value: str) -> None:
     os.rename(temporary, os.path.join(box, name))
 
 
-def above(descriptor: int) -> int:
+OTHERS = 256
+"""Descriptors from here on are ours alone."""
+
+
+def above(descriptor: int, least: int = 10) -> int:
     """The same, so high that dup2 in a child cannot overwrite it before its use."""
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
 
 
 def peer(master: int) -> int:
@@ -39,13 +43,18 @@ def peer(master: int) -> int:
 
 
 def cat(source: int, sink: int, *more: int) -> int:
-    """Start one that no polite signal ends; it is not our child, so that the task never waits for it."""
+    """Start one that no polite signal ends; it is not our child, so that the task never waits for it.
+
+    Returned once it is ``cat``, by which others know it.
+    """
     end, begin = os.pipe()
+    begun = above(begin, OTHERS)
+    os.close(begin)
     child = os.fork()
     if child == 0:
         pid = os.fork()
         if pid:
-            os.write(begin, b"%d" % pid)
+            os.write(begun, b"%d" % pid)
             os._exit(0)
         for number in QUIET:
             signal.signal(number, signal.SIG_IGN)
@@ -53,13 +62,16 @@ def cat(source: int, sink: int, *more: int) -> int:
         nothing = os.open("/dev/null", os.O_WRONLY)
         for place, descriptor in enumerate((source, sink, nothing, *more)):
             os.dup2(descriptor, place)
-        os.closerange(3 + len(more), 256)
+        os.closerange(3 + len(more), OTHERS)
         os.execv("/bin/cat", ["cat"])
     os.waitpid(child, 0)
-    pid = int(os.read(end, 32))
+    os.close(begun)
+    told = b""
+    while piece := os.read(end, 32):
+        # its end of the pipe is closed by exec
+        told += piece
     os.close(end)
-    os.close(begin)
-    return pid
+    return int(told)
 
 
 def attend(box: str, output: str, master: int, slave: int) -> None:
@@ -86,7 +98,7 @@ def main() -> None:
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for place in range(3):
         os.dup2(slave, place)
-    os.closerange(3, 256)
+    os.closerange(3, OTHERS)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execv(sys.argv[6], sys.argv[6:])
 
