@@ -79,10 +79,11 @@ def _tasks(core: AgentCore) -> dict[str, float]:
 
 
 def _executors(core: AgentCore) -> dict[str, float]:
-    counts = dict.fromkeys(("registering", "running", "terminating", "terminated", "preempted"), 0.0)
+    counts = dict.fromkeys(("registering", "running", "terminating", "terminated"), 0.0)
     for framework in core.frameworks.values():
         for executor in framework.executors.values():
             counts[_executor_state(executor)] += 1
+    counts["preempted"] = float(core.counters.get("executors_preempted", 0))
     return {f"slave/executors_{name}": count for name, count in counts.items()}
 
 

@@ -120,6 +120,7 @@ class Ending(Telling):
         if custom is not None:
             life = custom[1].life
             if life is not None and life.verdict is None:
+                self._count_preempted(custom[1], event)
                 life.verdict = _limited(custom[0], event)
                 self._out.append(DestroyContainer(event.container_id))
             return
@@ -127,6 +128,7 @@ class Ending(Telling):
         if found is None or found[2].phase is not Phase.RUNNING or found[2].killing is not None:
             return
         framework, executor, run = found
+        self._count_preempted(executor, event)
         verdict = _limited(framework, event)
         run.killing = Killing(KillCause.LIMITATION, event.now, event.now, forced=True, verdict=verdict)
         self._out += [StopChecks(event.container_id), DestroyContainer(event.container_id)]
@@ -205,6 +207,13 @@ class Ending(Telling):
             self._out.append(CloseFramework(framework.framework_id))
         if self.leaving is not None and not self.frameworks:
             self._out.append(Leave(self.leaving))
+
+    def _count_preempted(self, executor: ExecutorRun, event: ContainerLimited) -> None:
+        """Once an executor, whatever it runs."""
+        verdicts = [run.killing.verdict for run in executor.tasks.values() if run.killing is not None]
+        known = any(one is not None and one.reason is event.reason for one in verdicts)
+        if event.reason is TaskStatusReason.REASON_CONTAINER_PREEMPTED and not known:
+            self._count("executors_preempted")
 
     # ---- kill ----------------------------------------------------------------------------------------------------
 

@@ -171,6 +171,8 @@ def test_whoever_uses_revocable_resources_is_ended() -> None:
     assert taken == {"c-taken", "c-old", "c-g1", "c-g2", "c-custom"}
     destroyed = {one.container_id for event in events for one in core.step(event) if isinstance(one, DestroyContainer)}
     assert destroyed == taken
+    # the group's executor counts as one
+    assert core.counters["executors_preempted"] == 4
     told = []
     for name in sorted(taken):
         for one in core.step(ContainerExited(name, Exit(signal=9), 3.0)):
