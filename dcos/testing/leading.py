@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient
 from dcos.store.election import Candidate, Epoch
 from dcos.store.memory import MemoryEnsemble, MemoryStore
 from dcos.testing.fake_mesos import FakeMesos
+from dcos.testing.patience import PATIENCE_S
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Served:
             assert status is None or response.status == status, f"{method} {path}: {response.status} {raw!r}"
             return await response.json() if raw and response.content_type == "application/json" else raw
 
-    async def until(self, what: str, test: Callable[[], bool], within_s: float = 60.0) -> None:
+    async def until(self, what: str, test: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
         """Let the instance work until ``test`` holds."""
         try:
             async with asyncio.timeout(within_s):

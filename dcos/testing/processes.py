@@ -75,7 +75,7 @@ class Processes:
             child.kill()
             return child.wait()
 
-    def ended(self, name: str, within_s: float = 60) -> int:
+    def ended(self, name: str, within_s: float = PATIENCE_S) -> int:
         """The exit status of one that ends by itself.   Errors: subprocess.TimeoutExpired."""
         return self._children.pop(name).wait(within_s)
 

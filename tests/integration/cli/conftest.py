@@ -57,17 +57,22 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def cluster(folder: Path) -> Iterator[Processes]:
+def node_files(folder: Path, version: str) -> None:
+    """What a master's services read: versions, the first account, the cluster's id."""
     etc = folder / "opt/mesosphere/etc"
     etc.mkdir(parents=True)
     (folder / "opt/mesosphere/active/dcos-metadata/etc").mkdir(parents=True)
     (folder / "opt/mesosphere/active.buildinfo.full.json").write_text("{}")
-    (etc / "dcos-version.json").write_text('{"version": "1.11"}')
+    (etc / "dcos-version.json").write_text(json.dumps({"version": version}))
     hashed = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
     (etc / "bouncer-bootstrap-user.json").write_text(json.dumps({"uid": "admin", "password_hash": hashed}))
     (folder / "var/lib/dcos").mkdir(parents=True)
     (folder / "var/lib/dcos/cluster-id").write_text("the-cluster-id\n")
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path) -> Iterator[Processes]:
+    node_files(folder, "1.11")
     with ensemble(folder / "zk", servers=1) as zookeeper, Processes(folder, zookeeper.url) as made:
         made.start("bouncer", "dcos.iam", f"--zk={made.zk}/dcos/iam", f"--port={made.port('bouncer')}")
         made.start_mesos()

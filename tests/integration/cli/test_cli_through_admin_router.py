@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import argon2
 import pytest
 
 from dcos.testing.patience import PATIENCE_S
 from dcos.testing.processes import Processes
 from dcos.testing.zookeeper import ensemble, why_not
+from tests.integration.cli.conftest import PASSWORD, node_files
 
 NO_NGINX = None if shutil.which("nginx") else "no nginx on PATH (nginx-light)"
 pytestmark = [
@@ -28,7 +28,6 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif((why_not() or NO_NGINX) is not None, reason=str(why_not() or NO_NGINX)),
 ]
-PASSWORD = "a good password"
 
 
 @pytest.fixture
@@ -42,15 +41,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(folder: Path) -> Iterator[Processes]:
-    etc = folder / "opt/mesosphere/etc"
-    etc.mkdir(parents=True)
-    (folder / "opt/mesosphere/active/dcos-metadata/etc").mkdir(parents=True)
-    (folder / "opt/mesosphere/active.buildinfo.full.json").write_text("{}")
-    (etc / "dcos-version.json").write_text('{"version": "3.0.0"}')
-    hashed = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-    (etc / "bouncer-bootstrap-user.json").write_text(json.dumps({"uid": "admin", "password_hash": hashed}))
-    (folder / "var/lib/dcos").mkdir(parents=True)
-    (folder / "var/lib/dcos/cluster-id").write_text("the-cluster-id\n")
+    node_files(folder, "3.0.0")
     with ensemble(folder / "zk", servers=1) as zookeeper, Processes(folder, zookeeper.url) as made:
         made.start("bouncer", "dcos.iam", f"--zk={made.zk}/dcos/iam", f"--port={made.port('bouncer')}")
         made.start_mesos()
