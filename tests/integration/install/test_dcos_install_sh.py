@@ -169,7 +169,7 @@ def test_each_role_gets_its_own_secrets(served: tuple[genconf.Served, str]) -> N
             file = archive.extractfile("secrets.json")
             assert file is not None
             found[kind] = json.loads(file.read())
-    assert set(found["dcos-secrets-agent"]) == {"agent_private_key"}
+    assert set(found["dcos-secrets-agent"]) == {"agent_private_key", "agent_enrolment_key"}
     assert {"agent_public_key", "secrets_key", "zookeeper_password"} <= set(found["dcos-secrets"])
     assert "agent_private_key" not in found["dcos-secrets"]
 
