@@ -15,6 +15,7 @@ from dcos.wire.errors import WireError
 _PATIENCE_S = 0.8
 """Seconds to wait for servers where there is an old answer: clients ask again after one."""
 _MESOS_NAME = dns.name_bytes("mesos")
+_MOST_KNOWN = 10_000
 _BETWEEN_NEIGHBOURS = frozenset({3, 10, 11, 12})
 """EDNS options that concern a client and whom it asks, nobody behind: NSID, cookie, TCP keepalive, padding (RFC 5001, 7873, 7828,
 7830). They are not passed on."""
@@ -41,6 +42,8 @@ class Forwarder:
         self._groups = dict(groups)
         self._timeout_s = timeout_s
         self._router = router
+        self._groups_of: dict[bytes, str] = {}
+        """Who is asked, by plain questions without their ids, so that these need not be read again."""
         self._ready = dns.ReadyAnswers(router.ours)
         self._cache = cache
         self._last_good = last_good
@@ -48,6 +51,7 @@ class Forwarder:
 
     def reroute(self, router: Router) -> None:
         self._router = router
+        self._groups_of = {}
         self._ready.swap(router.ours)
 
     def ask(self, group: str, servers: Sequence[Server]) -> None:
@@ -60,14 +64,18 @@ class Forwarder:
         self._ready.forget(touched)
 
     def answer(self, data: bytes, tcp: bool) -> sockets.Answer:
-        reply = self._ready.answer(data, udp=not tcp)
-        if reply is not None:
-            self.counts["own"] += 1
-            return reply
+        group = self._groups_of.get(data[2:])
+        if group is None:
+            reply = self._ready.answer(data, udp=not tcp)
+            if reply is not None:
+                self.counts["own"] += 1
+                return reply
         reply = self._cache.get(data, self._monotonic())
         if reply is not None:
             self.counts["cached"] += 1
             return reply
+        if group is not None:
+            return self._forward(group, data, True, tcp)
         try:
             query = dns.parse_query(data)
         except WireError:
@@ -77,6 +85,10 @@ class Forwarder:
             return self.answer(dns.without_options(data, query), tcp)
         match self._router.route(query.name):
             case Forward(group):
+                if query.plain:
+                    if len(self._groups_of) >= _MOST_KNOWN:
+                        self._groups_of = {}
+                    self._groups_of[data[2:]] = group
                 return self._forward(group, data, query.plain, tcp)
             case Copy(name, suffix):
                 return self._copy(data, query, name, suffix, tcp)

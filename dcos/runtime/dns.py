@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -41,7 +42,7 @@ _RECEIVE_BUFFER = 1 << 20
 @contextlib.asynccontextmanager
 async def serve(handler: Handler, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
     """Answer on one address while the block runs; yields (host, port), port 0 picks one free for UDP and TCP."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family = _family(host)
     with contextlib.ExitStack() as closing:
         udp = closing.enter_context(socket.socket(family, socket.SOCK_DGRAM))
         udp.setblocking(False)
@@ -65,6 +66,10 @@ async def serve(handler: Handler, host: str, port: int) -> AsyncIterator[tuple[s
             server.close()
             clients.close()
             await waiting.close()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _bind(udp: socket.socket, tcp: socket.socket, host: str, port: int) -> int:
@@ -261,32 +266,61 @@ async def ask(server: Server, question: bytes, *, tcp: bool = False, timeout_s: 
 
 
 async def _ask_udp(server: Server, question: bytes) -> bytes:
-    """A fresh socket per question: its random port is half of the protection against forged answers."""
-    loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    got: asyncio.Future[bytes] = loop.create_future()
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        sock.connect((server.host, server.port))
-        sock.send(question)
+    got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        def readable() -> None:
-            while not got.done():
-                try:
-                    data = sock.recv(65535)
-                except (BlockingIOError, InterruptedError):
-                    return
-                except OSError as error:
-                    got.set_exception(error)
-                    return
-                if dns.answers(question, data):
-                    got.set_result(data)
+    def told(answer: bytes | OSError) -> None:
+        if isinstance(answer, bytes):
+            got.set_result(answer)
+        else:
+            got.set_exception(answer)
 
-        loop.add_reader(sock.fileno(), readable)
+    under_way = _UdpQuestion(server, question, told)
+    try:
+        return await got
+    finally:
+        under_way.close()
+
+
+class _UdpQuestion:
+    """A question under way to one server. ``told`` hears the answer, or what went wrong, once, unless it is closed before.
+
+    A fresh socket each: its random port is half of the protection against forged answers.   Errors: OSError: it cannot be sent.
+    """
+
+    __slots__ = ("_loop", "_question", "_socket", "_told")
+
+    def __init__(self, server: Server, question: bytes, told: Callable[[bytes | OSError], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._question, self._told = question, told
+        self._socket = sock = socket.socket(_family(server.host), socket.SOCK_DGRAM)
         try:
-            return await got
-        finally:
-            loop.remove_reader(sock.fileno())
+            sock.setblocking(False)
+            sock.connect((server.host, server.port))
+            sock.send(question)
+            self._loop.add_reader(sock, self._readable)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _readable(self) -> None:
+        answer: bytes | OSError = b""
+        while not answer:
+            try:
+                data = self._socket.recv(65535)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                answer = error
+                break
+            if dns.answers(self._question, data):
+                answer = data
+        self.close()
+        self._told(answer)
+
+    def close(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
 
 
 async def _ask_tcp(server: Server, question: bytes) -> bytes:
@@ -316,38 +350,103 @@ async def ask_first(
     nobody answers for a moment. A SERVFAIL or REFUSED is given only when nobody says better. Who was silent while another one
     that was asked later answered has failed too, so that the next question begins with who answers.
     """
-    queue = sorted(servers, key=lambda server: server.failures)
-    started = len(queue) if len(queue) < 3 else 2
-    running = {_start(server, question, tcp, timeout_s): server for server in queue[:started]}
-    queue = queue[started:]
-    useless: bytes | None = None
-    silent: list[Server] = []
+    race = _Race(servers, question, tcp, timeout_s)
     try:
-        while running:
-            done, _ = await asyncio.wait(
-                running, timeout=_NEXT_AFTER_S if queue else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                server = running.pop(task)
-                error = task.exception()
-                if error is None and dns.rcode_of(task.result()) not in USELESS:
-                    server.failures = 0
-                    for other in silent:
-                        other.failures += other is not server
-                    return task.result()
-                server.failures += 1
-                useless = useless or (None if error else task.result())
-            if not done:
-                silent = list(running.values())
-            if queue:
-                server = queue.pop(0)
-                running[_start(server, question, tcp, timeout_s)] = server
-        return useless
+        return await race.won
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        race.end()
 
 
-def _start(server: Server, question: bytes, tcp: bool, timeout_s: float) -> asyncio.Task[bytes]:
-    return asyncio.create_task(ask(server, question, tcp=tcp, timeout_s=timeout_s))
+class _Race:
+    """One question to several servers, under another id to each; ``won`` gets what ``ask_first`` gives. Made of callbacks: a task
+    for each server would cost more than all the rest."""
+
+    def __init__(self, servers: Sequence[Server], question: bytes, tcp: bool, timeout_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.won: asyncio.Future[bytes | None] = self._loop.create_future()
+        self._question, self._tcp, self._timeout_s = question, tcp, timeout_s
+        self._queue = sorted(servers, key=lambda server: server.failures)
+        self._running: dict[int, tuple[Server, Callable[[], object], asyncio.TimerHandle | None]] = {}
+        """By a number of their own: who is asked, how to stop that, and the end of patience."""
+        self._numbers = itertools.count()
+        self._silent: list[Server] = []
+        self._useless: bytes | None = None
+        self._impatience: asyncio.TimerHandle | None = None
+        for _ in range(len(self._queue) if len(self._queue) < 3 else 2):
+            self._ask_next()
+        self._look_for_the_end()
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        for _, stop, timer in self._running.values():
+            stop()
+            if timer is not None:
+                timer.cancel()
+        self._running.clear()
+        if self._impatience is not None:
+            self._impatience.cancel()
+
+    def _ask_next(self) -> None:
+        """Ask one more, if there is one; who cannot even be sent to has failed, and the one after is asked."""
+        while self._queue:
+            server, number = self._queue.pop(0), next(self._numbers)
+            told = functools.partial(self._told, number)
+            timer: asyncio.TimerHandle | None = None
+            try:
+                if self._tcp:
+                    stop: Callable[[], object] = self._by_tcp(server, told)
+                else:
+                    asked = secrets.token_bytes(2) + self._question[2:]
+                    stop = _UdpQuestion(server, asked, told).close
+                    timer = self._loop.call_later(self._timeout_s, told, TimeoutError())
+            except OSError:
+                server.failures += 1
+                continue
+            self._running[number] = server, stop, timer
+            break
+        self._wait_for_a_moment()
+
+    def _by_tcp(self, server: Server, told: Callable[[bytes | OSError], None]) -> Callable[[], object]:
+        def done(task: asyncio.Task[bytes]) -> None:
+            if not task.cancelled():
+                told(OSError(str(task.exception())) if task.exception() else task.result())
+
+        task = asyncio.create_task(ask(server, self._question, tcp=True, timeout_s=self._timeout_s))
+        task.add_done_callback(done)
+        return task.cancel
+
+    def _wait_for_a_moment(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+        self._impatience = self._loop.call_later(_NEXT_AFTER_S, self._nobody_answers) if self._queue else None
+
+    def _nobody_answers(self) -> None:
+        self._silent = [server for server, _, _ in self._running.values()]
+        self._ask_next()
+
+    def _told(self, number: int, answer: bytes | OSError) -> None:
+        server, stop, timer = self._running.pop(number, (None, None, None))
+        if server is None or stop is None:
+            return
+        if timer is not None:
+            timer.cancel()
+        stop()
+        if isinstance(answer, bytes) and dns.rcode_of(answer) not in USELESS:
+            server.failures = 0
+            for other in self._silent:
+                other.failures += other is not server
+            self._win(self._question[:2] + answer[2:])
+            return
+        server.failures += 1
+        if isinstance(answer, bytes):
+            self._useless = self._useless or self._question[:2] + answer[2:]
+        self._ask_next()
+        self._look_for_the_end()
+
+    def _look_for_the_end(self) -> None:
+        if not self._running and not self._queue:
+            self._win(self._useless)
+
+    def _win(self, answer: bytes | None) -> None:
+        if not self.won.done():
+            self.won.set_result(answer)
