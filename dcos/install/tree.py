@@ -180,6 +180,11 @@ def _tls(row: Service, security: str, layout: Layout) -> dict[str, str]:
     return {f"LIBPROCESS_SSL_{name}": value for name, value in made.items()}
 
 
+def _dns_config(arguments: Mapping[str, str]) -> dict[str, str]:
+    """How names are found, for who reads it there; dcos-net does."""
+    return {"MASTER_SOURCE": "master_list", "RESOLVERS": arguments["resolvers_list"]}
+
+
 def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
     """(name, text, mode, owner) of every file of the configuration package's ``etc``."""
     files: list[tuple[str, str, int, str]] = []
@@ -208,6 +213,7 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
         ("master_list", given.arguments["master_list"] + "\n", 0o644, "root"),
         ("master_count", given.arguments["num_masters"] + "\n", 0o644, "root"),
         ("dns_search_config", envfile.render({"SEARCH": given.arguments["dns_search"]}), 0o644, "root"),
+        ("dns_config", envfile.render(_dns_config(given.arguments)), 0o644, "root"),
     ]
     if bundle := given.arguments.get("ca_bundle"):
         files.append((CA_BUNDLE, bundle, 0o644, "root"))

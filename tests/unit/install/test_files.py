@@ -14,6 +14,7 @@ from dcos.install.prereqs import ROLES
 from dcos.install.settings import resolve
 from dcos.install.tree import BOOTSTRAP_USER, BOUNCER_CREDENTIALS, Input, Release, Secrets, plan
 from dcos.model.layout import Layout
+from dcos.net.config import environment_of_lines
 from dcos.registry import SERVICES, NodeRole, Service, services_on
 
 ROOT = Path(__file__).parents[3]
@@ -185,6 +186,18 @@ def test_agents_know_the_network_of_bridge_mode() -> None:
     found = envfile.parse(agent.text)
     assert found["MESOS_NETWORK_CNI_CONFIG_DIR"] == str(at.parent)
     assert "network/cni" in found["MESOS_ISOLATION"].split(",")
+
+
+@pytest.mark.parametrize("role", NodeRole)
+def test_every_node_says_how_names_are_found(role: NodeRole) -> None:
+    """As files of lines that dcos-net reads, and others may."""
+    tree = plan(given(role, resolvers=["10.0.0.2", "10.0.0.3:5353"], dns_search="a.example b.example"))
+    files = {file.path.name: file.text for file in tree.files}
+    assert environment_of_lines((files["dns_config"] + files["dns_search_config"]).encode()) == {
+        "MASTER_SOURCE": "master_list",
+        "DCOS_NET_RESOLVERS": "10.0.0.2,10.0.0.3:5353",
+        "DCOS_NET_SEARCH": "a.example b.example",
+    }
 
 
 def test_another_root_moves_everything() -> None:
