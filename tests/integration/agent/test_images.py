@@ -28,6 +28,7 @@ from dcos.model.v1.types import (
     KillPolicy,
     TaskInfo,
     TTYInfo,
+    ValueScalar,
 )
 from dcos.testing.patience import PATIENCE_S
 
@@ -188,3 +189,23 @@ async def test_an_image_for_all_who_name_none(agent: Any, master: Any, make_task
     await agent.start('--default_container_info={"type": "DOCKER"}')
     assert await agent.process.wait() == 2
     assert "only type MESOS can be everybody's" in agent.log()
+
+
+async def test_a_limit_above_the_request_lets_it_go_first(
+    running: Any, master: Any, make_task: Make, image: str
+) -> None:
+    """When the machine has no memory left; those who enter it later too, and none of what stands around it."""
+    command = CommandInfo(value="cat /proc/self/oom_score_adj >own; sleep 1000")
+    more = {"mem": ValueScalar(value=256)}
+    for name, limits in (("more", more), ("asked", {})):
+        await master.run(make_task(name, command, container=container(image), limits=limits))
+        status = await master.state(name, "TASK_RUNNING")
+        own = running.sandbox(name) / "own"
+        async with asyncio.timeout(60):
+            while not (own.exists() and own.read_text()):
+                await asyncio.sleep(0.02)
+        assert (int(own.read_text()) > 0) is bool(limits)
+        around = Path(f"/proc/{status.container_status.executor_pid}/oom_score_adj")
+        assert int(around.read_text()) == int(Path("/proc/self/oom_score_adj").read_text())
+        await master.kill(name)
+        await master.state(name, "TASK_KILLED")

@@ -28,6 +28,7 @@ from dcos.model.v1.types import (
     ImageType,
     KillPolicy,
     NetworkInfo,
+    ResourceRevocableInfo,
     TaskInfo,
     TTYInfo,
     ValueScalar,
@@ -99,6 +100,12 @@ NO_LIMIT = ("-1", str(2**63 - 4096))
     [
         ("asked", {}, ("1433", "140000", str(96 * MB)), ("140", "140000 100000", "{low}", "max", str(96 * MB), "max")),
         (
+            "revocable",
+            {},
+            ("14", "140000", str(96 * MB)),
+            ("1", "140000 100000", "{low}", "max", str(96 * MB), "max"),
+        ),
+        (
             "more",
             {"cpus": 2.5, "mem": 256},
             ("1433", "260000", str(288 * MB)),
@@ -116,7 +123,12 @@ async def test_numbers_of_the_control_group(
     node: Node, link_master: Any, make_task: Make, name: str, limits: dict[str, float], v1: Any, v2: Any
 ) -> None:
     asked = {key: ValueScalar(value=value) for key, value in limits.items()}
-    await link_master.run(make_task(name, cpus=1.3, mem=64.0, limits=asked))
+    task = make_task(name, cpus=1.3, mem=64.0, limits=asked)
+    if name == "revocable":
+        cpus, mem = task.resources
+        cpus = msgspec.structs.replace(cpus, revocable=ResourceRevocableInfo())
+        task = msgspec.structs.replace(task, resources=(cpus, mem))
+    await link_master.run(task)
     status = await link_master.state(name, "TASK_RUNNING")
     group = f"mesos_executors.slice/mesos-{status.container_status.container_id.value}.service"
     numbers = tuple(node.numbers(group, *(V2 if node.unified else V1)).values())
@@ -124,6 +136,9 @@ async def test_numbers_of_the_control_group(
     if node.unified:
         # what is protected of a group's memory is protected only as far as above it
         assert node.numbers("mesos_executors.slice", "memory.low") == {"memory.low": str(4096 * MB)}
+    # who may use more memory than it asked for goes first when the machine has none left
+    adjusted = node.run("cat", f"/proc/{status.container_status.executor_pid}/oom_score_adj").stdout
+    assert (int(adjusted) > 0) is bool(limits)
     await link_master.kill(name)
     await link_master.state(name, "TASK_KILLED")
 
