@@ -77,6 +77,10 @@ def test_runc_without_systemd(machine: vm.Machine) -> None:
     passes(machine, "test_images.py", "test_group_ipc.py")
 
 
+def test_terminals(machine: vm.Machine) -> None:
+    passes(machine, "test_nested_terminals.py")
+
+
 def test_isolation(machine: vm.Machine) -> None:
     passes(machine, "test_isolation.py")
 
