@@ -366,6 +366,7 @@ SERVICES: tuple[Service, ...] = (
             "MESOS_DNS_ZK": "zk://{zk_servers}/mesos",
             "MESOS_DNS_IPSOURCES": "{mesos_dns_ip_sources_list}",
             "MESOS_DNS_SETTRUNCATEBIT": "{mesos_dns_set_truncate_bit}",
+            "MESOS_DNS_RESOLVERS": "{resolvers_list}",
         },
     ),
     Service(

@@ -198,6 +198,8 @@ def test_every_node_says_how_names_are_found(role: NodeRole) -> None:
         "DCOS_NET_RESOLVERS": "10.0.0.2,10.0.0.3:5353",
         "DCOS_NET_SEARCH": "a.example b.example",
     }
+    if role is NodeRole.MASTER:
+        assert envfile.parse(files["mesos-dns"])["MESOS_DNS_RESOLVERS"] == "10.0.0.2,10.0.0.3:5353"
 
 
 def test_another_root_moves_everything() -> None:
