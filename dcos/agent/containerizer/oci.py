@@ -107,7 +107,7 @@ class OciBackend:
         container = plan.container
         if container is None or container.mesos is None or container.mesos.image is None:
             raise LaunchError("the task names no image")
-        for program in ("runc", "perl"):
+        for program in ("runc", reaped.PERL):
             if shutil.which(program) is None:
                 raise LaunchError(f"{program} is missing on this machine")
         unpacked = await self.image(container.mesos.image)
@@ -354,7 +354,7 @@ def _owner(user: str | None) -> tuple[int, int] | None:
 
 def usable() -> str | None:
     """Why images cannot be run on this machine; None if they can."""
-    missing = [tool for tool in ("runc", "skopeo", "umoci", "perl") if shutil.which(tool) is None]
+    missing = [tool for tool in ("runc", "skopeo", "umoci", reaped.PERL) if shutil.which(tool) is None]
     if missing:
         return f"missing programs: {', '.join(missing)}"
     if os.geteuid() != 0:

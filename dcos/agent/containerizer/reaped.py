@@ -22,6 +22,8 @@ from dcos.agent.core.exits import Exit
 from dcos.runtime.files import write_atomic
 
 _REAPER = Path(__file__).parent / "shim" / "reaper.py"
+PERL = "/usr/bin/perl"
+"""Waits for them (package perl-base, which every Debian has)."""
 CONSOLE = "console"
 _MARK = "reaped"
 _PID = "first.pid"
