@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from dcos.master import callers
 from dcos.master.agent_proof import AgentProofs, Refused
 from dcos.master.api import Api
 from dcos.master.core.authorization import agent_problem
@@ -22,6 +23,7 @@ from dcos.master.streams import Stream
 from dcos.master.writer import Writer
 from dcos.runtime.log import get_logger
 from dcos.runtime.mesos_http import text_response
+from dcos.runtime.tls import Caller, caller
 from dcos.wire import agent_link, recordio
 from dcos.wire.errors import WireError
 
@@ -71,12 +73,12 @@ class AgentsApi:
             request.content.readany,
             answer,
             peer=request.remote or "",
-            problem=self._problem(principal),
+            problem=self._problem(principal, caller(request.transport)),
         )
 
-    def admit(self, fields: Mapping[str, str]) -> Problem | None:
+    def admit(self, fields: Mapping[str, str], who: Caller | None) -> Problem | None:
         """What to ask of the messages of an agent whose request has these fields, if it can be taken as it is; None leaves
-        it to ``handle``.
+        it to ``handle``. ``who``: whose certificate it showed.
         """
         api = self._api
         if not api.leads or api.state.recovered_at is None or api.access.disables(agent_link.PATH):
@@ -89,15 +91,16 @@ class AgentsApi:
             return None
         if principal is not None:
             api.state.counters["messages_authenticate"] += 1
-        return self._problem(principal)
+        return self._problem(principal, who)
 
-    def _problem(self, principal: str | None) -> Problem:
+    def _problem(self, principal: str | None, who: Caller | None) -> Problem:
         acls = self._api.acls
 
         def problem(message: agent_link.AgentMessage) -> str | None:
             match message:
                 case agent_link.Register() | agent_link.Reregister():
-                    return agent_problem(acls, principal, message.agent.resources)
+                    refused = callers.agent_problem(who, message.pid)
+                    return refused or agent_problem(acls, principal, message.agent.resources)
                 case _:
                     return None
 

@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from dcos.master.api_agents import AgentsApi
 from dcos.master.direct_link import DirectLink, Reception
+from dcos.runtime.tls import caller
 from dcos.wire import agent_link
 
 _REQUEST: Final = f"POST {agent_link.PATH} HTTP/1.1\r\n".encode()
@@ -56,7 +57,7 @@ class Door(asyncio.Protocol):
                 self._hand_over()
             return
         fields = _fields(head)
-        problem = self._agents.admit(fields) if fields is not None else None
+        problem = self._agents.admit(fields, caller(self._transport)) if fields is not None else None
         if problem is None:
             self._hand_over()
             return

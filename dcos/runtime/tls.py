@@ -15,6 +15,7 @@ there are go on.   Source: apache/mesos docs/ssl.md; here servers are verified u
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Caller:
     service: str
     unit: str
     """On what kind of machine."""
+    addresses: tuple[str, ...] = ()
+    """The machine's, and those by which it calls itself."""
 
 
 class Identity:
@@ -218,7 +221,9 @@ def caller(transport: Any) -> Caller | None:
     if not certificate:
         return None
     subject = {name: value for part in certificate.get("subject", ()) for name, value in part}
-    return Caller(subject.get("commonName", ""), subject.get("organizationalUnitName", ""))
+    found = (value for kind, value in certificate.get("subjectAltName", ()) if kind == "IP Address")
+    addresses = tuple(str(ipaddress.ip_address(value.strip())) for value in found)
+    return Caller(subject.get("commonName", ""), subject.get("organizationalUnitName", ""), addresses)
 
 
 def folder(layout: Layout) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from dcos.master.callers import admits, reads
+from dcos.master.callers import admits, agent_problem, reads
 from dcos.runtime.tls import Caller
 
 AGENT = Caller("dcos-net", "slave")
@@ -51,3 +51,26 @@ async def test_paths(method: str, path: str, answer: bool) -> None:
     request = make_mocked_request(method, path)
     assert await admits(request, AGENT) == answer
     assert await admits(request, Caller("dcos-marathon", "master"))
+
+
+@pytest.mark.parametrize(
+    ("caller", "pid", "words"),
+    [
+        (None, "slave(1)@10.0.0.9:5051", ""),  # no certificate was asked for
+        (Caller("dcos-mesos-slave", "slave", ("10.0.0.7", "127.0.0.1")), "slave(1)@10.0.0.7:5051", ""),
+        (Caller("dcos-mesos-slave-public", "slave_public", ("fd00::7",)), "slave(1)@[fd00::7]:5051", ""),
+        (Caller("dcos-mesos-slave", "slave", ("10.0.0.7",)), "slave(1)@10.0.0.8:5051", "not for 10.0.0.8"),
+        (
+            Caller("dcos-mesos-slave", "slave", ("10.0.0.7", "127.0.0.1")),
+            "slave(1)@127.0.0.1:5051",
+            "not for 127.0.0.1",
+        ),
+        (Caller("dcos-mesos-slave", "slave", ("10.0.0.7",)), "slave(1)@master.mesos:5051", "no address"),
+        (Caller("dcos-mesos-slave", "slave", ("10.0.0.7",)), "", "no address"),
+        (Caller("dcos-net", "slave", ("10.0.0.7",)), "slave(1)@10.0.0.7:5051", "which is no agent"),
+    ],
+)
+def test_an_agent_is_who_its_certificate_says(caller: Caller | None, pid: str, words: str) -> None:
+    found = agent_problem(caller, pid)
+    assert words in (found or "")
+    assert bool(found) == bool(words)
