@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dnslib
 import pytest
 
 from dcos.net.core.cache import Cache, LastGood
+from dcos.net.core.names import Names, Node, router
+from dcos.net.forwarder import Forwarder
 from dcos.wire import dns
 
 
@@ -119,3 +123,23 @@ def test_no_old_answers_where_none_are_wanted() -> None:
     last = LastGood(2, 0.0)
     last.put(ask(), answer(ask(), 30), 0.0)
     assert not last.has(ask(), 0.0)
+
+
+async def test_who_was_asked_is_not_remembered_when_routes_change() -> None:
+    """A name with the cluster's key is somebody else's until the key is known."""
+    own = Names(Node(ip="10.0.0.7"))
+    made = router(own.zones)
+    last_good = LastGood(10, 60)
+    forwarder = Forwarder(made, {}, timeout_s=1, cache=Cache(10), last_good=last_good, monotonic=lambda: 0.0)
+    question = dns.make_query(1, "thisnode.key.dcos.directory", dns.A)
+
+    async def code() -> int:
+        answer = forwarder.answer(question, False)
+        reply = answer if answer is None or isinstance(answer, bytes) else await answer
+        assert reply is not None
+        return dns.rcode_of(reply)
+
+    assert [await code(), await code()] == [dns.SERVFAIL, dns.SERVFAIL], "there is nobody to ask"
+    forwarder.reroute(replace(made, cluster_key="key"))
+    assert await code() == dns.NOERROR
+    assert forwarder.counts == {"upstream": 2, "failed": 2, "own": 1}
