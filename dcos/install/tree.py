@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dcos.install import envfile, networks, units
+from dcos.install import networks, units
 from dcos.model.layout import Layout
 from dcos.registry import NodeRole, Service, services_on
+from dcos.wire import envfile
 
 BOUNCER_CREDENTIALS = "bouncer-zookeeper-credentials"
 BOOTSTRAP_USER = "bouncer-bootstrap-user.json"

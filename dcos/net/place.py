@@ -14,6 +14,8 @@ from dcos.net.core.ruleset import TABLE
 from dcos.runtime import links
 
 OWN_DEVICE = "minuteman"
+SPARTAN = "spartan"
+"""The device with the forwarder's addresses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 
 from dcos.client.cluster import ClusterFollower
 from dcos.client.mesos import MesosMaster, redirecting
 from dcos.model.cluster import ClusterState
 from dcos.model.layout import Layout
 from dcos.model.zone import Zone
-from dcos.net import api, balancer, leases, masters, metrics, overlay, passage, resolvconf, roster, watchdog
+from dcos.net import api, leaving, masters, metrics, passage, resolvconf, roster, watchdog
 from dcos.net.balancer import Balancer
 from dcos.net.config import PREFIX, BadFile, Config, read_files
 from dcos.net.core import names, vips
@@ -25,7 +26,7 @@ from dcos.net.core.names import Names, Node, Router
 from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
 from dcos.net.overlay import Overlay
-from dcos.net.place import place_of
+from dcos.net.place import SPARTAN, place_of
 from dcos.net.probes import Probes
 from dcos.net.roster import Roster, Told
 from dcos.runtime import app as shell
@@ -36,14 +37,12 @@ from dcos.runtime.app import App, Exit
 from dcos.runtime.credentials import pair_of
 from dcos.runtime.dns import Server
 from dcos.runtime.net import detect_ip
-from dcos.runtime.nft import Nft, NftError, why_not
+from dcos.runtime.nft import Nft, why_not
 from dcos.runtime.settings import load_or_exit
-from dcos.store.base import StoreError
 from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
-from dcos.store.zookeeper import connect_url
+from dcos.wire import envfile
 
-DEVICE = "spartan"
 _BINDALL_EVERY_S = 30.0
 _FEW = 100
 """Changed tasks that are not worth a thread."""
@@ -266,7 +265,7 @@ async def _prepare_network(app: App[Config], addresses: list[str]) -> None:
     config = app.config
     try:
         there = {*local_addresses(loopback=True), *local_addresses(loopback=True, version=6)}
-        await links.ensure_device(DEVICE, [host for host in addresses if host not in there])
+        await links.ensure_device(SPARTAN, [host for host in addresses if host not in there])
         if (config.enable_lb or config.overlay_enable) and links.enable_forwarding():
             app.log.info("forwarding_enabled")
     except links.LinkError as error:
@@ -430,35 +429,11 @@ async def run(app: App[Config]) -> None:
         await asyncio.get_running_loop().create_future()  # until cancelled
 
 
-async def _cleanup(config: Config) -> int:
-    place = place_of(config.loopback_cluster)
-    try:
-        await balancer.remove(Nft(), place)
-        if not place.shared:
-            await passage.remove()
-            await links.remove_device(DEVICE)
-        if config.overlay_network is not None:
-            await overlay.remove(config.overlay_network, config.cni_config_dir)
-    except (NftError, links.LinkError) as error:
-        print(f"dcos-net cleanup: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-async def _release(config: Config, ip: str) -> int:
-    """Give back the overlay's number of a node that is gone for good."""
-    try:
-        store = await connect_url(ZkUrl.parse(config.zk))
-        try:
-            given_back = await leases.release(store, ip)
-            await roster.release(store, ip)
-        finally:
-            await store.close()
-    except (StoreError, ValueError) as error:
-        print(f"dcos-net release: {error}", file=sys.stderr)
-        return 1
-    print(f"{ip}: {'gave back ' + ', '.join(map(str, given_back)) if given_back else 'had no number'}")
-    return 0
+def _take_settings(file: Path) -> None:
+    """Those that the service has from systemd, for a person who runs a command of it."""
+    with contextlib.suppress(OSError, UnicodeError):
+        for variable, value in envfile.parse(file.read_text(encoding="utf-8")).items():
+            os.environ.setdefault(variable, value)
 
 
 def main() -> int:
@@ -469,17 +444,19 @@ def main() -> int:
     except BadFile as error:
         print(f"dcos-net: {error}", file=sys.stderr)
         return 2
+    if argv[:1] in (["cleanup"], ["release"]):
+        _take_settings(Layout.from_environ(os.environ).etc / "dcos_net")
     if argv[:1] == ["gen-resolvconf"]:
         return resolvconf.main(argv[1:])
     if argv[:1] == ["cleanup"]:
         log.configure()
         config = load_or_exit(Config, argv[1:], os.environ, prefix=PREFIX, prog="dcos-net cleanup")
-        return asyncio.run(_cleanup(config))
+        return asyncio.run(leaving.cleanup(config))
     if argv[:1] == ["release"]:
         log.configure()
         if len(argv) < 2 or not vips.is_address(argv[1]):
             print("dcos-net release: give the address of a node that is gone for good", file=sys.stderr)
             return 2
         config = load_or_exit(Config, argv[2:], os.environ, prefix=PREFIX, prog="dcos-net release")
-        return asyncio.run(_release(config, argv[1]))
+        return asyncio.run(leaving.release(config, argv[1]))
     return shell.main("dcos-net", Config, run, prefix=PREFIX, argv=argv)

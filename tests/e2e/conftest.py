@@ -1,4 +1,4 @@
-"""One cluster of real systemd nodes for the whole run: 1 master, 1 private agent, 1 public agent, hello-world running."""
+"""One cluster of real systemd nodes for the whole run: 1 master, 1 private agent, 2 public agents, hello-world running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cluster(nodes_can_boot: None) -> Iterator[LocalCluster]:
     made = LocalCluster(os.environ.get("DCOS_E2E_CLUSTER", "e2e"))
     made.down()
     try:
-        made.up()
+        made.up(public_agents=2)
         yield made
     finally:
         gather_logs(made)

@@ -118,7 +118,7 @@ def test_leader_names_resolve_everywhere(cluster: LocalCluster) -> None:
 def test_a_second_install_changes_nothing(cluster: LocalCluster) -> None:
     before = main_pid(cluster, "agent1", "dcos-mesos-slave.service")
     text = cluster.local(
-        "up", "--driver=nspawn", "--masters=1", "--agents=1", "--public-agents=1", timeout_s=600
+        "up", "--driver=nspawn", "--masters=1", "--agents=1", "--public-agents=2", timeout_s=600
     ).stdout
     assert main_pid(cluster, "agent1", "dcos-mesos-slave.service") == before, text
 

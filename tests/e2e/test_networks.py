@@ -39,47 +39,52 @@ def test_a_vip_has_backends_on_several_nodes(cluster: LocalCluster, apps: Apps) 
     apps.add(
         "net-many",
         cmd=command,
-        instances=2,
+        instances=3,
         constraints=[["hostname", "UNIQUE"]],
         acceptedResourceRoles=PRIVATE + PUBLIC,
         portDefinitions=[{"port": 0, "name": "http", "labels": {"VIP_0": "/net-many:80"}}],
     )
-    hosts = {str(one["host"]) for one in apps.tasks("net-many", 2)}
-    assert hosts == {cluster.ip("agent1"), cluster.ip("public1")}
-    names = {cluster.sh(node, "hostname").strip() for node in ("agent1", "public1")}
+    hosts = {str(one["host"]) for one in apps.tasks("net-many", 3)}
+    assert hosts == {cluster.ip(node) for node in ("agent1", "public1", "public2")}
+    names = {cluster.sh(node, "hostname").strip() for node in ("agent1", "public1", "public2")}
     for node in cluster.nodes():
 
-        def both(node: str = node) -> bool:
+        def each(node: str = node) -> bool:
             script = (
-                "for _ in $(seq 24); do curl -sf -m 5 http://net-many.marathon.l4lb.thisdcos.directory/ || exit 1; done"
+                "for _ in $(seq 36); do curl -sf -m 5 http://net-many.marathon.l4lb.thisdcos.directory/ || exit 1; done"
             )
             return set(cluster.sh(node, script).split()) == names
 
-        eventually(f"both from {node}", both, within_s=120)
+        eventually(f"each from {node}", each, within_s=120)
 
 
 @pytest.mark.parametrize("network", ["dcos", "dcos6"])
 def test_containers_of_two_nodes_reach_each_other(cluster: LocalCluster, apps: Apps, network: str) -> None:
-    """The one's page is fetched by the other, by address and by virtual IP, and served again to every node."""
+    """The one's page is fetched by the other, by address and by virtual IP, and served again to every node; and by itself."""
     server, client = f"net-server-{network}", f"net-client-{network}"
+    fetch_again = "curl -sf -m 5 --retry 20 --retry-all-errors --retry-delay 1"
+    hairpin = f"{fetch_again} 'http://{server}.marathon.l4lb.thisdcos.directory/' >self/index.html"
     apps.add(
         server,
-        cmd=f"echo from-the-server >index.html && {SERVE}",
+        cmd=f"echo from-the-server >index.html && mkdir self && ({hairpin} &) && {SERVE}",
         acceptedResourceRoles=PUBLIC,
         **on_network(network, server),
     )
     address = apps.address(server)
     assert address.startswith("9.0." if network == "dcos" else "fd01:b:")
     urls = (f"http://{at(address)}:8000/", f"http://{server}.marathon.l4lb.thisdcos.directory/")
-    fetch = " && ".join(
-        f"curl -sf -m 5 --retry 20 --retry-all-errors --retry-delay 1 '{url}' >>index.html" for url in urls
-    )
+    fetch = " && ".join(f"{fetch_again} '{url}' >>index.html" for url in urls)
     apps.add(client, cmd=f"{fetch} && {SERVE}", acceptedResourceRoles=PRIVATE, **on_network(network, client))
     found = apps.address(client)
     for node in cluster.nodes():
         for where in (f"{at(found)}:8000", f"{client}.marathon.l4lb.thisdcos.directory"):
             text = eventually(f"{where} from {node}", lambda n=node, w=where: fetched(cluster, n, w), within_s=120)
             assert text.split() == ["from-the-server"] * 2
+
+    def by_itself() -> bool:
+        return fetched(cluster, "master1", f"{at(address)}:8000/self").strip() == "from-the-server"
+
+    eventually("the container reached itself by its virtual IP", by_itself, within_s=120)
 
 
 def test_the_overlay_tells_its_state(cluster: LocalCluster) -> None:
@@ -91,8 +96,23 @@ def test_the_overlay_tells_its_state(cluster: LocalCluster) -> None:
     assert "mesos_bridge" not in told[cluster.ip("master1")]["overlays"][0]
 
 
+def test_every_node_tells_its_public_addresses(cluster: LocalCluster) -> None:
+    """All of them, at any node's dcos-net: here what detect_ip_public prints, the node's own address."""
+
+    def told() -> bool:
+        entries = cluster.get("/net/v1/nodes", token=cluster.token()).json()
+        found = {one["private_ip"]: (one["public_ips"], one["hostname"]) for one in entries}
+        wanted = {cluster.ip(node): ([cluster.ip(node)], node) for node in cluster.nodes()}
+        if found != wanted:
+            raise Failed(f"{found}, not {wanted}")
+        return True
+
+    eventually("all of them", told, within_s=120)
+
+
 def test_a_reboot_keeps_addresses(cluster: LocalCluster, apps: Apps) -> None:
-    apps.add("net-stays", cmd=SERVE, acceptedResourceRoles=PUBLIC, **on_network("dcos", "net-stays"))
+    here = [["hostname", "CLUSTER", cluster.ip("public1")]]
+    apps.add("net-stays", cmd=SERVE, acceptedResourceRoles=PUBLIC, constraints=here, **on_network("dcos", "net-stays"))
     before = apps.address("net-stays")
     told = eventually("all is made", lambda: overlay_of(cluster), within_s=120)
     cluster.local("stop", "public1")

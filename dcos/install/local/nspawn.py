@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dcos import registry
-from dcos.install import envfile, units
+from dcos.install import units
 from dcos.install.command import CommandFailed, run, succeeds
 from dcos.install.genconf import Served, generate
 from dcos.install.local import cgroups, image, machine, network
@@ -25,6 +25,7 @@ from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
 from dcos.install.serve import serving
 from dcos.model.layout import Layout
 from dcos.runtime import pids
+from dcos.wire import envfile
 
 NODE_PATH = "/opt/mesosphere/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BOOTSTRAP_PORT = 61099  # only on the bridge's own address, only while nodes are installed

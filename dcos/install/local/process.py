@@ -24,7 +24,7 @@ from time import monotonic, sleep
 import psutil
 
 from dcos import registry
-from dcos.install import apply, assets, bundle, envfile
+from dcos.install import apply, assets, bundle
 from dcos.install.command import run
 from dcos.install.genconf import Served, configure
 from dcos.install.local import loopback, supervise
@@ -36,6 +36,7 @@ from dcos.install.tree import Input, plan
 from dcos.install.units import started_by_target
 from dcos.model.layout import Layout
 from dcos.registry import NodeRole
+from dcos.wire import envfile
 
 SHIFT = 10000
 

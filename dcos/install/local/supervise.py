@@ -27,7 +27,6 @@ from pathlib import Path
 
 import msgspec
 
-from dcos.install import envfile
 from dcos.install.local.spec import ClusterSpec, Folders, NodeSpec
 from dcos.install.prereqs import SEARCH_PATH
 from dcos.install.units import override, started_by_target
@@ -37,6 +36,7 @@ from dcos.runtime import pids
 from dcos.runtime.files import write_atomic
 from dcos.runtime.pids import Mark
 from dcos.runtime.settings import duration
+from dcos.wire import envfile
 
 POLL_S = 0.2
 STOP_S = 15.0

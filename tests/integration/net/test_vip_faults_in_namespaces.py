@@ -87,7 +87,8 @@ class Load:
         last = max((one.began - fault_at for one in failed), default=0.0)
         after = f", {max(0.0, last - (told_at - fault_at)):.2f} s after the master told it" if told_at else ""
         print(
-            f"\n{what}: {len(failed)} of {len(seen)} connections failed, the last begun {last:.2f} s after the fault{after}"
+            f"\n{what}: {len(failed)} of {len(seen)} connections failed, the last begun {last:.2f} s after the fault{after}; "
+            f"the slowest of the others took {max((one.took for one in seen if one.answer), default=0.0):.2f} s"
         )
 
 
@@ -161,9 +162,13 @@ async def started(node: Namespace, master: FakeMaster, backends: list[Backend]) 
 
 
 async def without(load: Load, name: str, moment: float) -> None:
-    """Wait until clients have met only others, and no fault, for a second, and for as many times as tell something."""
+    """Wait until clients have met only others, and no fault, for a second, and for as many times as tell something.
+
+    Not before those who met a fault at ``moment`` have had the time to say so.
+    """
 
     def clean() -> None:
+        assert time.monotonic() - moment > 1.0 + TIMEOUT_S
         recent = load.since(max(moment, time.monotonic() - 1.0 - TIMEOUT_S))
         if len(recent) < ENOUGH:
             recent = load.since(moment)[-ENOUGH:]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from dcos.install import envfile, units
+from dcos.install import units
 from dcos.install.prereqs import ROLES
 from dcos.install.settings import resolve
 from dcos.install.tree import BOOTSTRAP_USER, BOUNCER_CREDENTIALS, Input, Release, Secrets, plan
 from dcos.model.layout import Layout
 from dcos.net.config import environment_of_lines
 from dcos.registry import SERVICES, NodeRole, Service, services_on
+from dcos.wire import envfile
 
 ROOT = Path(__file__).parents[3]
 AWKWARD = [
