@@ -89,4 +89,5 @@ class VipLoad:
         failed = self.failed(fault_at)
         last = max((one.began - fault_at for one in failed), default=0.0)
         troubles = ", ".join(f"{count} {what}" for what, count in Counter(one.trouble for one in failed).items())
-        return f"{what}: {len(failed)} of {len(seen)} connections failed, the last begun {last:.2f} s after the fault ({troubles})"
+        said = f"{len(failed)} of {len(seen)} connections failed, the last begun {last:.2f} s after the fault"
+        return f"{what}: {said} ({troubles or 'none'})"
