@@ -1,7 +1,8 @@
 """Let the kernel forget connections that were turned to an address which is no longer there.
 
 The kernel decides once for each connection where it goes. A datagram "connection" lasts as long as somebody sends, and an
-opening one as long as a client tries: both would go to a dead address for ever, where a new decision helps at once.
+opening one as long as a client tries: both would go to a dead address for ever, where a new decision helps at once. One that was
+reset, because who served it died, is remembered for ten seconds, and whoever comes from its port meanwhile is sent to the dead.
 Established TCP connections are never touched.
 
 Source: ctnetlink (linux/netfilter/nfnetlink_conntrack.h), RFC 9293 states as the kernel numbers them.
@@ -30,7 +31,8 @@ _SOURCE = {4: 1, 6: 3}
 _DESTINATION = {4: 2, 6: 4}
 _PROTO_NUMBER, _PROTO_SOURCE, _PROTO_DESTINATION = 1, 2, 3
 _PROTOINFO_TCP, _TCP_STATE = 1, 1
-_SYN_SENT = 1
+_FORGOTTEN = frozenset({1, 8, 9})
+"""SYN_SENT, CLOSE and SYN_SENT2: not open yet, or reset."""
 _PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 _TIMEOUT_S = 5.0
 
@@ -46,7 +48,10 @@ class Turned(NamedTuple):
 
 
 def forget(wanted: Collection[Turned]) -> int:
-    """Datagrams of ``wanted`` and TCP connections of it that nobody answered yet; how many there were.   Errors: OSError."""
+    """Datagrams of ``wanted`` and TCP connections of it that nobody answered yet, or that were reset; how many there were.
+
+    Errors: OSError.
+    """
     count = 0
     for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
         mine = {_key(one) for one in wanted if (":" in one.ip) == (version == 6)}
@@ -90,7 +95,7 @@ def _parse(raw: bytes, version: int) -> _Key | None:
     answer = _end(entry[_TUPLE_REPLY], version, _SOURCE, _PROTO_SOURCE)
     if to is None or answer is None:
         return None
-    if to[0] == socket.IPPROTO_TCP and _tcp_state(entry.get(_PROTOINFO, b"")) != _SYN_SENT:
+    if to[0] == socket.IPPROTO_TCP and _tcp_state(entry.get(_PROTOINFO, b"")) not in _FORGOTTEN:
         return None
     return (*to, *answer[1:])
 

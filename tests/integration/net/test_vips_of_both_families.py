@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,6 +236,46 @@ async def test_connecting_clients_are_led_away_from_a_node_that_does_not_answer(
                     *(asyncio.to_thread(greet, cluster.node, vip, 80, 30.0) for _ in range(8)), return_exceptions=True
                 )
                 assert [one[0] for one in answers if not isinstance(one, BaseException)] == ["near"] * 8, answers
+
+
+async def test_a_port_that_was_reset_by_the_dying_is_led_to_the_living(cluster: Cluster, tmp_path: Path) -> None:
+    """Clients come again from the same port sooner than the kernel forgets where it sent them."""
+    vip = vip_address("web.marathon")
+
+    def connect() -> socket.socket:
+        return socket.create_connection((vip, 80), 2, source_address=("", 40001))
+
+    async with dcos_net(cluster.node, tmp_path, NODE):
+        found = discovery(31001, "/web:80", network_scope="host")
+        dying = await cluster.master.run_task(cluster.framework, cluster.other_agent, "dying", discovery=found)
+        await eventually(lambda: targets_of(cluster, vip, OTHER))
+        server = cluster.other.listen(OTHER, 31001)
+        with cluster.node.inside(connect) as client:
+            server.close()  # before it took the connection: reset
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        died_at = time.monotonic()
+        with greeting(cluster.node.listen(NODE, 31000), "near"):
+            living = discovery(31000, "/web:80", network_scope="host")
+            await cluster.master.run_task(cluster.framework, cluster.agent, "near", discovery=living)
+            await cluster.master.update(dying, "TASK_FAILED")
+            await eventually(lambda: targets_of(cluster, vip, NODE))
+
+            def answered() -> float:
+                with cluster.node.inside(connect) as client:
+                    assert client.recv(100).startswith(b"near")
+                return time.monotonic()
+
+            if await eventually(answered) - died_at > 9:
+                pytest.skip("so slow that the kernel forgot it by itself")
+
+
+def targets_of(cluster: Cluster, vip: str, ip: str) -> None:
+    """The virtual IP has that target alone."""
+    shown = cluster.node.run("nft", "list", "map", "ip", "dcos_l4lb", "targets")
+    found = [line for line in shown.replace("elements = {", "\n").splitlines() if vip in line]
+    assert len(found) == 1, found
+    assert ip in found[0], found
 
 
 async def test_a_vip_may_have_the_port_of_a_mapping(cluster: Cluster, tmp_path: Path) -> None:
