@@ -295,7 +295,7 @@ SERVICES: tuple[Service, ...] = (
         command=("dcos-marathon",),
         user="dcos_marathon",
         state=("marathon",),
-        ports=(Port(name="http", number=8080),),
+        ports=(Port(name="http", number=8080), Port(name="https", number=8443)),
         asks_certificate=False,
         routes=(Route(prefix="/marathon/", to="http", upstream_path="/", needs="dcos:adminrouter:service:marathon"),),
         health="/ping",

@@ -50,6 +50,8 @@ class Service:
     abdicate: Callable[[], None]
     wish: Callable[[Wish], Awaitable[None]]
     """Note what the next leader shall do first."""
+    secured: bool = False
+    """Whether HTTPS is served on a port of its own."""
     leader: Leader | None = None
     leading: str | None = None
     """host:port of the leader that the election knows."""

@@ -118,7 +118,10 @@ async def _info(request: web.Request) -> web.StreamResponse:
                 "zk_compression": True,
                 "zk_compression_threshold": 4096,
             },
-            "http_config": {"http_port": config.http_port, "https_port": None},
+            "http_config": {
+                "http_port": config.http_port,
+                "https_port": config.https_port if service.secured else None,
+            },
         }
     )
 

@@ -38,6 +38,13 @@ class Config:
     zk_max_versions: int = setting(50, "Versions kept of each app.")
     http_address: str | None = setting(None, "Address to listen on; default: this node's own.")
     http_port: int = setting(8080, "Port to listen on.", parse=port)
+    https_address: str | None = setting(None, "Address to listen on for HTTPS; default: as http_address.")
+    https_port: int = setting(
+        8443, "Port for HTTPS, where ssl_keystore_path or LIBPROCESS_SSL_ENABLED is given.", parse=port
+    )
+    ssl_keystore_path: Path | None = setting(
+        None, "File with the key and the certificate for HTTPS, then those above it (PEM); default: LIBPROCESS_SSL_*."
+    )
     hostname: str = setting("", "Name or address that others reach this instance by; default: the address detected.")
     ip: str | None = setting(None, "This node's address, where hostname is not given.")
     ip_discovery_command: Path | None = setting(

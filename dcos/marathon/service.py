@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from ssl import SSLContext
 from typing import Final
 
 from dcos.client.gate import gate
@@ -34,10 +35,10 @@ from dcos.model.v1.types import (
 )
 from dcos.runtime import app as shell
 from dcos.runtime import heap
-from dcos.runtime.app import App
+from dcos.runtime.app import App, Exit
 from dcos.runtime.http import listen, session
 from dcos.runtime.net import detect_ip
-from dcos.runtime.tls import scheme
+from dcos.runtime.tls import Identity, Settings, keep_fresh, own, scheme
 from dcos.scheduling.build import TaskSettings
 from dcos.scheduling.match import Policy
 from dcos.store.base import Store
@@ -200,6 +201,25 @@ class Marathon:
             await Measurer(leader.state, leader.tell, leader.now, sources).run()
 
 
+_EXIT_SETTINGS: Final = 2
+
+
+def _secured(app: App[Config]) -> tuple[str, int, SSLContext] | None:
+    """Where HTTPS is served, and with what.   Errors: Exit."""
+    config = app.config
+    identity = own()
+    if config.ssl_keystore_path is not None:
+        try:
+            identity = Identity(Settings(config.ssl_keystore_path, config.ssl_keystore_path))
+        except (OSError, ValueError) as error:
+            raise Exit(_EXIT_SETTINGS, f"--ssl_keystore_path: {error}") from error
+        app.spawn(keep_fresh(identity), name="keystore")
+    if identity is None:
+        return None
+    address = config.https_address or config.http_address or detect_ip(config.ip, config.ip_discovery_command)
+    return address, config.https_port, identity.server
+
+
 async def run(app: App[Config]) -> None:
     heap.freeze_survivors()
     config = app.config
@@ -208,10 +228,12 @@ async def run(app: App[Config]) -> None:
         app.log.warning("features_without_effect", features=",".join(unsupported))
     host = config.hostname or detect_ip(config.ip, config.ip_discovery_command)
     url = ZkUrl.parse(config.zk)
+    secured = _secured(app)
     async with session(timeout_s=None) as http:
         service = Service(
             config=config,
             own=f"{host}:{config.http_port}",
+            secured=secured is not None,
             bus=Bus(app.clock.now, config.event_stream_max_outstanding_messages),
             proxy=api.leader_proxy(
                 http,
@@ -234,6 +256,7 @@ async def run(app: App[Config]) -> None:
                 application,
                 host=config.http_address or detect_ip(config.ip, config.ip_discovery_command),
                 port=config.http_port,
+                secured=secured,
             ),
             connected(config.zk, session_timeout_s=config.zk_session_timeout) as store,
         ):

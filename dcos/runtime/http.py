@@ -115,13 +115,15 @@ async def listen(
     cancel_on_disconnect: bool = False,
     front: Callable[[Serve], Serve] = lambda serve: serve,
     admits: Admits = masters_only,
+    secured: tuple[str, int, ssl.SSLContext] | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one. With TLS where ``tls`` is
     given or this process has an identity (``tls.own``).
 
     ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers). ``front``: makes
     what meets new connections, from what makes the server's end of them. ``admits``: what is asked where callers must show a
-    certificate of the cluster (its authorities vouch for them already).
+    certificate of the cluster (its authorities vouch for them already). ``secured``: (host, port, context) where the
+    same is served over TLS besides.
     """
     identity = own()
     if tls is None and identity is not None and identity.settings.asks_callers:
@@ -131,8 +133,13 @@ async def listen(
         plain_too = False
         if tls is None and identity is not None:
             tls, plain_too = identity.server, identity.plain_too
-        async with accepting(host, port, front(runner.server), tls=tls, plain_too=plain_too) as address:
-            yield address
+        async with contextlib.AsyncExitStack() as doors:
+            if secured is not None:
+                other, number, context = secured
+                await doors.enter_async_context(accepting(other, number, front(runner.server), tls=context))
+            yield await doors.enter_async_context(
+                accepting(host, port, front(runner.server), tls=tls, plain_too=plain_too)
+            )
 
 
 @contextlib.asynccontextmanager
