@@ -24,9 +24,8 @@ from typing import Any
 
 from dcos.model.layout import Layout
 from dcos.runtime import log
+from dcos.wire.ciphers import CIPHERS
 
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Of TLS 1.2; 1.3 has good ones only."""
 REFRESH_S = 60.0
 """How often it is looked whether a file was replaced."""
 _WAIT_S = 0.2

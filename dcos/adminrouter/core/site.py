@@ -26,10 +26,10 @@ from dcos.adminrouter.core.locations import (
 from dcos.adminrouter.core.memory import KEY, LEVELS
 from dcos.adminrouter.core.targets import DECISION_UPSTREAM, QUICK_UPSTREAM
 from dcos.registry import NodeRole
+from dcos.wire.ciphers import CIPHERS
 
 AUTH_COOKIE = "dcos-acs-auth-cookie"
 INFO_COOKIE = "dcos-acs-info-cookie"
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _MAX_SEGMENTS = 10
 _BODY = "1g"
 _PATIENCE = 3
@@ -319,7 +319,7 @@ def _shown(tls: Tls) -> list[str]:
         f"ssl_certificate {quoted(tls.certificate)};",
         f"ssl_certificate_key {quoted(tls.key)};",
         "ssl_protocols TLSv1.2 TLSv1.3;",
-        f"ssl_ciphers {_CIPHERS};",
+        f"ssl_ciphers {CIPHERS};",
         "ssl_prefer_server_ciphers off;",
         "ssl_session_cache shared:tls:1m;",
         "ssl_session_tickets off;",

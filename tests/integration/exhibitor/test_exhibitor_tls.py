@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(why_not() is not None, reason=why_not() or ""),
     pytest.mark.timeout(400),
+    pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning"),
 ]
 NOW = SystemClock().now()
 
@@ -84,6 +85,19 @@ async def works(hosts: str, path: str) -> None:
             await store.close()
 
 
+def weak(identity: Identity) -> Iterator[ssl.SSLContext]:
+    """What nobody should agree to, with a good certificate: old protocols, no forward secrecy, CBC."""
+    for cipher, newest in (
+        ("ALL", ssl.TLSVersion.TLSv1_1),
+        ("AES128-GCM-SHA256", ssl.TLSVersion.TLSv1_2),
+        ("ECDHE-ECDSA-AES128-SHA", ssl.TLSVersion.TLSv1_2),
+    ):
+        context = Identity(identity.settings).client
+        context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
+        yield context
+
+
 def answers(host: str, port: int, context: ssl.SSLContext | None) -> bytes:
     """What a server says to ``ruok``; nothing where it does not speak with us."""
     with (
@@ -116,6 +130,9 @@ async def test_in_mode_strict_nobody_without_a_certificate_reaches_clients_port_
             for address in addresses:
                 assert answers(address, port, None) == b""
                 assert answers(address, port, tls.trusting(authorities.bundle)) == b""
+        for port in (ports[1], ports[2], ports[3]):
+            for context in weak(authorities.identity("weak")):
+                assert answers(addresses[0], port, context) == b""
         # the quorum lives: another leader is found when the first is gone
         words = [(one, await ask(one.ip, ports[1], "srvr", timeout_s=60)) for one in three]
         leader = next(one for one, text in words if "Mode: leader" in text)
