@@ -146,6 +146,12 @@ class Instance(Record, frozen=True):
         """An app's only one, a pod's first."""
         return self.tasks[0]
 
+    def has_config(self, config_version: str) -> bool:
+        """Whether it was launched with this configuration of its app or pod (scaling alone leaves it so), or a later one."""
+        if self.config_version:
+            return self.config_version == config_version
+        return self.version >= config_version
+
     @property
     def is_terminal(self) -> bool:
         return self.condition in TERMINAL

@@ -82,36 +82,52 @@ def field_value(field: str, place: AgentRef) -> str | None:
 
 
 class Spread:
-    """How many siblings there are per constraint field and value; those without the field count nowhere."""
+    """How many siblings there are per constraint field and value; those without the field count nowhere.
 
-    __slots__ = ("_counts",)
+    ``apart``: fields in which those of the newest configuration are counted alone, too.
+    """
 
-    def __init__(self, fields: Iterable[str], agents: Iterable[AgentRef] = ()) -> None:
+    __slots__ = ("_counts", "_newest")
+
+    def __init__(self, fields: Iterable[str], agents: Iterable[AgentRef] = (), *, apart: Iterable[str] = ()) -> None:
         self._counts: dict[str, dict[str, int]] = {field: {} for field in fields}
+        self._newest: dict[str, dict[str, int]] = {field: {} for field in apart}
         for agent in agents:
             self.add(agent)
 
-    def add(self, agent: AgentRef, by: int = 1) -> None:
-        """One more on ``agent``, or with -1 one fewer."""
-        for field, counts in self._counts.items():
-            value = field_value(field, agent)
-            if value is None:
-                continue
-            count = counts.get(value, 0) + by
-            if count > 0:
-                counts[value] = count
-            else:
-                counts.pop(value, None)
+    def add(self, agent: AgentRef, by: int = 1, *, newest: bool = False) -> None:
+        """One more on ``agent``, or with -1 one fewer; ``newest``: of the newest configuration."""
+        _count(self._counts, agent, by)
+        if newest:
+            _count(self._newest, agent, by)
 
-    def without(self, agent: AgentRef) -> Spread:
+    def without(self, agent: AgentRef, *, newest: bool = False) -> Spread:
         """As if the one there did not exist: it shall be launched again."""
         made = Spread(())
         made._counts = {field: dict(counts) for field, counts in self._counts.items()}
-        made.add(agent, -1)
+        made._newest = {field: dict(counts) for field, counts in self._newest.items()}
+        made.add(agent, -1, newest=newest)
         return made
 
-    def of(self, field: str) -> Mapping[str, int]:
+    def of(self, constraint: Sequence[str]) -> Mapping[str, int]:
+        """Those that a constraint heeds, by value. A share of GROUP_BY is one of the newest configuration's instances: the
+        old ones fill their shares, and beside them no new one could begin."""
+        field = constraint[0]
+        if constraint[1] == "GROUP_BY" and len(constraint) > 2 and field in self._newest:
+            return self._newest[field]
         return self._counts.get(field, {})
+
+
+def _count(counted: Mapping[str, dict[str, int]], agent: AgentRef, by: int) -> None:
+    for field, counts in counted.items():
+        value = field_value(field, agent)
+        if value is None:
+            continue
+        count = counts.get(value, 0) + by
+        if count > 0:
+            counts[value] = count
+        else:
+            counts.pop(value, None)
 
 
 NOWHERE = Spread(())
@@ -145,7 +161,7 @@ def allows_value(constraint: Sequence[str], here: str | None, spread: Spread, wa
         return _same(here, value or "")
     if operator == "CLUSTER" and value:
         return here == value
-    counts = spread.of(constraint[0])
+    counts = spread.of(constraint)
     if operator == "CLUSTER":
         return not counts or here in counts
     if operator == "UNIQUE":

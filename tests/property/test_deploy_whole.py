@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -387,5 +388,22 @@ def test_whatever_happens_the_wanted_state_comes(story: list[str | events.Event]
         mine = state.instances_of(spec.id)
         assert len(mine) == spec.instances
         assert all(one.condition is Condition.RUNNING for one in mine)
+        if any(one[1] == "GROUP_BY" for one in spec.constraints):
+            racks = Counter(field_value("rack", one.agent) for one in mine)
+            assert max(racks.values(), default=0) <= math.ceil(spec.instances / 3), "not spread evenly"
     assert {one.app_id for one in state.instances.values()} <= set(state.all_wanted())
     assert set(state.versions) == set(state.all_wanted())
+
+
+@pytest.mark.parametrize("instances", [3, 4, 6])
+def test_an_app_that_fills_its_groups_is_updated_and_stays_spread(instances: int) -> None:
+    world = World()
+    for command in ("run x", "run y"):
+        fields = {"cmd": command, "cpus": 0.1, "instances": instances, "constraints": [["rack", "GROUP_BY", "3"]]}
+        world.tell(events.PutApps((("/a", fields),)))
+        world.settle()
+        state = world.scheduler.state
+        assert not state.deployments
+        racks = Counter(field_value("rack", one.agent) for one in state.instances_of("/a"))
+        assert sorted(racks.values()) == sorted(instances // 3 + (one < instances % 3) for one in range(3))
+    assert all(state.spec_of(one) == state.wanted("/a") for one in state.instances_of("/a"))

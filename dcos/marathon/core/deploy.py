@@ -62,9 +62,7 @@ _NOT_THERE = TERMINAL | {Condition.UNREACHABLE_INACTIVE}
 
 def is_current(instance: Instance, spec: RunSpec) -> bool:
     """Whether the instance runs its app's or pod's present configuration (scaling alone leaves it so)."""
-    if instance.config_version:
-        return instance.config_version == spec.config_version
-    return instance.version >= spec.config_version
+    return instance.has_config(spec.config_version)
 
 
 def steady(spec: RunSpec, crew: Crew, sentenced: Collection[str] = ()) -> Decision:

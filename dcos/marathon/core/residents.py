@@ -131,7 +131,7 @@ def _launch_again(turn: Turn, instance: Instance, own: Resources, place: Place, 
         return
     if not reservations.has_volumes(own, instance.reservation.volumes):
         return
-    spread = state.spread_of(entry.spec).without(instance.agent)
+    spread = state.spread_of(entry.spec).without(instance.agent, newest=instance.has_config(entry.spec.config_version))
     uuid = turn.fresh()
     pick = provision.pick_of(uuid)
     demand = with_fields(entry.demand, role=instance.role)  # it stays in its role when its app or pod gets another

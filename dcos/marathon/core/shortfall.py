@@ -55,7 +55,7 @@ def _lacks(spec: RunSpec, place: Place, siblings: Sequence[Instance], policy: Po
         return
     for constraint in spec.constraints:
         if not allows(constraint, place.agent, spread, spec.instances):
-            yield _constraint(constraint, place, siblings)
+            yield _constraint(constraint, place, siblings, spread)
     accepted = accepted_roles(spec, policy)
     usable = place.usable(accepted).free
     if not usable:
@@ -89,7 +89,7 @@ def _scalars(spec: RunSpec, usable: Resources) -> Iterator[Lack]:
             )
 
 
-def _constraint(constraint: Sequence[str], place: Place, siblings: Sequence[Instance]) -> Lack:
+def _constraint(constraint: Sequence[str], place: Place, siblings: Sequence[Instance], spread: Spread) -> Lack:
     field, operator, *rest = constraint
     value = rest[0] if rest else ""
     here = field_value(field, place.agent)
@@ -107,7 +107,7 @@ def _constraint(constraint: Sequence[str], place: Place, siblings: Sequence[Inst
             where = value or next((one for one in counts if one is not None), "")
             text, helps = f"here it is {here}, all belong to {where}", f"room where {field} is {where}"
         case "GROUP_BY":
-            shares = ", ".join(f"{key}: {count}" for key, count in sorted((str(k), n) for k, n in counts.items()))
+            shares = ", ".join(f"{key}: {count}" for key, count in sorted(spread.of(constraint).items()))
             text, helps = f"{here} has its share already ({shares})", f"room where {field} is another"
         case "UNLIKE":
             text, helps = f"{here} matches", f"an agent whose {field} does not match {value}"

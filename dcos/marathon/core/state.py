@@ -141,8 +141,8 @@ class State:
     tokens_since: float = 0.0
     numbers: dict[str, Numbers] = field(default_factory=dict)
     """The indexes of instances, by app or pod; made on demand."""
-    spreads: dict[str, tuple[tuple[str, ...], Spread]] = field(default_factory=dict)
-    """Where instances are, by the fields of their constraints; made on demand."""
+    spreads: dict[str, tuple[tuple[tuple[str, ...], str], Spread]] = field(default_factory=dict)
+    """Where instances are, for the fields of their constraints and a configuration; made on demand."""
     kept_roles: Counter[str] = field(default_factory=Counter)
     """Of instances with a reservation."""
     unconfirmed: set[str] = field(default_factory=set)
@@ -346,11 +346,14 @@ class State:
         """Where its instances are, as far as its constraints ask."""
         if not spec.constraints:
             return NOWHERE
-        fields = tuple(sorted({one[0] for one in spec.constraints}))
+        fields, config = tuple(sorted({one[0] for one in spec.constraints})), spec.config_version
         known = self.spreads.get(spec.id)
-        if known is None or known[0] != fields:
-            places = (one.agent for one in self.instances_of(spec.id) if one.holds_place)
-            known = self.spreads[spec.id] = (fields, Spread(fields, places))
+        if known is None or known[0] != (fields, config):
+            made = Spread(fields, apart={one[0] for one in spec.constraints if one[1] == "GROUP_BY"})
+            for one in self.instances_of(spec.id):
+                if one.holds_place:
+                    made.add(one.agent, newest=one.has_config(config))
+            known = self.spreads[spec.id] = ((fields, config), made)
         return known[1]
 
     def numbers_of(self, spec_id: str) -> Numbers:
@@ -376,10 +379,11 @@ class State:
         known = self.spreads.get(one.app_id)
         if known is None:
             return
+        (_, config), spread = known
         if before is not None and before.holds_place:
-            known[1].add(before.agent, -1)
+            spread.add(before.agent, -1, newest=before.has_config(config))
         if after is not None and after.holds_place:
-            known[1].add(after.agent)
+            spread.add(after.agent, newest=after.has_config(config))
 
     def forget_health(self, instance_id: str) -> None:
         """What was known of its last run."""
