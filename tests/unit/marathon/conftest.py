@@ -85,7 +85,7 @@ class House:
             async def wish(wanted: backup.Wish) -> None:
                 await backup.note(store, "/marathon/state", wanted)
 
-            service = Service(config, "me:1", bus, proxy, metrics, lambda: None, wish, leader, "me:1")
+            service = Service(config, "me:1", bus, proxy, metrics, lambda: None, wish, leader=leader, leading="me:1")
             application = api.application(service)
             for resources in (api_system, api_apps, api_pods, api_tasks, api_groups):
                 resources.add_routes(application)
