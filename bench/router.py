@@ -89,7 +89,7 @@ class Stage:
         """nginx's worker and the decision service."""
         assert self.door.process is not None
         children = psutil.Process(self.door.process.pid).children(recursive=True)
-        return [one.pid for one in children if "worker" in " ".join(one.cmdline()) or _decides(one)]
+        return [one.pid for one in children if "nginx: worker" in " ".join(one.cmdline()) or _decides(one)]
 
 
 def _decides(one: psutil.Process) -> bool:

@@ -94,6 +94,9 @@ class Config:
     x_frame_options: str = setting(
         "DENY", "Who may show the web interface in a frame: DENY, SAMEORIGIN or ALLOW-FROM <URL>.", parse=frames
     )
+    keep_connections: bool = setting(
+        True, "Keep connections to services below /service/, where nginx has its module for Lua.", parse=boolean
+    )
     grpc_upstream: str = setting(
         "", "Where a gRPC service listens (etcd: 127.0.0.1:2379) that --grpc_port leads to; empty: that port is closed."
     )

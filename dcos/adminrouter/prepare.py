@@ -29,6 +29,14 @@ CONNECTIONS = 8192
 EXIT_BAD_INPUT = 3
 WAITING_FD = "ADMINROUTER_WAITING_FD"
 """Names to the decision service, in its environment, the listening socket that the supervisor keeps for it."""
+_LUA = Path("/usr/lib/nginx/modules")
+_LUA_NEEDS = (
+    _LUA / "ndk_http_module.so",
+    _LUA / "ngx_http_lua_module.so",
+    Path("/usr/share/lua/5.1/resty/core.lua"),
+    Path("/usr/share/lua/5.1/ngx/balancer.lua"),
+)
+"""Of Debian's libnginx-mod-http-lua and what it depends on."""
 _WORKER = ("nobody", "nogroup")
 _SYSLOG = Path("/dev/log")
 _PAGES = ("index.html", "401.html", "403.html", "503.html")
@@ -86,6 +94,7 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
         workers=config.workers,
         connections=min(CONNECTIONS, hard_limit // 2) if hard_limit > 0 else CONNECTIONS,
         access_log=_access_log(config.access_log),
+        lua=_LUA if config.keep_connections and all(path.exists() for path in _LUA_NEEDS) else None,
         secured=secured,
         mesos=Mesos(master=_basic(config.mesos_credential), agent=_basic(config.mesos_agent_credential)),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 
 from dcos.adminrouter import nginx, prepare
 from dcos.adminrouter.child import Child, waiting
@@ -49,10 +50,12 @@ async def _until_certified(app: App[Config]) -> None:
             await asyncio.sleep(_WAIT_S)
 
 
-def _written(app: App[Config]) -> Site:
-    """What nginx needs lies on disk.   Errors: ValueError, OSError, AddressError."""
+def _written(app: App[Config], *, plain: bool = False) -> Site:
+    """What nginx needs lies on disk. ``plain``: without modules.   Errors: ValueError, OSError, AddressError."""
     ip = prepare.node_ip(app.config, app.layout)
     site = prepare.site(app.config, app.layout, ip)
+    if plain:
+        site = replace(site, lua=None)
     prepare.write(site, render(site), app.config, ip, app.clock.now())
     return site
 
@@ -66,6 +69,19 @@ async def _become_nginx(app: App[Config], site: Site) -> None:
         await nginx.become(program, site.run, text, where, ready=lambda: app.ready(_serving(site)), log=app.log)
     except nginx.NginxError as error:
         raise Exit(_EXIT_NGINX, f"nginx: {error}") from error
+
+
+async def _checked(app: App[Config], site: Site) -> None:
+    """nginx takes what was written; a module that does not fit it is left out.   Errors: NginxError, those of ``_written``."""
+    program, text = app.config.nginx, site.run / "nginx.conf"
+    try:
+        await nginx.check(program, site.run, text)
+    except nginx.NginxError as error:
+        if site.lua is None:
+            raise
+        await asyncio.to_thread(_written, app, plain=True)
+        await nginx.check(program, site.run, text)
+        app.log.warning("connections_are_not_kept", error=str(error))
 
 
 def _serving(site: Site) -> str:
@@ -83,7 +99,7 @@ async def _supervise(app: App[Config], site: Site) -> None:
             raise Exit(code, "the decision service ends at its start")
         app.spawn(decisions.keep(), name="decisions")
         try:
-            await nginx.check(program, site.run, text)
+            await _checked(app, site)
             async with nginx.running(program, site.run, text, site.status_socket, log=app.log) as child:
                 await nginx.answering(child, site.status_socket)
                 asyncio.get_running_loop().add_signal_handler(
@@ -102,7 +118,7 @@ async def _reload(app: App[Config], child: asyncio.subprocess.Process) -> None:
     """Nothing changes when the new configuration does not do."""
     try:
         site = await asyncio.to_thread(_written, app)
-        await nginx.check(app.config.nginx, site.run, site.run / "nginx.conf")
+        await _checked(app, site)
     except (ValueError, OSError, AddressError, nginx.NginxError) as error:
         app.log.error("not_reloaded", error=str(error))
         return

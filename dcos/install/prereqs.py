@@ -60,6 +60,13 @@ PREREQUISITES = (
     Prerequisite("procps", "process lists and kernel settings", command="sysctl"),
     Prerequisite("util-linux", "namespaces and mounts", command="nsenter"),
     Prerequisite("nginx-light", "carries the traffic of Admin Router", command="nginx", plain=True),
+    Prerequisite(
+        "libnginx-mod-http-lua",
+        "lets Admin Router keep connections to services",
+        file="/usr/lib/nginx/modules/ngx_http_lua_module.so",
+        roles=MASTERS,
+        plain=True,
+    ),
     Prerequisite("default-jre-headless", "runs Apache ZooKeeper", command="java", roles=MASTERS, plain=True),
     Prerequisite(
         "libzookeeper-java", "Apache ZooKeeper", file="/usr/share/java/zookeeper.jar", roles=MASTERS, plain=True

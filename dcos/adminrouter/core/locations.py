@@ -219,7 +219,11 @@ def _only(need: str = TOKEN, subject: str = "token") -> tuple[str, ...]:
 
 
 def _to_answered(
-    secured: Secured | None = None, *, websocket: bool = False, authorization: str = "$dcos_authorization"
+    secured: Secured | None = None,
+    *,
+    websocket: bool = False,
+    authorization: str = "$dcos_authorization",
+    upstream: str = "$dcos_upstream",
 ) -> tuple[str, ...]:
     """Proxy to what ``_ask`` was answered. ``secured``: it is a service of the cluster, and speaks TLS."""
     headers = _proxy_headers(websocket=websocket, authorization=authorization)
@@ -229,7 +233,7 @@ def _to_answered(
         f"proxy_set_header {ANSWER_HEADER} $dcos_answer;",
         "proxy_set_header DCOS-Forwarded $dcos_forward;",
         *(secured.lines("$dcos_peer") if secured is not None else ()),
-        "proxy_pass $dcos_scheme://$dcos_upstream;",
+        f"proxy_pass $dcos_scheme://{upstream};",
     )
 
 
@@ -460,6 +464,10 @@ def _services(secured: Secured | None) -> Iterator[str]:
         "client_max_body_size 32g;",
         *_ask("service$dcos_service", need=SERVICE),
         "root /;",
+        # that there is no such file need not be looked up again and again
+        "open_file_cache max=4 inactive=1h;",
+        "open_file_cache_errors on;",
+        "open_file_cache_valid 1h;",
         'try_files "/_dcos/no/such/file" @dcos_service_$dcos_mode;',
     )
     for mode, lines in (
@@ -483,7 +491,11 @@ def _services(secured: Secured | None) -> Iterator[str]:
             "proxy_redirect https://$host/ $dcos_location/;",
             "proxy_redirect // //;",
             "proxy_redirect / $dcos_location/;",
-            *_to_answered(secured if mode == OF_THE_CLUSTER else None, websocket=True),
+            *(
+                _to_answered(secured, websocket=True)
+                if mode == OF_THE_CLUSTER
+                else _to_answered(websocket=True, upstream="$dcos_group")
+            ),
         )
 
 

@@ -24,7 +24,7 @@ from dcos.adminrouter.core.locations import (
     quoted,
 )
 from dcos.adminrouter.core.memory import KEY, LEVELS
-from dcos.adminrouter.core.targets import DECISION_UPSTREAM, QUICK_UPSTREAM
+from dcos.adminrouter.core.targets import DECISION_UPSTREAM, KEPT_UPSTREAM, QUICK_UPSTREAM
 from dcos.registry import NodeRole
 from dcos.wire.ciphers import CIPHERS
 
@@ -91,6 +91,8 @@ class Site:
     frames: str = "DENY"
     """``X-Frame-Options`` of the web interface."""
     grpc: Grpc | None = None
+    lua: Path | None = None
+    """Folder of nginx's modules, if the one for Lua is among them: then connections to services are kept."""
     secured: Secured | None = None
     """Services of the cluster speak TLS only, and so do we: port 80 of masters leads to HTTPS, agents take masters' only."""
     mesos: Mesos = field(default_factory=Mesos)
@@ -122,7 +124,7 @@ def render(site: Site) -> str:
         _general(site),
         *([_memories(site)] if asking else []),
         _maps(),
-        *([_paths()] if asking else []),
+        *([_paths(), _groups(site.lua)] if asking else []),
         _upstreams(site),
         *([_to_https(site)] if asking and site.secured and site.tls else []),
         _server(site),
@@ -131,7 +133,9 @@ def render(site: Site) -> str:
     ]
     return (
         "# Made by dcos-adminrouter at every start.\n"
+        f"{_modules(site.lua) if asking else ''}"
         "daemon off;\n"
+        "pcre_jit on;\n"
         f"{user}"
         f"pid {quoted(site.run / 'nginx.pid')};\n"
         f"error_log stderr {site.log_level};\n"
@@ -267,6 +271,37 @@ def _paths() -> str:
         ),
     ]
     return "\n".join(parts)
+
+
+def _modules(lua: Path | None) -> str:
+    names = ("ndk_http_module.so", "ngx_http_lua_module.so") if lua is not None else ()
+    return "".join(f"load_module {quoted(f'{lua}/{name}')};\n" for name in names)
+
+
+_BALANCE = """local to = ngx.var.dcos_upstream
+local colon = to:find(":[0-9]+$")
+local done, why = require("ngx.balancer").set_current_peer(to:sub(1, colon - 1), tonumber(to:sub(colon + 1)))
+if not done then ngx.log(ngx.ERR, why) end"""
+
+
+def _groups(lua: Path | None) -> str:
+    """``$dcos_group``: where a request to a service goes: the address decided on, or a group that keeps connections to it.
+
+    A kept connection may be closed by the other side at the moment when a request is sent on it, which is then sent again. So
+    only requests that change nothing are sent on kept ones.
+    """
+    rows = [("default", "$dcos_upstream")]
+    if lua is None:
+        return _map("$dcos_upstream", "$dcos_group", rows)
+    pattern = r"~^(?:GET|HEAD)::{}:.*:\d+$"
+    rows += [(pattern.format("http"), KEPT_UPSTREAM), (pattern.format("https"), f"{KEPT_UPSTREAM}_tls")]
+    balance = f"balancer_by_lua_block {{\n{_indented(_indented(_BALANCE))}    }}"
+    groups = "\n".join(
+        f"upstream {name} {{\n    server 0.0.0.1;\n    {balance}\n    keepalive 128;\n    keepalive_timeout 15s;\n}}"
+        for name in (KEPT_UPSTREAM, f"{KEPT_UPSTREAM}_tls")
+    )
+    source = "$request_method:$http_upgrade:$dcos_scheme:$dcos_upstream"
+    return _map(source, "$dcos_group", rows) + "\n" + groups
 
 
 def _upstreams(site: Site) -> str:

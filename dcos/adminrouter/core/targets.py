@@ -16,6 +16,9 @@ DECISION_UPSTREAM = "dcos_decision"
 QUICK_UPSTREAM = "dcos_decision_now"
 """The same, but nobody waits."""
 
+KEPT_UPSTREAM = "dcos_kept"
+"""Name of the nginx groups that hold connections to wherever the decision leads; the one for TLS ends in ``_tls``."""
+
 ANSWER_HEADER = "X-Dcos-Answer"
 OF_THE_CLUSTER = "verified"
 """Mode of upstreams that must show a certificate of the cluster."""

@@ -29,22 +29,7 @@ def folders() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def door(cluster: tuple[front_door.World, str], folders: Path) -> Iterator[front_door.FrontDoor]:
     world, zk = cluster
-    world.state.apps = [
-        front_door.app("web", world.ports["app"]),
-        front_door.app("group/web", world.ports["app"]),
-        front_door.app("raw", world.ports["app"], DCOS_SERVICE_REWRITE_REQUEST_URLS=False),
-        front_door.app("big", world.ports["unbuffered"], DCOS_SERVICE_REQUEST_BUFFERING="false"),
-        front_door.app("bad", world.ports["app"], DCOS_SERVICE_PORT_INDEX="x"),
-        front_door.app("gone", 1),
-    ]
-    world.state.frameworks = [
-        {"id": "fw-1", "name": "spark", "webui_url": f"http://127.0.0.1:{world.ports['app']}/ui/"},
-        {"id": "fw-2", "name": "dev/kafka", "webui_url": ""},
-        {"id": "fw-3", "name": "hidden", "webui_url": None},
-        {"id": "fw-4", "name": "dev/lost", "webui_url": ""},
-    ]
-    world.state.srv = {"_kafka.dev._tcp.marathon.mesos": [{"ip": "127.0.0.1", "port": str(world.ports["app"])}]}
-    world.state.marathon_leader = "127.0.0.1:8080"
+    world.furnish()
     made = front_door.FrontDoor(folders / "main", world, zk)
     world.listen_below(made.folder / "run/dcos")
     with front_door.opened(made) as opened:

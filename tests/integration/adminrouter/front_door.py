@@ -117,6 +117,25 @@ class World:
         self._thread.join()
         self.loop.close()
 
+    def furnish(self) -> None:
+        """Apps, frameworks and a leading Marathon, for the cases about routes."""
+        self.state.apps = [
+            app("web", self.ports["app"]),
+            app("group/web", self.ports["app"]),
+            app("raw", self.ports["app"], DCOS_SERVICE_REWRITE_REQUEST_URLS=False),
+            app("big", self.ports["unbuffered"], DCOS_SERVICE_REQUEST_BUFFERING="false"),
+            app("bad", self.ports["app"], DCOS_SERVICE_PORT_INDEX="x"),
+            app("gone", 1),
+        ]
+        self.state.frameworks = [
+            {"id": "fw-1", "name": "spark", "webui_url": f"http://127.0.0.1:{self.ports['app']}/ui/"},
+            {"id": "fw-2", "name": "dev/kafka", "webui_url": ""},
+            {"id": "fw-3", "name": "hidden", "webui_url": None},
+            {"id": "fw-4", "name": "dev/lost", "webui_url": ""},
+        ]
+        self.state.srv = {"_kafka.dev._tcp.marathon.mesos": [{"ip": "127.0.0.1", "port": str(self.ports["app"])}]}
+        self.state.marathon_leader = "127.0.0.1:8080"
+
     def event(self, text: str = "status_update_event") -> None:
         """Marathon says that something happened."""
 
@@ -148,6 +167,13 @@ class World:
             path.chmod(0o666)
             self._runners.append(runner)
 
+    async def _once(self, request: web.Request) -> web.Response:
+        """Says that the connection is kept, and closes it."""
+        transport = request.transport
+        assert transport is not None
+        self.loop.call_later(0.2, transport.close)
+        return web.json_response({"connection": transport.get_extra_info("peername")[1]})
+
     async def _unbuffered(self, _: web.Request) -> web.Response:
         return web.Response(text="{}", headers={"X-Accel-Buffering": "no"})
 
@@ -169,6 +195,7 @@ class World:
             elif name == "dcos-bouncer":
                 app.router.add_get("/acs/api/v1/auth/jwks", self._jwks)
             elif name in ("app", "unbuffered"):
+                app.router.add_get("/once", self._once)
                 app.router.add_get("/ws", self._ws)
                 app.router.add_get("/sse", self._sse)
                 app.router.add_post("/upload", self._upload)
@@ -268,6 +295,7 @@ def _telling(name: str) -> Any:
                 "path": request.raw_path,
                 "headers": dict(request.headers),
                 "length": len(body),
+                "connection": (request.transport.get_extra_info("peername") or ("", 0))[1] if request.transport else 0,
             },
             headers={"Set-Cookie": f"from={name}", "Cache-Control": "max-age=60"},
         )

@@ -53,6 +53,16 @@ def _secured(role: NodeRole, base: Path = Path("/base")) -> Site:
     return replace(site, secured=secured, tls=Tls(port=443 if site.tls else 0, certificate=own, key=own))
 
 
+def test_connections_are_kept_where_nginx_has_lua() -> None:
+    plain = render(_site(NodeRole.MASTER))
+    kept = render(replace(_site(NodeRole.MASTER), lua=Path("/modules")))
+    assert "lua" not in plain
+    assert 'load_module "/modules/ngx_http_lua_module.so";' in kept
+    assert kept.count("balancer_by_lua_block") == 2
+    # who asks and where it goes to is decided all the same
+    assert kept[kept.index("    server {") :] == plain[plain.index("    server {") :]
+
+
 @pytest.mark.parametrize("made", [_site, _secured])
 @pytest.mark.parametrize("role", [NodeRole.MASTER, NodeRole.AGENT])
 def test_golden(role: NodeRole, made: Callable[[NodeRole], Site]) -> None:

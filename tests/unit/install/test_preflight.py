@@ -19,7 +19,12 @@ def good(tmp_path: Path) -> Machine:
     (tmp_path / "run/systemd/system").mkdir(parents=True)
     (tmp_path / "opt").mkdir()
     (tmp_path / "var/lib").mkdir(parents=True)
-    for name in ("etc/ssl/certs/ca-certificates.crt", "usr/share/java/zookeeper.jar", "usr/lib/cni/bridge"):
+    for name in (
+        "etc/ssl/certs/ca-certificates.crt",
+        "usr/share/java/zookeeper.jar",
+        "usr/lib/cni/bridge",
+        "usr/lib/nginx/modules/ngx_http_lua_module.so",
+    ):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     answers = {"systemctl": "systemd 252 (252.39)", "timedatectl": "yes", "systemd-detect-virt": "none"}
