@@ -38,7 +38,7 @@ CONNECTIONS = 64
 RATE = 5_000
 SIZES = {"1 KB": "/1k", "100 KB": "/100k"}
 NGINX = """
-daemon off; pid {folder}/{name}.pid; error_log stderr error; worker_processes 1; worker_rlimit_nofile 8192;
+daemon off; pid {folder}/{name}.pid; error_log /dev/null crit; worker_processes 1; worker_rlimit_nofile 8192;
 events {{ worker_connections 4096; }}
 http {{
     access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;

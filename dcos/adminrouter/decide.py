@@ -4,12 +4,13 @@
 ``dcos:adminrouter:service:<name>`` of the service that is found); ``subject`` is one of
 
     token                     nothing but who asks
-    acs/<path>                the same; bouncer is asked about that path
+    acs/<method>/<path>       the same; bouncer is asked about that path
     mesos                     the leading Mesos master
     agent/<id>                the agent itself
     agent-router/<id>         the Admin Router on the agent's node
     leader-router/<service>   the Admin Router beside the leading mesos or marathon
-    service/<a>/<b>/...       what a path below /service/ names
+    first/<a>                 what a path below /service/ names by its first segment alone
+    service/<a>/<b>/...       what it names by as many segments as it takes
 
 200 with the headers of ``core/targets.py``, 401, or 403 with the permission that is missing; no answer while nothing is known:
 then nginx goes on with what it was told before. Where there is no such thing it asks ``/decide-finally/...``, which says so in
@@ -30,7 +31,7 @@ from dcos.adminrouter import metrics
 from dcos.adminrouter.core.locations import NOBODY, SERVICE, TOKEN
 from dcos.adminrouter.core.memory import REFUSED, Good, file_of
 from dcos.adminrouter.core.rights import asks_about_itself, service_name
-from dcos.adminrouter.core.targets import Refusal, headers, said_answer
+from dcos.adminrouter.core.targets import Longer, Refusal, headers, said_answer
 from dcos.adminrouter.recall import Recall
 from dcos.adminrouter.where import Where
 from dcos.client.authority import Authority, AuthorityAway, audit_fields
@@ -116,13 +117,13 @@ class Decider:
             uid = claims.uid
             if claims.exp is not None:
                 good = good.until(claims.exp - self.clock.now())
-        if ":" in need and not asks_about_itself(uid, subject, request.headers.get("X-Dcos-Method", "")):
+        if ":" in need and not asks_about_itself(uid, subject):
             refused = await self._refused(request, uid, Permission(need))
             if refused is not None:
                 return refused
         forwarded = bool(request.headers.get("DCOS-Forwarded"))
         decision = await self.where.asked(subject, forwarded=forwarded)
-        if need == SERVICE:
+        if need == SERVICE and not isinstance(decision, Longer):
             refused = await self._refused(request, uid, Permission(f"{_SERVICES}:{service_name(subject, decision)}"))
             if refused is not None:
                 return refused
@@ -142,10 +143,8 @@ class Decider:
 
     def _file(self, request: web.Request, asked: str) -> Path:
         """Where nginx keeps the answer."""
-        method, authorization, forwarded = (
-            request.headers.get(name, "") for name in ("X-Dcos-Method", "Authorization", "DCOS-Forwarded")
-        )
-        return file_of(self.memory, method, authorization, forwarded, asked)
+        authorization, forwarded = (request.headers.get(name, "") for name in ("Authorization", "DCOS-Forwarded"))
+        return file_of(self.memory, authorization, forwarded, asked)
 
     async def _refused(self, request: web.Request, uid: str, wanted: Permission) -> web.Response | None:
         """The answer to somebody who may not; None: may, or nobody asks."""

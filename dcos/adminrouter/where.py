@@ -16,7 +16,7 @@ import aiohttp
 
 from dcos.adminrouter.core import services
 from dcos.adminrouter.core.services import LEADER_SERVICES, AskDns, Found, LeaderOf, StateError
-from dcos.adminrouter.core.targets import Decision, Refusal, Target
+from dcos.adminrouter.core.targets import Decision, Longer, Refusal, Target
 from dcos.adminrouter.knowledge import FetchError, Knowledge
 from dcos.runtime import log
 from dcos.runtime.clock import Clock
@@ -132,6 +132,10 @@ class Where:
                 return _inside(f"{ip}:{self.view.agent_router_port}", "dcos-adminrouter-agent")
             case "leader-router":
                 return await self._leader_router(rest, forwarded=forwarded)
+            case "first":
+                decision = await self._resolved(rest, forwarded=forwarded)
+                # what is not known may have a longer name, or be asked for where all of the path can be looked at
+                return Longer() if decision == services.NOT_FOUND else decision
             case "service":
                 return await self._resolved(rest, forwarded=forwarded)
             case _:

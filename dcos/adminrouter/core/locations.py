@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dcos import registry
-from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM, OF_THE_CLUSTER
+from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM, LONGER_MODE, OF_THE_CLUSTER
 from dcos.registry import AGENTS, NodeRole, Route
 
 _UNCACHED = (
@@ -267,7 +267,7 @@ def _table_location(service: str, route: Route, secured: Secured | None) -> str:
     streaming = () if route.buffered else ("proxy_buffering off;", "proxy_request_buffering off;")
     authorization = '""' if route.drop_authorization else "$dcos_authorization" if route.auth else "$http_authorization"
     # who asks bouncer only about itself needs no right for it: there the path counts
-    subject = "acs$uri" if route.prefix == "/acs/api/v1" else TOKEN
+    subject = "acs/$request_method$uri" if route.prefix == "/acs/api/v1" else TOKEN
     group = upstream_name(service, route.to)
     loose = (service, route) in LOOSE
     url, tls = _upstream(service, route.to, secured)
@@ -456,19 +456,31 @@ def _leaders(secured: Secured | None) -> Iterator[str]:
         )
 
 
+_BY_MODE = (
+    "root /;",
+    # that there is no such file need not be looked up again and again
+    "open_file_cache max=4 inactive=1h;",
+    "open_file_cache_errors on;",
+    "open_file_cache_valid 1h;",
+    'try_files "/_dcos/no/such/file" @dcos_service_$dcos_mode;',
+)
+"""On to the location for what was answered."""
+
+
 def _services(secured: Secured | None) -> Iterator[str]:
     yield block("/marathon/", r'rewrite "(?s)^/marathon/(.*)" /service/marathon/$1 last;')
     yield block(r'~ "^/service/[0-9a-zA-Z.-]+$"', "return 301 $uri/$is_args$args;")
     yield block(
         "/service/",
         "client_max_body_size 32g;",
+        *_ask("first$dcos_service_first", need=SERVICE),
+        *_BY_MODE,
+    )
+    yield block(
+        f"@dcos_service_{LONGER_MODE}",
+        "client_max_body_size 32g;",
         *_ask("service$dcos_service", need=SERVICE),
-        "root /;",
-        # that there is no such file need not be looked up again and again
-        "open_file_cache max=4 inactive=1h;",
-        "open_file_cache_errors on;",
-        "open_file_cache_valid 1h;",
-        'try_files "/_dcos/no/such/file" @dcos_service_$dcos_mode;',
+        *_BY_MODE,
     )
     for mode, lines in (
         ("buffered", ("proxy_buffering off;",)),

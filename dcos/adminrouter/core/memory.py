@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-KEY = r"$request_method\n$dcos_authorization\n$dcos_came_forwarded\n$dcos_need/$dcos_subject"
+KEY = r"$dcos_authorization\n$dcos_came_forwarded\n$dcos_need/$dcos_subject"
 """The key in nginx's language; ``file_of`` makes the same of its values."""
 
 
@@ -54,8 +54,8 @@ VERSION = (5).to_bytes(8, "little")
 OVER = bytes(8)
 
 
-def file_of(folder: Path, method: str, authorization: str, forwarded: str, asked: str) -> Path:
+def file_of(folder: Path, authorization: str, forwarded: str, asked: str) -> Path:
     """The file of a decision. ``asked``: need and subject, as they stand in the path that was asked for."""
-    key = "\n".join((method, authorization, forwarded, asked))
+    key = "\n".join((authorization, forwarded, asked))
     digest = hashlib.md5(key.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
     return folder / digest[-LEVELS:] / digest

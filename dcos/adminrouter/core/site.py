@@ -252,6 +252,7 @@ def _paths() -> str:
     """Parts of a master's paths: of a service's name, and what is left of the path behind it."""
     parts = [
         _map("$dcos_agent_rest", "$dcos_agent_path", [("", "/"), ("default", "$dcos_agent_rest")]),
+        _map("$uri", "$dcos_service_first", [(r"~(?s)^/service(?<dcos_first>/[^/]+)", "$dcos_first"), ("default", "")]),
         _map(
             "$uri",
             "$dcos_service",
@@ -396,7 +397,6 @@ _ASKS = (
     "proxy_set_header Authorization $dcos_authorization;",
     "proxy_set_header DCOS-Forwarded $dcos_came_forwarded;",
     "proxy_set_header X-Real-IP $remote_addr;",
-    "proxy_set_header X-Dcos-Method $request_method;",
     "proxy_buffering on;",
 )
 

@@ -19,6 +19,9 @@ QUICK_UPSTREAM = "dcos_decision_now"
 KEPT_UPSTREAM = "dcos_kept"
 """Name of the nginx groups that hold connections to wherever the decision leads; the one for TLS ends in ``_tls``."""
 
+LONGER_MODE = "longer"
+"""What nginx is told where the first segment of a path does not name a service: to ask about more of them."""
+
 ANSWER_HEADER = "X-Dcos-Answer"
 OF_THE_CLUSTER = "verified"
 """Mode of upstreams that must show a certificate of the cluster."""
@@ -66,12 +69,19 @@ class Refusal:
         return int(self.text[:3])
 
 
-Decision = Target | Refusal
+@dataclass(frozen=True, slots=True)
+class Longer:
+    """The path's first segment alone names nothing: more of them shall be asked about."""
+
+
+Decision = Target | Refusal | Longer
 
 
 def headers(decision: Decision) -> dict[str, str]:
     """What the sub-request's answer carries.   Errors: ValueError (a value that no header may have)."""
     match decision:
+        case Longer():
+            values = {"X-Dcos-Mode": LONGER_MODE}
         case Refusal(text):
             values = {"X-Dcos-Upstream": DECISION_UPSTREAM, "X-Dcos-Scheme": "http", "X-Dcos-Strip": "0"}
             values |= {"X-Dcos-Mode": "buffered", ANSWER_HEADER: text}

@@ -67,7 +67,7 @@ def new_token() -> dict[str, str]:
 
 def test_nginx_remembers_and_asks_again_for_what_is_taken_back(door: FrontDoor) -> None:
     memory = door.folder / "run/dcos/dcos-adminrouter/decisions"
-    file = file_of(memory, "GET", AUTH["Authorization"], "", "service/service/web/x")
+    file = file_of(memory, AUTH["Authorization"], "", "service/first/web")
     # on a slow machine it may be over between two requests: then once more
     for _ in range(20):
         door.ask("/service/web/x", headers=AUTH)
@@ -89,10 +89,11 @@ def test_every_subject_has_the_file_that_is_noted(door: FrontDoor) -> None:
         ("POST", "/mesos/y", AUTH, "", "dcos:adminrouter:ops:mesos/mesos"),
         ("GET", "/mesos/y", AUTH | {"DCOS-Forwarded": "yes"}, "true", "dcos:adminrouter:ops:mesos/mesos"),
         ("GET", "/agent/agent-1/x", cookie, "", "dcos:adminrouter:ops:slave/agent/agent-1"),
-        ("GET", "/service/web/%20%C3%BC/%FFa", AUTH, "", "service/service/web/ ü/\udcffa"),
+        ("GET", "/service/web/a/b", AUTH, "", "service/first/web"),
+        ("GET", "/service/%20%C3%BC/%FFa", AUTH, "", "service/service/ ü/\udcffa"),
     ):
         assert door.ask(path, method=method, headers=headers).status in (200, 404)
-        file = file_of(memory, method, AUTH["Authorization"], forwarded, asked)
+        file = file_of(memory, AUTH["Authorization"], forwarded, asked)
         assert file.exists(), path
 
 
@@ -152,7 +153,9 @@ def test_nothing_is_lost_when_it_is_killed(door: FrontDoor) -> None:
 
 def _trouble(door: FrontDoor) -> str:
     """What its log says beside the questions that nobody took."""
-    return "\n".join(line for line in door.log.read_text().splitlines() if "Connection refused" not in line)[-4000:]
+    return "\n".join(
+        line for line in door.log.read_text(errors="replace").splitlines() if "Connection refused" not in line
+    )[-4000:]
 
 
 def _is_another(door: FrontDoor, old: psutil.Process) -> bool:
@@ -271,7 +274,7 @@ def test_a_bad_configuration_changes_nothing(door: FrontDoor) -> None:
     (folder / "server.crt").write_text("no certificate\n")
     try:
         os.kill(door.process.pid, signal.SIGHUP)
-        eventually("it says so", lambda: "not_reloaded" in door.log.read_text(), within_s=60)
+        eventually("it says so", lambda: "not_reloaded" in door.log.read_text(errors="replace"), within_s=60)
     finally:
         (folder / "server.crt").write_text(good)
     assert door.ask("/service/web/", headers=AUTH).status == 200

@@ -65,16 +65,14 @@ def grpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FrontDoor, 
 
 
 def called(port: int, authorization: str | None, *more: str) -> dict[str, str]:
-    """Headers of the answer to a call, and ``status``."""
-    argv = ["curl", "-sS", "-m", "30", "--http2-prior-knowledge", "-D", "-", "-o", "/dev/null", "--data-binary", "x"]
+    """Headers of the answer to a call, and ``status``. Without a body: curl 7 takes an answer before its end amiss."""
+    argv = ["curl", "-sS", "-m", "30", "--http2-prior-knowledge", "-D", "-", "-o", "/dev/null", "-X", "POST"]
     argv += ["-H", "Content-Type: application/grpc", "-H", "TE: trailers", *more]
     if authorization is not None:
         argv += ["-H", f"Authorization: {authorization}"]
     done = subprocess.run(
-        [*argv, f"http://127.0.0.1:{port}/etcdserverpb.KV/Range"], capture_output=True, text=True, check=False
+        [*argv, f"http://127.0.0.1:{port}/etcdserverpb.KV/Range"], capture_output=True, text=True, check=True
     )
-    # 92: nginx answered before it had the body, and says that it need not be sent (RST_STREAM with NO_ERROR)
-    assert done.returncode in (0, 92), done.stderr
     first, *lines = done.stdout.strip().splitlines()
     headers = dict(line.split(": ", 1) for line in lines if ": " in line)
     return {**headers, "status": first.split()[1]}

@@ -177,7 +177,7 @@ def test_a_bad_start_says_why(made: tuple[World, str, Path]) -> None:
     with front_door.started(door):
         assert door.process is not None
         assert door.process.wait(60) == 4
-    assert "Address already in use" in door.log.read_text()
+    assert "Address already in use" in door.log.read_text(errors="replace")
 
 
 def test_what_config_yaml_may_say(made: tuple[World, str, Path]) -> None:
@@ -280,4 +280,4 @@ def test_an_agents_router_says_who_has_its_port(made: tuple[World, str, Path]) -
     with front_door.started(door):
         assert door.process is not None
         assert door.process.wait(60) == 4
-    assert "Address already in use" in door.log.read_text()
+    assert "Address already in use" in door.log.read_text(errors="replace")

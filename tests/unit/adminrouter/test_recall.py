@@ -56,9 +56,9 @@ def test_a_file_of_another_form_is_removed(tmp_path: Path) -> None:
 
 
 def test_every_part_of_what_was_asked_counts(tmp_path: Path) -> None:
-    parts = [("GET", "token=a", "", "service/service/web"), ("POST", "token=a", "", "service/service/web")]
-    parts += [("GET", "token=b", "", "service/service/web"), ("GET", "token=a", "true", "service/service/web")]
-    parts += [("GET", "token=a", "", "token/service/web"), ("GET", "token=\udcff", "", "service/service/web")]
+    parts = [("token=a", "", "service/first/web"), ("token=a", "", "service/service/web")]
+    parts += [("token=b", "", "service/first/web"), ("token=a", "true", "service/first/web")]
+    parts += [("token=a", "", "token/first/web"), ("token=\udcff", "", "service/first/web")]
     files = {file_of(tmp_path, *one) for one in parts}
     assert len(files) == len(parts)
     assert all(file.parent.name == file.name[-1] and len(file.name) == 32 for file in files)
