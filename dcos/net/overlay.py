@@ -27,8 +27,7 @@ from dcos.runtime.files import write_atomic
 from dcos.runtime.log import get_logger
 from dcos.runtime.nft import Nft, NftError
 from dcos.store.base import Store, StoreError
-from dcos.store.url import ZkUrl
-from dcos.store.zookeeper import connect_url
+from dcos.store.shared import SharedSession
 
 _RETRY_S = 5.0
 _DOCKER_S = 30.0
@@ -72,7 +71,7 @@ class Overlay:
         self._lock = asyncio.Lock()
         self._log = get_logger("overlay")
 
-    async def run(self, zk: ZkUrl, repair_s: float) -> None:
+    async def run(self, zk: SharedSession, repair_s: float) -> None:
         """For ever: take a number, follow the others, repair."""
         repairing = asyncio.create_task(self._keep_repaired(repair_s))
         try:
@@ -85,19 +84,18 @@ class Overlay:
         finally:
             repairing.cancel()
 
-    async def _session(self, zk: ZkUrl) -> None:
-        store = await connect_url(zk)
-        try:
-            number = await leases.take(store, self._node_ip, self._whole.capacity)
-            self._store = store
-            async for nodes in leases.follow(store):
-                if nodes.get(number) != self._node_ip:
-                    return  # given back by an operator, or the tree is not there yet: ask again
-                await self.apply(number, nodes)
-                await leases.report(store, number, self._report())
-        finally:
-            self._store = None
-            await store.close()
+    async def _session(self, zk: SharedSession) -> None:
+        async with zk.borrow() as store:
+            try:
+                number = await leases.take(store, self._node_ip, self._whole.capacity)
+                self._store = store
+                async for nodes in leases.follow(store):
+                    if nodes.get(number) != self._node_ip:
+                        return  # given back by an operator, or the tree is not there yet: ask again
+                    await self.apply(number, nodes)
+                    await leases.report(store, number, self._report())
+            finally:
+                self._store = None
 
     def _report(self) -> Report:
         return Report(self._node_ip, self.error)

@@ -22,9 +22,8 @@ from dcos.net.core.vips import is_address
 from dcos.runtime import process
 from dcos.runtime.log import get_logger
 from dcos.store.base import NodeExists, NoNode, Store, StoreError
+from dcos.store.shared import SharedSession
 from dcos.store.tree import join
-from dcos.store.url import ZkUrl
-from dcos.store.zookeeper import connect_url
 
 PATH: Final = "/dcos-net/nodes"
 EVERY_S: Final = 1800.0
@@ -105,16 +104,13 @@ class Roster:
         self.own = Told(found, socket.gethostname(), int(self._now() * 1000))
         return self.own
 
-    async def run(self, zk: ZkUrl) -> None:
+    async def run(self, zk: SharedSession) -> None:
         """Tell it, for ever."""
         while True:
             with contextlib.suppress(StoreError):
-                self._store = await connect_url(zk)
-                try:
+                async with zk.borrow() as self._store:
                     await self.tell(self._store)
-                finally:
-                    store, self._store = self._store, None
-                    await store.close()
+            self._store = None
             await asyncio.sleep(_RETRY_S)
 
     async def tell(self, store: Store) -> None:

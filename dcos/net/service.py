@@ -40,7 +40,9 @@ from dcos.runtime.net import detect_ip
 from dcos.runtime.nft import Nft, why_not
 from dcos.runtime.settings import load_or_exit
 from dcos.store.detect import follow_leading_master
+from dcos.store.shared import SharedSession
 from dcos.store.url import ZkUrl
+from dcos.store.zookeeper import connect_url
 from dcos.wire import envfile
 
 _BINDALL_EVERY_S = 30.0
@@ -69,6 +71,7 @@ class Net:
         probes: Probes | None = None,
     ) -> None:
         self.roster = Roster(node.ip, self._public_ips, app.clock.now)
+        self.zk = SharedSession(lambda: connect_url(ZkUrl.parse(app.config.zk)))
         self.version = metadata.version("dcos")
         self.node = node
         self.state = ClusterState()
@@ -351,7 +354,7 @@ def _be_of_a_role(app: App[Config], net: Net) -> None:
         app.spawn(_bind_all(app, net.forwarder, {host for host, _ in config.dns_bind}), name="bind all")
     net.overlay = _overlay(config, node.ip, node.masters)
     if net.overlay is not None:
-        app.spawn(net.overlay.run(ZkUrl.parse(config.zk), config.repair_interval), name="overlay")
+        app.spawn(net.overlay.run(net.zk, config.repair_interval), name="overlay")
 
 
 def _where_masters_are_told(config: Config) -> str | None:
@@ -401,7 +404,8 @@ async def run(app: App[Config]) -> None:
             await stack.enter_async_context(sockets.serve(forwarder.answer, host, port))
         await net.roster.look()
         if config.zk:
-            app.spawn(net.roster.run(ZkUrl.parse(config.zk)), name="roster")
+            stack.push_async_callback(net.zk.close)
+            app.spawn(net.roster.run(net.zk), name="roster")
         if config.rest_port:
             await stack.enter_async_context(
                 http.listen(api.application(net), host=config.rest_bind, port=config.rest_port)
