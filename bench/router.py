@@ -1,9 +1,10 @@
 """The front door beside a plain nginx: ``python -m bench.router [load|rate|first|losses|checks ...]``.
 
-A real Admin Router (supervisor, nginx with one worker, decision service) and a plain ``proxy_pass`` with kept connections lead to
-the same nginx behind; ``wrk`` (Debian) loads them in turn, over loopback only. With two cores or more, what is measured has core
-0 and everything else core 1. Ratios are medians of pairs; CPU is that of nginx's worker and of the decision service. ``losses``
-counts requests that got no 200 while leaders, apps, configuration and the decision service change under load.
+A real Admin Router (supervisor, nginx with one worker, decision service) and a plain ``proxy_pass`` with kept connections and
+buffers of the same size lead to the same nginx behind; ``wrk`` (Debian) loads them in turn, over loopback only. With two cores
+or more, what is measured has core 0 and everything else core 1. Ratios are medians of pairs; CPU is that of nginx's worker and of
+the decision service. ``losses`` counts requests that got no 200 while leaders, apps, configuration and the decision service
+change under load.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ BEHIND = "server {{ listen 127.0.0.1:{port} backlog=4096; root {folder}/files; d
 PLAIN = """
     upstream behind {{ server 127.0.0.1:{behind}; keepalive 64; }}
     server {{ listen 127.0.0.1:{port} backlog=4096; location / {{
+        proxy_buffering off; proxy_buffer_size 16k; proxy_buffers 8 16k;
         proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
         proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
@@ -457,7 +459,7 @@ def checks(made: Stage) -> None:
     script = made.door.folder / "new.lua"
     script.write_text(
         "local n = 0\nrequest = function() n = n + 1\n"
-        "return wrk.format('GET', '/service/bench/1k/' .. n .. '/' .. math.random(1e9)) end\n"
+        "return wrk.format('GET', '/service/none' .. n .. 'x' .. math.random(1e9) .. '/') end\n"
     )
     argv = ["wrk", "-t1", "-c16", f"-d{SECONDS}s", "-s", str(script)]
     argv += ["-H", f"Authorization: {AUTH['Authorization']}", f"http://127.0.0.1:{made.door.port}/"]
