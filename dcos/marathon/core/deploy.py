@@ -136,9 +136,15 @@ def restart(spec: RunSpec, crew: Crew, *, share: int | None = None, before: int 
     return Decision(launch, launch_old, tuple(going), done, "" if done else waits, reached)
 
 
-def hold(spec: RunSpec, crew: Crew, new: int, old: int) -> Decision:
-    """Paused: replace what ends, so that so many of each configuration stay; kill nothing."""
+def hold(spec: RunSpec, crew: Crew, new: int, old: int, before: RunSpec | None = None) -> Decision:
+    """Paused: replace what ends, so that so many of each configuration stay; kill nothing.
+
+    ``before``: what an old one is replaced with. Where that is of the present configuration too (an update that was given up
+    left old ones behind, and this deployment only scales), or absent, only the sum can be held.
+    """
+    missing = max(0, new + old - crew.occupying)
+    if before is None or before.config_version == spec.config_version:
+        return Decision(missing, waits="paused")
     new_occupying = sum(1 for one in crew.instances if one.occupies and is_current(one, spec))
-    launch = max(0, new - new_occupying)
-    launch_old = max(0, old - (crew.occupying - new_occupying)) if not launch else 0
-    return Decision(launch, launch_old, waits="paused")
+    launch = min(missing, max(0, new - new_occupying))
+    return Decision(launch, missing if not launch else 0, waits="paused")

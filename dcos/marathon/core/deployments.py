@@ -273,7 +273,7 @@ def _drive(turn: Turn, deployment: Deployment, spec_id: str) -> None:
     if deployment.held is not None and spec is not None:
         held = deployment.held.get(spec_id)
         if held is not None:
-            _apply(turn, spec, spec_id, deploy.hold(spec, crew, held.new, held.old), reason, original or spec)
+            _apply(turn, spec, spec_id, deploy.hold(spec, crew, held.new, held.old, original), reason, original)
         state.waits[spec_id] = "paused"
         return
     if action.kind is ActionKind.SCALE and spec is not None:

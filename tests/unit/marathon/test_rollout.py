@@ -125,6 +125,31 @@ async def test_a_pause_by_hand_holds_what_is_there(marathon: Running) -> None:
     await marathon.ask("PUT", f"/v2/deployments/{deployment}", {"action": "pause"}, 404)
 
 
+async def test_a_paused_scaling_beside_what_an_update_left_behind_holds_their_number(marathon: Running) -> None:
+    """What ends of the old configuration can only be replaced with the new one, and is replaced once."""
+    mesos = marathon.mesos
+    await marathon.ask("POST", "/v2/apps", {**APP, "backoffSeconds": 0}, 201)
+    await marathon.settled()
+    mesos.autorun = False
+    await marathon.ask("PUT", "/v2/apps/web", {"cmd": "sleep 2000"}, 200)
+    await marathon.until("a new one begins", lambda: len(mesos.tasks) > 4)
+    there = len(mesos.tasks)
+    answer = await marathon.ask("PUT", "/v2/apps/web?force=true", {"instances": there}, 200)
+    await marathon.ask("PUT", f"/v2/deployments/{answer['deploymentId']}", {"action": "pause"}, 200)
+    mesos.autorun = True
+    victim = next(key for key, one in mesos.tasks.items() if one.state is TaskState.TASK_RUNNING)
+    mesos.update(victim, TaskState.TASK_FAILED)
+
+    def alive() -> list[str]:
+        instances = marathon.leader.state.instances.values()
+        return [task.id for one in instances if not one.is_terminal for task in one.tasks]
+
+    await marathon.until("replaced", lambda: victim not in alive() and len(alive()) >= there)
+    for _ in range(3):
+        await marathon.tick(10)
+    assert len(alive()) == there
+
+
 async def test_what_cannot_go_on_says_so(marathon: Running) -> None:
     deployment = await begun(marathon, {"minimumHealthCapacity": 1, "maximumOverCapacity": 0})
     answer = await marathon.ask("PUT", f"/v2/deployments/{deployment}", {"action": "continue"})
