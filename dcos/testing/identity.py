@@ -126,28 +126,38 @@ class GuardedCluster(MesosCluster):
 
 
 @contextmanager
-def guarded_scheduler(name: str, markers: Collection[str] = ()) -> Iterator[GuardedCluster]:
-    """A guarded cluster with Mesos and ``dcos-<name>``, Marathon or Metronome, which ask for permissions.
+def guarded(name: str, markers: Collection[str] = ()) -> Iterator[GuardedCluster]:
+    """A cluster in a folder of its own that nginx's user can pass, with nothing started but ZooKeeper.
 
     ``markers``: of the processes of tasks, which end with it.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"dcos-{name}-rights-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"dcos-{name}-"))
     folder.chmod(0o755)
     try:
         with zookeeper.ensemble(folder / "zk") as ensemble:
             made = GuardedCluster(folder, ensemble)
             try:
-                made.start_identity("--security=permissive")
-                made.start_mesos()
-                zk = ensemble.url
-                made.add(
-                    name, f"dcos.{name}", f"--master={zk}/mesos", f"--zk={zk}/{name}",
-                    "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={made.port(name)}",
-                    "--mesos_user=", "--min_revive_offers_interval=500", "--security=permissive",
-                    f"--bouncer=http://127.0.0.1:{made.port('bouncer')}",
-                )  # fmt: skip
                 yield made
             finally:
-                made.end(markers)
+                made.end(list(markers))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def guarded_scheduler(name: str, markers: Collection[str] = ()) -> Iterator[GuardedCluster]:
+    """A guarded cluster with Mesos and ``dcos-<name>``, Marathon or Metronome, which ask for permissions.
+
+    ``markers``: of the processes of tasks, which end with it.
+    """
+    with guarded(f"{name}-rights", markers) as made:
+        made.start_identity("--security=permissive")
+        made.start_mesos()
+        zk = made.zookeeper.url
+        made.add(
+            name, f"dcos.{name}", f"--master={zk}/mesos", f"--zk={zk}/{name}",
+            "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={made.port(name)}",
+            "--mesos_user=", "--min_revive_offers_interval=500", "--security=permissive",
+            f"--bouncer=http://127.0.0.1:{made.port('bouncer')}",
+        )  # fmt: skip
+        yield made

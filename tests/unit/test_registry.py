@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dcos.install.settings.table import KEYS
 from dcos.registry import SERVICES, NodeRole, Service, services_on
 
 ROOT = Path(__file__).parents[2]
@@ -41,3 +42,13 @@ def test_names_are_unique_and_start_with_dcos() -> None:
     names = [row.name for row in SERVICES]
     assert len(set(names)) == len(names)
     assert all(name.startswith("dcos-") for name in names)
+
+
+def test_ports_depend_on_settings_that_there_are_and_that_reach_the_service() -> None:
+    known = {key.name for key in KEYS}
+    for row in SERVICES:
+        for port in row.ports:
+            if port.on_masters is not None:
+                _, setting = port.on_masters
+                assert setting in known, (row.name, setting)
+                assert f"{{{setting}}}" in row.environment.values(), (row.name, setting)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dcos.testing.identity import ADMIN, PASSWORD, GuardedCluster, why_not
+from dcos.testing.identity import ADMIN, PASSWORD, GuardedCluster, guarded, why_not
 from dcos.testing.patience import PATIENCE_S
-from dcos.testing.zookeeper import ensemble
 
 pytestmark = [
     pytest.mark.integration,
@@ -46,19 +43,10 @@ class Cli:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[GuardedCluster]:
-    folder = Path(tempfile.mkdtemp(prefix="dcos-security-"))
-    folder.chmod(0o755)
-    try:
-        with ensemble(folder / "zk") as zookeeper:
-            made = GuardedCluster(folder, zookeeper)
-            try:
-                made.start_identity()
-                made.start_mesos()
-                yield made
-            finally:
-                made.end([])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with guarded("security") as made:
+        made.start_identity()
+        made.start_mesos()
+        yield made
 
 
 @pytest.fixture

@@ -10,16 +10,12 @@ import contextlib
 import http.client
 import itertools
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from dcos.testing.identity import GuardedCluster, why_not
+from dcos.testing.identity import GuardedCluster, guarded, why_not
 from dcos.testing.patience import PATIENCE_S
-from dcos.testing.zookeeper import ensemble
 
 pytestmark = [
     pytest.mark.integration,
@@ -57,20 +53,11 @@ def _tricks(path: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[GuardedCluster]:
-    folder = Path(tempfile.mkdtemp(prefix="dcos-fuzz-"))
-    folder.chmod(0o755)
-    try:
-        with ensemble(folder / "zk") as zookeeper:
-            made = GuardedCluster(folder, zookeeper)
-            try:
-                made.start_identity("--security=permissive")
-                assert made.through("PUT", "/acs/api/v1/users/bob", {"password": "for bob"}).status == 201
-                made.log_in("bob", "for bob")
-                yield made
-            finally:
-                made.end([])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with guarded("fuzz") as made:
+        made.start_identity("--security=permissive")
+        assert made.through("PUT", "/acs/api/v1/users/bob", {"password": "for bob"}).status == 201
+        made.log_in("bob", "for bob")
+        yield made
 
 
 def _sent(cluster: GuardedCluster, method: str, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:

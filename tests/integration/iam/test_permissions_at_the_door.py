@@ -8,19 +8,15 @@ import hashlib
 import hmac
 import http.client
 import json
-import shutil
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from dcos.testing.cluster import Answer
-from dcos.testing.identity import GuardedCluster, why_not
+from dcos.testing.identity import GuardedCluster, guarded, why_not
 from dcos.testing.patience import PATIENCE_S
-from dcos.testing.zookeeper import ensemble
 from dcos.wire import jwt
 
 pytestmark = [
@@ -63,20 +59,11 @@ _OPEN = ("/dcos-metadata/dcos-version.json", "/acs/api/v1/auth/jwks", "/acs/api/
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[GuardedCluster]:
-    folder = Path(tempfile.mkdtemp(prefix="dcos-permissions-"))
-    folder.chmod(0o755)
-    try:
-        with ensemble(folder / "zk") as zookeeper:
-            made = GuardedCluster(folder, zookeeper)
-            try:
-                made.start_identity("--security=permissive")
-                made.start_mesos()
-                made.eventually("a master", lambda: made.through("GET", "/mesos/state-summary").status == 200)
-                yield made
-            finally:
-                made.end([])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with guarded("permissions") as made:
+        made.start_identity("--security=permissive")
+        made.start_mesos()
+        made.eventually("a master", lambda: made.through("GET", "/mesos/state-summary").status == 200)
+        yield made
 
 
 @pytest.fixture
