@@ -126,9 +126,12 @@ class Balancer:
             return ruleset.difference(wanted, found, version, changed)
 
         made = decide() if few else await asyncio.to_thread(decide)
+        opened = [one for one, count in made.vips.items() if count and one.protocol == "udp" and one not in found.vips]
         if made:
             await self._perform(made, found, version, few=few)
         found.take(made)
+        if opened:  # who asked before there was anybody, from a port that stays, would be refused for ever
+            await self._forget([(one, Target(one.ip, one.port)) for one in opened])
         if made.anew or made.classes:
             found.rules = await asyncio.to_thread(self._rules, version)
         if made:

@@ -16,14 +16,14 @@ import struct
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from dcos.wire.netlink import NESTED, attribute, attributes
+
 _NETFILTER = 12
 _CTNETLINK = 1 << 8
 _NEW, _GET, _DELETE = _CTNETLINK | 0, _CTNETLINK | 1, _CTNETLINK | 2
 _REQUEST, _ACK, _DUMP = 1, 4, 0x300
 _ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHIIBBH")
-_ATTRIBUTE = struct.Struct("=HH")
-_NESTED = 0x8000
 
 _TUPLE_ORIG, _TUPLE_REPLY, _PROTOINFO, _ZONE = 1, 2, 4, 18
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
@@ -35,10 +35,11 @@ _FORGOTTEN = frozenset({1, 8, 9})
 """SYN_SENT, CLOSE and SYN_SENT2: not open yet, or reset."""
 _PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 _TIMEOUT_S = 5.0
+_FEW = 16
 
 
 class Turned(NamedTuple):
-    """Connections to ``ip:port`` that go to ``target:target_port`` instead. ``protocol``: tcp or udp."""
+    """Connections to ``ip:port`` that go to ``target:target_port`` instead (the same: nowhere). ``protocol``: tcp or udp."""
 
     protocol: str
     ip: str
@@ -75,12 +76,17 @@ def _forget(family: int, version: int, wanted: set[_Key]) -> int:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         _send(sock, _GET, _REQUEST | _DUMP, family, b"")
         targets = {one[3] for one in wanted}
-        found = [raw for raw in _answers(sock) if any(one in raw for one in targets) and _parse(raw, version) in wanted]
+        few = len(targets) < _FEW  # then most entries need not be read
+        found = [
+            raw
+            for raw in _answers(sock)
+            if not (few and not any(one in raw for one in targets)) and _parse(raw, version) in wanted
+        ]
         for number, raw in enumerate(found, 1):
-            own = {kind: value for kind, value in _attributes(raw) if kind in (_TUPLE_ORIG, _ZONE)}
-            body = _attribute(_TUPLE_ORIG | _NESTED, own[_TUPLE_ORIG])
+            own = {kind: value for kind, value in attributes(raw) if kind in (_TUPLE_ORIG, _ZONE)}
+            body = attribute(_TUPLE_ORIG | NESTED, own[_TUPLE_ORIG])
             if _ZONE in own:
-                body += _attribute(_ZONE, own[_ZONE])
+                body += attribute(_ZONE, own[_ZONE])
             _send(sock, _DELETE, _REQUEST | _ACK, family, body, number)
             list(_answers(sock))
     return len(found)
@@ -88,7 +94,7 @@ def _forget(family: int, version: int, wanted: set[_Key]) -> int:
 
 def _parse(raw: bytes, version: int) -> _Key | None:
     """Where an entry's connection goes; None if it has to stay."""
-    entry = dict(_attributes(raw))
+    entry = dict(attributes(raw))
     if _TUPLE_ORIG not in entry or _TUPLE_REPLY not in entry:
         return None
     to = _end(entry[_TUPLE_ORIG], version, _DESTINATION, _PROTO_DESTINATION)
@@ -102,30 +108,18 @@ def _parse(raw: bytes, version: int) -> _Key | None:
 
 def _end(raw: bytes, version: int, side: dict[int, int], port: int) -> tuple[int, bytes, int] | None:
     """Protocol, address and port of one side of a tuple."""
-    parts = dict(_attributes(raw))
-    address = dict(_attributes(parts.get(_TUPLE_IP, b""))).get(side[version])
-    protocol = dict(_attributes(parts.get(_TUPLE_PROTO, b"")))
+    parts = dict(attributes(raw))
+    address = dict(attributes(parts.get(_TUPLE_IP, b""))).get(side[version])
+    protocol = dict(attributes(parts.get(_TUPLE_PROTO, b"")))
     if address is None or port not in protocol or _PROTO_NUMBER not in protocol:
         return None
     return protocol[_PROTO_NUMBER][0], address, int.from_bytes(protocol[port], "big")
 
 
 def _tcp_state(raw: bytes) -> int | None:
-    tcp = dict(_attributes(raw)).get(_PROTOINFO_TCP, b"")
-    state = dict(_attributes(tcp)).get(_TCP_STATE)
+    tcp = dict(attributes(raw)).get(_PROTOINFO_TCP, b"")
+    state = dict(attributes(tcp)).get(_TCP_STATE)
     return state[0] if state else None
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-def _attributes(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 4 <= len(raw):
-        length, kind = _ATTRIBUTE.unpack_from(raw, at)
-        yield kind & 0x3FFF, raw[at + 4 : at + length]
-        at += max(4, (length + 3) & ~3)
 
 
 def _send(sock: socket.socket, kind: int, flags: int, family: int, body: bytes, number: int = 0) -> None:

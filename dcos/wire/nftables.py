@@ -2,7 +2,7 @@
 
 Text for ``nft`` costs ten times as much for many elements, and a listing of them fifteen times. Tables, chains and rules are made
 by text all the same. Keys and data are bytes as the kernel keeps them: fields one after another, each filled up with
-zeros to four bytes (``field``).
+zeros to four bytes.
 
 Source: linux/netfilter/nf_tables.h, nfnetlink.h and netlink.h.
 """
@@ -13,6 +13,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from dcos.wire.netlink import HEAD, NESTED, attribute, attributes
+
 _SUBSYSTEM: Final = 10
 _BEGIN, _END = 0x10, 0x11
 _GET_CHAIN, _GET_RULE = (_SUBSYSTEM << 8) | 4, (_SUBSYSTEM << 8) | 7
@@ -22,8 +24,6 @@ ERROR, DONE = 2, 3
 _REQUEST, _ACK, _CREATE, _DUMP = 1, 4, 0x400, 0x300
 _HEADER: Final = struct.Struct("=IHHIIBB")
 _RESOURCE: Final = struct.pack("!H", _SUBSYSTEM)
-_ATTRIBUTE: Final = struct.Struct("=HH")
-_NESTED: Final = 0x8000
 _TABLE, _SET, _ELEMENTS = 1, 2, 3
 _CHAIN_NAME = 3
 _RULE_CHAIN, _RULE_EXPRESSIONS = 2, 4
@@ -62,22 +62,13 @@ class Message(NamedTuple):
     """Attributes."""
 
 
-def field(value: bytes) -> bytes:
-    """One field of a key."""
-    return value + bytes(-len(value) % 4)
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(4 + len(value), kind) + field(value)
-
-
 def _text(kind: int, text: str) -> bytes:
-    return _attribute(kind, text.encode() + b"\0")
+    return attribute(kind, text.encode() + b"\0")
 
 
 def _head(kind: int, size: int) -> bytes:
     """Of an attribute with another in it that holds ``size`` bytes."""
-    return _ATTRIBUTE.pack(8 + size, kind | _NESTED) + _ATTRIBUTE.pack(4 + size, _VALUE)
+    return HEAD.pack(8 + size, kind | NESTED) + HEAD.pack(4 + size, _VALUE)
 
 
 _heads: dict[tuple[int, int], tuple[bytes, bytes]] = {}
@@ -90,7 +81,7 @@ def element(key: bytes, data: bytes = b"") -> bytes:
     if heads is None:
         mapped = _head(_DATA, sizes[1]) if data else b""
         whole = 12 + sizes[0] + (len(mapped) + sizes[1])
-        heads = _heads[sizes] = _ATTRIBUTE.pack(whole, _LIST_ELEMENT | _NESTED) + _head(_KEY, sizes[0]), mapped
+        heads = _heads[sizes] = HEAD.pack(whole, _LIST_ELEMENT | NESTED) + _head(_KEY, sizes[0]), mapped
     return heads[0] + key + heads[1] + data
 
 
@@ -115,7 +106,7 @@ def _messages(family: str, table: str, changes: Iterable[Change]) -> Iterator[tu
         start = _text(_TABLE, table) + _text(_SET, name)
         most = max(1, _MOST // max(map(len, elements), default=1))
         for first in range(0, len(elements), most):
-            body = start + _attribute(_ELEMENTS | _NESTED, b"".join(elements[first : first + most]))
+            body = start + attribute(_ELEMENTS | NESTED, b"".join(elements[first : first + most]))
             yield (_NEW if come else _DELETE), body
 
 
@@ -150,52 +141,44 @@ def messages(data: bytes) -> Iterator[Message]:
 
 def elements(body: bytes) -> Iterator[Element]:
     """Of a listing's message."""
-    for attribute, inside in _attributes(body):
-        if attribute == _ELEMENTS:
-            for _, raw in _attributes(inside):
+    for kind, inside in attributes(body):
+        if kind == _ELEMENTS:
+            for _, raw in attributes(inside):
                 yield _element(raw)
 
 
 def _element(raw: bytes) -> Element:
     key, data, chain = b"", b"", ""
-    for kind, inside in _attributes(raw):
+    for kind, inside in attributes(raw):
         if kind == _KEY:
             key = inside[4:]
         elif kind == _DATA:
-            ((what, value),) = _attributes(inside)
+            ((what, value),) = attributes(inside)
             if what == _VALUE:
                 data = value
             else:
-                chain = _string(dict(_attributes(value)).get(_CHAIN, b""))
+                chain = _string(dict(attributes(value)).get(_CHAIN, b""))
     return Element(key, data, chain)
 
 
 def chain_of(body: bytes, table: str) -> str | None:
     """The chain's name; None: it is another table's."""
-    found = dict(_attributes(body))
+    found = dict(attributes(body))
     return _string(found.get(_CHAIN_NAME, b"")) if _string(found.get(_TABLE, b"")) == table else None
 
 
 def rule_of(body: bytes) -> tuple[str, bytes]:
     """Its chain, and what it does in the kernel's own words."""
-    found = dict(_attributes(body))
+    found = dict(attributes(body))
     return _string(found.get(_RULE_CHAIN, b"")), found.get(_RULE_EXPRESSIONS, b"")
 
 
 def generation_of(message: Message) -> int | None:
     if message.kind != _NEW_GENERATION:
         return None
-    found = dict(_attributes(message.body)).get(_GENERATION, b"")
+    found = dict(attributes(message.body)).get(_GENERATION, b"")
     return int.from_bytes(found, "big") if len(found) == 4 else None
 
 
 def _string(raw: bytes) -> str:
     return raw.rstrip(b"\0").decode(errors="replace")
-
-
-def _attributes(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 4 <= len(raw):
-        length, kind = _ATTRIBUTE.unpack_from(raw, at)
-        yield kind & 0x3FFF, raw[at + 4 : at + length]
-        at += max(4, (length + 3) & ~3)

@@ -24,7 +24,7 @@ from dcos.net.core.addresses import Assignment
 from dcos.net.core.following import Following
 from dcos.net.core.ruleset import Table
 from dcos.net.core.vips import Service, Target
-from dcos.wire import nftables
+from dcos.wire import netlink, nftables
 from dcos.wire.nftables import Change, Element
 
 LABELS = st.text(min_size=1, max_size=80)
@@ -112,7 +112,7 @@ def run_changes(changes: list[Change], table: Table) -> Table:
         for one in nftables.elements(message.body):
             come = message.kind == nftables._NEW
             key, value = _text_of(one)
-            change(sets, come, nftables._string(dict(nftables._attributes(message.body))[2]), key, value)
+            change(sets, come, nftables._string(dict(netlink.attributes(message.body))[2]), key, value)
         done += message.number in range(1, last + 1)
     assert done == last
     return whole(sets)

@@ -159,6 +159,25 @@ async def test_datagrams_of_both_families_move_on_when_their_backend_dies(cluste
             await eventually(moved)
 
 
+async def test_who_asked_before_there_was_anybody_is_answered_then(cluster: Cluster, tmp_path: Path) -> None:
+    """From a port that stays, without a pause that would let the kernel forget."""
+    vip = vip_address("late.marathon")
+    with (
+        answering(udp_socket(cluster.other, OTHER, 5353), "far"),
+        udp_socket(cluster.node, "0.0.0.0") as client,
+        greeting(cluster.node.listen(NODE, 31000), "near"),
+    ):
+        async with dcos_net(cluster.node, tmp_path, NODE):
+            found = discovery(31000, "/early:80", network_scope="host")
+            await cluster.master.run_task(cluster.framework, cluster.agent, "early", discovery=found)
+            await eventually(lambda: greet(cluster.node, vip_address("early.marathon"), 80))
+            with pytest.raises(TimeoutError):
+                ask(client, vip, 53)
+            late = discovery(5353, "/late:53", "udp", network_scope="host")
+            await cluster.master.run_task(cluster.framework, cluster.other_agent, "late", discovery=late)
+            assert await eventually(lambda: ask(client, vip, 53)) == "far"
+
+
 async def test_connections_outlive_the_kill_grace_and_every_unrelated_change(cluster: Cluster, tmp_path: Path) -> None:
     vip = vip_address("web.marathon")
     with (
