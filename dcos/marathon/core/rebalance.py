@@ -2,8 +2,8 @@
 
 A group is the agents with the same value of the policy's field. A move takes an instance from a fullest group to an emptiest
 one that has room, and only where that makes the spread more even (two or more apart), so a move is never undone by the next.
-The new instance is started first, bound to its group; the old one goes when the new one is ready. So the number of healthy
-instances never falls by it, and at most ``maxDisruption`` are under way.
+The new instance is started first, bound to its group; the old one goes when the new one is ready and there is one more ready
+than wanted. So the number of healthy instances never falls by it, and at most ``maxDisruption`` are under way.
 """
 
 from __future__ import annotations

@@ -88,10 +88,16 @@ def _carry_on(turn: Turn, spec: RunSpec, policy: Rebalance) -> None:
         _set(turn, spec.id, ())
         return
     arrived = [one for one in alive.values() if state.is_ready(one)]
+    spare = len(arrived) - spec.instances
     left = []
     for move in moves:
         new = next((one for one in arrived if one.since >= move.since and _group(policy, one) == move.target), None)
+        if new is not None and spare <= 0:
+            # another one ends or fails meanwhile: the new one is needed in its place
+            _set(turn, spec.id, ())
+            return
         if new is not None:
+            spare -= 1
             arrived.remove(new)
             _tell(turn, spec, move, "done")
             tasks.kill(turn, alive[move.victim], f"moved to {policy.by} {move.target}")

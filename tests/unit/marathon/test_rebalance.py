@@ -16,6 +16,7 @@ from dcos.marathon.core.rebalance import GIVE_UP_S, Placed
 from dcos.model.marathon_growth import Rebalance
 from dcos.model.marathon_state import AgentRef
 from dcos.model.resources import Resources
+from dcos.model.v1.types import TaskState
 from tests.unit.marathon.conftest import House, Running
 from tests.unit.marathon.test_everywhere import see
 
@@ -146,6 +147,27 @@ async def test_a_move_that_finds_no_room_is_given_up(crowded: Running) -> None:
     assert not crowded.leader.state.moves, "left alone for a while"
     assert crowded.running() == 4
     assert not crowded.leader.state.queue
+
+
+async def test_a_move_ends_when_its_new_instance_is_needed_for_another_that_goes(crowded: Running) -> None:
+    mesos, state = crowded.mesos, crowded.leader.state
+    mesos.agent(2, rack="r2")
+    mesos.autorun = False
+    await see(crowded)
+    await crowded.until("the new one begins", lambda: len(mesos.tasks) == 5)
+    [move] = state.moves["/web"]
+    mesos.agents["S1"].reachable = False  # kills are not answered
+    other = next(one.id for one in state.instances.values() if one.id != move.victim and state.is_ready(one))
+    await crowded.leader.ask(events.KillInstances((other,)))
+    new = next(key for key, one in mesos.tasks.items() if one.state is TaskState.TASK_STAGING)
+    mesos.update(new, TaskState.TASK_RUNNING)
+    [arrived] = [one.id for one in state.instances.values() if new in {task.id for task in one.tasks}]
+    await crowded.until("it is ready", lambda: state.is_ready(state.instances[arrived]))
+    await crowded.tick(1)
+    await crowded.until("the move ended", lambda: not state.moves)
+    wanted = [one for one in state.instances.values() if one.is_wanted]
+    assert len(wanted) == 4
+    assert move.victim in {one.id for one in wanted}
 
 
 async def test_a_new_leader_ends_what_is_too_many(house: House) -> None:
