@@ -15,18 +15,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dcos.marathon.core import deploy
 from dcos.metronome.core import runs
 from dcos.metronome.core.state import Turn
 from dcos.model.resources import Resources
+from dcos.model.v1.types import OfferOperationType, OperationID, OperationState, OperationStatus
 from dcos.store.base import SessionLost
 from dcos.testing.sim import apps, clients, faults
 from dcos.testing.sim.ensemble import SimEnsemble
 from dcos.testing.sim.loop import Spinning, Stalled, VirtualLoop
 from dcos.testing.sim.network import Answer, End, Network, Refused
 from dcos.testing.sim.process import Life
+from dcos.testing.sim.reservations import OperationNote, Reservations
 from dcos.testing.sim.trace import Trace
 from dcos.testing.sim.truth import Truth
 from dcos.testing.sim.world import Scale, run_seed
@@ -233,6 +236,25 @@ def test_nested_containers_that_outlive_their_parents_are_seen(tmp_path: Path, m
     suffering(monkeypatch, faults.nest_container, faults.kill_tasks, whole=True)
     monkeypatch.setattr("dcos.agent.nested.NestedContainers._orphans", nothing)
     assert told(tmp_path, "still has container")
+
+
+def test_an_end_of_an_operation_that_changes_is_seen_but_not_what_became_of_a_forgotten_ones_agent(
+    loop: VirtualLoop,
+) -> None:
+    world = _Owner("f1", loop)
+    made = Reservations(world, "f1", "role")  # type: ignore[arg-type]
+    kind, done = OfferOperationType.RESERVE, OperationState.OPERATION_FINISHED
+    made.notes["f1.op1"] = OperationNote("f1.op1", kind, "S1", "f1.op1", done, final=True)
+    gone = OperationStatus(
+        operation_id=OperationID(value="f1.op1"),
+        state=OperationState.OPERATION_GONE_BY_OPERATOR,
+        message="Reconciliation: Agent marked gone by operator",
+    )
+    made.told(gone)
+    assert not world.trace.violations
+    made.told(msgspec.structs.replace(gone, message="Agent has been marked gone"))
+    assert "was OPERATION_FINISHED and is OPERATION_GONE_BY_OPERATOR" in str(world.trace.violations)
+    loop.close()
 
 
 def test_an_upgrade_that_kills_too_many_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

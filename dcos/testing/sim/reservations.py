@@ -86,6 +86,15 @@ def has_volume(resource: Resource) -> bool:
     return resource.disk is not None and resource.disk.persistence is not None
 
 
+def _forgotten(status: OperationStatus) -> bool:
+    """An answer about an operation that the master knows no more, or never knew: it says only what became of the agent.
+
+    So it may come for one that has ended: at another moment the master would have said UNKNOWN, which is no end.
+    """
+    reconciled = status.uuid is None and (status.message or "").startswith("Reconciliation: ")
+    return reconciled and status.state is OperationState.OPERATION_GONE_BY_OPERATOR
+
+
 class Reservations:
     def __init__(self, world: World, name: str, role: str) -> None:
         self._world = world
@@ -158,9 +167,12 @@ class Reservations:
         if note is None:
             self._world.trace.violation(self._name, f"heard of operation {name}, which it never asked for")
             return None
-        # of one that never reached its agent, a reconciliation says only what became of the agent
-        dropped = note.state is OperationState.OPERATION_ERROR and status.uuid is None
-        if note.final and status.state in TERMINAL_OPERATIONS and status.state is not note.state and not dropped:
+        if (
+            note.final
+            and status.state in TERMINAL_OPERATIONS
+            and status.state is not note.state
+            and not _forgotten(status)
+        ):
             self._world.trace.violation(self._name, f"operation {name} was {note.state} and is {status.state} now")
         if not note.final:
             note.state = status.state
