@@ -269,18 +269,26 @@ def test_cancelling_at_any_point_takes_no_health_that_is_wanted(
     assert world.health() >= min(wanted, before)
 
 
-@given(st.integers(0, 4), st.integers(0, 4), st.lists(st.booleans(), max_size=8))
-def test_a_pause_kills_nothing_and_keeps_the_numbers(new: int, before: int, old: list[bool]) -> None:
+@given(st.integers(0, 4), st.integers(0, 4), st.lists(st.booleans(), max_size=8), st.sampled_from([OLD, NEW, None]))
+def test_a_pause_kills_nothing_and_keeps_the_numbers(
+    new: int, before: int, old: list[bool], original: str | None
+) -> None:
+    """Of both configurations where the deployment changes it; of all where it only scales, whatever there is."""
     target = app(3, 1.0, 1.0)
+    was = None if original is None else app(3, 1.0, 1.0, version=original)
     world = World(old)
+    most = max(new + before, len(old))
     for _ in range(10):
-        decision = deploy.hold(target, world.crew(), new, before)
+        decision = deploy.hold(target, world.crew(), new, before, was)
         assert not decision.kill
         world.apply(decision)
         for one in list(world.instances.values()):
             world.start(one)
-    assert sum(1 for one in world.instances.values() if one.version == NEW) == new
-    assert sum(1 for one in world.instances.values() if one.version == OLD) == max(before, len(old))
+        assert len(world.instances) <= most
+    assert len(world.instances) == most
+    if original == OLD and len(old) <= before:
+        assert sum(1 for one in world.instances.values() if one.version == NEW) == new
+        assert sum(1 for one in world.instances.values() if one.version == OLD) == before
 
 
 @given(specs, st.integers(1, 6), fractions, fractions, st.lists(st.booleans(), max_size=8))
