@@ -515,6 +515,8 @@ SERVICES: tuple[Service, ...] = (
         environment={
             "COSMOS_ZOOKEEPER_URI": "zk://{zk_servers}/cosmos",
             "COSMOS_ADMIN_ROUTER_URI": "{scheme}://127.0.0.1",
+            "COSMOS_SECURITY": "{security}",
+            "COSMOS_BOUNCER": "{scheme}://127.0.0.1:8101",
         },
     ),
     Service(

@@ -15,7 +15,9 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from dcos.catalog.access import BUILTIN_PATH, caller_of
 from dcos.catalog.core import describe, installed, repositories
+from dcos.catalog.core.caller import Caller
 from dcos.catalog.core.collection import Collection
 from dcos.catalog.core.errors import (
     CatalogError,
@@ -43,7 +45,6 @@ from dcos.wire.universe import Json, Package, to_json
 CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME")
 """Neither LOGGING nor LOGGING_V2 as long as no service answers ``/system/v1/logs``: without them the command line of old
 reads the logs of tasks from their sandboxes."""
-BUILTIN_PATH: Final = "/universe/repo"
 _CHUNK: Final = 2**16
 
 
@@ -56,7 +57,7 @@ class Asked:
     asks: MediaType
     answers: MediaType
     base: str
-    authorization: str | None
+    caller: Caller
 
     @property
     def change(self) -> Callable[[str], str]:
@@ -99,8 +100,9 @@ class Api:
         self._spawn = spawn
         self._log = log
 
-    def application(self) -> web.Application:
-        app = http.application(middlewares=(self._errors,))
+    def application(self, *guards: Any) -> web.Application:
+        """``guards``: middlewares that refuse."""
+        app = http.application(middlewares=(self._errors, *guards))
         for endpoint in self._endpoints():
             app.router.add_post(endpoint.path, self._rpc(endpoint))
         app.router.add_get("/capabilities", self._capabilities)
@@ -158,7 +160,7 @@ class Api:
                 asks=endpoint.request_type,
                 answers=chosen,
                 base=_base(request),
-                authorization=request.headers.get("Authorization"),
+                caller=caller_of(request),
             )
             return _answer(await endpoint.handler(asked), chosen)
 
@@ -187,7 +189,7 @@ class Api:
         return await self._shelf.collection(await self._list.read())
 
     def _operations(self, asked: Asked) -> Operations:
-        return Operations(self._neighbours, asked.authorization, self._spawn, self._log)
+        return Operations(self._neighbours, asked.caller, self._spawn, self._log)
 
     # ---- packages ----
 

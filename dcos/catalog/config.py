@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
+from dcos.runtime.rights_settings import identity_service, security_level
 from dcos.runtime.settings import comma_list, setting
 
 
@@ -66,6 +67,8 @@ class Config:
         parse=folders,
     )
     builtin_catalog: bool = setting(True, "Whether the packages that come with this program are offered.")
+    security: str = security_level()
+    bouncer: str = identity_service()
     ip: str = setting("", "This node's address.")
     ip_discovery_command: str = setting(
         "", "Program that prints this node's address, used where ip is not given.", environ="MESOS_IP_DISCOVERY_COMMAND"

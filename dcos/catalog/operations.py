@@ -1,7 +1,8 @@
 """What the catalog does to Marathon and Mesos: install, list, uninstall, update.
 
-Every call carries the caller's own Authorization; the catalog has no rights of its own. The neighbours' refusals become
-errors in the catalog's words.   Source: cosmos handlers.
+Every call to Marathon and Admin Router carries the caller's own Authorization. Mesos knows the catalog's principal; what
+that ends there is checked against the caller's rights (``core/caller.py``). The neighbours' refusals become errors in the
+catalog's words.   Source: cosmos handlers.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import msgspec
 
+from dcos.catalog.core.caller import Caller, to_tear_down
 from dcos.catalog.core.collection import Collection, Found
 from dcos.catalog.core.errors import (
     CatalogError,
@@ -41,7 +42,7 @@ from dcos.client.marathon import Marathon
 from dcos.client.mesos import MesosError, MesosMaster
 from dcos.client.neighbour import Answered, NeighbourError, Unreachable, exchange
 from dcos.model.v1.master import Call, CallTeardown, CallType
-from dcos.model.v1.types import FrameworkID
+from dcos.model.v1.types import FrameworkID, FrameworkInfo
 from dcos.runtime.log import Logger
 from dcos.wire.cosmos import MediaType, ServiceUpdateRequest, UninstallRequest
 from dcos.wire.universe import Json, Package
@@ -60,18 +61,6 @@ class Neighbours:
     mesos: MesosMaster
 
 
-class _Framework(msgspec.Struct, frozen=True):
-    id: str
-    name: str
-    active: bool = True
-
-
-class _Summary(msgspec.Struct, frozen=True):
-    """Of Mesos's ``/state-summary`` what an uninstall needs."""
-
-    frameworks: tuple[_Framework, ...] = ()
-
-
 @asynccontextmanager
 async def _in_our_words() -> AsyncIterator[None]:
     """Turn the neighbours' errors into the catalog's."""
@@ -87,27 +76,27 @@ def _refusal(error: Answered) -> CatalogError:
     if error.status == 401:
         return unauthorized(error.who, error.challenge)
     if error.status == 403:
-        return forbidden(error.who)
+        return forbidden(error.who, error.reason)
     if error.status < 500 and error.message is not None:
         return marathon_refused(error.message, error.details)
     return marathon_failed(error.status)
 
 
 class Operations:
-    """``authorization``: of one request. ``spawn`` runs what goes on after the answer."""
+    """``caller``: of one request. ``spawn`` runs what goes on after the answer."""
 
     def __init__(
         self,
         neighbours: Neighbours,
-        authorization: str | None,
+        caller: Caller,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         log: Logger,
     ) -> None:
         self._neighbours = neighbours
-        self._authorization = authorization
+        self._caller = caller
         self._spawn = spawn
         self._log = log
-        self._marathon = Marathon(neighbours.session, neighbours.marathon, authorization=authorization)
+        self._marathon = Marathon(neighbours.session, neighbours.marathon, authorization=caller.authorization)
 
     async def apps(self) -> list[Json]:
         """All apps that came from a package."""
@@ -152,22 +141,35 @@ class Operations:
         return tuple(results)
 
     async def _uninstall_plain(self, one: Installed) -> None:
+        if one.framework_name is not None and self._caller.grants is not None:
+            try:
+                await self._ends(one.framework_name)  # who may not end it shall not delete the app first
+            except MesosError:
+                raise unavailable("mesos") from None
         await self._marathon.delete(one.app_id)
         if one.framework_name is None:
             return
         name = one.name or ""
-        mesos = self._neighbours.mesos
         try:
-            summary = await mesos.get("/master/state-summary", _Summary)
-            ids = [each.id for each in summary.frameworks if each.name == one.framework_name and each.active]
+            ids = await self._ends(one.framework_name)
             if len(ids) > 1:
                 raise several_frameworks(name, one.version, one.framework_name, ids)
             for framework_id in ids:
                 teardown = CallTeardown(framework_id=FrameworkID(value=framework_id))
-                await mesos.call(Call(type=CallType.TEARDOWN, teardown=teardown))
+                await self._neighbours.mesos.call(Call(type=CallType.TEARDOWN, teardown=teardown))
         except MesosError as error:
             self._log.warning("framework_left", app=one.app_id, framework=one.framework_name, reason=str(error))
             raise incomplete_uninstall(name) from None
+
+    async def _ends(self, name: str) -> list[str]:
+        """Ids of the active frameworks with this name, which the caller may tear down.   Errors: MesosError, Forbidden."""
+        answer = await self._neighbours.mesos.call(Call(type=CallType.GET_FRAMEWORKS))
+        known = answer.get_frameworks.frameworks if answer.get_frameworks is not None else ()
+        found: list[FrameworkInfo] = [
+            one.framework_info for one in known if one.active and one.framework_info.name == name
+        ]
+        self._caller.need(*(to_tear_down(one.principal) for one in found))
+        return [one.id.value for one in found if one.id is not None]
 
     # ---- services that remove themselves ----
 
@@ -185,17 +187,19 @@ class Operations:
         self._spawn(self._finish_sdk(one, before, deployment))
 
     async def _framework_ids(self, one: Installed) -> frozenset[str] | None:
-        """None when the scheduler does not tell."""
+        """None when the scheduler does not tell.   Errors: Answered, where the caller may not ask it."""
         try:
             ids = await self._ask_service(one, "state/frameworkId")
-        except NeighbourError:
+        except NeighbourError as error:
+            if isinstance(error, Answered) and error.status in (401, 403):
+                raise
             return None
         return frozenset(map(str, ids)) if isinstance(ids, list) else None
 
     async def _ask_service(self, one: Installed, path: str, *, only: int | None = None) -> Any:
         version = one.labels.get(SDK_API_VERSION, "v1")
         url = f"{self._neighbours.admin_router.rstrip('/')}/service/{one.app_id.strip('/')}/{version}/{path}"
-        headers = {"Authorization": self._authorization} if self._authorization else None
+        headers = {"Authorization": self._caller.authorization} if self._caller.authorization else None
         return await exchange(self._neighbours.session, one.app_id, "GET", url, headers=headers, only=only)
 
     async def _finish_sdk(self, one: Installed, before: frozenset[str], deployment: str) -> None:
@@ -242,8 +246,8 @@ class Operations:
         """The manager's own answer to the same request.   Errors: CustomPackageManagerError."""
         url = f"{self._neighbours.admin_router.rstrip('/')}/service/{manager.strip('/')}{path}"
         headers = {"Content-Type": str(asks), "Accept": str(answers)}
-        if self._authorization:
-            headers["Authorization"] = self._authorization
+        if self._caller.authorization:
+            headers["Authorization"] = self._caller.authorization
         try:
             answer = await exchange(self._neighbours.session, manager, "POST", url, body=body, headers=headers)
         except Unreachable as error:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dcos.catalog.api import BUILTIN_PATH, Api
+from dcos.catalog.access import BUILTIN_PATH, guarded
+from dcos.catalog.api import Api
 from dcos.catalog.config import Config
 from dcos.catalog.operations import Neighbours
 from dcos.catalog.persist import RepositoryList
 from dcos.catalog.repository import Shelf, read_tree
+from dcos.client.gate import gate
 from dcos.client.mesos import MesosMaster, redirecting
 from dcos.model.v1.types import MasterInfo
 from dcos.runtime import app as runtime
@@ -68,7 +70,8 @@ async def run(app: App[Config]) -> None:
             log=app.log,
         )
         where = config.http_interface
-        async with http.listen(api.application(), host=where.host, port=where.port):
+        guards = [guarded(gate("cosmos", app, config.bouncer, session))] if config.security != "disabled" else []
+        async with http.listen(api.application(*guards), host=where.host, port=where.port):
             while True:
                 chroot = url.path if url.path != "/" else ""
                 store = await connect(url.hosts, chroot=chroot, credentials=url.credentials)

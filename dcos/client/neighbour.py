@@ -2,7 +2,7 @@
 
 NeighbourError          who
   Unreachable           no answer
-  Answered              status, message, details, challenge: an answer that is no success
+  Answered              status, message, details, reason, challenge: an answer that is no success
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ class Unreachable(NeighbourError):
 
 
 class Answered(NeighbourError):
-    """``message`` and ``details`` come from a JSON body; None where it was none. ``challenge``: WWW-Authenticate."""
+    """``message`` and ``details`` come from a JSON body; None where it was none. ``challenge``: WWW-Authenticate.
+    ``reason``: why not, from details in words or the header by which Admin Router names a permission.
+    """
 
-    def __init__(self, who: str, status: int, body: bytes, challenge: str | None = None) -> None:
+    def __init__(
+        self, who: str, status: int, body: bytes, challenge: str | None = None, missing: str | None = None
+    ) -> None:
         super().__init__(who, f"status {status}")
         self.status = status
         self.challenge = challenge
@@ -43,6 +47,8 @@ class Answered(NeighbourError):
         self.message: str | None = message if isinstance(message, str) else None
         details = (self.body or {}).get("details")
         self.details: list[Any] = details if isinstance(details, list) else []
+        named = f"the permission {missing} is missing" if missing else None
+        self.reason: str | None = details if isinstance(details, str) else named
 
 
 async def exchange(
@@ -67,7 +73,8 @@ async def exchange(
         ) as answer:
             raw = await answer.read()
             if answer.status >= 300 or only not in (None, answer.status):
-                raise Answered(who, answer.status, raw, answer.headers.get("WWW-Authenticate"))
+                challenge = answer.headers.get("WWW-Authenticate")
+                raise Answered(who, answer.status, raw, challenge, answer.headers.get("X-Dcos-Missing-Permission"))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(who, str(error) or type(error).__name__) from None
     if not raw.strip():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcos import registry
 from dcos.runtime.credentials import secret_of
+from dcos.runtime.rights_settings import identity_service, security_level
 from dcos.runtime.settings import (
     REQUIRED,
     boolean,
@@ -70,14 +70,8 @@ class Config:
     accepted_resource_roles_default_behavior: str = setting(
         "any", "The same as a word: any, unreserved or reserved.", parse=one_of("any", "unreserved", "reserved")
     )
-    security: str = setting(
-        "disabled",
-        "Whether callers need a token and permissions: disabled, permissive or strict.",
-        parse=one_of("disabled", "permissive", "strict"),
-    )
-    bouncer: str = setting(
-        f"http://127.0.0.1:{registry.port_of('dcos-bouncer')}", "The identity service that knows keys and permissions."
-    )
+    security: str = security_level()
+    bouncer: str = identity_service()
     enable_features: tuple[str, ...] = setting(
         ("vips", "task_killing"), "Features to enable, comma separated.", parse=features(FEATURES)
     )

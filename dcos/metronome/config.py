@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcos import registry
+from dcos.runtime.rights_settings import identity_service, security_level
 from dcos.runtime.settings import REQUIRED, features, milliseconds, one_of, port, setting, whole_seconds
 
 FEATURES = frozenset({"secrets", "gpu_resources"})
@@ -42,14 +43,8 @@ class Config:
     reconciliation_interval: float = setting(900.0, "Time between reconciliations, in ms.", parse=milliseconds)
     leader_proxy_timeout: float = setting(30.0, "Waiting for the leader, in ms.", parse=milliseconds)
     mesos_bridge_name: str = setting("mesos-bridge", "Network that container/bridge means for Mesos containers.")
-    security: str = setting(
-        "disabled",
-        "Whether callers need a token and permissions: disabled, permissive or strict.",
-        parse=one_of("disabled", "permissive", "strict"),
-    )
-    bouncer: str = setting(
-        f"http://127.0.0.1:{registry.port_of('dcos-bouncer')}", "The identity service that knows keys and permissions."
-    )
+    security: str = security_level()
+    bouncer: str = identity_service()
     features_enable: tuple[str, ...] = setting((), "Features to enable, comma separated.", parse=features(FEATURES))
     gpu_scheduling_behavior: str = setting(
         "restricted",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcos import registry
+from dcos.runtime.rights_settings import identity_service
 from dcos.runtime.settings import REQUIRED, duration, port, setting
 
 
@@ -21,6 +22,4 @@ class Config:
     zk_session_timeout: float = setting(10.0, "Session timeout with ZooKeeper.", parse=duration)
     ip: str = setting("127.0.0.1", "Address to listen on. Admin Router is the only caller: keep it loopback.")
     port: int = setting(registry.port_of("dcos-secrets"), "Port to listen on.", parse=port)
-    bouncer: str = setting(
-        f"http://127.0.0.1:{registry.port_of('dcos-bouncer')}", "The identity service that knows keys and permissions."
-    )
+    bouncer: str = identity_service()

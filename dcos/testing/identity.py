@@ -74,7 +74,7 @@ class GuardedCluster(MesosCluster):
             f"--zk_credentials_file={self.etc / 'secrets-zookeeper'}", f"--key_file={self.etc / 'secrets-key'}",
             f"--bouncer=http://127.0.0.1:{self.port('bouncer')}", environ=environ,
         )  # fmt: skip
-        names = ("bouncer", "secrets", "marathon", "metronome")
+        names = ("bouncer", "secrets", "marathon", "metronome", "cosmos")
         upstreams = ",".join(f"dcos-{name}=127.0.0.1:{self.port(name)}" for name in names)
         self.add(
             "router", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={zk}/mesos",
@@ -84,6 +84,15 @@ class GuardedCluster(MesosCluster):
             *router_flags, environ=environ,
         )  # fmt: skip
         self.eventually("login", lambda: self.log_in(ADMIN, PASSWORD))
+
+    def start_catalog(self) -> None:
+        """The package catalog, which asks for permissions."""
+        self.add(
+            "cosmos", "dcos.catalog", f"--zk={self.zookeeper.url}/cosmos",
+            f"--httpInterface=127.0.0.1:{self.port('cosmos')}", f"--marathonUri=http://127.0.0.1:{self.port('marathon')}",
+            f"--adminRouterUri=http://127.0.0.1:{self.port('router')}", "--security=permissive",
+            f"--bouncer=http://127.0.0.1:{self.port('bouncer')}",
+        )  # fmt: skip
 
     def agent_flags(self) -> tuple[str, ...]:
         """With which an agent reads secrets."""

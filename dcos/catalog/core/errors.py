@@ -292,9 +292,22 @@ def unauthorized(service: str, challenge: str | None) -> CatalogError:
     )
 
 
-def forbidden(service: str) -> CatalogError:
+def token_refused(reason: str) -> CatalogError:
+    realm = "oauthjwt"
+    return CatalogError(
+        "Unauthorized",
+        f"Invalid authentication token: {reason}",
+        status=401,
+        data={"serviceName": "cosmos", "realm": realm},
+        headers={"WWW-Authenticate": realm},
+    )
+
+
+def forbidden(service: str, reason: str | None) -> CatalogError:
+    """``reason``: what is missing, as the service says."""
     message = f"Unable to complete request due to Forbidden response from service [{service}]"
-    return CatalogError("Forbidden", message, status=403, data={"serviceName": service})
+    data = {"serviceName": service, "reason": reason}
+    return CatalogError("Forbidden", f"{message}: {reason}" if reason else message, status=403, data=data)
 
 
 def unavailable(service: str) -> CatalogError:

@@ -58,6 +58,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "COSMOS_HTTP_INTERFACE": "{ip}:7070",
         "COSMOS_IP": "{ip}",
         "COSMOS_ADMIN_ROUTER_URI": "http://{ip}:10080",
+        "COSMOS_BOUNCER": "http://{ip}:8101",
     },
     "dcos-mesos-slave": _AGENT,
     "dcos-mesos-slave-public": _AGENT,

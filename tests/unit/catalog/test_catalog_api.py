@@ -39,23 +39,28 @@ UPGRADING = package("up-gr", upgradesFrom=["*"])
 
 
 class FakeMesos:
-    """Frameworks by id; teardown takes them away."""
+    """Names of frameworks by id, all of the principal ``data``; teardown takes them away."""
 
     def __init__(self) -> None:
         self.frameworks: dict[str, str] = {}
 
     def application(self) -> web.Application:
         app = web.Application()
-        app.router.add_get("/master/state-summary", self._summary)
         app.router.add_post("/api/v1", self._call)
         return app
 
-    async def _summary(self, _: web.Request) -> web.Response:
-        frameworks = [{"id": key, "name": name, "active": True} for key, name in self.frameworks.items()]
-        return web.json_response({"frameworks": frameworks})
+    def _shown(self) -> web.Response:
+        infos = [
+            {"id": {"value": key}, "name": name, "user": "root", "principal": "data"}
+            for key, name in self.frameworks.items()
+        ]
+        frameworks = [{"framework_info": one, "active": True, "connected": True, "recovered": False} for one in infos]
+        return web.json_response({"type": "GET_FRAMEWORKS", "get_frameworks": {"frameworks": frameworks}})
 
     async def _call(self, request: web.Request) -> web.Response:
         call = await request.json()
+        if call["type"] == "GET_FRAMEWORKS":
+            return self._shown()
         assert call["type"] == "TEARDOWN"
         del self.frameworks[call["teardown"]["framework_id"]["value"]]
         return web.Response(status=202)
