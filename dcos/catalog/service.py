@@ -47,6 +47,7 @@ async def run(app: App[Config]) -> None:
     identity = own()
     async with (
         http.session(timeout_s=60.0, tls=identity.outside() if identity is not None else None) as session,
+        http.session() as inside,
         MesosMaster(_masters(app, url), credential=credential) as mesos,
     ):
         shelf = Shelf(
@@ -70,7 +71,7 @@ async def run(app: App[Config]) -> None:
             log=app.log,
         )
         where = config.http_interface
-        guards = [guarded(gate("cosmos", app, config.bouncer, session))] if config.security != "disabled" else []
+        guards = [guarded(gate("cosmos", app, config.bouncer, inside))] if config.security != "disabled" else []
         async with http.listen(api.application(*guards), host=where.host, port=where.port):
             while True:
                 chroot = url.path if url.path != "/" else ""
