@@ -48,6 +48,15 @@ def catalog(cluster: GuardedCluster, uid: str, at: str = "router") -> Iterator[C
         yield Cosmos(transport)
 
 
+def service(cluster: GuardedCluster, uid: str, verb: str, app_id: str) -> Any:
+    """What the catalog says of an app, or of a change to it that changes nothing."""
+    kind = f"application/vnd.dcos.service.{verb}-%s+json;charset=utf-8;version=v1"
+    headers = {"Content-Type": kind % "request", "Accept": kind % "response"}
+    body = {"appId": app_id} | ({"options": {}, "replace": False} if verb == "update" else {})
+    with Transport(f"http://127.0.0.1:{cluster.port('router')}", token=cluster.tokens[uid]) as transport:
+        return transport.send("POST", f"/cosmos/service/{verb}", body, headers=headers)
+
+
 def refusal(ask: Callable[[], Any], status: int = 403) -> Refused:
     with pytest.raises(Refused) as caught:
         ask()
@@ -57,21 +66,30 @@ def refusal(ask: Callable[[], Any], status: int = 403) -> Refused:
 
 def test_groups_are_the_callers(cluster: GuardedCluster) -> None:
     with catalog(cluster, "dev") as dev, catalog(cluster, "admin") as admin:
-        small = {"service": {"instances": 0}}
-        refused = refusal(lambda: dev.install("hello-world", None, small, "/prod/hello"))
+
+        def called(app_id: str) -> dict[str, Any]:
+            return {"service": {"name": app_id.strip("/"), "instances": 0}}
+
+        refused = refusal(lambda: dev.install("hello-world", None, called("/prod/hello"), None))
         why = f"dev needs the permission {_SPEC}/prod/hello with action create"
         assert refused.body["type"] == "Forbidden"
         assert refused.body["data"] == {"serviceName": "marathon", "reason": why}
         assert refused.message.endswith(why)
 
-        assert admin.install("hello-world", None, small, "/prod/hello")["appId"] == "/prod/hello"
-        assert dev.install("hello-world", None, small, "/dev/hello")["appId"] == "/dev/hello"
+        assert admin.install("hello-world", None, called("/prod/hello"), None)["appId"] == "/prod/hello"
+        assert dev.install("hello-world", None, called("/dev/hello"), None)["appId"] == "/dev/hello"
         assert [one["appId"] for one in dev.list(None, None)["packages"]] == ["/dev/hello"]
         assert {one["appId"] for one in admin.list(None, None)["packages"]} == {"/dev/hello", "/prod/hello"}
 
         refusal(lambda: dev.uninstall("hello-world", "/prod/hello", False), 400)  # it sees no such app
+        for verb in ("describe", "update"):
+            refused = refusal(lambda verb=verb: service(cluster, "dev", verb, "/prod/hello"))  # type: ignore[misc]
+            assert f"{_SPEC}/prod/hello with action read" in refused.body["data"]["reason"]
+            assert service(cluster, "admin", verb, "/prod/hello")["package"]["name"] == "hello-world"
         dev.uninstall("hello-world", "/dev/hello", False)
-        assert [one["appId"] for one in admin.list(None, None)["packages"]] == ["/prod/hello"]
+        cluster.eventually(
+            "one goes", lambda: [one["appId"] for one in admin.list(None, None)["packages"]] == ["/prod/hello"]
+        )
         admin.uninstall("hello-world", "/prod/hello", False)
 
 
@@ -107,7 +125,7 @@ def test_a_framework_is_ended_for_those_alone_who_may(cluster: GuardedCluster) -
 
         cluster.grant("dev", f"{_TEARDOWN}:of-data", "delete")
         cluster.eventually("the grant is known", lambda: _done(lambda: dev.uninstall("claims", None, False)))
-        assert frameworks() == {"marathon"}
+        cluster.eventually("that one alone is ended", lambda: frameworks() == {"marathon"})
     cluster.eventually("the app is gone", lambda: cluster.through("GET", there, uid="dev").status == 404)
 
 

@@ -72,6 +72,8 @@ class FakeDoor:
     def __init__(self) -> None:
         self.framework_ids: list[str] | None = ["id-1"]
         self.deploy_status = 202
+        self.missing: str | None = None
+        """The permission that whoever asks for framework ids has not."""
         self.passed_on: list[tuple[str, dict[str, Any]]] = []
 
     def application(self) -> web.Application:
@@ -82,6 +84,8 @@ class FakeDoor:
         return app
 
     async def _framework_ids(self, _: web.Request) -> web.Response:
+        if self.missing is not None:
+            return web.Response(status=403, headers={"X-Dcos-Missing-Permission": self.missing})
         return web.Response(status=404) if self.framework_ids is None else web.json_response(self.framework_ids)
 
     async def _plan(self, _: web.Request) -> web.Response:
@@ -420,6 +424,22 @@ async def test_uninstall_of_a_service_that_cleans_up(world: World, monkeypatch: 
     world.door.deploy_status = 200
     await asyncio.wait_for(finishing, PATIENCE_S)
     assert world.marathon.apps == {}
+
+
+async def test_a_refusal_does_not_count_as_cleaned_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "SDK_POLL_S", 0.0)
+    world.shelf.packages = (package("sdk-like", template=SDK_TEMPLATE),)
+    await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
+    await world.ok("/package/uninstall", {"packageName": "sdk-like"})
+    (work,) = world.later
+    world.door.missing = "a:right"
+    world.door.deploy_status = 200
+    await asyncio.wait_for(work, PATIENCE_S)
+    assert "/sdk" in world.marathon.apps
+
+    status, kind, data = await world.error("/package/uninstall", {"packageName": "sdk-like"})
+    assert (status, kind) == (403, "Forbidden")
+    assert data == {"serviceName": "/sdk", "reason": "the permission a:right is missing"}
 
 
 async def test_uninstall_of_a_service_that_does_not_answer(world: World) -> None:
