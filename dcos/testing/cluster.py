@@ -147,6 +147,10 @@ class LocalCluster:
         """Standard output of a shell script on a node."""
         return self.local("exec", node, "--", "sh", "-c", script, timeout_s=timeout_s, check=check).stdout
 
+    def is_active(self, node: str, unit: str) -> bool:
+        """Whether systemd says so; it does not while it waits before it starts again what died."""
+        return self.sh(node, f"systemctl is-active {unit}", check=False).strip() == "active"
+
     def dcos(self, *words: str, timeout_s: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The ``dcos`` command line, already set up against this cluster."""
         argv = self.here(str(BIN / "dcos"), *words)

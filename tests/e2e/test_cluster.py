@@ -52,10 +52,6 @@ def main_pid(cluster: LocalCluster, node: str, unit: str) -> int:
     return int(cluster.sh(node, f"systemctl show -p MainPID --value {unit}"))
 
 
-def is_active(cluster: LocalCluster, node: str, unit: str) -> bool:
-    return cluster.sh(node, f"systemctl is-active {unit} || true").strip() == "active"
-
-
 def rows() -> list[tuple[str, Service]]:
     return [(NODE_OF[role], row) for role in NodeRole for row in SERVICES if role in row.on]
 
@@ -71,12 +67,12 @@ def test_every_unit_is_active(cluster: LocalCluster) -> None:
     for node, row in long_running():
         eventually(
             f"{row.name} on {node}",
-            lambda n=node, r=row: is_active(cluster, n, f"{r.name}.service"),
+            lambda n=node, r=row: cluster.is_active(n, f"{r.name}.service"),
             within_s=120,
         )
     for node, row in rows():
         if row.timer:
-            assert is_active(cluster, node, f"{row.name}.timer"), (node, row.name)
+            assert cluster.is_active(node, f"{row.name}.timer"), (node, row.name)
 
 
 def test_status_says_healthy(cluster: LocalCluster) -> None:
@@ -272,7 +268,7 @@ def test_kill_9_of_a_service(cluster: LocalCluster, node: str, row: Service) -> 
     cluster.sh(node, f"kill -9 {old}")
     eventually(
         f"{unit} active again with another process",
-        lambda: is_active(cluster, node, unit) and main_pid(cluster, node, unit) not in (0, old),
+        lambda: cluster.is_active(node, unit) and main_pid(cluster, node, unit) not in (0, old),
         within_s=120,
     )
     eventually("the app answers", lambda: hello_answers(cluster), within_s=120)

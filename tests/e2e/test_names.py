@@ -203,9 +203,7 @@ def test_systemd_starts_a_forwarder_that_does_not_answer_anew(cluster: LocalClus
     eventually("it answers", lambda: dig(cluster, node, "ready.spartan") == ["127.0.0.1"], within_s=120)
     told = cluster.sh(node, "journalctl --no-pager -u dcos-net | grep -c 'Watchdog timeout'")
     assert int(told) >= 1
-    eventually(
-        "and is well", lambda: cluster.sh(node, "systemctl is-active dcos-net").strip() == "active", within_s=120
-    )
+    eventually("and is well", lambda: cluster.is_active(node, "dcos-net"), within_s=120)
 
 
 def test_masters_are_learned_from_exhibitor(cluster: LocalCluster) -> None:

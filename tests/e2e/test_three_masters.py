@@ -53,6 +53,7 @@ def test_no_question_is_lost_while_each_mesos_dns_dies_and_stands_still(trio: Lo
         eventually("the name is there", lambda: one.there, within_s=120)
         for master in trio.nodes("master"):
             for number in ("KILL", "STOP", "CONT"):
+                eventually("it is back", lambda: trio.is_active(master, "dcos-mesos-dns"), within_s=120)  # noqa: B023
                 trio.sh(master, f"systemctl kill --kill-whom=main -s {number} dcos-mesos-dns")
                 goes_on(one, 200)
     print(f"while Mesos-DNS of three masters died, stood still and came back: {one}")
