@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from dcos.catalog.api import BUILTIN_PATH, CALLER
 from dcos.catalog.core.caller import PACKAGES, Caller
 from dcos.catalog.core.errors import token_refused, unavailable
 from dcos.client.authority import AuthorityAway
 from dcos.client.gate import Gate
 from dcos.wire.jwt import TokenError
 
-BUILTIN_PATH = "/universe/repo"
 _OPEN = frozenset({"/capabilities", BUILTIN_PATH})
 """The same for everybody: the health check asks the one, other clusters' catalogs the other. Neither has a token."""
 _CHANGES = frozenset(
@@ -28,12 +28,6 @@ _CHANGES = frozenset(
         "/service/update",
     }
 )
-_CALLER = "caller"
-
-
-def caller_of(request: web.Request) -> Caller:
-    found: Caller | None = request.get(_CALLER)
-    return found or Caller(request.headers.get("Authorization"))
 
 
 def guarded(gate: Gate) -> Any:
@@ -56,7 +50,7 @@ def guarded(gate: Gate) -> Any:
             gate.audit(request.headers, request.remote, uid, PACKAGES, allowed=allowed)
         caller = Caller(request.headers["Authorization"], uid, grants)
         caller.need(PACKAGES)
-        request[_CALLER] = caller
+        request[CALLER] = caller
         return await handler(request)
 
     return check

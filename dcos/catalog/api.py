@@ -15,7 +15,6 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from dcos.catalog.access import BUILTIN_PATH, caller_of
 from dcos.catalog.core import describe, installed, repositories
 from dcos.catalog.core.caller import Caller
 from dcos.catalog.core.collection import Collection
@@ -45,6 +44,9 @@ from dcos.wire.universe import Json, Package, to_json
 CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME")
 """Neither LOGGING nor LOGGING_V2 as long as no service answers ``/system/v1/logs``: without them the command line of old
 reads the logs of tasks from their sandboxes."""
+BUILTIN_PATH: Final = "/universe/repo"
+CALLER: Final = "caller"
+"""Of a request: who asks, where a guard knows."""
 _CHUNK: Final = 2**16
 
 
@@ -160,7 +162,7 @@ class Api:
                 asks=endpoint.request_type,
                 answers=chosen,
                 base=_base(request),
-                caller=caller_of(request),
+                caller=request.get(CALLER) or Caller(request.headers.get("Authorization")),
             )
             return _answer(await endpoint.handler(asked), chosen)
 

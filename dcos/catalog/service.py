@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dcos.catalog.access import BUILTIN_PATH, guarded
-from dcos.catalog.api import Api
+import aiohttp
+
+from dcos.catalog.api import BUILTIN_PATH, Api
 from dcos.catalog.config import Config
 from dcos.catalog.operations import Neighbours
 from dcos.catalog.persist import RepositoryList
 from dcos.catalog.repository import Shelf, read_tree
-from dcos.client.gate import gate
 from dcos.client.mesos import MesosMaster, redirecting
 from dcos.model.v1.types import MasterInfo
 from dcos.runtime import app as runtime
@@ -71,8 +71,7 @@ async def run(app: App[Config]) -> None:
             log=app.log,
         )
         where = config.http_interface
-        guards = [guarded(gate("cosmos", app, config.bouncer, inside))] if config.security != "disabled" else []
-        async with http.listen(api.application(*guards), host=where.host, port=where.port):
+        async with http.listen(api.application(*_guards(app, inside)), host=where.host, port=where.port):
             while True:
                 chroot = url.path if url.path != "/" else ""
                 store = await connect(url.hosts, chroot=chroot, credentials=url.credentials)
@@ -85,6 +84,16 @@ async def run(app: App[Config]) -> None:
                     await store.close()
                 app.log.warning("store_session_lost")
                 await asyncio.sleep(_RETRY_S * app.rng.uniform(0.5, 1.5))
+
+
+def _guards(app: App[Config], session: aiohttp.ClientSession) -> tuple[Any, ...]:
+    """``session``: shows our certificate."""
+    if app.config.security == "disabled":
+        return ()
+    from dcos.catalog.access import guarded  # what checks tokens takes cryptography along: 9 MB
+    from dcos.client.gate import gate
+
+    return (guarded(gate("cosmos", app, app.config.bouncer, session)),)
 
 
 def _masters(app: App[Config], url: ZkUrl) -> AsyncIterable[MasterInfo | None]:
