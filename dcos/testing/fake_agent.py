@@ -104,6 +104,10 @@ class FakeAgent:
         """The task ends."""
         self._update((framework, task), state)
 
+    def leave(self) -> None:
+        """For good: the master forgets it, and tells it to shut down."""
+        self._out.put_nowait(agent_link.Unregister())
+
     # ---- the link ----------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
