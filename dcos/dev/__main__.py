@@ -77,11 +77,11 @@ def simulation() -> bool:
 
 
 def integration() -> bool:
-    return twice("integration", "-q", beside=BOTH_CORES)
+    return twice("integration", "-q", "--durations=12", beside=BOTH_CORES)
 
 
 def e2e() -> bool:
-    return twice("e2e", "-q", "--timeout=1800")
+    return twice("e2e", "-q", "--timeout=1800", "--durations=12")
 
 
 def write_docs() -> bool:
