@@ -103,6 +103,7 @@ async def test_who_types_into_nothing_may_leave(
         while (await containers.type_into(f"{root}.s1", keys()))[0] == 409:
             await asyncio.sleep(0.1)
     stream.close()
+    assert (await containers.wait(f"{root}.s1"))["exit_status"] == 9
 
 
 async def test_a_session_on_a_terminal(running: Any, master: Any, make_task: Make, containers: Containers) -> None:
