@@ -22,7 +22,7 @@ _RETRY_S = 1.0
 _HURRY_S = 5.0
 """A token with an unknown signature makes us look for new keys, at most this often."""
 _HURRY_AT_START_S = 0.3
-"""As long as no key is known: somebody who just logged in shall not be sent away."""
+"""As long as no key is known, who asks waits for the next look: somebody who just logged in shall not be sent away."""
 _REMEMBERED = 4096
 
 
@@ -48,10 +48,13 @@ class Keys:
         try:
             return self._checked(token)
         except jwt.TokenError as error:
-            hurry_s = _HURRY_S if self._keys else _HURRY_AT_START_S
-            if error.reason != "signature" or self._clock.monotonic() - self._tried_at < hurry_s:
+            since_s = self._clock.monotonic() - self._tried_at
+            if error.reason != "signature" or (self._keys and since_s < _HURRY_S):
                 raise
-        await self.refresh()
+        if not self._keys:
+            await asyncio.sleep(max(0.0, _HURRY_AT_START_S - since_s))
+        if not self._keys or since_s >= _HURRY_S:
+            await self.refresh()
         return self._checked(token)
 
     def _checked(self, token: str) -> jwt.Claims:
