@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
 from dcos.model.resources import Resources
@@ -26,6 +28,7 @@ from dcos.model.v1.types import (
     Volume,
     VolumeMode,
 )
+from dcos.wire import mesos_json
 
 
 def res(
@@ -87,3 +90,26 @@ def grow(volume: Resource, addition: Resource, id: str | None = None) -> OfferOp
 def shrink(volume: Resource, subtract: float, id: str | None = None) -> OfferOperation:
     given = OfferOperationShrinkVolume(volume=volume, subtract=ValueScalar(value=subtract))
     return OfferOperation(type=OfferOperationType.SHRINK_VOLUME, shrink_volume=given, id=_id(id))
+
+
+def disk(kind: str, *, provider: str | None = "p", profile: str | None = None, volume: str | None = None) -> Resource:
+    """A disk as a resource provider would offer it."""
+    given = {
+        "name": "disk",
+        "type": "SCALAR",
+        "scalar": {"value": 10},
+        "disk": {"source": {"type": kind, "profile": profile, "id": volume}},
+        "provider_id": {"value": provider} if provider is not None else None,
+    }
+    return mesos_json.decode(json.dumps(given).encode(), Resource)
+
+
+def create_disk(source: Resource, to: str = "MOUNT", profile: str | None = None) -> OfferOperation:
+    given = {"type": "CREATE_DISK", "create_disk": {"source": {}, "target_type": to, "target_profile": profile}}
+    given["create_disk"]["source"] = json.loads(mesos_json.encode(source))  # type: ignore[index]
+    return mesos_json.decode(json.dumps(given).encode(), OfferOperation)
+
+
+def destroy_disk(source: Resource) -> OfferOperation:
+    given = {"type": "DESTROY_DISK", "destroy_disk": {"source": json.loads(mesos_json.encode(source))}}
+    return mesos_json.decode(json.dumps(given).encode(), OfferOperation)

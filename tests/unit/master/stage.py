@@ -17,7 +17,7 @@ from dcos.master.core.events import (
     Subscribe,
     Tick,
 )
-from dcos.master.core.registry import AgentEntry, Entry, MachineEntry, Settings, Shelf, WeightEntry
+from dcos.master.core.registry import AgentEntry, Entry, MachineEntry, Settings, Shelf, Standing, WeightEntry
 from dcos.master.core.state import Rules, State
 from dcos.master.core.step import settle, step
 from dcos.master.service import make_info
@@ -336,3 +336,8 @@ def launch(*tasks: TaskInfo) -> OfferOperation:
 def launch_group(executor: ExecutorInfo, *tasks: TaskInfo) -> OfferOperation:
     group = OfferOperationLaunchGroup(executor=executor, task_group=TaskGroupInfo(tasks=tasks))
     return OfferOperation(type=OfferOperationType.LAUNCH_GROUP, launch_group=group)
+
+
+def entry(standing: Standing, agent: str = "old") -> tuple[str, AgentEntry]:
+    info = AgentInfo(hostname="h", id=AgentID(value=agent))
+    return agent, AgentEntry(info=info, standing=standing, since=5.0)

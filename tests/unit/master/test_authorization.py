@@ -29,11 +29,21 @@ from dcos.model.v1.types import (
     ValueScalar,
 )
 from dcos.wire import acls as acls_wire
-from tests.unit.master.operation_makers import create, destroy, grow, res, reserve, shrink, unreserve
+from tests.unit.master.operation_makers import (
+    create,
+    create_disk,
+    destroy,
+    destroy_disk,
+    disk,
+    grow,
+    res,
+    reserve,
+    shrink,
+    unreserve,
+)
 from tests.unit.master.served import basic, serving
 from tests.unit.master.stage import Stage, framework_info, launch, launch_group, task
 from tests.unit.master.test_access import acls
-from tests.unit.master.test_operations import create_disk, destroy_disk, disk
 
 ANY, NONE = {"type": "ANY"}, {"type": "NONE"}
 

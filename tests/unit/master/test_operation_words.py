@@ -20,8 +20,8 @@ from dcos.model.v1.types import (
     ResourceProviderID,
     ValueScalar,
 )
-from tests.unit.master.operation_makers import create, grow, res, reserve, shrink
-from tests.unit.master.test_operations import Play, check_refused, create_disk, destroy_disk, disk
+from tests.unit.master.operation_makers import create, create_disk, destroy_disk, disk, grow, res, reserve, shrink
+from tests.unit.master.operation_play import Play, check_refused
 
 
 @pytest.fixture
