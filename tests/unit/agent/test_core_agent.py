@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import pytest
 
 from dcos.agent.core.agent import AgentCore
@@ -28,38 +25,23 @@ from dcos.agent.core.events import (
     UpdateAcknowledged,
 )
 from dcos.agent.core.exits import Exit
-from dcos.agent.core.memory import Rules
 from dcos.model.resources import EMPTY
 from dcos.model.v1.types import (
-    AgentID,
-    CommandInfo,
     DurationInfo,
     ExecutorID,
     ExecutorInfo,
     FrameworkID,
     FrameworkInfo,
     KillPolicy,
-    TaskID,
-    TaskInfo,
     TaskStatusReason,
 )
 from dcos.wire.agent_link import StatusUpdate
-
-FRAMEWORK = FrameworkInfo(user="root", name="f", id=FrameworkID(value="F"), checkpoint=True)
+from tests.unit.agent.core_stage import FRAMEWORK, new_core, task
 
 
 @pytest.fixture
 def core() -> AgentCore:
-    numbers = itertools.count(1)
-    made = AgentCore(Rules(ip="1.1.1.1"), lambda: next(numbers).to_bytes(16, "big"))
-    made.step(Registered("S", 0.0))
-    return made
-
-
-def task(name: str, **more: Any) -> TaskInfo:
-    return TaskInfo(
-        name=name, task_id=TaskID(value=name), agent_id=AgentID(value="S"), command=CommandInfo(value="x"), **more
-    )
+    return new_core()
 
 
 def kinds(effects: list[Effect]) -> list[str]:

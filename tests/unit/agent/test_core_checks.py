@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import pytest
 
 from dcos.agent.core.agent import AgentCore
@@ -15,7 +12,6 @@ from dcos.agent.core.events import (
     Effect,
     KillAsked,
     Probed,
-    Registered,
     Send,
     TaskAssigned,
     UpdateAcknowledged,
@@ -23,7 +19,6 @@ from dcos.agent.core.events import (
 from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import Rules
 from dcos.model.v1.types import (
-    AgentID,
     CheckInfo,
     CheckInfoCommand,
     CheckInfoHttp,
@@ -34,15 +29,12 @@ from dcos.model.v1.types import (
     CheckStatusInfoHttp,
     CheckStatusInfoTcp,
     CommandInfo,
-    FrameworkID,
-    FrameworkInfo,
     HealthCheck,
     HealthCheckType,
-    TaskID,
-    TaskInfo,
     TaskStatus,
 )
 from dcos.wire.agent_link import StatusUpdate
+from tests.unit.agent.core_stage import framework, new_core, task
 
 COMMAND, HTTP, TCP = CheckInfoType.COMMAND, CheckInfoType.HTTP, CheckInfoType.TCP
 KINDS = {
@@ -62,22 +54,6 @@ KINDS = {
         CheckStatusInfo(type=TCP, tcp=CheckStatusInfoTcp(succeeded=False)),
     ),
 }
-
-
-def new_core(**rules: Any) -> AgentCore:
-    numbers = itertools.count(1)
-    core = AgentCore(Rules(ip="1.1.1.1", **rules), lambda: next(numbers).to_bytes(16, "big"))
-    core.step(Registered("S", 0.0))
-    return core
-
-
-def framework(name: str = "F") -> FrameworkInfo:
-    return FrameworkInfo(user="root", name="f", id=FrameworkID(value=name), checkpoint=True)
-
-
-def task(name: str, **more: Any) -> TaskInfo:
-    command = CommandInfo(value="x")
-    return TaskInfo(name=name, task_id=TaskID(value=name), agent_id=AgentID(value="S"), command=command, **more)
 
 
 def sent(core: AgentCore, effects: list[Effect], framework_id: str = "F") -> list[TaskStatus]:
@@ -135,7 +111,7 @@ def test_how_much_of_the_past_is_kept() -> None:
     core = new_core(max_completed_executors=3)
     for number in range(52):
         name = f"F{number}"
-        sent(core, core.step(TaskAssigned(framework(name), task("t"), f"c{number}", 0.0)), name)
+        sent(core, core.step(TaskAssigned(framework(name=name), task("t"), f"c{number}", 0.0)), name)
         sent(core, core.step(ContainerExited(f"c{number}", Exit(code=0), 1.0)), name)
     assert core.frameworks == {}
     assert [one.framework_id for one in core.completed_frameworks] == [f"F{one}" for one in range(2, 52)]

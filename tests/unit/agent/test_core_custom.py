@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -41,7 +40,6 @@ from dcos.agent.core.executor_events import (
 )
 from dcos.agent.core.executor_life import DOUBT_S, Standing
 from dcos.agent.core.exits import Exit
-from dcos.agent.core.memory import Rules
 from dcos.agent.core.state import ExecutorKind
 from dcos.model.v1.types import (
     AgentID,
@@ -51,8 +49,6 @@ from dcos.model.v1.types import (
     ExecutorID,
     ExecutorInfo,
     ExecutorInfoType,
-    FrameworkID,
-    FrameworkInfo,
     KillPolicy,
     Resource,
     TaskID,
@@ -64,23 +60,16 @@ from dcos.model.v1.types import (
     ValueType,
 )
 from dcos.wire.agent_link import ExitedExecutor, StatusUpdate
+from tests.unit.agent.core_stage import FRAMEWORK, fresh_core, new_core
 
-FRAMEWORK = FrameworkInfo(user="root", name="f", id=FrameworkID(value="F"), checkpoint=True)
 AGENT = AgentInfo(hostname="h")
 MEM = Resource(name="mem", type=ValueType.SCALAR, scalar=ValueScalar(value=64.0))
 EXECUTOR = ExecutorInfo(executor_id=ExecutorID(value="E"), command=CommandInfo(value="x"), resources=(MEM,))
 
 
-def new_core() -> AgentCore:
-    numbers = itertools.count(1)
-    return AgentCore(Rules(ip="1.1.1.1"), lambda: next(numbers).to_bytes(16, "big"))
-
-
 @pytest.fixture
 def core() -> AgentCore:
-    made = new_core()
-    made.step(Registered("S", 0.0))
-    return made
+    return new_core()
 
 
 def task(name: str, **more: Any) -> TaskInfo:
@@ -277,7 +266,7 @@ def test_who_comes_without_a_task_is_sent_away(core: AgentCore) -> None:
 
 def restored(*updates: TaskStatus) -> AgentCore:
     """After a restart: task ``a`` on executor ``E``, found running."""
-    core = new_core()
+    core = fresh_core()
     core.agent_id = "S"
     core.restore_framework(FRAMEWORK)
     core.restore_executor("F", EXECUTOR, ExecutorKind.CUSTOM, "c")

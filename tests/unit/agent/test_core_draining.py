@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,6 @@ from dcos.agent.core.events import (
     ContainerStarted,
     Effect,
     GroupAssigned,
-    Registered,
     Send,
     SignalContainer,
     TaskAssigned,
@@ -23,7 +21,6 @@ from dcos.agent.core.events import (
 )
 from dcos.agent.core.executor_events import ExecutorSubscribed, ExecutorUpdated, TellExecutor
 from dcos.agent.core.exits import Exit
-from dcos.agent.core.memory import Rules
 from dcos.agent.sandbox import WorkDir
 from dcos.model.v1.types import (
     AgentInfo,
@@ -32,9 +29,7 @@ from dcos.model.v1.types import (
     DurationInfo,
     ExecutorID,
     ExecutorInfo,
-    FrameworkID,
     FrameworkInfo,
-    FrameworkInfoCapability,
     FrameworkInfoCapabilityType,
     KillPolicy,
     TaskID,
@@ -43,21 +38,9 @@ from dcos.model.v1.types import (
     TaskStatusSource,
 )
 from dcos.wire.agent_link import StatusUpdate
-from tests.unit.agent.test_core_agent import task
+from tests.unit.agent.core_stage import framework, new_core, task
 
 KINDS = FrameworkInfoCapabilityType
-
-
-def framework(*kinds: FrameworkInfoCapabilityType) -> FrameworkInfo:
-    capabilities = tuple(FrameworkInfoCapability(type=kind) for kind in kinds)
-    return FrameworkInfo(user="root", name="f", id=FrameworkID(value="F"), checkpoint=True, capabilities=capabilities)
-
-
-def new_core() -> AgentCore:
-    numbers = itertools.count(1)
-    made = AgentCore(Rules(ip="1.1.1.1"), lambda: next(numbers).to_bytes(16, "big"))
-    made.step(Registered("S", 0.0))
-    return made
 
 
 def running(core: AgentCore, info: FrameworkInfo, *names: str, grace_s: float | None = None) -> None:

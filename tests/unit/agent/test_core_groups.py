@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -18,13 +17,11 @@ from dcos.agent.core.events import (
     Event,
     ExecutorShutdown,
     GroupAssigned,
-    Registered,
     Send,
     StartContainer,
     UpdateGroup,
 )
 from dcos.agent.core.exits import Exit
-from dcos.agent.core.memory import Rules
 from dcos.model.v1.types import (
     AgentID,
     CommandInfo,
@@ -32,8 +29,6 @@ from dcos.model.v1.types import (
     ContainerInfoType,
     ExecutorID,
     ExecutorInfo,
-    FrameworkID,
-    FrameworkInfo,
     LinuxInfo,
     Resource,
     TaskID,
@@ -44,18 +39,15 @@ from dcos.model.v1.types import (
     ValueType,
 )
 from dcos.wire.agent_link import ExitedExecutor, StatusUpdate
+from tests.unit.agent.core_stage import FRAMEWORK, new_core
 
-FRAMEWORK = FrameworkInfo(user="root", name="f", id=FrameworkID(value="F"), checkpoint=True)
 OWN = ContainerInfo(type=ContainerInfoType.MESOS, linux_info=LinuxInfo(share_cgroups=False))
 MIB = 1024 * 1024
 
 
 @pytest.fixture
 def core() -> AgentCore:
-    numbers = itertools.count(1)
-    made = AgentCore(Rules(ip="1.1.1.1"), lambda: next(numbers).to_bytes(16, "big"))
-    made.step(Registered("S", 0.0))
-    return made
+    return new_core()
 
 
 def resources(cpus: float, mem: float) -> tuple[Resource, ...]:

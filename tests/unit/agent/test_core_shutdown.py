@@ -4,7 +4,6 @@ a removed framework, and told the next leader, which knew of no removal, that th
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import pytest
@@ -28,40 +27,28 @@ from dcos.agent.core.events import (
     Tick,
 )
 from dcos.agent.core.exits import Exit
-from dcos.agent.core.memory import Rules
 from dcos.agent.core.state import ExecutorKind
 from dcos.agent.sandbox import WorkDir
 from dcos.model.v1.types import (
-    AgentID,
     CommandInfo,
     ExecutorID,
     ExecutorInfo,
     ExecutorInfoType,
     FrameworkID,
     FrameworkInfo,
-    TaskID,
-    TaskInfo,
     TaskState,
     TaskStatus,
 )
+from tests.unit.agent.core_stage import FRAMEWORK, fresh_core, new_core, task
 
-FRAMEWORK = FrameworkInfo(user="root", name="f", id=FrameworkID(value="F"), checkpoint=True)
-TASK = TaskInfo(
-    name="a", task_id=TaskID(value="a"), agent_id=AgentID(value="S"), command=CommandInfo(value="sleep 1000")
-)
+TASK = task("a", command=CommandInfo(value="sleep 1000"))
 EXECUTOR = ExecutorInfo(executor_id=ExecutorID(value="a"), command=CommandInfo(value="x"))
 RUNNING = TaskStatus(task_id=TASK.task_id, state=TaskState.TASK_RUNNING, timestamp=1.0, uuid=b"1")
 SIGTERM = 15
 
 
-def new_core() -> AgentCore:
-    numbers = itertools.count(1)
-    return AgentCore(Rules(ip="1.1.1.1"), lambda: next(numbers).to_bytes(16, "big"))
-
-
 def running(info: FrameworkInfo = FRAMEWORK) -> AgentCore:
     core = new_core()
-    core.step(Registered("S", 0.0))
     core.step(TaskAssigned(info, TASK, "c", 0.0))
     core.step(ContainerStarted("c", 7, 0.0))
     return core
@@ -69,7 +56,7 @@ def running(info: FrameworkInfo = FRAMEWORK) -> AgentCore:
 
 def found_again(kind: ExecutorKind = ExecutorKind.COMMAND) -> tuple[AgentCore, list[Effect]]:
     """After a restart at 10 s, in the midst of the shutdown."""
-    core = new_core()
+    core = fresh_core()
     core.agent_id = "S"
     core.restore_framework(FRAMEWORK, shut=True)
     core.restore_executor("F", EXECUTOR, kind, "c")
@@ -108,7 +95,7 @@ def test_the_next_agent_goes_on_with_it_and_tells_nothing(kind: ExecutorKind) ->
 
 
 def test_what_ended_meanwhile_is_closed() -> None:
-    core = new_core()
+    core = fresh_core()
     core.restore_framework(FRAMEWORK, shut=True)
     core.restore_executor("F", EXECUTOR, ExecutorKind.COMMAND, "c")
     core.restore_task("F", "a", TASK, "c", (), frozenset(), 10.0)

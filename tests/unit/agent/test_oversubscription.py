@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -10,7 +9,6 @@ import msgspec
 import pytest
 
 from dcos.agent.containerizer.limits import cpu_shares, cpu_weight, cpus_hard
-from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.events import (
     ContainerExited,
     ContainerLimited,
@@ -19,34 +17,31 @@ from dcos.agent.core.events import (
     Event,
     GroupAssigned,
     Limits,
-    Registered,
     Send,
     TaskAssigned,
     Tick,
 )
 from dcos.agent.core.executors import limits_of, shared_limits
 from dcos.agent.core.exits import Exit
-from dcos.agent.core.memory import Rules
 from dcos.agent.oversubscription import FIXED, LOAD, LoadController, Thresholds, idle, oversubscribed, thresholds
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1.types import (
-    AgentID,
     CommandInfo,
     ExecutorID,
     ExecutorInfo,
-    FrameworkID,
-    FrameworkInfo,
-    FrameworkInfoCapability,
     FrameworkInfoCapabilityType,
     Resource,
     ResourceRevocableInfo,
-    TaskID,
     TaskInfo,
     ValueScalar,
     ValueType,
 )
 from dcos.runtime.clock import SystemClock
 from dcos.wire.agent_link import StatusUpdate
+from tests.unit.agent import core_stage
+from tests.unit.agent.core_stage import framework, new_core
+
+AWARE = FrameworkInfoCapabilityType.PARTITION_AWARE
 
 
 def modules(name: str, one: bool = False, **parameters: str) -> str:
@@ -100,14 +95,9 @@ def cpus(value: float, *, revocable: bool) -> Resource:
 
 
 def task(name: str, *, revocable: bool, executor: ExecutorInfo | None = None, **more: Any) -> TaskInfo:
-    return TaskInfo(
-        name=name,
-        task_id=TaskID(value=name),
-        agent_id=AgentID(value="S"),
-        resources=(cpus(1.0, revocable=revocable),),
-        command=CommandInfo(value="x") if executor is None else None,
-        executor=executor,
-        **more,
+    command = CommandInfo(value="x") if executor is None else None
+    return core_stage.task(
+        name, resources=(cpus(1.0, revocable=revocable),), command=command, executor=executor, **more
     )
 
 
@@ -133,28 +123,17 @@ def test_a_task_without_a_limit_frees_all_that_share_its_group() -> None:
         assert (cpus_hard(found, enable_cfs=False), cpus_hard(found, enable_cfs=True)) == (without_cfs, with_cfs)
 
 
-AWARE = (FrameworkInfoCapability(type=FrameworkInfoCapabilityType.PARTITION_AWARE),)
-
-
-def framework(name: str, *, aware: bool = True) -> FrameworkInfo:
-    return FrameworkInfo(
-        user="root", name="f", id=FrameworkID(value=name), checkpoint=True, capabilities=AWARE if aware else ()
-    )
-
-
 def test_whoever_uses_revocable_resources_is_ended() -> None:
     """Commands, all tasks of a group, custom executors; nobody else."""
-    numbers = itertools.count(1)
-    core = AgentCore(Rules(ip="1.1.1.1"), lambda: next(numbers).to_bytes(16, "big"))
-    core.step(Registered("S", 0.0))
-    core.step(TaskAssigned(framework("F"), task("taken", revocable=True), "c-taken", 0.0))
-    core.step(TaskAssigned(framework("F"), task("kept", revocable=False), "c-kept", 0.0))
-    core.step(TaskAssigned(framework("old", aware=False), task("t", revocable=True), "c-old", 0.0))
+    core = new_core()
+    core.step(TaskAssigned(framework(AWARE), task("taken", revocable=True), "c-taken", 0.0))
+    core.step(TaskAssigned(framework(AWARE), task("kept", revocable=False), "c-kept", 0.0))
+    core.step(TaskAssigned(framework(name="old"), task("t", revocable=True), "c-old", 0.0))
     shared = ExecutorInfo(executor_id=ExecutorID(value="G"), resources=(cpus(0.1, revocable=False),))
     members = (task("g1", revocable=True), msgspec.structs.replace(task("g2", revocable=True), resources=()))
-    core.step(GroupAssigned(framework("F"), shared, members, ("run", "c-g1", "c-g2"), 0.0))
+    core.step(GroupAssigned(framework(AWARE), shared, members, ("run", "c-g1", "c-g2"), 0.0))
     custom = ExecutorInfo(executor_id=ExecutorID(value="E"), command=CommandInfo(value="x"))
-    core.step(TaskAssigned(framework("F"), task("e", revocable=True, executor=custom), "c-custom", 0.0))
+    core.step(TaskAssigned(framework(AWARE), task("e", revocable=True, executor=custom), "c-custom", 0.0))
     for name in ("taken", "kept", "old", "g1", "g2", "custom"):
         core.step(ContainerStarted(f"c-{name}", 7, 1.0))
 
