@@ -135,6 +135,7 @@ def _decider(keys: Keys, authority: Authority | None) -> Decider:
         authority=authority,
         clock=SystemClock(),
         status_socket=nowhere,
+        certificate=None,
         cluster_id=nowhere,
         public_ip=None,
     )

@@ -1,10 +1,10 @@
 """The front door beside a plain nginx: ``python -m bench.router [load|rate|first|losses|checks ...]``.
 
 A real Admin Router (supervisor, nginx with one worker, decision service) and a plain ``proxy_pass`` with kept connections and
-buffers of the same size lead to the same nginx behind; ``wrk`` (Debian) loads them in turn, over loopback only. With two cores
-or more, what is measured has core 0 and everything else core 1. Ratios are medians of pairs; CPU is that of nginx's worker and of
-the decision service. ``losses`` counts requests that got no 200 while leaders, apps, configuration and the decision service
-change under load.
+a buffer of 16 KB (Admin Router's is twice that) lead to the same nginx behind; ``wrk`` (Debian) loads them in turn, over
+loopback only. With two cores or more, what is measured has core 0 and everything else core 1. Ratios are medians of pairs;
+CPU is that of nginx's worker and of the decision service. ``losses`` counts requests that got no 200 while leaders, apps,
+configuration and the decision service change under load.
 """
 
 from __future__ import annotations

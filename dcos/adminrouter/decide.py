@@ -55,6 +55,14 @@ def _no_answer(request: web.Request) -> web.Response:
     return web.Response(status=503)
 
 
+async def _few_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """nginx reads all headers of an answer that it remembers at each request: none is there without need."""
+    for name in ("Date", "Server"):
+        response.headers.popall(name, None)
+    if response.content_length == 0:
+        response.headers.popall("Content-Type", None)
+
+
 @dataclass(slots=True, kw_only=True)
 class Decider:
     """Answers sub-requests."""
@@ -78,6 +86,7 @@ class Decider:
 
     def application(self) -> web.Application:
         app = http.application(client_max_size=0, middlewares=(self._refusals,))
+        app.on_response_prepare.append(_few_headers)
         app.add_routes(
             [
                 web.get(r"/{how:decide|decide-finally}/{need}/{subject:[\s\S]*}", self.decide),

@@ -231,7 +231,11 @@ def _maps() -> str:
         variable = f"$dcos_cookie_{number}"
         pattern = rf"~(?s)^(?<dcos_before{number}>(?:.*;\s*)?){cookie}=[^;]*(?:;\s*(?<dcos_after{number}>.*))?$"
         parts.append(
-            _map(source, variable, [(pattern, f"$dcos_before{number}$dcos_after{number}"), ("default", source)])
+            _map(
+                source,
+                variable,
+                [("", ""), (pattern, f"$dcos_before{number}$dcos_after{number}"), ("default", source)],
+            )
         )
         source = variable
     parts.append(
@@ -239,6 +243,7 @@ def _maps() -> str:
             source,
             "$dcos_cookie",
             [
+                ("", ""),
                 (rf"~(?s)(?:^|;\s*)(?:{AUTH_COOKIE}|{INFO_COOKIE})=", ""),
                 (r"~(?s)^(?<dcos_kept>.*?);?\s*$", "$dcos_kept"),
                 ("default", source),
@@ -280,9 +285,18 @@ def _modules(lua: Path | None) -> str:
 
 
 _BALANCE = """local to = ngx.var.dcos_upstream
-local colon = to:find(":[0-9]+$")
-local done, why = require("ngx.balancer").set_current_peer(to:sub(1, colon - 1), tonumber(to:sub(colon + 1)))
+local place = places[to]
+if not place then
+    local colon = to:find(":[0-9]+$")
+    place = {to:sub(1, colon - 1), tonumber(to:sub(colon + 1))}
+    places[to] = place
+end
+local done, why = set_current_peer(place[1], place[2])
 if not done then ngx.log(ngx.ERR, why) end"""
+
+_BALANCING = """set_current_peer = require("ngx.balancer").set_current_peer
+places = setmetatable({}, {__mode = "v"})"""
+"""What each worker makes once. ``places``: addresses that were taken apart before, until Lua needs the room."""
 
 
 def _groups(lua: Path | None) -> str:
@@ -302,7 +316,8 @@ def _groups(lua: Path | None) -> str:
         for name in (KEPT_UPSTREAM, f"{KEPT_UPSTREAM}_tls")
     )
     source = "$request_method:$http_upgrade:$dcos_scheme:$dcos_upstream"
-    return _map(source, "$dcos_group", rows) + "\n" + groups
+    made = f"init_worker_by_lua_block {{\n{_indented(_BALANCING)}}}\n"
+    return _map(source, "$dcos_group", rows) + "\n" + made + groups
 
 
 def _upstreams(site: Site) -> str:
@@ -418,6 +433,9 @@ def _decision() -> list[str]:
             "proxy_intercept_errors on;",
             "error_page 500 502 503 504 = /_dcos/decide-finally;",
             "proxy_cache decisions;",
+            # files of the memory stay open: one system call a request, and still the same file, whose head is read each time
+            "open_file_cache max=4096 inactive=30s;",
+            "open_file_cache_valid 1s;",
             f'proxy_cache_key "{KEY}";',
             "proxy_cache_valid 401 403 1s;",
             "proxy_cache_lock on;",
