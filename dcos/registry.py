@@ -49,6 +49,7 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_RECONFIGURATION_POLICY": "additive",
     "MESOS_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/mesos-agent-service-account.json",
     "MESOS_SECRETS_CA": "{etc}/ca-bundle.crt",
+    "MESOS_SECURITY": "{security}",
 }
 """What private and public agents have in common."""
 
@@ -165,6 +166,8 @@ SERVICES: tuple[Service, ...] = (
             "MESOS_MIN_ALLOCATABLE_RESOURCES": "cpus:0.01;mem:32;ports:1",
             "MESOS_MAX_COMPLETED_FRAMEWORKS": "{mesos_max_completed_frameworks}",
             "MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK": "{mesos_max_completed_tasks_per_framework}",
+            "MESOS_SECURITY": "{security}",
+            "MESOS_BOUNCER": "{scheme}://127.0.0.1:8101",
         },
     ),
     Service(

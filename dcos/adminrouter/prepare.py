@@ -96,6 +96,7 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
         access_log=_access_log(config.access_log),
         lua=_LUA if config.keep_connections and all(path.exists() for path in _LUA_NEEDS) else None,
         secured=secured,
+        checked=config.is_master and config.activate_auth_module and config.security != "disabled",
         mesos=Mesos(master=_basic(config.mesos_credential), agent=_basic(config.mesos_agent_credential)),
     )
 

@@ -26,8 +26,8 @@ from dcos.registry import port_of
 from dcos.runtime import http
 from dcos.runtime.attached import Files, FilesEndpoints
 from dcos.runtime.help_pages import Help
-from dcos.runtime.http_access import Handler, principal_of
-from dcos.runtime.mesos_http import body_codec, compressed, decoded, json_body, text_response
+from dcos.runtime.http_access import Handler, Namer, principal_of
+from dcos.runtime.mesos_http import body_codec, compressed, decoded, forbidden, json_body, text_response
 from dcos.runtime.process_pages import MEMORY_PAGES
 from dcos.runtime.profilers import MemoryProfiler, TimeProfiler
 from dcos.runtime.settings import duration
@@ -40,14 +40,17 @@ PREFIX = "/slave(1)"
 class Api:
     """Requests to answers."""
 
-    def __init__(self, views: Views, executors: ExecutorApi, containers: ContainerApi) -> None:
+    def __init__(
+        self, views: Views, executors: ExecutorApi, containers: ContainerApi, namer: Namer | None = None
+    ) -> None:
+        """``namer``: of callers who bring tokens or certificates."""
         self._views = views
         self._containers_api = containers
         files = Files(views.attached)
         self._verbosity = Verbosity()
         self._operator = Operator(views, files, self._verbosity)
         self._guard = Guard(views.acls, views.daemon.core)
-        containers.allows = self._allows
+        containers.missing = self._missing
         endpoints = FilesEndpoints(files)
         profiling = views.config.memory_profiling
         self.help = Help((*PAGES, *(MEMORY_PAGES if profiling else ())), PREFIX)
@@ -74,7 +77,7 @@ class Api:
             EXECUTOR_PATH: (executors.handle, None),
             **{path: (handler, Realm.READWRITE) for path, handler in profilers.items()},
         }
-        guarded = access(views.config).guarded
+        guarded = access(views.config, namer).guarded
         self._routes = {path: guarded(handler, realm) for path, (handler, realm) in rows.items()}
 
     @property
@@ -113,15 +116,16 @@ class Api:
     def _viewer(self, request: web.Request) -> Viewer:
         return Viewer(self._views.acls, principal_of(request))
 
-    def _allows(self, request: web.Request, call: v1.Call) -> bool:
-        return self._guard.allows(principal_of(request), call)
+    def _missing(self, request: web.Request, call: v1.Call) -> str | None:
+        return self._guard.missing(principal_of(request), call)
 
     def _endpoint(self, path: str, handler: Handler) -> Handler:
         """Only for principals that ACLs let get ``path``."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if not self._viewer(request).may(Action.GET_ENDPOINT, path):
-                return text_response(403)
+            viewer = self._viewer(request)
+            if not viewer.may(Action.GET_ENDPOINT, path):
+                return forbidden(viewer.missing(Action.GET_ENDPOINT, path))
             return await handler(request)
 
         return handle
@@ -137,8 +141,9 @@ class Api:
         return json_body(request, self._views.state(self._viewer(request)))
 
     async def _flags(self, request: web.Request) -> web.Response:
-        if not self._viewer(request).flags():
-            return text_response(403)
+        viewer = self._viewer(request)
+        if not viewer.flags():
+            return forbidden(viewer.missing(Action.VIEW_FLAGS))
         return json_body(request, {"flags": self._views.flags})
 
     async def _version(self, request: web.Request) -> web.Response:
@@ -200,16 +205,17 @@ class Api:
             check_whole(request)
             media = response_media(request)
         except Refused as refused:
-            return text_response(refused.status, refused.text)
+            return refused.response()
         if media.streaming:
             return text_response(406, f"Streaming response is not supported for {call.type} call")
         codec = media.codec
-        if not self._allows(request, call):
-            return text_response(403)
+        missing = self._missing(request, call)
+        if missing is not None:
+            return forbidden(missing)
         try:
             answer = await self._operator.answer(call, self._viewer(request), principal_of(request))
         except CallError as error:
-            return text_response(error.status, error.text)
+            return error.response()
         if answer is None:
             return text_response(200)
         if codec is JSON:

@@ -19,6 +19,7 @@ from dcos.model.sizes import parse as size
 from dcos.model.sizes import text as size_text
 from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialFile, CredentialsFile, read_many, read_one
+from dcos.runtime.rights_settings import security_level
 from dcos.runtime.settings import REQUIRED, comma_list, contents, duration, flag_texts, integer, one_of, setting
 from dcos.runtime.settings import port as port_number
 
@@ -324,6 +325,12 @@ class Config(WithoutEffect):
     )
     http_authenticators: str | None = setting(None, "How callers of endpoints name themselves: basic.", parse=basic)
     authorizer: str = setting("local", "Who decides what is allowed: local.", parse=local)
+    security: str = security_level()
+    identity_url: str | None = setting(
+        None,
+        "Front door that knows what accounts may do, https://host[:port]; leader.mesos is the leading master's machine. "
+        "Default: that of --secrets_url, else https://leader.mesos. Verified by --secrets_ca.",
+    )
     acls: Acls | None = setting(
         None, "Who may do what: JSON, or the path of a file of it.", parse=acls, raw=True, text=acls_text
     )
@@ -346,6 +353,8 @@ class Config(WithoutEffect):
             for realm, needed in wanted.items()
             if needed and self.http_credentials is None
         ]
+        if self.security != "disabled" and self.acls is not None:
+            out.append(f"--security={self.security} and --acls exclude each other: accounts' permissions decide")
         if self.credential is not None and not re.fullmatch(r'[^"\x00-\x1f\x7f]+', self.credential.principal):
             out.append("--credential: a principal cannot be empty or have quotes or control characters")
         if not 0 <= self.executor_reregistration_timeout <= MAX_REREGISTRATION_S:

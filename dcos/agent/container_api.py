@@ -18,6 +18,7 @@ from dcos.agent.nested import NestedContainers
 from dcos.agent.nested_records import Launched, NestedError, NoContainer, NoSwitchboard, Request, Termination
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import CommandInfo, ContainerID
+from dcos.runtime.mesos_http import forbidden
 from dcos.wire.errors import WireError
 from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
 
@@ -30,10 +31,15 @@ CALLS = frozenset(kind for kind in v1.CallType if "_CONTAINER" in kind and kind 
 class Refused(Exception):
     """An answer that is not 200."""
 
-    def __init__(self, status: int, text: str = "") -> None:
+    def __init__(self, status: int, text: str = "", missing: str = "") -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.missing = missing
+        """The permission that is."""
+
+    def response(self) -> web.Response:
+        return forbidden(self.missing) if self.missing else web.Response(status=self.status, text=self.text)
 
 
 class ContainerApi:
@@ -42,8 +48,8 @@ class ContainerApi:
     def __init__(self, nested: NestedContainers, *, heartbeat_s: float) -> None:
         self._nested = nested
         self._heartbeat_s = heartbeat_s
-        self.allows: Callable[[web.Request, v1.Call], bool] = lambda _request, _call: True
-        """Whether the asker may; asked once the call is well formed."""
+        self.missing: Callable[[web.Request, v1.Call], str | None] = lambda _request, _call: None
+        """None: the asker may; else the permission that is missing, if it has a name. Asked once the call is well formed."""
 
     # ---- entries -----------------------------------------------------------------------------------------------------
 
@@ -52,14 +58,14 @@ class ContainerApi:
         try:
             return await self._handle(request, call)
         except Refused as refused:
-            return web.Response(status=refused.status, text=refused.text)
+            return refused.response()
 
     async def handle_stream(self, request: web.Request) -> web.StreamResponse:
         """A request whose body is a stream of records."""
         try:
             return await self._handle_stream(request)
         except Refused as refused:
-            return web.Response(status=refused.status, text=refused.text)
+            return refused.response()
 
     async def _handle(self, request: web.Request, call: v1.Call) -> web.StreamResponse:
         check_whole(request)
@@ -67,8 +73,7 @@ class ContainerApi:
         if problem is not None:
             raise Refused(400, f"Failed to validate agent::Call: {problem}")
         media = response_media(request)
-        if not self.allows(request, call):
-            raise Refused(403)
+        self._check(request, call)
         if call.type is v1.CallType.ATTACH_CONTAINER_INPUT:
             raise Refused(415, f"Expecting 'Content-Type' to be {RECORDIO} for {call.type} call")
         if media.streaming and call.type not in _STREAMS:
@@ -79,6 +84,12 @@ class ContainerApi:
             raise Refused(404, str(error)) from error
         except NoSwitchboard as error:
             raise Refused(500, str(error)) from error
+
+    def _check(self, request: web.Request, call: v1.Call) -> None:
+        """Errors: Refused."""
+        missing = self.missing(request, call)
+        if missing is not None:
+            raise Refused(403, missing=missing)
 
     async def _answer(self, request: web.Request, call: v1.Call, media: Media) -> web.StreamResponse:
         body: Any = getattr(call, str(call.type).lower())
@@ -197,8 +208,7 @@ class ContainerApi:
         body = call.attach_container_input
         if body is None or body.type is not v1.CallAttachContainerInputType.CONTAINER_ID or body.container_id is None:
             raise Refused(400, "Expecting 'attach_container_input.type' to be CONTAINER_ID")
-        if not self.allows(request, call):
-            raise Refused(403)
+        self._check(request, call)
         try:
             io = self._nested.io(body.container_id)
         except NoContainer as error:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from aiohttp import web
+
 from dcos.agent.access import Viewer
 from dcos.agent.containerizer.base import ContainerError
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, task_message
@@ -17,16 +19,22 @@ from dcos.model.task_states import TERMINAL
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import ContainerID, ContainerStatus, ExecutorInfo, Flag, FrameworkInfo, Metric, Task
 from dcos.runtime.attached import FileRefused, Files
+from dcos.runtime.mesos_http import forbidden, text_response
 from dcos.runtime.verbosity import Verbosity
 
 
 class CallError(Exception):
     """An answer that is not 200."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, missing: str = "") -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.missing = missing
+        """The permission that is."""
+
+    def response(self) -> web.Response:
+        return forbidden(self.missing) if self.missing else text_response(self.status, self.text)
 
 
 _PROVIDER_CALLS = frozenset(
@@ -67,7 +75,7 @@ class Operator:
                 case _:
                     return self._answer(call, viewer)
         except FileRefused as refused:
-            raise CallError(refused.status, refused.text) from refused
+            raise CallError(refused.status, refused.text, refused.missing) from refused
 
     def _answer(self, call: v1.Call, viewer: Viewer) -> dict[str, Any] | v1.Response:
         match call.type:
@@ -193,7 +201,7 @@ class Operator:
 
         def shown(framework: FrameworkRun, given: Iterable[ExecutorRun]) -> list[dict[str, ExecutorInfo]]:
             seen = viewer.framework(framework.info)
-            return [{"executor_info": one.info} for one in given if seen and viewer.executor(one.info, framework.info)]
+            return [{"executor_info": one.info} for one in given if seen and viewer.executor(one, framework.info)]
 
         every = (*core.frameworks.values(), *core.completed_frameworks)
         return {
@@ -213,7 +221,7 @@ class Operator:
         found: list[v1.ResponseGetContainersContainer] = []
         for framework, executor in self._all_executors():
             running = [run for run in executor.tasks.values() if run.phase is Phase.RUNNING]
-            if not executor.pids or not viewer.container(executor.info, framework.info):
+            if not executor.pids or not viewer.container(executor, framework.info):
                 continue
             common: dict[str, Any] = {
                 "framework_id": framework.info.id,
@@ -255,7 +263,7 @@ class Operator:
             owner = nested.of_executor(one.container_id)
             if owner is None and not viewer.may(Action.VIEW_STANDALONE_CONTAINER):
                 continue
-            if owner is not None and not viewer.container(owner[1].info, owner[0].info):
+            if owner is not None and not viewer.container(owner[1], owner[0].info):
                 continue
             yield v1.ResponseGetContainersContainer(
                 framework_id=owner[0].info.id if owner is not None else None,

@@ -236,7 +236,7 @@ def state_json(
         return [
             executor_json(framework, one, directory(framework, one), viewer)
             for one in executors
-            if viewer.executor(one.info, framework.info)
+            if viewer.executor(one, framework.info)
         ]
 
     def whole(framework: FrameworkRun) -> dict[str, Any]:

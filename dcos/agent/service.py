@@ -54,16 +54,21 @@ from dcos.agent.sandbox import WorkDir
 from dcos.agent.secrets import Secrets
 from dcos.agent.views import Views
 from dcos.agent.volume_gids import VolumeGids
+from dcos.client import mesos_names
+from dcos.client.agent_names import FrontDoor
 from dcos.model.acls import EVERYTHING
+from dcos.model.mesos_permissions import Granted
 from dcos.model.v1.types import AgentInfo, ContainerInfo, ContainerInfoType, DomainInfo
 from dcos.runtime import access_settings, http
 from dcos.runtime import app as runtime_app
 from dcos.runtime.app import App, Exit
+from dcos.runtime.http_access import Namer
 from dcos.runtime.net import AddressError, detect_ip
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
 EXIT_SETTINGS = 2
+FRONT_DOOR = "https://leader.mesos"
 _LOOK_FOR_DOCKER_S = 60.0
 
 
@@ -174,9 +179,10 @@ async def run(app: App[Config]) -> None:
         networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or ""), dns=dns),
         log=app.log,
     )
+    known = mesos_names.granted(config.security, agent=True) if config.security != "disabled" else None
     core = AgentCore(
         Rules(
-            acls=config.acls or EVERYTHING,
+            acls=known or config.acls or EVERYTHING,
             ip=config.advertise_ip or ip,
             launcher_dir=config.launcher_dir,
             default_container=contained,
@@ -263,8 +269,9 @@ async def run(app: App[Config]) -> None:
     )
     daemon.nested = nested
     containers = ContainerApi(nested, heartbeat_s=config.http_heartbeat_interval)
-    api = Api(views, ExecutorApi(daemon, daemon.clock, token_key=token_key), containers)
     async with contextlib.AsyncExitStack() as serving:
+        namer = names(app, serving, known, lambda: daemon.link.leader if daemon.link is not None else None)
+        api = Api(views, ExecutorApi(daemon, daemon.clock, token_key=token_key), containers, namer)
         await serving.enter_async_context(http.listen(api.application(), host=ip, port=config.port))
         if sockets is not None:
             try:
@@ -325,6 +332,19 @@ def secret_store(app: App[Config], leader: Callable[[], str | None]) -> Secrets 
         app.log.warning("no_service_account", path=str(path), why="tasks with secrets of the store will fail")
         return None
     return Secrets(account=path, url=config.secrets_url, ca=config.secrets_ca, leader=leader, clock=app.clock)
+
+
+def names(
+    app: App[Config], stack: contextlib.AsyncExitStack, known: Granted | None, leader: Callable[[], str | None]
+) -> Namer | None:
+    """Who names callers by tokens and certificates; ``known`` is told what they may do. None where nobody is asked."""
+    config = app.config
+    if known is None:
+        return None
+    url = config.identity_url or config.secrets_url or FRONT_DOOR
+    door = FrontDoor(url, ca=config.secrets_ca, leader=leader, clock=app.clock, log=app.log)
+    stack.push_async_callback(door.close)
+    return mesos_names.Names(known, door.rights, required=config.security != mesos_names.PERMISSIVE)
 
 
 def agent_info(config: Config, ip: str) -> AgentInfo:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from dcos.agent import metrics, render
-from dcos.agent.access import ALL, Viewer, user_of
+from dcos.agent.access import ALL, Viewer, about_executor
 from dcos.agent.config import Config, shown
 from dcos.agent.containerizer import control_groups, processes
 from dcos.agent.containerizer.base import LaunchError
@@ -24,7 +24,7 @@ from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, version_json
 from dcos.agent.resource_providers import ResourceProviders
 from dcos.agent.sandbox import WorkDir
-from dcos.model.acls import EVERYTHING, Action
+from dcos.model.acls import Action
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import ContainerID, ContainerStatus, Image, ResourceStatistics, TimeInfo
@@ -55,7 +55,7 @@ class Views:
         self._work = work
         self.config = config
         self.providers = providers
-        self.acls = config.acls or EVERYTHING
+        self.acls = daemon.core.rules.acls
         self._clock = clock
         self._disk_used = disk_used
         self._look: processes.Look | None = None
@@ -124,7 +124,7 @@ class Views:
     def containers(self, viewer: Viewer = ALL) -> list[dict[str, Any]]:
         out = []
         for framework, executor in self._live_executors():
-            if not viewer.container(executor.info, framework.info):
+            if not viewer.container(executor, framework.info):
                 continue
             usage = self._executor_usage(framework, executor)
             usage["container_id"] = executor.run_id
@@ -248,15 +248,21 @@ class Views:
                 names = [str(real), f"{ids}/{executor.run_id}"]
                 if framework.executors.get(executor.executor_id) is executor:
                     names += [str(real.parent / "latest"), f"{ids}/latest"]
-                allowed = partial(self._may_enter, user_of(executor.info, framework.info))
-                yield from (Attached(name, real, allowed) for name in names)
+                allowed = partial(self._may_enter, framework, executor)
+                missing = partial(self._entry, framework, executor)
+                yield from (Attached(name, real, allowed, missing) for name in names)
                 for below, volume in self._volumes(executor):
-                    yield from (Attached(f"{name}/{below}", volume, allowed) for name in names)
+                    yield from (Attached(f"{name}/{below}", volume, allowed, missing) for name in names)
         file = self.config.external_log_file
         if file is None and self.config.log_dir is not None:
             file = f"{self.config.log_dir}/mesos-slave.INFO"
         if file is not None:
-            yield Attached("/slave/log", Path(file), lambda name: self.acls.allows(Action.ACCESS_MESOS_LOG, name))
+            yield Attached(
+                "/slave/log",
+                Path(file),
+                lambda name: self.acls.allows(Action.ACCESS_MESOS_LOG, name),
+                lambda name: self.acls.missing(Action.ACCESS_MESOS_LOG, name),
+            )
 
     def _volumes(self, executor: ExecutorRun) -> Iterator[tuple[str, Path]]:
         """Persistent volumes that a sandbox shows as links: where in it, and where they are."""
@@ -266,5 +272,11 @@ class Views:
                 for one in self._containerizer.volumes.placed(run.info.resources):
                     yield f"{prefix}{one.container_path}", one.path
 
-    def _may_enter(self, user: str, principal: str | None) -> bool:
-        return self.acls.allows(Action.ACCESS_SANDBOX, principal, user)
+    def _may_enter(self, framework: FrameworkRun, executor: ExecutorRun, principal: str | None) -> bool:
+        about = about_executor(executor, framework.info)
+        return self.acls.allows(Action.ACCESS_SANDBOX, principal, about.user, about)
+
+    def _entry(self, framework: FrameworkRun, executor: ExecutorRun, principal: str | None) -> str:
+        """The permission to enter."""
+        about = about_executor(executor, framework.info)
+        return self.acls.missing(Action.ACCESS_SANDBOX, principal, about.user, about)

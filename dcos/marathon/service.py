@@ -61,7 +61,10 @@ def core_settings(config: Config) -> CoreSettings:
             gpu_scheduling=config.gpu_scheduling_behavior,
         ),
         task=TaskSettings(
-            user=config.mesos_user or None, env_vars_prefix=config.env_vars_prefix, bridge_name=config.mesos_bridge_name
+            user=config.mesos_user or None,
+            env_vars_prefix=config.env_vars_prefix,
+            bridge_name=config.mesos_bridge_name,
+            spaces=config.security != "disabled",
         ),
         service_ports=(config.local_port_min, config.local_port_max),
         max_instances_per_offer=config.max_instances_per_offer,

@@ -28,14 +28,14 @@ from dcos.master.v0 import agents, frameworks, roles, state, tasks
 from dcos.master.v0.summary import Roll, summary
 from dcos.master.version import VERSION_INFO
 from dcos.master.writer import Writer
-from dcos.model.acls import EVERYTHING, Action
+from dcos.model.acls import Action
 from dcos.model.v1.types import MasterInfo
 from dcos.registry import port_of
 from dcos.runtime.attached import Attached, Files, FilesEndpoints
 from dcos.runtime.help_pages import Help
-from dcos.runtime.http_access import Access, Handler, principal_of
+from dcos.runtime.http_access import Access, Handler, Namer, principal_of
 from dcos.runtime.http_auth import Basic
-from dcos.runtime.mesos_http import json_body, method_not_allowed, spliced_body, text_response
+from dcos.runtime.mesos_http import forbidden, json_body, method_not_allowed, spliced_body, text_response
 from dcos.runtime.process_pages import MEMORY_PAGES
 from dcos.runtime.profilers import MemoryProfiler, TimeProfiler
 from dcos.runtime.settings import duration
@@ -59,8 +59,8 @@ class Realm(StrEnum):
     SCHEDULER = "mesos-master-scheduler"
 
 
-def access(config: Config) -> Access:
-    """What the flags say of authentication."""
+def access(config: Config, namer: Namer | None = None) -> Access:
+    """What the flags say of authentication. ``namer``: of those who bring tokens or certificates."""
     secrets = config.credentials.secrets if config.credentials is not None else {}
     needed = {
         Realm.READONLY: config.authenticate_http_readonly,
@@ -68,19 +68,21 @@ def access(config: Config) -> Access:
         Realm.SCHEDULER: config.authenticate_http_frameworks,
     }
     realms = {str(realm): Basic(realm, secrets) for realm, wanted in needed.items() if wanted}
-    return Access(realms, config.firewall_rules or frozenset())
+    return Access(realms, config.firewall_rules or frozenset(), namer)
 
 
 class Api:
     """What all handlers share."""
 
-    def __init__(self, writer: Writer, config: Config) -> None:
+    def __init__(self, writer: Writer, config: Config, namer: Namer | None = None) -> None:
         self.writer = writer
         self.config = config
         self.state = writer.state
         self.flags = config.flags()
-        self.acls = config.acls or EVERYTHING
-        self.access = access(config)
+        self.acls = writer.state.rules.acls
+        self.certified = namer is not None
+        """Whether a certificate names who shows it."""
+        self.access = access(config, namer)
         self.verbosity = Verbosity()
         self.kept = Kept(writer)
         self._roll = Roll()
@@ -127,8 +129,9 @@ class Api:
         """Only for principals that ACLs let get ``path``."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if not self.acls.allows(Action.GET_ENDPOINT, principal_of(request), path):
-                return text_response(403)
+            principal = principal_of(request)
+            if not self.acls.allows(Action.GET_ENDPOINT, principal, path):
+                return forbidden(self.acls.missing(Action.GET_ENDPOINT, principal, path))
             return await handler(request)
 
         return handle
@@ -139,7 +142,12 @@ class Api:
         if file is None and self.config.log_dir is not None:
             file = self.config.log_dir / "mesos-master.INFO"
         if file is not None:
-            yield Attached(LOG_PATH, Path(file), lambda name: self.acls.allows(Action.ACCESS_MESOS_LOG, name))
+            yield Attached(
+                LOG_PATH,
+                Path(file),
+                lambda name: self.acls.allows(Action.ACCESS_MESOS_LOG, name),
+                lambda name: self.acls.missing(Action.ACCESS_MESOS_LOG, name),
+            )
 
     # ---- endpoints that every master answers -------------------------------------------------------------------------
 
@@ -151,7 +159,7 @@ class Api:
 
     async def flags_(self, request: web.Request) -> web.Response:
         if not self.viewer(request).flags():
-            return text_response(403)
+            return forbidden(self.acls.missing(Action.VIEW_FLAGS, principal_of(request)))
         return json_body(request, {"flags": self.flags})
 
     async def metrics(self, request: web.Request) -> web.Response:

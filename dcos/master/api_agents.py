@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from dcos.client.service_rights import principal_of
 from dcos.master import callers
 from dcos.master.agent_proof import AgentProofs, Refused
 from dcos.master.api import Api
@@ -95,6 +96,8 @@ class AgentsApi:
 
     def _problem(self, principal: str | None, who: Caller | None) -> Problem:
         acls = self._api.acls
+        if principal is None and who is not None and self._api.certified:
+            principal = principal_of(who.service)
 
         def problem(message: agent_link.AgentMessage) -> str | None:
             match message:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from dcos.master import api_admin, api_operations
+from dcos.master import api_admin, api_operations, rights
 from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import quota, views
@@ -103,7 +103,7 @@ async def list_files(asked: Asked) -> web.StreamResponse:
     try:
         infos = await asyncio.to_thread(asked.api.files.list, wanted.path, asked.principal)
     except FileRefused as refused:
-        return text_response(refused.status, refused.text)
+        return refused.response()
     return await reply(asked, {"file_infos": infos} if infos else {})
 
 
@@ -115,7 +115,7 @@ async def read_file(asked: Asked) -> web.StreamResponse:
             asked.api.files.read, wanted.path, wanted.offset, wanted.length, asked.principal
         )
     except FileRefused as refused:
-        return text_response(refused.status, refused.text)
+        return refused.response()
     return await reply(asked, {"size": size, "data": data})
 
 
@@ -149,6 +149,7 @@ async def subscribe(asked: Asked) -> web.StreamResponse:
     stream = Stream(str(uuid.uuid4()), codec, asked.api.snapshots.turns)
     if asked.viewer.limited:
         stream.viewer = asked.viewer
+    rights.note(stream, asked.api.acls, asked.principal)
     heartbeat = codec.encode(_HEARTBEAT, Event)
 
     def begin(snapshot: Spliced) -> None:

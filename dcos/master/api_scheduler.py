@@ -43,7 +43,7 @@ class SchedulerApi:
         if wrong is not None:
             return text_response(400, f"Failed to validate scheduler::Call: {wrong}")
         if call.type is CallType.SUBSCRIBE:
-            return await self._subscribe(request, _named(call, principal))
+            return await self._subscribe(request, _named(call, principal), principal)
         if call.type is CallType.RECONCILE_OPERATIONS and isinstance(refused := answer_codec(request), web.Response):
             return refused
         framework = self._api.state.frameworks.get(call.framework_id.value) if call.framework_id is not None else None
@@ -55,14 +55,14 @@ class SchedulerApi:
         done = await answer
         return text_response(done.status, done.text)
 
-    async def _subscribe(self, request: web.Request, call: Call) -> web.StreamResponse:
+    async def _subscribe(self, request: web.Request, call: Call, principal: str | None) -> web.StreamResponse:
         codec = answer_codec(request)
         if isinstance(codec, web.Response):
             return codec
         if "Mesos-Stream-Id" in request.headers:
             return text_response(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
         stream = Stream(str(uuid.uuid4()), codec)
-        with subscribed(self._writer, stream, call):
+        with subscribed(self._writer, stream, call, principal):
             return await stream.answer(
                 request,
                 codec.content_type,
@@ -72,10 +72,10 @@ class SchedulerApi:
 
 
 @contextlib.contextmanager
-def subscribed(writer: Writer, stream: Stream, call: Call) -> Iterator[None]:
-    """``stream`` carries the answer to a SUBSCRIBE while this is held."""
+def subscribed(writer: Writer, stream: Stream, call: Call, principal: str | None = None) -> Iterator[None]:
+    """``stream`` carries the answer to a SUBSCRIBE while this is held. ``principal``: who the scheduler proved to be."""
     writer.schedulers[stream.id] = stream
-    writer.put(Subscribe(writer.now(), stream.id, call))
+    writer.put(Subscribe(writer.now(), stream.id, call, principal))
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from dcos.master.api import Api
 from dcos.master.core.events import Event
 from dcos.master.core.viewer import Viewer
 from dcos.model.v1.master import Call, Response
-from dcos.runtime.mesos_http import compressed, json_body, text_response
+from dcos.runtime.mesos_http import compressed, forbidden, json_body, text_response
 from dcos.wire import mesos_json
 from dcos.wire.mesos_codec import JSON, Codec
 
@@ -57,7 +57,8 @@ class Row:
 
 def refusal(api: Api, principal: str | None, call: Call) -> web.Response | None:
     """403 where ACLs forbid a call; also for endpoints of old, which make the call that they stand for."""
-    return None if guards.allowed(api.acls, principal, call, api.state) else text_response(403)
+    missing = guards.missing(api.acls, principal, call, api.state)
+    return None if missing is None else forbidden(missing)
 
 
 async def reply(asked: Asked, body: Json) -> web.Response:
@@ -82,4 +83,4 @@ async def decided(api: Api, event: Callable[[float, int], Event]) -> web.Respons
     number, answer = api.writer.request()
     api.writer.put(event(api.writer.now(), number))
     done = await answer
-    return text_response(done.status, done.text)
+    return forbidden(done.missing) if done.missing else text_response(done.status, done.text)

@@ -15,6 +15,7 @@ from dcos.model.v1.types import DomainInfo, RateLimits
 from dcos.model.values import thousandths
 from dcos.runtime.access_settings import acls, acls_text, basic, firewall, firewall_text, local
 from dcos.runtime.credentials import CredentialsFile, read_many
+from dcos.runtime.rights_settings import identity_service, security_level
 from dcos.runtime.settings import comma_list, contents, duration, flag_texts, one_of, setting
 from dcos.runtime.settings import port as port_number
 from dcos.store.url import ZkUrl
@@ -282,6 +283,8 @@ class Config:
         text=acls_text,
     )
     authorizers: str = setting("local", "Who decides what is allowed: local.", parse=local)
+    security: str = security_level()
+    bouncer: str = identity_service()
     firewall_rules: frozenset[str] | None = setting(
         None,
         "Endpoints that nobody may call, as JSON or the path of a file of it.",
@@ -404,6 +407,12 @@ class Config:
             for role, weight in self.weights
             if self.roles and role not in (*self.roles, "*")
         ]
+        if self.security != "disabled":
+            out += [
+                f"--security={self.security} and --{flag} exclude each other: accounts' permissions decide"
+                for flag, given in (("acls", self.acls is not None), ("authenticate_agents", self.authenticate_agents))
+                if given
+            ]
         if self.authenticate_agents and self.credentials is None:
             out.append("Agent authentication requires credentials (see --credentials flag)")
         return out

@@ -11,13 +11,18 @@ from collections.abc import Callable
 
 from dcos.master.core.authorization import Wanted
 from dcos.master.core.state import State
-from dcos.model.acls import Acls, Action
+from dcos.model.acls import Action
+from dcos.model.authorizer import Authorizer
 from dcos.model.v1.master import Call, CallType
 
 
-def allowed(acls: Acls, principal: str | None, call: Call, state: State) -> bool:
+def missing(acls: Authorizer, principal: str | None, call: Call, state: State) -> str | None:
+    """None: the call is allowed; else the permission that it needs, where it has a name, or nothing."""
     guard = _GUARDS.get(call.type) if call.type is not None else None
-    return guard is None or all(acls.allows(action, principal, what) for action, what in guard(call, state))
+    for action, what in guard(call, state) if guard is not None else ():
+        if not acls.allows(action, principal, what):
+            return acls.missing(action, principal, what)
+    return None
 
 
 def _whole(action: Action) -> Callable[[Call, State], Wanted]:

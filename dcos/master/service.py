@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import socket
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
 
-from dcos.master import callers
+from dcos.client import mesos_names
+from dcos.client.mesos_names import granted
+from dcos.master import callers, rights
 from dcos.master.ahead import make_ahead
 from dcos.master.api import Api
 from dcos.master.api_admin import AdminApi
@@ -33,6 +37,7 @@ from dcos.master.legacy_registry import RegistryError
 from dcos.master.persist import Registry, epoch_path
 from dcos.master.version import MESOS_VERSION
 from dcos.master.writer import EXIT_LEADERSHIP, EXIT_REGISTRY, Writer
+from dcos.model.mesos_permissions import Granted
 from dcos.model.v1.types import Address, DomainInfo, MasterInfo, MasterInfoCapability, MasterInfoCapabilityType
 from dcos.runtime import access_settings, heap, http
 from dcos.runtime.app import App, Exit, end
@@ -120,7 +125,9 @@ async def run(app: App[Config]) -> None:
     advertised = config.advertise_ip or ip
     hostname = config.hostname or (await _look_up(advertised) if config.hostname_lookup else advertised)
     info = make_info(str(uuid.uuid4()), advertised, config.advertise_port or config.port, hostname, config.domain)
-    state = State(config.rules(), info, app.clock.now(), shuffle=app.rng.shuffle, draw=app.rng.random)
+    known = granted(config.security) if config.security != "disabled" else None
+    rules = config.rules() if known is None else replace(config.rules(), acls=known)
+    state = State(rules, info, app.clock.now(), shuffle=app.rng.shuffle, draw=app.rng.random)
     _for_good.append(state)
     writer = Writer(
         state,
@@ -128,13 +135,17 @@ async def run(app: App[Config]) -> None:
         store_timeout_s=config.registry_store_timeout,
         max_subscribers=config.max_operator_event_stream_subscribers,
     )
-    api = Api(writer, config)
     store = await _store(app, config)
     try:
-        async with listening(api, host=ip, port=config.port) as (_, reception):
+        async with (
+            names(app, known) as namer,
+            listening(api := Api(writer, config, namer), host=ip, port=config.port) as (_, reception),
+        ):
             app.spawn(writer.run(), name="writer")
             app.spawn(reception.run(), name="agents")
             app.spawn(make_ahead(writer), name="ahead")
+            if known is not None and namer is not None:
+                app.spawn(rights.keep_true(writer, known, namer.learn), name="rights")
             if config.whitelist is not None:
                 app.spawn(watch_whitelist(config.whitelist, writer), name="whitelist")
             app.log.info("listening", ip=ip, port=config.port, id=info.id)
@@ -143,6 +154,21 @@ async def run(app: App[Config]) -> None:
         raise Exit(EXIT_LEADERSHIP, f"leadership or the ZooKeeper session was lost: {error}") from error
     finally:
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def names(app: App[Config], known: Granted | None) -> AsyncIterator[mesos_names.Names | None]:
+    """Who names callers by tokens and certificates; ``known`` is told what they may do. None where nobody is asked."""
+    if known is None:
+        yield None
+        return
+    # With its libraries: 9 MB that a master without permissions does not need.
+    client = importlib.import_module("dcos.client.master_names")
+    config = app.config
+    async with contextlib.AsyncExitStack() as stack:
+        yield await client.master_names(
+            app, stack, known, config.bouncer, required=config.security != mesos_names.PERMISSIVE
+        )
 
 
 async def _store(app: App[Config], config: Config) -> Store:

@@ -13,6 +13,7 @@ from typing import Protocol
 from aiohttp import web
 
 from dcos.master.core.viewer import Viewer
+from dcos.model.permissions import Grants
 from dcos.wire import recordio
 from dcos.wire.mesos_codec import JSON, Codec
 from dcos.wire.spliced import Spliced
@@ -43,6 +44,8 @@ class Stream:
         """What its reader asked for."""
         self.viewer: Viewer | None = None
         """Set where its reader may not see everything."""
+        self.asker: tuple[str, Grants] | None = None
+        """Whose it is and what it might do as it began, where permissions are checked."""
         self._waiting: list[bytes | Spliced] = []
         self._size = 0
         self._abort: Callable[[], None] | None = None

@@ -41,7 +41,11 @@ def core_settings(config: Config) -> CoreSettings:
     return CoreSettings(
         role=config.mesos_role,
         policy=Policy(gpu_scheduling=config.gpu_scheduling_behavior),
-        task=TaskSettings(user=config.mesos_user or None, bridge_name=config.mesos_bridge_name),
+        task=TaskSettings(
+            user=config.mesos_user or None,
+            bridge_name=config.mesos_bridge_name,
+            spaces=config.security != "disabled",
+        ),
         history_count=config.history_count,
         decline_s=config.decline_offer_duration,
         min_revive_interval_s=config.min_revive_offers_interval,

@@ -162,7 +162,7 @@ class Acls:
     unknown: tuple[str, ...] = ()
     """Sections that no action has; they are ignored, which its writer wants to hear."""
 
-    def allows(self, action: Action, principal: str | None, what: str | None = None) -> bool:
+    def allows(self, action: Action, principal: str | None, what: str | None = None, _: object = None) -> bool:
         """May ``principal`` (None: nobody known) do ``action`` to ``what`` (None: to anything)?"""
         who = ANY if principal is None else Entity(values=frozenset({principal}))
         wanted = ANY if what is None else Entity(values=frozenset({what}))
@@ -175,9 +175,18 @@ class Acls:
                     return allows(who, acl.principals) and allows(wanted, objects)
         return self.permissive
 
-    def decides(self, action: Action) -> bool:
+    def decides(self, action: Action, _: str | None = None) -> bool:
         """Whether the answer can be no at all."""
         return not self.permissive or bool(self.acls.get(action))
+
+    def missing(self, action: Action, principal: str | None, what: str | None = None, about: object = None) -> str:
+        return ""
+
+    def asker(self, named: str | None, _: str | None) -> str | None:
+        return named
+
+    def bare(self, _: str | None) -> bool:
+        return self.permissive
 
 
 EVERYTHING: Final = Acls()

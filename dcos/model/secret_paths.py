@@ -11,9 +11,19 @@ from __future__ import annotations
 
 import re
 
+from dcos.model.v1.types import Labels
+
 SPACE_LABEL = "DCOS_SPACE"
 MAX_CHARACTERS = 512
 _PART = re.compile(r"[a-zA-Z0-9_.\-@:+=~,]+")
+
+
+def spaces_of(*given: Labels | None) -> tuple[str, ...]:
+    """What labels say: each path once, as it is written; none where none was said."""
+    found = (
+        one.value or "" for labels in given if labels is not None for one in labels.labels if one.key == SPACE_LABEL
+    )
+    return tuple(dict.fromkeys(path for path in found if path))
 
 
 def check(path: str) -> str:

@@ -22,23 +22,31 @@ from aiohttp import web
 
 from dcos.model.v1.types import FileInfo, TimeInfo
 from dcos.runtime.http_access import principal_of
-from dcos.runtime.mesos_http import json_body, text_response
+from dcos.runtime.mesos_http import forbidden, json_body, text_response
 
 MAX_READ = 16 * 4096
 """Bytes of one read, as upstream's (16 pages)."""
 
 
 class FileRefused(Exception):
-    """``status``: 400 says why in ``text``; 403, 404 say nothing more."""
+    """``status``: 400 says why in ``text``; 403, 404 say nothing more. ``missing``: the permission that is."""
 
-    def __init__(self, status: int, text: str = "") -> None:
+    def __init__(self, status: int, text: str = "", missing: str = "") -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.missing = missing
+
+    def response(self) -> web.Response:
+        return forbidden(self.missing) if self.missing else text_response(self.status, self.text)
 
 
 def everybody(_: str | None) -> bool:
     return True
+
+
+def nameless(_: str | None) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ class Attached:
     real: Path
     allowed: Callable[[str | None], bool] = everybody
     """Whether this principal may see it."""
+    missing: Callable[[str | None], str] = nameless
+    """The permission that it lacks otherwise."""
 
 
 class Files:
@@ -69,7 +79,7 @@ class Files:
         if best is None:
             raise FileRefused(404)
         if not best.allowed(principal):
-            raise FileRefused(403)
+            raise FileRefused(403, missing=best.missing(principal))
         try:
             root = best.real.resolve()
             found = (root / wanted[len(best.virtual.rstrip("/")) :].lstrip("/")).resolve()
@@ -144,7 +154,7 @@ class FilesEndpoints:
         try:
             infos = await asyncio.to_thread(self._files.list, _path(request), principal_of(request))
         except FileRefused as refused:
-            return text_response(refused.status, refused.text)
+            return refused.response()
         return json_body(request, browse_json(infos))
 
     async def read(self, request: web.Request) -> web.Response:
@@ -155,7 +165,7 @@ class FilesEndpoints:
                 self._files.read, path, 2**63 if offset == -1 else offset, length, principal_of(request)
             )
         except FileRefused as refused:
-            return text_response(refused.status, refused.text)
+            return refused.response()
         begin = size if offset == -1 else min(offset, size)
         return json_body(request, {"data": data.decode(errors="replace"), "offset": begin})
 
@@ -164,7 +174,7 @@ class FilesEndpoints:
             path = _path(request)
             file = await asyncio.to_thread(self._files.resolve, path, principal_of(request))
         except FileRefused as refused:
-            return text_response(refused.status, refused.text)
+            return refused.response()
         if file.is_dir():
             return text_response(400, "Cannot download a directory.\n")
         if not file.is_file():

@@ -7,7 +7,7 @@ else of the request is looked at.   Source: Mesos 1.11 (libprocess authenticatio
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -25,23 +25,56 @@ def principal_of(request: web.Request) -> str | None:
     return found
 
 
-class Access:
-    """``realms``: those where callers have to name themselves."""
+class Away(Exception):
+    """Who asks cannot be found out now."""
 
-    def __init__(self, realms: Mapping[str, Basic], disabled: frozenset[str] = frozenset()) -> None:
+
+class Namer(Protocol):
+    """Names callers by what they bring beside a name and a secret: a token, a certificate."""
+
+    required: bool
+    """Whether nobody comes in unnamed."""
+
+    async def name(self, request: web.Request) -> str | None:
+        """Who asks; None: it brings nothing of that kind.   Errors: Unauthorized, Away."""
+        ...
+
+    async def meet(self, principal: str) -> None:
+        """Learn what somebody may do who named himself otherwise.   Errors: Away."""
+        ...
+
+
+class Access:
+    """``realms``: those where callers have to name themselves. ``namer``: where callers may prove themselves otherwise, too."""
+
+    def __init__(
+        self, realms: Mapping[str, Basic], disabled: frozenset[str] = frozenset(), namer: Namer | None = None
+    ) -> None:
         self._realms = realms
         self._disabled = disabled
+        self._namer = namer
 
-    def refusal(self, request: web.Request, realm: str | None) -> web.Response | None:
-        """403 or 401, or None: go on."""
+    async def refusal(self, request: web.Request, realm: str | None) -> web.Response | None:
+        """403, 401 or 503, or None: go on."""
         if self.disables(request.path):
             return text_response(403, f"Endpoint '{request.path}' is disabled")
-        basic = self._realms.get(realm) if realm is not None else None
-        if basic is not None:
-            try:
-                request[_PRINCIPAL] = basic.principal(request.headers.get("Authorization"))
-            except Unauthorized:
-                return basic.refusal()
+        if realm is None:
+            return None
+        basic = self._realms.get(realm)
+        try:
+            found = await self._namer.name(request) if self._namer is not None else None
+            if found is None and basic is not None:
+                found = basic.principal(request.headers.get("Authorization"))
+                if self._namer is not None:
+                    await self._namer.meet(found)
+        except Unauthorized:
+            return basic.refusal() if basic is not None else unnamed()
+        except Away:
+            return text_response(503, "The identity service does not answer")
+        if found is not None:
+            request[_PRINCIPAL] = found
+        elif self._namer is not None and self._namer.required:
+            return unnamed()
         return None
 
     def disables(self, path: str) -> bool:
@@ -49,7 +82,12 @@ class Access:
 
     def guarded(self, handler: Handler, realm: str | None) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            refused = self.refusal(request, realm)
+            refused = await self.refusal(request, realm)
             return refused if refused is not None else await handler(request)
 
         return handle
+
+
+def unnamed() -> web.Response:
+    """To who brings no good token."""
+    return web.Response(status=401, headers={"WWW-Authenticate": "acsjwt"})

@@ -36,6 +36,12 @@ def text_response(status: int, text: str = "", **headers: str) -> web.Response:
     return web.Response(status=status, text=text, content_type=TEXT, headers=headers or None)
 
 
+def forbidden(missing: str = "") -> web.Response:
+    """403, with the permission that is missing where it has an id."""
+    shown = missing if missing.isascii() and missing.isprintable() else ""
+    return web.Response(status=403, content_type=TEXT, headers={"X-Dcos-Missing-Permission": shown} if shown else None)
+
+
 def json_body(request: web.Request, value: Any) -> web.Response:
     """JSON, or JSONP with ``?jsonp=name``."""
     body = mesos_json.encode(value) if isinstance(value, msgspec.Struct) else _encode(value)

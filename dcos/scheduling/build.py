@@ -21,6 +21,8 @@ class TaskSettings:
     user: str | None = None
     env_vars_prefix: str = ""
     bridge_name: str = MESOS_BRIDGE
+    spaces: bool = False
+    """Whether every task says which group it belongs to, as those with secrets do: where Mesos checks permissions."""
 
 
 def task_info(
@@ -48,7 +50,7 @@ def task_info(
         health_check=health_check(app, match.host_ports),
         check=check_info(app, match.host_ports),
         kill_policy=kill_policy(app.task_kill_grace_period_seconds),
-        labels=labels_info(spaced(app.labels, app.id, app.secrets)) or v1.Labels(),
+        labels=labels_info(spaced(app.labels, app.id, wanted=app.secrets or settings.spaces)) or v1.Labels(),
         discovery=v1.DiscoveryInfo(
             visibility=v1.DiscoveryInfoVisibility.FRAMEWORK,
             name=name,
@@ -114,9 +116,10 @@ def environment_info(
     return v1.Environment(variables=tuple(made))
 
 
-def spaced(labels: Mapping[str, str], path: str, secrets: Mapping[str, nouns.SecretSource]) -> dict[str, str]:
-    """``labels`` with the path by which the agent knows what the task may read; who has secrets cannot choose another."""
-    return {**labels, SPACE_LABEL: path} if secrets else dict(labels)
+def spaced(labels: Mapping[str, str], path: str, *, wanted: object) -> dict[str, str]:
+    """``labels`` with the path by which Mesos knows who may see the task and what it may read, where that is ``wanted``; a
+    definition cannot choose another."""
+    return {**labels, SPACE_LABEL: path} if wanted else dict(labels)
 
 
 def secret_reference(source: str) -> v1.Secret:

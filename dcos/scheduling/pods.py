@@ -70,7 +70,7 @@ def launch(
             linux_info=build.linux_info(pod.linux_info),
         ),
         resources=rest.messages(place.role),
-        labels=build.labels_info(pod.labels),
+        labels=build.labels_info(build.spaced(pod.labels, pod.id, wanted=settings.spaces)),
     )
     tasks = tuple(
         _task(pod, container, place, share, ports, ids.task_id(instance_id, container.name, incarnation), settings)
@@ -157,7 +157,7 @@ def _task(
         health_check=_health_check(container, ports),
         check=_check_info(container.check, ports),
         kill_policy=build.kill_policy(lifecycle.kill_grace_period_seconds if lifecycle is not None else None),
-        labels=build.labels_info(build.spaced(container.labels, pod.id, pod.secrets)),
+        labels=build.labels_info(build.spaced(container.labels, pod.id, wanted=pod.secrets or settings.spaces)),
         discovery=v1.DiscoveryInfo(
             visibility=v1.DiscoveryInfoVisibility.FRAMEWORK,
             name=ids.discovery_name(pod.id),

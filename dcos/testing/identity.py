@@ -94,6 +94,15 @@ class GuardedCluster(MesosCluster):
             f"--bouncer=http://127.0.0.1:{self.port('bouncer')}",
         )  # fmt: skip
 
+    def start_guarded_mesos(self, *agent_flags: str) -> None:
+        """Master and agent that ask for permissions; the agent asks at the front door."""
+        self.start_mesos(
+            "--security=permissive",
+            f"--identity_url=https://leader.mesos:{self.port('router-tls')}",
+            *agent_flags,
+            master_flags=("--security=permissive", f"--bouncer=http://127.0.0.1:{self.port('bouncer')}"),
+        )
+
     def agent_flags(self) -> tuple[str, ...]:
         """With which an agent reads secrets."""
         return (f"--service_account_credential={self.etc / 'agent-account.json'}",)
@@ -161,7 +170,7 @@ def guarded_scheduler(name: str, markers: Collection[str] = ()) -> Iterator[Guar
     """
     with guarded(f"{name}-rights", markers) as made:
         made.start_identity("--security=permissive")
-        made.start_mesos()
+        made.start_guarded_mesos()
         zk = made.zookeeper.url
         made.add(
             name, f"dcos.{name}", f"--master={zk}/mesos", f"--zk={zk}/{name}",

@@ -62,12 +62,14 @@ class MesosCluster:
         made.start()
         return made
 
-    def start_mesos(self, *agent_flags: str, isolation: str = "posix/cpu,posix/mem") -> None:
+    def start_mesos(
+        self, *agent_flags: str, isolation: str = "posix/cpu,posix/mem", master_flags: tuple[str, ...] = ()
+    ) -> None:
         zk = f"{self.zookeeper.url}/mesos"
         work = str(self.folder / "agent")
         self.add(
             "master", "dcos.master", f"--zk={zk}", "--ip=127.0.0.1", f"--port={self.master_port}",
-            f"--work_dir={self.folder / 'master'}", "--hostname=127.0.0.1",
+            f"--work_dir={self.folder / 'master'}", "--hostname=127.0.0.1", *master_flags,
         )  # fmt: skip
         self.add(
             "agent", "dcos.agent", f"--master={zk}", "--ip=127.0.0.1", f"--port={self.agent_port}",

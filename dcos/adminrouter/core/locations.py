@@ -299,15 +299,17 @@ def _nobody(group: str, service: str) -> str:
 # ---- the two roles ---------------------------------------------------------------------------------------------------
 
 
-def master(files: Files, *, login: str, mesos: Mesos, frames: str, secured: Secured | None) -> Iterator[str]:
+def master(
+    files: Files, *, login: str, mesos: Mesos, frames: str, secured: Secured | None, checked: bool = False
+) -> Iterator[str]:
     """Locations of a master. ``login``: where ``/login`` sends to; the request's query is added. ``frames``: who may show it
-    in a frame."""
+    in a frame. ``checked``: permissions are."""
     for service, route in table_routes(NodeRole.MASTER):
         if route.prefix not in OWN:
             yield _table_location(service, route, secured)
     yield from _pages(files, login, frames)
     yield from _files(files, secured)
-    yield from _mesos(mesos.master, secured)
+    yield from _mesos(mesos.master, secured, checked=checked)
     yield from _agents(mesos.agent, secured)
     yield from _leaders(secured)
     yield from _services(secured)
@@ -384,7 +386,7 @@ def _named(authorization: str | None) -> str:
     return quoted(authorization) if authorization is not None else "$dcos_authorization"
 
 
-def _mesos(authorization: str | None, secured: Secured | None) -> Iterator[str]:
+def _mesos(authorization: str | None, secured: Secured | None, *, checked: bool) -> Iterator[str]:
     yield block(
         "/mesos/",
         *_ask("mesos", need=f"{OPS}mesos"),
@@ -393,6 +395,17 @@ def _mesos(authorization: str | None, secured: Secured | None) -> Iterator[str]:
         *_CLOSE,
         *_to_answered(secured, authorization=_named(authorization)),
     )
+    if checked:
+        # What a master shows depends on who asks then, so that nothing is kept for others.
+        yield block(
+            "/cache/master/",
+            *_ask("mesos", need=f"{OPS}mesos"),
+            r'rewrite "(?s)^/cache(/master/.*)" $1 break;',
+            *_STREAMING,
+            *_CLOSE,
+            *_to_answered(secured, authorization=_named(authorization)),
+        )
+        return
     yield block(
         "/cache/master/",
         *_ask("mesos", need=NOBODY),

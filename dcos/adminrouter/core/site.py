@@ -97,6 +97,8 @@ class Site:
     """Services of the cluster speak TLS only, and so do we: port 80 of masters leads to HTTPS, agents take masters' only."""
     mesos: Mesos = field(default_factory=Mesos)
     """What is told to masters and agents that ask for a name."""
+    checked: bool = False
+    """Permissions are checked, by us and by those behind us."""
 
     @property
     def decision_socket(self) -> Path:
@@ -391,7 +393,14 @@ def _to_https(site: Site) -> str:
 def _server(site: Site) -> str:
     """Errors made here (not those of upstreams) get our pages; 500 is what nginx says when the decision service is away."""
     if site.role is NodeRole.MASTER:
-        made = master(site.files, login=site.login, mesos=site.mesos, frames=site.frames, secured=site.secured)
+        made = master(
+            site.files,
+            login=site.login,
+            mesos=site.mesos,
+            frames=site.frames,
+            secured=site.secured,
+            checked=site.checked,
+        )
         locations = [*made, *_decision(), *_error_pages(site)]
         errors = "\n".join((*ERROR_PAGES, ""))
     else:

@@ -22,9 +22,10 @@ from dcos.agent.core.state import (
     task_message,
 )
 from dcos.agent.core.updates import UpdateStream
-from dcos.model.acls import EVERYTHING, Acls
+from dcos.model.acls import EVERYTHING
+from dcos.model.authorizer import Authorizer
 from dcos.model.resources import EMPTY, Resources
-from dcos.model.secret_paths import SPACE_LABEL
+from dcos.model.secret_paths import spaces_of
 from dcos.model.v1.types import (
     ContainerInfo,
     ContainerInfoType,
@@ -55,7 +56,7 @@ class Rules:
     """Whether the launcher can keep a command to the limits that its task names."""
     default_container: ContainerInfo | None = None
     """How tasks and executors are contained that do not say."""
-    acls: Acls = EVERYTHING
+    acls: Authorizer = EVERYTHING
 
 
 class Memory:
@@ -188,7 +189,7 @@ def has_image(container: ContainerInfo | None) -> bool:
 
 def space_of(labels: Labels | None) -> str:
     """The path by which secrets are told apart; empty: none was said."""
-    return next((one.value or "" for one in labels.labels if one.key == SPACE_LABEL), "") if labels is not None else ""
+    return next(iter(spaces_of(labels)), "")
 
 
 def id_of(framework: FrameworkInfo) -> str:

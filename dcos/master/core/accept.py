@@ -178,7 +178,7 @@ def _convert(
     problem = operation_problem(operation, agent, framework, framework.info.principal)
     if problem is not None:
         return f"{problem}; on agent {agent.described}"
-    problem = operation_refused(state.rules.acls, given, framework.info)
+    problem = operation_refused(state.rules.acls, given, framework.info, state.asker(framework))
     if problem is not None:
         return problem
     change = conversion(operation)
@@ -247,7 +247,7 @@ def _launch(
     problem = _given_problem(operation, given.resources, given.executor, role)
     info = _complete(_owned(given, framework), role)
     if problem is None:
-        problem = task_problem(state.rules.acls, given, given.executor, framework.info)
+        problem = task_problem(state.rules.acls, given, given.executor, framework.info, state.asker(framework))
         if problem is not None:
             reason = TaskStatusReason.REASON_TASK_UNAUTHORIZED
             problem = f"Principal '{framework.info.principal or ''}' no authorized to {problem}"
@@ -298,7 +298,7 @@ def _launch_group(
     reason = TaskStatusReason.REASON_TASK_GROUP_INVALID
     if problem is None:
         for info in infos:
-            refused = task_problem(state.rules.acls, info, info.executor, framework.info)
+            refused = task_problem(state.rules.acls, info, info.executor, framework.info, state.asker(framework))
             if refused is not None:
                 reason = TaskStatusReason.REASON_TASK_GROUP_UNAUTHORIZED
                 problem = f"Task '{info.task_id.value}' is not authorized to {refused}"

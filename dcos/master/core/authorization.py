@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dcos.model.acls import Acls, Action
+from dcos.model.acls import Action
+from dcos.model.authorizer import About, Authorizer
 from dcos.model.launch_rights import task_user
 from dcos.model.resource_messages import reservations_of
+from dcos.model.secret_paths import spaces_of
 from dcos.model.v1.types import (
     ExecutorInfo,
     FrameworkInfo,
@@ -25,15 +27,11 @@ Wanted = Iterable[tuple[Action, str | None]]
 """Every pair must be allowed."""
 
 
-def registration_problem(acls: Acls, info: FrameworkInfo) -> str | None:
-    """A framework needs every role that it names."""
+def registration_problem(acls: Authorizer, info: FrameworkInfo, asker: str | None) -> str | None:
+    """A framework needs every role that it names. ``asker``: whose rights count."""
     multi_role = any(one.type is FrameworkInfoCapabilityType.MULTI_ROLE for one in info.capabilities)
     roles = sorted(set(info.roles)) if multi_role else [info.role or "*"]
-    allowed = (
-        all(acls.allows(Action.REGISTER_FRAMEWORK, info.principal, role) for role in roles)
-        if roles
-        else acls.permissive
-    )
+    allowed = all(acls.allows(Action.REGISTER_FRAMEWORK, asker, role) for role in roles) if roles else acls.bare(asker)
     if allowed:
         return None
     named = info.id.value if info.id is not None else ""
@@ -41,19 +39,24 @@ def registration_problem(acls: Acls, info: FrameworkInfo) -> str | None:
     return f"Not authorized to register framework {named} with roles {shown}"
 
 
-def task_problem(acls: Acls, task: TaskInfo, executor: ExecutorInfo | None, framework: FrameworkInfo) -> str | None:
+def task_problem(
+    acls: Authorizer, task: TaskInfo, executor: ExecutorInfo | None, framework: FrameworkInfo, asker: str | None
+) -> str | None:
     """What the framework may not, in upstream's words. ``executor``: the task's or its group's."""
     user = task_user(task, executor, framework)
-    if acls.allows(Action.RUN_TASK, framework.principal, user):
+    about = About(spaces=spaces_of(task.labels, executor.labels if executor is not None else None))
+    if acls.allows(Action.RUN_TASK, asker, user, about):
         return None
     of = framework.id.value if framework.id is not None else ""
     return f"launch task {task.task_id.value} of framework {of} under user '{user}'"
 
 
-def operation_problem(acls: Acls, operation: OfferOperation, framework: FrameworkInfo) -> str | None:
+def operation_problem(
+    acls: Authorizer, operation: OfferOperation, framework: FrameworkInfo, asker: str | None
+) -> str | None:
     """Of operations on resources; launches are judged task by task."""
     for action, what in operation_wants(operation):
-        if not acls.allows(action, framework.principal, what):
+        if not acls.allows(action, asker, what):
             return f"Principal '{framework.principal or ''}' no authorized to {_shown(action, what)}"
     return None
 
@@ -140,7 +143,7 @@ def creators(volumes: Iterable[Resource]) -> Wanted:
     return out or [(Action.DESTROY_VOLUME, None)]
 
 
-def agent_problem(acls: Acls, principal: str | None, resources: Iterable[Resource]) -> str | None:
+def agent_problem(acls: Authorizer, principal: str | None, resources: Iterable[Resource]) -> str | None:
     """An agent needs leave to register, and every role that it reserves statically."""
     reserved = [one for one in resources if reservation_role(one) != "*"]
     wanted = [(Action.REGISTER_AGENT, None), *(by_roles(Action.RESERVE_RESOURCES, reserved) if reserved else ())]

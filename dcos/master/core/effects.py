@@ -69,6 +69,8 @@ class Answer:
     request: int
     status: int
     text: str = ""
+    missing: str = ""
+    """The permission for want of which it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Subscribe:
     now: float
     stream: str
     call: Call
+    principal: str | None = None
+    """Who the scheduler proved to be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,14 @@ HEARTBEAT_S = 15.0
 _HEARTBEAT = scheduler.Event(type=scheduler.EventType.HEARTBEAT)
 
 
-def subscribe(state: State, stream: str, call: scheduler.CallSubscribe, now: float) -> None:
+def subscribe(state: State, stream: str, call: scheduler.CallSubscribe, principal: str | None, now: float) -> None:
+    """``principal``: who the scheduler proved to be."""
     info = call.framework_info
     known = state.frameworks.get(info.id.value) if info.id is not None and info.id.value else None
     problem = (
         framework_problem(info, state.rules, completed=state.completed)
         or wishes_problem(info, call.suppressed_roles, call.offer_constraints, state.rules)
-        or registration_problem(state.rules.acls, info)
+        or registration_problem(state.rules.acls, info, state.rules.acls.asker(info.principal, principal))
     )
     if problem is None and known is not None:
         problem = principal_problem(known.info, info)
@@ -43,12 +44,13 @@ def subscribe(state: State, stream: str, call: scheduler.CallSubscribe, now: flo
         state.note("subscription_refused", framework=info.name, why=problem)
         return
     if known is None:
-        _enter(state, stream, call, now)
+        _enter(state, stream, call, principal, now)
     else:
+        known.proved = principal
         _return(state, known, stream, call, now)
 
 
-def _enter(state: State, stream: str, call: scheduler.CallSubscribe, now: float) -> None:
+def _enter(state: State, stream: str, call: scheduler.CallSubscribe, principal: str | None, now: float) -> None:
     info = call.framework_info
     if info.id is None or not info.id.value:
         framework_id = f"{state.info.id}-{state.number('framework'):04d}"
@@ -58,6 +60,7 @@ def _enter(state: State, stream: str, call: scheduler.CallSubscribe, now: float)
         state.counters["messages_reregister_framework"] += 1
     framework = state.new_framework(info, now)
     framework.reregistered = now
+    framework.proved = principal
     framework.constraints = call.offer_constraints
     if call.framework_info.id is not None:
         operations.framework_added(state, framework)
@@ -166,7 +169,7 @@ def update(
         if problem is not None:
             state.emit(Answer(request, 400, f"{said}: {problem}"))
             return
-    problem = registration_problem(state.rules.acls, info)
+    problem = registration_problem(state.rules.acls, info, state.asker(framework))
     if problem is not None:
         state.emit(Answer(request, 403, problem))
         return

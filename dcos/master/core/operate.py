@@ -41,9 +41,11 @@ def operate(state: State, event: Operate) -> None:
         where = "" if operation.type in _PLACELESS else f" on agent {agent.described}"
         state.emit(Answer(event.request, 400, f"Invalid {operation.type} operation{where}: {problem}"))
         return
-    if not all(state.rules.acls.allows(action, event.principal, what) for action, what in operation_wants(operation)):
-        state.emit(Answer(event.request, 403))
-        return
+    for action, what in operation_wants(operation):
+        if not state.rules.acls.allows(action, event.principal, what):
+            missing = state.rules.acls.missing(action, event.principal, what)
+            state.emit(Answer(event.request, 403, missing=missing))
+            return
     change = conversion(operation)
     problem = _impossible(state, agent, change)
     if problem is not None:

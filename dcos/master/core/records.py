@@ -137,6 +137,8 @@ class FrameworkRecord:
     active: bool = True
     recovered: bool = False
     """Known from agents only, so far."""
+    proved: str | None = None
+    """Who its scheduler proved to be when it subscribed."""
     disconnections: int = 0
     """Tells a failover deadline whether it is still meant."""
     constraints: OfferConstraints | None = None

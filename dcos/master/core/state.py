@@ -20,7 +20,8 @@ from dcos.master.core.ledger import Quantities
 from dcos.master.core.records import AgentRecord, FrameworkRecord, InverseOfferRecord, OfferRecord
 from dcos.master.core.registry import AgentEntry, MachineEntry, MachineKey
 from dcos.master.core.removals import Removals
-from dcos.model.acls import EVERYTHING, Acls
+from dcos.model.acls import EVERYTHING
+from dcos.model.authorizer import Authorizer
 from dcos.model.v1 import master, scheduler
 from dcos.model.v1.quota import QuotaConfig
 from dcos.model.v1.types import FrameworkInfo, FrameworkInfoCapabilityType, MasterInfo
@@ -50,7 +51,7 @@ class Rules:
     registry_max_age_s: float = 14 * 86400.0
     registry_max_count: int = 102_400
     registry_gc_s: float = 900.0
-    acls: Acls = EVERYTHING
+    acls: Authorizer = EVERYTHING
     random_roles: bool = False
     random_frameworks: bool = False
     removal_interval_s: float = 0.0
@@ -178,6 +179,10 @@ class State:
         made.capabilities = self.capabilities_of(info)
         self.frameworks[made.id] = made
         return made
+
+    def asker(self, framework: FrameworkRecord) -> str | None:
+        """By whom what it does is judged."""
+        return self.rules.acls.asker(framework.info.principal, framework.proved)
 
     @staticmethod
     def capabilities_of(info: FrameworkInfo) -> frozenset[FrameworkInfoCapabilityType]:

@@ -76,11 +76,11 @@ def begin(state: State, event: Event) -> None:
             agents.said(state, link, message, now)
         case SchedulerCall():
             _call(state, event)
-        case Subscribe(now, stream, call):
+        case Subscribe(now, stream, call, principal):
             if call.subscribe is None:
                 state.emit(CloseStream(stream))
             else:
-                frameworks.subscribe(state, stream, call.subscribe, now)
+                frameworks.subscribe(state, stream, call.subscribe, principal, now)
         case Tick(now):
             state.rest.append(_tick(state, now))
         case StreamClosed(now, stream):

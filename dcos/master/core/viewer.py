@@ -10,7 +10,9 @@ import msgspec
 
 from dcos.master.core.records import ExecutorRecord, TaskRecord
 from dcos.master.core.state import State
-from dcos.model.acls import EVERYTHING, Acls, Action
+from dcos.model.acls import EVERYTHING, Action
+from dcos.model.authorizer import PLAIN, About, Authorizer
+from dcos.model.secret_paths import spaces_of
 from dcos.model.v1.master import Event, EventAgentAdded, ResponseGetAgentsAgent
 from dcos.model.v1.types import ExecutorInfo, FrameworkInfo, Resource, Task
 
@@ -28,47 +30,47 @@ _FILTERS: Final = (
 class Viewer:
     """Lives as long as one request or one stream; remembers what was decided."""
 
-    acls: Acls
+    acls: Authorizer
     principal: str | None
-    _known: dict[tuple[Action, str | None], bool] = field(default_factory=dict)
+    _known: dict[tuple[Action, str | None, About], bool] = field(default_factory=dict)
 
     @property
     def limited(self) -> bool:
         """Whether there is anything at all that could be hidden."""
-        return any(self.acls.decides(action) for action in _FILTERS)
+        return any(self.acls.decides(action, self.principal) for action in _FILTERS)
 
-    def may(self, action: Action, what: str | None = None) -> bool:
-        if not self.acls.decides(action):
+    def may(self, action: Action, what: str | None = None, about: About = PLAIN) -> bool:
+        if not self.acls.decides(action, self.principal):
             return True
-        key = (action, what)
+        key = (action, what, about)
         if key not in self._known:
-            self._known[key] = self.acls.allows(action, self.principal, what)
+            self._known[key] = self.acls.allows(action, self.principal, what, about)
         return self._known[key]
 
     def framework(self, info: FrameworkInfo) -> bool:
-        return self.may(Action.VIEW_FRAMEWORK, info.user)
+        return self.may(Action.VIEW_FRAMEWORK, info.user, About(roles=info.roles or (info.role or "*",)))
 
     def task(self, task: Task, info: FrameworkInfo) -> bool:
-        return self.may(Action.VIEW_TASK, task.user if task.user is not None else info.user)
+        user = task.user if task.user is not None else info.user
+        return self.may(Action.VIEW_TASK, user, About(spaces=spaces_of(task.labels)))
 
     def executor(self, executor: ExecutorInfo, info: FrameworkInfo) -> bool:
         command = executor.command
-        return self.may(
-            Action.VIEW_EXECUTOR, command.user if command is not None and command.user is not None else info.user
-        )
+        user = command.user if command is not None and command.user is not None else info.user
+        return self.may(Action.VIEW_EXECUTOR, user, About(spaces=spaces_of(executor.labels)))
 
     def tasks(self, given: Iterable[TaskRecord], info: FrameworkInfo) -> list[TaskRecord]:
         """Those that he may see of a framework's: as ``task`` for each, of which there may be very many."""
-        if not self.acls.decides(Action.VIEW_TASK):
+        if not self.acls.decides(Action.VIEW_TASK, self.principal):
             return list(given)
-        may = _ByUser(lambda user: self.may(Action.VIEW_TASK, info.user if user is None else user))
-        return [one for one in given if may[one.message.user]]
+        may = _Decided(lambda user, about: self.may(Action.VIEW_TASK, info.user if user is None else user, about))
+        return [one for one in given if may[one.message.user, spaces_of(one.message.labels)]]
 
     def executors(self, given: Iterable[ExecutorRecord], info: FrameworkInfo) -> list[ExecutorRecord]:
-        if not self.acls.decides(Action.VIEW_EXECUTOR):
+        if not self.acls.decides(Action.VIEW_EXECUTOR, self.principal):
             return list(given)
-        may = _ByUser(lambda user: self.may(Action.VIEW_EXECUTOR, info.user if user is None else user))
-        return [one for one in given if may[one.info.command.user if one.info.command is not None else None]]
+        may = _Decided(lambda user, about: self.may(Action.VIEW_EXECUTOR, info.user if user is None else user, about))
+        return [one for one in given if may[_user(one.info), spaces_of(one.info.labels)]]
 
     def role(self, name: str) -> bool:
         return self.may(Action.VIEW_ROLE, name)
@@ -89,15 +91,19 @@ class Viewer:
 ALL: Final = Viewer(EVERYTHING, None)
 
 
-class _ByUser(dict[str | None, bool]):
-    """Whether what a user runs may be seen, decided once for each."""
+class _Decided(dict[tuple[str | None, tuple[str, ...]], bool]):
+    """Whether what a user runs for some groups may be seen, decided once for each."""
 
-    def __init__(self, decide: Callable[[str | None], bool]) -> None:
+    def __init__(self, decide: Callable[[str | None, About], bool]) -> None:
         self._decide = decide
 
-    def __missing__(self, user: str | None) -> bool:
-        found = self[user] = self._decide(user)
+    def __missing__(self, key: tuple[str | None, tuple[str, ...]]) -> bool:
+        found = self[key] = self._decide(key[0], About(spaces=key[1]))
         return found
+
+
+def _user(executor: ExecutorInfo) -> str | None:
+    return executor.command.user if executor.command is not None else None
 
 
 def seen(viewer: Viewer, event: Event, state: State) -> Event | None:

@@ -50,7 +50,8 @@ def _site(role: NodeRole, base: Path = Path("/base")) -> Site:
 def _secured(role: NodeRole, base: Path = Path("/base")) -> Site:
     own, site = base / "state/own.pem", _site(role, base)
     secured = Secured(certificate=own, authorities=base / "etc/ca-bundle.crt")
-    return replace(site, secured=secured, tls=Tls(port=443 if site.tls else 0, certificate=own, key=own))
+    tls = Tls(port=443 if site.tls else 0, certificate=own, key=own)
+    return replace(site, secured=secured, tls=tls, checked=role is NodeRole.MASTER)
 
 
 def test_connections_are_kept_where_nginx_has_lua() -> None:

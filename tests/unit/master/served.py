@@ -8,7 +8,7 @@ import contextlib
 import io
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -20,8 +20,10 @@ from dcos.master.core.state import State
 from dcos.master.persist import Registry, epoch_path
 from dcos.master.service import listening, make_info
 from dcos.master.writer import Writer
+from dcos.model.mesos_permissions import Granted
 from dcos.runtime import http
 from dcos.runtime.clock import SystemClock
+from dcos.runtime.http_access import Namer
 from dcos.runtime.settings import load
 from dcos.store.election import Epoch
 from dcos.store.memory import MemoryEnsemble
@@ -78,12 +80,15 @@ class Master:
 
 
 @contextlib.asynccontextmanager
-async def serving(*flags: str, lead: bool = True, given: State | None = None) -> AsyncIterator[Master]:
-    """``given``: the memory of a master that leads already."""
+async def serving(
+    *flags: str, lead: bool = True, given: State | None = None, known: Granted | None = None, namer: Namer | None = None
+) -> AsyncIterator[Master]:
+    """``given``: the memory of a master that leads already. ``known``: who decides instead of ACLs, and ``namer`` who asks."""
     config = load(Config, ["--zk=zk://h/mesos", "--cluster=test", *flags], {}, prefix=PREFIX)
-    state = given or State(config.rules(), make_info("m", "127.0.0.1", 5050, "localhost"), 1.0)
+    rules = config.rules() if known is None else replace(config.rules(), acls=known)
+    state = given or State(rules, make_info("m", "127.0.0.1", 5050, "localhost"), 1.0)
     writer = Writer(state, SystemClock(), store_timeout_s=5, max_subscribers=2)
-    api = Api(writer, config)
+    api = Api(writer, config, namer)
     async with listening(api, host="127.0.0.1", port=0) as (port, reception):
         running = asyncio.gather(writer.run(), reception.run())
         async with http.session(headers={"Accept": "*/*"}) as session:

@@ -161,12 +161,15 @@ class Stage:
             self.do(Tick(self.now))
         self.now = until
 
-    def subscribe(self, info: FrameworkInfo | None = None, *, suppressed: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Returns (framework id, stream id); the id is empty when refused."""
+    def subscribe(
+        self, info: FrameworkInfo | None = None, *, suppressed: tuple[str, ...] = (), proved: str | None = None
+    ) -> tuple[str, str]:
+        """Returns (framework id, stream id); the id is empty when refused. ``proved``: who its scheduler proved to be."""
         info = info or framework_info()
         stream = f"stream-{next(self.numbers)}"
         call = scheduler.CallSubscribe(framework_info=info, suppressed_roles=suppressed)
-        self.do(Subscribe(self.now, stream, Call(type=CallType.SUBSCRIBE, framework_id=info.id, subscribe=call)))
+        made = Call(type=CallType.SUBSCRIBE, framework_id=info.id, subscribe=call)
+        self.do(Subscribe(self.now, stream, made, proved))
         return self.state.streams.get(stream, ""), stream
 
     def close(self, stream: str) -> None:
