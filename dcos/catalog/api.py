@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
@@ -21,18 +19,20 @@ from dcos.catalog.core.collection import Collection
 from dcos.catalog.core.errors import (
     CatalogError,
     body_wrong,
-    generic_http,
     header_absent,
     header_wrong,
     no_template,
     resource_forbidden,
+    several,
     unavailable,
 )
 from dcos.catalog.core.render import normal_id, render
 from dcos.catalog.core.resources import images_rewritten, rewrite, through_proxy
+from dcos.catalog.fetch import SCHEMAS
 from dcos.catalog.operations import Neighbours, Operations
 from dcos.catalog.persist import RepositoryList
-from dcos.catalog.repository import SCHEMAS, Shelf
+from dcos.catalog.repository import Shelf
+from dcos.catalog.resource import passed_on
 from dcos.runtime import http
 from dcos.runtime.log import Logger
 from dcos.store.base import StoreError
@@ -47,7 +47,6 @@ reads the logs of tasks from their sandboxes."""
 BUILTIN_PATH: Final = "/universe/repo"
 CALLER: Final = "caller"
 """Of a request: who asks, where a guard knows."""
-_CHUNK: Final = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +141,13 @@ class Api:
                 (1,),
                 self.repository_list,
             ),
+            Endpoint(
+                "/package/repository/status",
+                "package.repository.status",
+                cosmos.RepositoryListRequest,
+                (1,),
+                self.repository_status,
+            ),
             Endpoint("/package/search", "package.search", cosmos.SearchRequest, (1,), self.search),
             Endpoint("/package/uninstall", "package.uninstall", cosmos.UninstallRequest, (1,), self.uninstall),
             Endpoint(
@@ -154,8 +160,7 @@ class Api:
 
     def _rpc(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            _check_content_type(request, endpoint.request_type)
-            chosen = _chosen(request, endpoint.response_types)
+            chosen = _media_types(request, endpoint)
             asked = Asked(
                 body=_decoded(await request.read(), endpoint.body),
                 version=endpoint.versions[endpoint.response_types.index(chosen)],
@@ -254,38 +259,50 @@ class Api:
     async def uninstall(self, asked: Asked) -> Json:
         body: cosmos.UninstallRequest = asked.body
         operations = self._operations(asked)
-        if body.manager_id is not None:
-            manager = normal_id(body.manager_id)
+        collection = await self._collection()
+        package = collection.known(body.package_name, body.package_version)
+        manager = await operations.manager_of(package, body.manager_id)
+        if manager is not None:
             return await operations.pass_on(manager, "/package/uninstall", _plain(body), asked.asks, asked.answers)
-        return {"results": await operations.uninstall(body, await self._collection())}
+        return {"results": await operations.uninstall(body, collection)}
 
     # ---- services ----
 
     async def service_describe(self, asked: Asked) -> Json:
         body: cosmos.ServiceDescribeRequest = asked.body
-        if body.manager_id is not None:
-            manager = normal_id(body.manager_id)
-            return await self._operations(asked).pass_on(
-                manager, "/service/describe", _plain(body), asked.asks, asked.answers
-            )
         collection = await self._collection()
+        package = collection.known(body.package_name, body.package_version)
+        if (passed := await self._passed_on(asked, "/service/describe", package, body.manager_id)) is not None:
+            return passed
         package, rest = await self._operations(asked).describe_service(normal_id(body.app_id), collection)
         return {"package": describe.full(package, asked.change)} | rest
 
     async def service_update(self, asked: Asked) -> Json:
         body: cosmos.ServiceUpdateRequest = asked.body
-        if body.manager_id is not None:
-            manager = normal_id(body.manager_id)
-            return await self._operations(asked).pass_on(
-                manager, "/service/update", _plain(body), asked.asks, asked.answers
-            )
-        package, rest = await self._operations(asked).update_service(body, await self._collection())
+        collection = await self._collection()
+        package = collection.known(body.package_name, body.current_package_version)
+        if (passed := await self._passed_on(asked, "/service/update", package, body.manager_id)) is not None:
+            return passed
+        package, rest = await self._operations(asked).update_service(body, collection)
         return {"package": describe.full(package, asked.change)} | rest
+
+    async def _passed_on(self, asked: Asked, path: str, package: Package | None, manager_id: str | None) -> Json | None:
+        """The answer of the service that manages ``package``; None where that is us."""
+        operations = self._operations(asked)
+        manager = await operations.manager_of(package, manager_id)
+        if manager is None:
+            return None
+        return await operations.pass_on(manager, path, _plain(asked.body), asked.asks, asked.answers)
 
     # ---- repositories ----
 
     async def repository_list(self, asked: Asked) -> Json:
         return _shown(await self._list.read())
+
+    async def repository_status(self, asked: Asked) -> Json:
+        """Ours: what each repository offers, and what was left out of it and why."""
+        found = await self._shelf.condition(await self._list.read())
+        return {"repositories": [one.shown() for one in found]}
 
     async def repository_add(self, asked: Asked) -> Json:
         body: cosmos.RepositoryAddRequest = asked.body
@@ -312,7 +329,7 @@ class Api:
         offered = tuple(cosmos.universe_repository(schema) for schema in SCHEMAS)
         chosen = _chosen(request, offered)
         schema = SCHEMAS[offered.index(chosen)]
-        packages: list[Package] = [one for one in self._shelf.packages if one.schema <= schema]
+        packages: list[Package] = [one for one in self._shelf.own.packages if one.schema <= schema]
         return _answer({"packages": [to_json(one) for one in packages]}, chosen)
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
@@ -322,38 +339,7 @@ class Api:
             raise CatalogError("not_present", "Required param 'url' not present in the request")
         if url not in (await self._collection()).resource_urls:
             raise resource_forbidden(url)
-        try:
-            async with self._neighbours.session.get(url, timeout=aiohttp.ClientTimeout(total=None)) as upstream:
-                return await _stream(request, url, upstream)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise CatalogError(
-                "EndpointUriConnection",
-                f"Could not access data at URI: {url}",
-                status=502,
-                data={"destination": url, "cause": type(error).__name__},
-            ) from None
-
-
-async def _stream(request: web.Request, url: str, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
-    if upstream.status != 200:
-        raise generic_http("GET", url, upstream.status, f"Unexpected answer status {upstream.status} from {url}")
-    length = upstream.content_length
-    if not length:
-        raise generic_http("GET", url, upstream.status, f"Response from {url} has no content length")
-    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or "resource"
-    safe = "".join(sign if sign.isalnum() or sign in "._- +" else "_" for sign in name)
-    answer = web.StreamResponse(
-        headers={
-            "Content-Type": upstream.headers.get("Content-Type", "application/octet-stream"),
-            "Content-Length": str(length),
-            "Content-Disposition": f'attachment; filename="{safe}"',
-        }
-    )
-    await answer.prepare(request)
-    async for chunk in upstream.content.iter_chunked(_CHUNK):
-        await answer.write(chunk)
-    await answer.write_eof()
-    return answer
+        return await passed_on(request, self._neighbours.session, url)
 
 
 def _plain(body: Any) -> Json:
@@ -374,6 +360,22 @@ def _failure(error: CatalogError) -> web.Response:
     answer = _answer(error.body(), cosmos.ERROR, error.status)
     answer.headers.update(error.headers)
     return answer
+
+
+def _media_types(request: web.Request, endpoint: Endpoint) -> MediaType:
+    """What to answer with.   Errors: not_present, not_valid; multiple_errors where both headers are wrong."""
+    wrong: list[CatalogError] = []
+    try:
+        _check_content_type(request, endpoint.request_type)
+    except CatalogError as error:
+        wrong.append(error)
+    try:
+        chosen = _chosen(request, endpoint.response_types)
+    except CatalogError as error:
+        raise several([*wrong, error]) if wrong else error from None
+    if wrong:
+        raise wrong[0]
+    return chosen
 
 
 def _check_content_type(request: web.Request, expected: MediaType) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.rights_settings import identity_service, security_level
-from dcos.runtime.settings import comma_list, setting
+from dcos.runtime.settings import comma_list, duration, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,25 @@ class Config:
         parse=folders,
     )
     builtin_catalog: bool = setting(True, "Whether the packages that come with this program are offered.")
+    max_client_response_size: int = setting(
+        64 * 1024**2,
+        "Bytes that a repository's answer may have, packed and unpacked.",
+        flags=("maxClientResponseSize",),
+    )
+    repository_timeout: float = setting(
+        60.0, "How long reading a repository may take, redirects and further tries included.", parse=duration
+    )
+    max_retry_count: int = setting(
+        2,
+        "How often a repository is asked again that cannot be reached or answers 500 and above.",
+        flags=("maxRetryCount",),
+    )
+    retry_duration: float = setting(
+        1.0,
+        "How long to wait before it is asked again; each further time twice as long.",
+        parse=duration,
+        flags=("retryDuration",),
+    )
     security: str = security_level()
     bouncer: str = identity_service()
     ip: str = setting("", "This node's address.")

@@ -21,6 +21,7 @@ from dcos.catalog.core.errors import (
     CatalogError,
     already_installed,
     app_id_changed,
+    app_not_deleted,
     app_not_found,
     forbidden,
     incomplete_uninstall,
@@ -146,7 +147,7 @@ class Operations:
                 await self._ends(one.framework_name)  # who may not end it shall not delete the app first
             except MesosError:
                 raise unavailable("mesos") from None
-        await self._marathon.delete(one.app_id)
+        await self._delete(one.app_id)
         if one.framework_name is None:
             return
         name = one.name or ""
@@ -160,6 +161,15 @@ class Operations:
         except MesosError as error:
             self._log.warning("framework_left", app=one.app_id, framework=one.framework_name, reason=str(error))
             raise incomplete_uninstall(name) from None
+
+    async def _delete(self, app_id: str) -> None:
+        """Errors: MarathonAppDeleteError, those of Marathon's that say who may not or that it is not there."""
+        try:
+            await self._marathon.delete(app_id)
+        except Answered as error:
+            if error.status in (401, 403):
+                raise
+            raise app_not_deleted(app_id, error.message or f"status {error.status}") from None
 
     async def _ends(self, name: str) -> list[str]:
         """Ids of the active frameworks with this name, which the caller may tear down.   Errors: MesosError, Forbidden."""
@@ -230,11 +240,11 @@ class Operations:
 
     # ---- packages that another package's service installs ----
 
-    async def manager_of(self, package: Package, manager_id: str | None) -> str | None:
+    async def manager_of(self, package: Package | None, manager_id: str | None) -> str | None:
         """The app id of the service that installs ``package``; None: that is us.   Errors: CustomPackageManagerNotFound."""
         if manager_id is not None:
             return normal_id(manager_id)
-        if package.manager is None:
+        if package is None or package.manager is None:
             return None
         wanted = package.manager.package_name
         for one in map(Installed.of, await self.apps()):
@@ -277,14 +287,15 @@ class Operations:
         """Render with the new options and put in place; the answer without the package."""
         one = Installed.of(await self.app(asked.app_id))
         package = _package_of(one, collection)
+        source = _source(one, collection, package)
         if asked.package_version is not None and asked.package_version != package.version:
-            raise upgrade_not_supported(asked.package_version, package.version)
+            package, source = _other_version(package, asked.package_version, collection)
         given = asked.options or {}
         if not asked.replace:
             if one.options is None:
                 raise options_not_stored()
             given = merge(one.options, given)
-        app = render(package, _source(one, collection, package), given, None)
+        app = render(package, source, given, None)
         new_id = normal_id(str(app.get("id", "")))
         if new_id != one.app_id:
             raise app_id_changed(new_id, one.app_id)
@@ -311,6 +322,21 @@ def _package_of(one: Installed, collection: Collection) -> Package:
     if one.name is None:
         raise app_not_found(one.app_id)
     return collection.find(one.name, one.version).package
+
+
+def _other_version(package: Package, version: str, collection: Collection) -> tuple[Package, str]:
+    """The version to go to, if both it and the present one allow it: ``upgradesFrom`` of the new, ``downgradesTo`` of the old.
+
+    Errors: VersionUpgradeNotSupportedInOpen.
+    """
+    possible = (
+        *collection.upgrades_to(package.name, package.version),
+        *collection.downgrades_to(package),
+    )
+    if version not in possible:
+        raise upgrade_not_supported(version, package.version, possible)
+    found = collection.find(package.name, version)
+    return found.package, found.source
 
 
 def _source(one: Installed, collection: Collection, package: Package) -> str:

@@ -1,187 +1,173 @@
 """Packages from where they lie: folders in Universe tree form, and repositories over HTTP.
 
-A folder's broken package is logged and left out; the others stay. A repository that cannot be fetched is an error, unless an
-earlier copy is at hand: then that is used and the trouble logged.
+A broken package is left out, kept with what is wrong with it, and the others stay. A repository that cannot be fetched is an
+error, unless an earlier copy is at hand: then that is used and the trouble logged.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urljoin, urlsplit
-
-import aiohttp
 
 from dcos.catalog.core.collection import Collection
-from dcos.catalog.core.errors import (
-    CatalogError,
-    repository_answered,
-    repository_not_understood,
-    repository_unreachable,
-    unsupported_content,
-)
+from dcos.catalog.core.contents import Contents
+from dcos.catalog.core.errors import CatalogError
+from dcos.catalog.core.status import Condition
+from dcos.catalog.fetch import Fetcher
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import Logger
-from dcos.wire.cosmos import RepositoryEntry, parse_media_type, universe_repository
+from dcos.wire.cosmos import RepositoryEntry
 from dcos.wire.errors import WireError
-from dcos.wire.universe import Package, assemble, decode_repository, runs_on
+from dcos.wire.universe import DESCRIPTION, Broken, Package, broken, of_folder
 
-SCHEMAS: Final = (5, 4, 3)
-_ACCEPT: Final = ",".join(str(universe_repository(schema)) for schema in SCHEMAS)
-_SUPPORTED: Final = tuple(str(universe_repository(schema)) for schema in SCHEMAS)
-_MAX_REDIRECTS: Final = 5
+FRESH_S: Final = 60.0
+"""So long a copy serves without a look at its repository."""
+PATIENCE_S: Final = 5.0
+"""So long who asks waits for a newer copy where there is one already."""
+AGAIN_S: Final = 10.0
+"""So long a repository that could not be read at all is not asked again."""
 
 
-def read_tree(root: Path, release: str, log: Logger) -> tuple[Package, ...]:
-    """All good packages below ``root`` that run on DC/OS ``release``. ``root`` is the ``packages`` folder or has one in
-    ``repo/`` or beside itself."""
+def read_tree(root: Path, release: str) -> Contents:
+    """The packages below ``root``, chosen for DC/OS ``release``. ``root`` is the ``packages`` folder or has one in ``repo/`` or
+    beside itself."""
     base = next((one for one in (root / "repo/packages", root / "packages", root) if one.is_dir()), root)
-    found: list[Package] = []
+    good: list[Package] = []
+    bad: list[Broken] = []
     for folder in sorted(base.glob("*/*/*")):
         if not folder.is_dir() or folder.name.startswith("_"):
             continue
+        files: dict[str, bytes] = {}
         try:
-            package = _read_package(folder)
+            files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+            good.append(of_folder(folder.parent.name, folder.name, files))
         except (WireError, OSError) as error:
-            log.warning("package_left_out", folder=str(folder.relative_to(base)), reason=str(error))
-            continue
-        if runs_on(package, release):
-            found.append(package)
-    return tuple(found)
+            bad.append(broken(str(folder.relative_to(base)), files.get(DESCRIPTION, b""), error))
+    return Contents.for_release(good, bad, release)
 
 
-def _read_package(folder: Path) -> Package:
-    if not folder.name.isdecimal():
-        raise WireError(folder.name, "the folder's name must be the release version")
-    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    package = assemble(int(folder.name), files)
-    if package.name != folder.parent.name:
-        raise WireError("package.json/name", f"must be the folder's: {folder.parent.name}")
-    return package
+@dataclass(slots=True)
+class _Kept:
+    """What is known of one repository. Times are monotonic, ``fetched`` is Unix seconds."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    packages: tuple[Package, ...]
-    fetched: float
+    contents: Contents | None = None
+    fetched: float | None = None
+    tried: float | None = None
+    error: CatalogError | None = None
+    """Of the last try."""
+    fetching: asyncio.Task[None] | None = None
 
 
 class Shelf:
-    """Everything that can be installed. ``builtin`` is the URI that stands for the packages on this machine."""
+    """Everything that can be installed. ``builtin`` is the URI that stands for the packages on this machine, ``own``.
+
+    A repository is fetched by a task of its own, which all who ask share, and which goes on when they do not wait any more;
+    ``aclose`` ends them.
+    """
 
     def __init__(
         self,
         *,
         builtin: str,
-        packages: tuple[Package, ...],
-        session: aiohttp.ClientSession,
+        own: Contents,
+        fetcher: Fetcher,
         clock: Clock,
         log: Logger,
-        user_agent: str,
-        fresh_s: float = 60.0,
+        fresh_s: float = FRESH_S,
+        patience_s: float = PATIENCE_S,
+        again_s: float = AGAIN_S,
     ) -> None:
         self.builtin = builtin
-        self.packages = packages
-        self._session = session
+        self.own = own
+        self._fetcher = fetcher
         self._clock = clock
         self._log = log
-        self._user_agent = user_agent
         self._fresh_s = fresh_s
-        self._copies: dict[str, _Copy] = {}
-        self._merged: tuple[tuple[tuple[str, tuple[Package, ...]], ...], Collection] | None = None
-        self._fetching = asyncio.Lock()
+        self._patience_s = patience_s
+        self._again_s = again_s
+        self._kept: dict[str, _Kept] = {}
+        self._merged: tuple[tuple[tuple[str, Contents], ...], Collection] | None = None
 
     async def collection(self, entries: Iterable[RepositoryEntry]) -> Collection:
         """The merged packages of ``entries``.   Errors: those of a repository that never could be read."""
-        parts = []
-        for entry in entries:
-            parts.append((entry.uri, await self._packages_of(entry)))
-        whole = tuple(parts)
+        whole = tuple([(entry.uri, await self._contents(entry)) for entry in entries])
         if self._merged is None or not _same(self._merged[0], whole):
-            self._merged = (whole, Collection(whole))
+            broken_ones = [bad for _, one in whole for bad in one.broken]
+            self._merged = (whole, Collection([(uri, one.packages) for uri, one in whole], broken_ones))
         return self._merged[1]
+
+    async def condition(self, entries: Iterable[RepositoryEntry]) -> tuple[Condition, ...]:
+        """How each repository is, after a look at those that are due."""
+        found = []
+        for entry in entries:
+            with contextlib.suppress(CatalogError):
+                await self._contents(entry)
+            kept = _Kept(self.own) if entry.uri == self.builtin else self._kept.get(entry.uri, _Kept())
+            found.append(Condition(entry, kept.contents, kept.fetched, kept.error))
+        return tuple(found)
 
     async def verify(self, entry: RepositoryEntry) -> None:
         """Read a repository about to be added.   Errors: as a client of ``repository/add`` sees them."""
-        if entry.uri != self.builtin:
-            self._copies[entry.uri] = _Copy(await self._fetch(entry, adding=True), self._clock.monotonic())
+        if entry.uri == self.builtin:
+            return
+        contents = await self._fetcher.fetch(entry, adding=True)
+        kept = self._kept.setdefault(entry.uri, _Kept())
+        self._put(entry, kept, contents)
 
     def forget(self, entries: Iterable[RepositoryEntry]) -> None:
         """Drop copies of repositories that are not in the list."""
-        kept = {entry.uri for entry in entries}
-        self._copies = {uri: copy for uri, copy in self._copies.items() if uri in kept}
+        staying = {entry.uri for entry in entries}
+        for uri in [uri for uri in self._kept if uri not in staying]:
+            work = self._kept.pop(uri).fetching
+            if work is not None:
+                work.cancel()
 
-    async def _packages_of(self, entry: RepositoryEntry) -> tuple[Package, ...]:
+    async def aclose(self) -> None:
+        work = [kept.fetching for kept in self._kept.values() if kept.fetching is not None]
+        self.forget(())
+        await asyncio.gather(*work, return_exceptions=True)
+
+    async def _contents(self, entry: RepositoryEntry) -> Contents:
         if entry.uri == self.builtin:
-            return self.packages
-        async with self._fetching:
-            copy = self._copies.get(entry.uri)
-            if copy and self._clock.monotonic() - copy.fetched < self._fresh_s:
-                return copy.packages
-            try:
-                packages = await self._fetch(entry, adding=False)
-            except CatalogError as error:
-                if copy is None:
-                    raise
-                self._log.warning("repository_copy_used", name=entry.name, reason=error.message)
-                packages = copy.packages
-            self._copies[entry.uri] = _Copy(packages, self._clock.monotonic())
-            return packages
+            return self.own
+        kept = self._kept.setdefault(entry.uri, _Kept())
+        if kept.fetching is None and self._is_due(kept):
+            kept.fetching = asyncio.create_task(self._refresh(entry, kept), name=f"fetching {entry.name}")
+        if (work := kept.fetching) is not None:
+            await asyncio.wait({work}, timeout=self._patience_s if kept.contents is not None else None)
+            if work.done() and not work.cancelled():
+                work.result()  # what nobody expected shall not be lost
+        if kept.contents is not None:
+            return kept.contents
+        if kept.error is not None:
+            raise kept.error
+        raise CatalogError("ConcurrentAccess", "Retry operation. The repository was removed meanwhile")
 
-    async def _fetch(self, entry: RepositoryEntry, *, adding: bool) -> tuple[Package, ...]:
-        headers = {"Accept": _ACCEPT, "User-Agent": self._user_agent}
-        url = entry.uri
+    def _is_due(self, kept: _Kept) -> bool:
+        wait = self._fresh_s if kept.contents is not None else min(self._again_s, self._fresh_s)
+        return kept.tried is None or self._clock.monotonic() - kept.tried >= wait
+
+    async def _refresh(self, entry: RepositoryEntry, kept: _Kept) -> None:
         try:
-            for _ in range(_MAX_REDIRECTS):
-                async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
-                    if answer.status in (301, 302, 303, 307, 308):
-                        url = _followed(url, answer.headers.get("Location", ""))
-                        continue
-                    if answer.status != 200:
-                        raise repository_answered(entry.name, entry.uri, answer.status, adding=adding)
-                    _check_content(answer.headers.get("Content-Type"))
-                    raw = await answer.read()
-                    break
-            else:
-                raise repository_unreachable(entry.name, entry.uri, "too many redirects")
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise repository_unreachable(entry.name, entry.uri, str(error) or type(error).__name__) from None
-        try:
-            packages, broken = await asyncio.to_thread(decode_repository, raw)
-        except WireError as error:
-            raise repository_not_understood(entry.name, entry.uri, str(error)) from None
-        for trouble in broken:
-            self._log.warning("package_left_out", repository=entry.name, reason=str(trouble))
-        return packages
+            self._put(entry, kept, await self._fetcher.fetch(entry, adding=False))
+        except CatalogError as error:
+            kept.error, kept.tried = error, self._clock.monotonic()
+            event = "repository_failed" if kept.contents is None else "repository_copy_used"
+            self._log.warning(event, name=entry.name, reason=error.message)
+        finally:
+            kept.fetching = None
+
+    def _put(self, entry: RepositoryEntry, kept: _Kept, contents: Contents) -> None:
+        if kept.contents is None or kept.contents.broken != contents.broken:
+            for one in contents.broken:
+                self._log.warning("package_left_out", repository=entry.name, place=one.place, reason=one.reason)
+        kept.contents, kept.error = contents, None
+        kept.fetched, kept.tried = self._clock.now(), self._clock.monotonic()
 
 
-def _same(old: tuple[tuple[str, tuple[Package, ...]], ...], new: tuple[tuple[str, tuple[Package, ...]], ...]) -> bool:
+def _same(old: tuple[tuple[str, Contents], ...], new: tuple[tuple[str, Contents], ...]) -> bool:
     return len(old) == len(new) and all(a[0] == b[0] and a[1] is b[1] for a, b in zip(old, new, strict=True))
-
-
-def _followed(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    old, new = urlsplit(url).scheme, urlsplit(target).scheme
-    if not location or new != old:
-        raise CatalogError(
-            "UnsupportedRedirect",
-            f"Unsupported redirect scheme - supported: {old} actual: {new or 'none'}",
-            data={"supported": [old], "actual": new or None},
-        )
-    return target
-
-
-def _check_content(content_type: str | None) -> None:
-    """Errors: UnsupportedContentType."""
-    try:
-        actual = parse_media_type(content_type or "")
-    except WireError:
-        raise unsupported_content(_SUPPORTED, content_type) from None
-    if not any(
-        actual.essence == wanted.essence and wanted.asked <= actual.asked
-        for wanted in map(universe_repository, SCHEMAS)
-    ):
-        raise unsupported_content(_SUPPORTED, content_type)

@@ -7,8 +7,10 @@ followed by a new one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, Coroutine
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ import aiohttp
 
 from dcos.catalog.api import BUILTIN_PATH, Api
 from dcos.catalog.config import Config
+from dcos.catalog.core.contents import Contents
+from dcos.catalog.fetch import Fetcher, Limits
 from dcos.catalog.operations import Neighbours
 from dcos.catalog.persist import RepositoryList
 from dcos.catalog.repository import Shelf, read_tree
@@ -32,7 +36,6 @@ from dcos.store.detect import follow_leading_master
 from dcos.store.url import ZkUrl
 from dcos.store.zookeeper import connect
 from dcos.wire.cosmos import RepositoryEntry
-from dcos.wire.universe import Package
 
 BUILTIN: Final = RepositoryEntry("Universe", f"http://127.0.0.1:7070{BUILTIN_PATH}")
 """The default repository list. The URI stands for this machine's own packages, whatever the port really is."""
@@ -50,14 +53,20 @@ async def run(app: App[Config]) -> None:
         http.session() as inside,
         MesosMaster(_masters(app, url), credential=credential) as mesos,
     ):
-        shelf = Shelf(
-            builtin=BUILTIN.uri,
-            packages=await asyncio.to_thread(_packages, app),
-            session=session,
-            clock=app.clock,
-            log=app.log,
-            user_agent=f"cosmos/{config.dcos_version} dcos/{config.dcos_version}",
+        fetcher = Fetcher(
+            session,
+            release=config.dcos_version,
+            user_agent=f"cosmos/{version('dcos')} dcos/{config.dcos_version}",
+            limits=Limits(
+                seconds=config.repository_timeout,
+                size=config.max_client_response_size,
+                tries=config.max_retry_count + 1,
+                pause_s=config.retry_duration,
+            ),
+            jitter=lambda: app.rng.uniform(0.5, 1.5),
         )
+        here = await asyncio.to_thread(_here, app)
+        shelf = Shelf(builtin=BUILTIN.uri, own=here, fetcher=fetcher, clock=app.clock, log=app.log)
         repositories = RepositoryList((BUILTIN,))
 
         def spawn(work: Coroutine[Any, Any, None]) -> object:
@@ -71,13 +80,16 @@ async def run(app: App[Config]) -> None:
             log=app.log,
         )
         where = config.http_interface
-        async with http.listen(api.application(*_guards(app, inside)), host=where.host, port=where.port):
+        async with (
+            contextlib.aclosing(shelf),
+            http.listen(api.application(*_guards(app, inside)), host=where.host, port=where.port),
+        ):
             while True:
                 chroot = url.path if url.path != "/" else ""
                 store = await connect(url.hosts, chroot=chroot, credentials=url.credentials)
                 repositories.store = store
                 try:
-                    app.ready(f"{len(shelf.packages)} packages at hand")
+                    app.ready(f"{len(here.packages)} packages at hand")
                     await store.session_lost()
                 finally:
                     repositories.store = None
@@ -113,13 +125,20 @@ def _marathon(config: Config) -> str:
     return f"{scheme()}://{host}:8080"
 
 
-def _packages(app: App[Config]) -> tuple[Package, ...]:
+def _here(app: App[Config]) -> Contents:
+    """The packages on this machine."""
     config = app.config
     folders = ((PACKAGES,) if config.builtin_catalog else ()) + config.catalog
     for folder in folders:
         if not folder.is_dir():
             app.log.error("catalog_folder_missing", folder=str(folder))
-    return tuple(package for folder in folders for package in read_tree(folder, config.dcos_version, app.log))
+    here = Contents()
+    for folder in folders:
+        found = read_tree(folder, config.dcos_version)
+        for one in found.broken:
+            app.log.warning("package_left_out", folder=str(folder), place=one.place, reason=one.reason)
+        here = here.joined(found)
+    return here
 
 
 def main() -> int:

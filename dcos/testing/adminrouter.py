@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from dcos.catalog.api import Api
+from dcos.catalog.fetch import Fetcher, Limits
 from dcos.catalog.operations import Neighbours
 from dcos.catalog.persist import RepositoryList
 from dcos.catalog.repository import Shelf, read_tree
@@ -277,11 +278,10 @@ async def _serve(fake: FakeAdminRouter, tls: ssl.SSLContext | None, stack: Async
     mesos = await stack.enter_async_context(MesosMaster(leader()))
     shelf = Shelf(
         builtin=BUILTIN.uri,
-        packages=read_tree(PACKAGES, "3.0.0", get_logger("test")),
-        session=session,
+        own=read_tree(PACKAGES, "3.0.0"),
+        fetcher=Fetcher(session, release="3.0.0", user_agent="cosmos/test", limits=Limits()),
         clock=SystemClock(),
         log=get_logger("test"),
-        user_agent="cosmos/test",
     )
 
     def spawn(work: Coroutine[Any, Any, None]) -> object:

@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -19,10 +20,13 @@ import msgspec
 from dcos.wire.errors import WireError
 
 Json = dict[str, Any]
+MAX_PACKAGES: Final = 50_000
+"""Of one repository; all of Universe has 1,235."""
 
 FILES: Final[Mapping[str, str]] = {"config.json": "config", "resource.json": "resource", "command.json": "command"}
 """Optional JSON files of a package folder and the field each becomes."""
 TEMPLATE: Final = "marathon.json.mustache"
+DESCRIPTION: Final = "package.json"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _VERSION = re.compile(r"[-a-zA-Z0-9.]+")
@@ -123,27 +127,61 @@ _package = msgspec.json.Decoder(Package)
 _json = msgspec.json.Decoder()
 
 
-def decode_repository(raw: bytes) -> tuple[tuple[Package, ...], tuple[WireError, ...]]:
-    """The good packages and one error for each bad one.   Errors: WireError when the whole is not a repository."""
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A package that is left out: where it lies, what is wrong, and what it calls itself where that can be read."""
+
+    place: str
+    reason: str
+    name: str | None = None
+    version: str | None = None
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """What is read of a package that cannot be read whole."""
+
+    name: str | None = None
+    version: str | None = None
+
+
+_named = msgspec.json.Decoder(_Named)
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes from outside raises; the last is JSON nested a thousand deep."""
+
+
+def decode_repository(raw: bytes) -> tuple[tuple[Package, ...], tuple[Broken, ...]]:
+    """The good packages, and the bad ones.   Errors: WireError when the whole is not a repository."""
     try:
         parts = _repository.decode(raw).packages
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise WireError("", str(error)) from None
+    if len(parts) > MAX_PACKAGES:
+        raise WireError("/packages", f"must not be more than {MAX_PACKAGES}")
     good: list[Package] = []
-    bad: list[WireError] = []
+    bad: list[Broken] = []
     for index, part in enumerate(parts):
+        one = bytes(part)
         try:
-            good.append(decode_package(bytes(part)))
+            good.append(decode_package(one))
         except WireError as error:
-            bad.append(WireError(f"/packages({index}){error.path}", error.rule))
+            bad.append(broken(f"/packages({index})", one, error))
     return tuple(good), tuple(bad)
+
+
+def broken(place: str, raw: bytes, error: Exception) -> Broken:
+    """``raw``: the description, which may not even be JSON."""
+    try:
+        named = _named.decode(raw)
+    except NOT_JSON:
+        named = _Named()
+    return Broken(place, str(error), named.name, named.version)
 
 
 def decode_package(raw: bytes) -> Package:
     """One package object of a repository's JSON.   Errors: WireError."""
     try:
         package = _package.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise WireError("", str(error)) from None
     return checked(package)
 
@@ -158,7 +196,7 @@ def assemble(release_version: int, files: Mapping[str, bytes]) -> Package:
             continue
         try:
             value = _json.decode(files[name])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except NOT_JSON as error:
             raise WireError(name, str(error)) from None
         if not isinstance(value, dict):
             raise WireError(name, "must be an object")
@@ -172,13 +210,22 @@ def assemble(release_version: int, files: Mapping[str, bytes]) -> Package:
         raise WireError("package.json", str(error)) from None
 
 
+def of_folder(name: str, release_version: str, files: Mapping[str, bytes]) -> Package:
+    """A package from its folder ``<name>/<release version>``.   Errors: WireError."""
+    if not release_version.isdecimal():
+        raise WireError(release_version, "the folder's name must be the release version")
+    package = assemble(int(release_version), files)
+    if package.name != name:
+        raise WireError("package.json/name", f"must be the folder's: {name}")
+    return package
+
+
 def checked(package: Package) -> Package:
     """The same package.   Errors: WireError for the first broken rule of the format."""
     allowed = package.packaging_version
     if allowed not in _SCHEMA_OF:
         raise WireError("/packagingVersion", f"must be one of {', '.join(_SCHEMA_OF)}")
-    if not _NAME.fullmatch(package.name):
-        raise WireError("/name", f"must match {_NAME.pattern}")
+    check_name(package.name)
     if allowed != "2.0" and not _VERSION.fullmatch(package.version):
         raise WireError("/version", f"must match {_VERSION.pattern}")
     if package.release_version < 0:
@@ -200,6 +247,29 @@ def checked(package: Package) -> Package:
         except (binascii.Error, UnicodeDecodeError) as error:
             raise WireError("/marathon/v2AppMustacheTemplate", f"must be base64 of UTF-8 text ({error})") from None
     return package
+
+
+def check_name(name: str) -> None:
+    """Errors: WireError."""
+    if not _NAME.fullmatch(name):
+        raise WireError("/name", f"must match {_NAME.pattern}")
+
+
+def to_files(package: Package) -> dict[str, bytes]:
+    """The files of a package's folder, by name: what ``of_folder`` reads."""
+    whole = to_json(package)
+    template = package.template
+    files = {TEMPLATE: template.encode()} if template is not None else {}
+    for file, key in FILES.items():
+        if key in whole:
+            files[file] = _written(whole[key])
+    apart = {"marathon", "releaseVersion", *FILES.values()}
+    files[DESCRIPTION] = _written({key: value for key, value in whole.items() if key not in apart})
+    return files
+
+
+def _written(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def runs_on(package: Package, release: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from dcos.catalog.core.errors import package_not_found, version_not_found
 from dcos.catalog.core.resources import urls_of
-from dcos.wire.universe import Json, Package
+from dcos.wire.universe import Broken, Json, Package
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,11 @@ class Found:
 
 
 class Collection:
-    """Immutable; made from (URI, packages) pairs in the order of the repository list."""
+    """Immutable; made from (URI, packages) pairs in the order of the repository list. ``broken``: what they left out, which a
+    refusal names."""
 
-    def __init__(self, repositories: Sequence[tuple[str, Iterable[Package]]]) -> None:
+    def __init__(self, repositories: Sequence[tuple[str, Iterable[Package]]], broken: Iterable[Broken] = ()) -> None:
+        self._broken = tuple(broken)
         best: dict[tuple[str, str], tuple[tuple[int, int], Found]] = {}
         for index, (uri, packages) in enumerate(repositories):
             for package in packages:
@@ -48,18 +50,30 @@ class Collection:
         """Errors: PackageNotFound, VersionNotFound."""
         candidates = self._by_name.get(name)
         if candidates is None:
-            raise package_not_found(name)
+            raise package_not_found(name, self._why(name, version))
         if version is None:
             return candidates[0]
         for found in candidates:
             if found.package.version == version:
                 return found
-        raise version_not_found(name, version)
+        raise version_not_found(name, version, self._why(name, version))
+
+    def known(self, name: str | None, version: str | None) -> Package | None:
+        """Like ``find``; None where there is no such package."""
+        candidates = self._by_name.get(name or "", ())
+        return next((one.package for one in candidates if version in (None, one.package.version)), None)
+
+    def _why(self, name: str, version: str | None) -> str | None:
+        """What is wrong with the package that was left out, if it was."""
+        for one in self._broken:
+            if one.name == name and version in (None, one.version):
+                return f"{one.place}: {one.reason}"
+        return None
 
     def versions(self, name: str) -> dict[str, int]:
         """Version to release version, in merged order.   Errors: PackageNotFound."""
         if name not in self._by_name:
-            raise package_not_found(name)
+            raise package_not_found(name, self._why(name, None))
         return {found.package.version: found.package.release_version for found in self._by_name[name]}
 
     def search(self, query: str | None) -> tuple[Json, ...]:

@@ -41,16 +41,22 @@ class CatalogError(Exception):
 # ---- packages --------------------------------------------------------------------------------------------------------
 
 
-def package_not_found(name: str) -> CatalogError:
-    return CatalogError("PackageNotFound", f"Package [{name}] not found", data={"packageName": name})
+def package_not_found(name: str, broken: str | None = None) -> CatalogError:
+    """``broken``: why a repository's package of that name was left out."""
+    message = f"Package [{name}] not found"
+    return CatalogError("PackageNotFound", _because(message, broken), data={"packageName": name, "broken": broken})
 
 
-def version_not_found(name: str, version: str) -> CatalogError:
+def version_not_found(name: str, version: str, broken: str | None = None) -> CatalogError:
     return CatalogError(
         "VersionNotFound",
-        f"Version [{version}] of package [{name}] not found",
-        data={"packageName": name, "packageVersion": version},
+        _because(f"Version [{version}] of package [{name}] not found", broken),
+        data={"packageName": name, "packageVersion": version, "broken": broken},
     )
+
+
+def _because(message: str, broken: str | None) -> str:
+    return f"{message}; it was left out, because it is broken: {broken}" if broken else message
 
 
 def no_template(name: str, version: str) -> CatalogError:
@@ -74,6 +80,10 @@ def options_not_allowed() -> CatalogError:
 
 def options_mismatch(errors: Sequence[Mapping[str, Any]]) -> CatalogError:
     return CatalogError("JsonSchemaMismatch", "Options JSON failed validation", data={"errors": list(errors)})
+
+
+def schema_unusable(why: str) -> CatalogError:
+    return CatalogError("JsonSchemaMismatch", f"The package's schema cannot be used: {why}")
 
 
 def options_not_stored() -> CatalogError:
@@ -137,11 +147,21 @@ def app_id_changed(new: str, old: str) -> CatalogError:
     )
 
 
-def upgrade_not_supported(requested: str, actual: str) -> CatalogError:
+def upgrade_not_supported(requested: str, actual: str, possible: Sequence[str]) -> CatalogError:
+    """``possible``: the versions it can go to."""
+    where = f"it can go to {', '.join(possible)}" if possible else "there is no version that it can go to"
     return CatalogError(
         "VersionUpgradeNotSupportedInOpen",
-        f"Version upgrade from [{actual}] to [{requested}] is not supported",
-        data={"requested": requested, "actual": actual},
+        f"Version upgrade from [{actual}] to [{requested}] is not supported; {where}",
+        data={"requested": requested, "actual": actual, "possible": list(possible)},
+    )
+
+
+def app_not_deleted(app_id: str, reason: str) -> CatalogError:
+    return CatalogError(
+        "MarathonAppDeleteError",
+        f"Error while deleting marathon app '{app_id}': {reason}",
+        data={"appId": app_id},
     )
 
 
@@ -242,6 +262,22 @@ def repository_not_understood(name: str, uri: str, cause: str) -> CatalogError:
     )
 
 
+def unsupported_redirect(supported: str, actual: str | None) -> CatalogError:
+    return CatalogError(
+        "UnsupportedRedirect",
+        f"Unsupported redirect scheme - supported: {supported} actual: {actual or 'none'}",
+        data={"supported": [supported], "actual": actual},
+    )
+
+
+def unsupported_encoding(supported: Sequence[str], actual: str) -> CatalogError:
+    return CatalogError(
+        "UnsupportedContentEncoding",
+        f"Unsupported Content-Encoding: {actual}, supported: {', '.join(supported)}",
+        data={"supported": list(supported), "actual": actual},
+    )
+
+
 def unsupported_content(supported: Sequence[str], actual: str | None) -> CatalogError:
     return CatalogError(
         "UnsupportedContentType",
@@ -265,6 +301,15 @@ def header_wrong(name: str, rule: str) -> CatalogError:
     return CatalogError("not_valid", f"Item header '{name}' deemed invalid by rule: {rule}")
 
 
+def several(errors: Sequence[CatalogError]) -> CatalogError:
+    """What is wrong with one request, all at once."""
+    return CatalogError(
+        "multiple_errors",
+        "; ".join(error.message for error in errors),
+        data={"errors": [error.body() for error in errors]},
+    )
+
+
 def body_wrong(reason: str, path: str, *, parsed: bool) -> CatalogError:
     kind = "decode" if parsed else "parse"
     data = {"type": kind, "reason": reason, "path": path or None}
@@ -282,6 +327,27 @@ def resource_forbidden(url: str) -> CatalogError:
 
 def generic_http(method: str, uri: str, status: int, message: str) -> CatalogError:
     return CatalogError("GenericHttpError", message, data={"method": method, "uri": uri, "clientStatus": status})
+
+
+def endpoint_syntax(uri: str) -> CatalogError:
+    return CatalogError("EndpointUriSyntax", f"URI has invalid syntax: {uri}", data={"destination": uri})
+
+
+def endpoint_unreachable(uri: str, cause: str) -> CatalogError:
+    return CatalogError(
+        "EndpointUriConnection",
+        f"Could not access data at URI: {uri}",
+        status=502,
+        data={"destination": uri, "cause": cause},
+    )
+
+
+def timed_out(operation: str, destination: str, timeout_s: float) -> CatalogError:
+    return CatalogError(
+        "TimeoutError",
+        f"{operation} of {destination} took longer than {timeout_s:g} s",
+        data={"operation": operation, "destination": destination, "timeout": f"{timeout_s:g} s"},
+    )
 
 
 def unauthorized(service: str, challenge: str | None) -> CatalogError:

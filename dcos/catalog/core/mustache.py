@@ -14,17 +14,37 @@ Source: cosmos PackageDefinitionRenderer, mustache.java ReflectionObjectHandler.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chevron import tokenizer
 
 AS_JSON = "asJson"
+MAX_PARTS = 1_000_000
+"""Sections over lists can multiply: a template of 200 bytes could keep a processor busy for a year."""
+MAX_CHARACTERS = 16 * 1024**2
 
 
 class TemplateError(ValueError):
-    """The template is not mustache: an unclosed tag or section, a partial."""
+    """The template is not mustache: an unclosed tag or section, a partial. Or it would grow beyond the limits."""
+
+
+class _Out:
+    """What is written so far, with its limits."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self._characters = 0
+
+    def write(self, text: str) -> None:
+        self.parts.append(text)
+        self._characters += len(text)
+        if len(self.parts) > MAX_PARTS or self._characters > MAX_CHARACTERS:
+            raise TemplateError("rendered, it grows beyond the limit")
+
+    def joined(self) -> str:
+        return "".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +67,33 @@ _Scopes = tuple[Any, ...]
 
 def render(template: str, context: Mapping[str, Any]) -> str:
     """Errors: TemplateError."""
-    out: list[str] = []
+    out = _Out()
     _write(_parse(template), (context,), context, out)
-    return "".join(out)
+    return out.joined()
+
+
+def names(template: str) -> frozenset[str]:
+    """Every name that the template asks for, those in ``asJson`` included.   Errors: TemplateError."""
+    return frozenset(_named(_parse(template)))
+
+
+def _named(parts: tuple[_Part, ...]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, _Value) and part.name != ".":
+            yield part.name
+        elif isinstance(part, _Section):
+            if part.name == AS_JSON:
+                yield "".join(one for one in part.body if isinstance(one, str)).strip()
+            elif part.name != ".":
+                yield part.name
+            yield from _named(part.body)
 
 
 def _parse(template: str) -> tuple[_Part, ...]:
     try:
         tokens = list(tokenizer.tokenize(template))  # type: ignore[no-untyped-call]  # chevron has no types
     except (tokenizer.ChevronError, IndexError) as error:
-        raise TemplateError(str(error) or "empty tag") from None
+        raise TemplateError("; ".join(str(error).splitlines()) or "empty tag") from None
     open_sections: list[tuple[str, bool, list[_Part]]] = []
     parts: list[_Part] = []
     for kind, text in tokens:
@@ -78,14 +115,14 @@ def _parse(template: str) -> tuple[_Part, ...]:
     return tuple(parts)
 
 
-def _write(parts: tuple[_Part, ...], scopes: _Scopes, top: Mapping[str, Any], out: list[str]) -> None:
+def _write(parts: tuple[_Part, ...], scopes: _Scopes, top: Mapping[str, Any], out: _Out) -> None:
     for part in parts:
         if isinstance(part, str):
-            out.append(part)
+            out.write(part)
         elif isinstance(part, _Value):
-            out.append(_text(_find(part.name, scopes)))
+            out.write(_text(_find(part.name, scopes)))
         elif part.name == AS_JSON and not part.inverted:
-            out.append(_as_json(part, scopes, top))
+            out.write(_as_json(part, scopes, top))
         else:
             value = _find(part.name, scopes)
             if part.inverted:
@@ -93,6 +130,7 @@ def _write(parts: tuple[_Part, ...], scopes: _Scopes, top: Mapping[str, Any], ou
                     _write(part.body, scopes, top, out)
             elif isinstance(value, list):
                 for element in value:
+                    out.write("")  # an empty round counts, too
                     _write(part.body, (*scopes, _Element(element)), top, out)
             elif _is_true(value):
                 _write(part.body, (*scopes, value), top, out)
@@ -106,9 +144,9 @@ class _Element:
 
 
 def _as_json(section: _Section, scopes: _Scopes, top: Mapping[str, Any]) -> str:
-    inside: list[str] = []
+    inside = _Out()
     _write(section.body, scopes, top, inside)
-    value = top.get("".join(inside).strip())
+    value = top.get(inside.joined().strip())
     return value if isinstance(value, str) else "null"
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import re2
 from jsonschema import Draft4Validator, ValidationError, validators
+from jsonschema.exceptions import UnknownType
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from dcos.catalog.core.errors import CatalogError, options_mismatch, options_not_allowed
+from dcos.catalog.core.errors import options_mismatch, options_not_allowed, schema_unusable
 
 Json = dict[str, Any]
 
@@ -52,25 +55,65 @@ def resolve(schema: Mapping[str, Any] | None, given: Mapping[str, Any] | None) -
         return options
     if schema is None:
         raise options_not_allowed()
-    errors = check(schema, options)
+    errors = report(schema, options)
     if errors:
         raise options_mismatch(errors)
     return options
+
+
+def report(schema: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[Json, ...]:
+    """What is wrong with complete ``options``.   Errors: JsonSchemaMismatch where the schema itself is not usable."""
+    with _usable_schema():
+        return check(schema, options)
+
+
+def fits(root: Mapping[str, Any], rule: Mapping[str, Any], value: Any) -> bool:
+    """Whether one value keeps its ``rule``, a part of ``root``.   Errors: as ``report``."""
+    with _usable_schema():
+        return bool(_Validator(dict(root), registry=_NOTHING_REMOTE).evolve(schema=rule).is_valid(value))
+
+
+@contextmanager
+def _usable_schema() -> Iterator[None]:
+    """A schema comes from outside, and the library takes it for a good one."""
+    try:
+        yield
+    except RecursionError:
+        raise schema_unusable("it refers to itself without end") from None
+    except Unresolvable as error:
+        raise schema_unusable(f"it refers to what cannot be found: {error}") from None
+    except (UnknownType, TypeError, ValueError, AttributeError, LookupError) as error:
+        raise schema_unusable(f"it is not draft 4: {error}".splitlines()[0][:300]) from None
 
 
 # ---- the check -------------------------------------------------------------------------------------------------------
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    """Patterns are ECMA 262; one that Python cannot read does not refuse anything."""
-    if not isinstance(instance, str):
-        return
-    try:
-        matches = re.search(pattern, instance) is not None
-    except re.error:
-        return
-    if not matches:
+    if isinstance(instance, str) and not matches(pattern, instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_RE2 = re2.Options()
+_RE2.log_errors = False
+_RE2.max_mem = 8 * 1024**2
+MAX_BACKTRACKED = 1000
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Patterns are ECMA 262 and come from outside: RE2, whose time grows with the text only, where it can read them.
+
+    What it cannot read (looking ahead or behind, references) goes to Python's ``re`` for texts of up to ``MAX_BACKTRACKED``
+    characters. A pattern that neither reads refuses nothing.
+    """
+    try:
+        return re2.compile(pattern, _RE2).search(text) is not None  # type: ignore[no-untyped-call]  # as its overrides are
+    except re2.error:
+        pass
+    try:
+        return len(text) > MAX_BACKTRACKED or re.search(pattern, text) is not None
+    except (re.error, RecursionError):
+        return True
 
 
 def _required(_validator: Any, required: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -81,8 +124,40 @@ def _required(_validator: Any, required: Any, instance: Any, _schema: Any) -> It
         yield ValidationError("required")
 
 
+def _pattern_properties(validator: Any, rules: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    for pattern, rule in rules.items():
+        for name, value in instance.items():
+            if matches(pattern, name):
+                yield from validator.descend(value, rule, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    unwanted = _additional(instance, schema)
+    if isinstance(rule, dict):
+        for name in unwanted:
+            yield from validator.descend(instance[name], rule, path=name)
+    elif rule is False and unwanted:
+        yield ValidationError("additional properties")
+
+
+def _additional(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Names that the schema does not speak of."""
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    return sorted(name for name in instance if name not in known and not any(matches(one, name) for one in patterns))
+
+
 _Validator: Any = validators.extend(  # type: ignore[no-untyped-call]  # the library's stubs leave it bare
-    Draft4Validator, {"pattern": _pattern, "required": _required}
+    Draft4Validator,
+    {
+        "pattern": _pattern,
+        "required": _required,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+    },
 )
 _NOTHING_REMOTE: Registry[Any] = Registry()
 
@@ -90,13 +165,8 @@ _NOTHING_REMOTE: Registry[Any] = Registry()
 def check(schema: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[Json, ...]:
     """One report entry for each broken rule, in the order of the options."""
     validator = _Validator(dict(schema), registry=_NOTHING_REMOTE)
-    try:
-        errors = sorted(validator.iter_errors(dict(options)), key=lambda error: list(map(str, error.absolute_path)))
-        return tuple(_entry(error) for error in errors)
-    except Unresolvable as error:
-        raise CatalogError(
-            "JsonSchemaMismatch", f"The package's schema refers to what cannot be found: {error}"
-        ) from None
+    errors = sorted(validator.iter_errors(dict(options)), key=lambda error: list(map(str, error.absolute_path)))
+    return tuple(_entry(error) for error in errors)
 
 
 def _entry(error: ValidationError) -> Json:
@@ -149,11 +219,7 @@ def _describe(error: ValidationError) -> tuple[str, Json]:
             words = f'ECMA 262 regex "{rule}" does not match input string "{value}"'
             return words, {"regex": rule, "string": value}
         case "additionalProperties":
-            known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
-            patterns = error.schema.get("patternProperties", {}) if isinstance(error.schema, Mapping) else {}
-            unwanted = sorted(
-                name for name in value if name not in known and not any(re.search(one, name) for one in patterns)
-            )
+            unwanted = _additional(value, error.schema if isinstance(error.schema, Mapping) else {})
             words = f"object instance has properties which are not allowed by the schema: {_list(unwanted)}"
             return words, {"unwanted": unwanted}
         case "minLength":

@@ -39,11 +39,11 @@ def render(package: Package, source: str, given: Mapping[str, Any] | None, app_i
     context = options.merge(chosen, {"resource": package.resource or {}})
     try:
         text = mustache.render(template, context)
-    except mustache.TemplateError as error:
+    except (mustache.TemplateError, RecursionError) as error:
         raise json_parsing(str(error), template) from None
     try:
         app = json.loads(text, strict=False)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise json_parsing(str(error), text) from None
     if not isinstance(app, dict):
         raise template_not_object()
@@ -66,15 +66,21 @@ def _own_labels(found: Any) -> dict[str, str]:
 
 def labels(package: Package, source: str, given: Mapping[str, Any] | None) -> dict[str, str]:
     """What every app from the catalog carries. METADATA is older Cosmos's, read by user interfaces for icons."""
-    kept = {key: value for key, value in (given or {}).items() if value is not None}
     return {
         NAME: package.name,
         VERSION: package.version,
         SOURCE: source,
-        OPTIONS: _packed(kept),
+        OPTIONS: _packed(_without_null(given or {})),
         DEFINITION: encode_definition(package),
         METADATA: _packed(_metadata(package)),
     }
+
+
+def _without_null(value: Any) -> Any:
+    """Objects at any depth lose their members that are null."""
+    if isinstance(value, Mapping):
+        return {key: _without_null(one) for key, one in value.items() if one is not None}
+    return [_without_null(one) for one in value] if isinstance(value, list) else value
 
 
 def _metadata(package: Package) -> Json:

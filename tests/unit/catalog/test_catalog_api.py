@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
+import zipfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,6 +17,8 @@ from aiohttp import web
 
 from dcos.catalog import operations
 from dcos.catalog.api import Api
+from dcos.catalog.core.contents import Contents
+from dcos.catalog.fetch import Fetcher, Limits
 from dcos.catalog.operations import Neighbours
 from dcos.catalog.persist import PATH, RepositoryList
 from dcos.catalog.repository import Shelf
@@ -28,7 +32,7 @@ from dcos.store.memory import MemoryEnsemble
 from dcos.testing.marathon import FakeMarathon
 from dcos.testing.packages import CONFIG, package
 from dcos.testing.patience import PATIENCE_S
-from dcos.wire.universe import to_json
+from dcos.wire.universe import Package, to_files, to_json
 
 PLAIN = package("demo", "1.0", 0, postInstallNotes="hi", postUninstallNotes="bye")
 CLI = {"binaries": {"linux": {"x86-64": {"kind": "zip", "url": "http://h/c.zip", "contentHash": []}}}}
@@ -107,6 +111,8 @@ class FakeRepository:
         self.content_type = "application/vnd.dcos.universe.repo+json;charset=utf-8;version=v4"
         self.fetched = 0
         self.accept = ""
+        self.gate: asyncio.Event | None = None
+        self.archive = b""
 
     def application(self) -> web.Application:
         app = web.Application()
@@ -114,16 +120,28 @@ class FakeRepository:
         app.router.add_get("/moved", self._moved)
         app.router.add_get("/far", self._far)
         app.router.add_get("/file.bin", self._file)
+        app.router.add_get("/cut", self._cut)
         return app
 
     async def _repo(self, request: web.Request) -> web.Response:
         self.fetched += 1
         self.accept = request.headers["Accept"]
-        body = json.dumps({"packages": [*map(to_json, self.packages), {"broken": True}]}).encode()
+        if self.gate is not None:
+            await self.gate.wait()
+        broken = [{"name": "twisted", "version": "3"}, {"broken": True}]
+        body = self.archive or json.dumps({"packages": [*map(to_json, self.packages), *broken]}).encode()
         return web.Response(status=self.status, body=body, headers={"Content-Type": self.content_type})
 
     async def _moved(self, _: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "/repo"})
+
+    async def _cut(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Length": "1000"})
+        await answer.prepare(request)
+        await answer.write(b"half")
+        assert request.transport is not None
+        request.transport.close()
+        return answer
 
     async def _far(self, _: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "ftp://elsewhere/repo"})
@@ -206,11 +224,10 @@ async def world() -> AsyncIterator[World]:
         picture = package("pic-ture", resource={"images": {"icon-small": f"{made.far}/file.bin"}})
         made.shelf = Shelf(
             builtin=BUILTIN.uri,
-            packages=(PLAIN, ONLY_CLI, FRAMEWORK, UPGRADING, picture),
-            session=made.session,
+            own=Contents((PLAIN, ONLY_CLI, FRAMEWORK, UPGRADING, picture)),
+            fetcher=Fetcher(made.session, release="3.0.0", user_agent="cosmos/test", limits=Limits(tries=1)),
             clock=made.clock,
             log=get_logger("test"),
-            user_agent="cosmos/test",
         )
 
         def spawn(work: Coroutine[Any, Any, None]) -> object:
@@ -245,6 +262,7 @@ async def test_capabilities(world: World) -> None:
         ({"Content-Type": "application/json"}, "not_valid"),
         ({"Accept": "text/html"}, "not_valid"),
         ({"Accept": "nonsense"}, "not_valid"),
+        ({"Accept": "text/html", "Content-Type": "text/html"}, "multiple_errors"),
     ],
 )
 async def test_wrong_media_types(world: World, headers: dict[str, str], kind: str) -> None:
@@ -365,7 +383,7 @@ async def test_install_of_only_a_command_line(world: World) -> None:
 
 
 async def test_marathon_refuses(world: World) -> None:
-    world.shelf.packages = (package("demo", template='{"cmd": "no id"}'),)
+    world.shelf.own = Contents((package("demo", template='{"cmd": "no id"}'),))
     status, kind, data = await world.error("/package/install", {"packageName": "demo"}, version=2)
     assert (status, kind) == (400, "MarathonBadResponse")
     assert data == {"errors": [{"path": "/id", "errors": ["error.path.missing"]}]}
@@ -388,7 +406,7 @@ async def test_authorization_is_the_callers(world: World) -> None:
     ],
 )
 async def test_bad_templates(world: World, template: str, kind: str) -> None:
-    world.shelf.packages = (package("demo", template=template),)
+    world.shelf.own = Contents((package("demo", template=template),))
     assert (await world.error("/package/render", {"packageName": "demo"}))[:2] == (400, kind)
 
 
@@ -411,7 +429,7 @@ SDK_TEMPLATE = '{"id": "sdk", "instances": 1, "env": {"A": "b"}, "labels": {"DCO
 
 async def test_uninstall_of_a_service_that_cleans_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "SDK_POLL_S", 0.0)
-    world.shelf.packages = (package("sdk-like", template=SDK_TEMPLATE),)
+    world.shelf.own = Contents((package("sdk-like", template=SDK_TEMPLATE),))
     await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
     await world.ok("/package/uninstall", {"packageName": "sdk-like"})
     app = world.marathon.apps["/sdk"]
@@ -428,7 +446,7 @@ async def test_uninstall_of_a_service_that_cleans_up(world: World, monkeypatch: 
 
 async def test_a_refusal_does_not_count_as_cleaned_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "SDK_POLL_S", 0.0)
-    world.shelf.packages = (package("sdk-like", template=SDK_TEMPLATE),)
+    world.shelf.own = Contents((package("sdk-like", template=SDK_TEMPLATE),))
     await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
     await world.ok("/package/uninstall", {"packageName": "sdk-like"})
     (work,) = world.later
@@ -443,7 +461,7 @@ async def test_a_refusal_does_not_count_as_cleaned_up(world: World, monkeypatch:
 
 
 async def test_uninstall_of_a_service_that_does_not_answer(world: World) -> None:
-    world.shelf.packages = (package("sdk-like", template=SDK_TEMPLATE),)
+    world.shelf.own = Contents((package("sdk-like", template=SDK_TEMPLATE),))
     await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
     world.door.framework_ids = None
     assert (await world.error("/package/uninstall", {"packageName": "sdk-like"}))[1] == "FailedToStartUninstall"
@@ -453,7 +471,7 @@ async def test_uninstall_of_a_service_that_does_not_answer(world: World) -> None
 async def test_package_of_another_manager(world: World) -> None:
     managed = package("managed", packagingVersion="5.0", manager={"packageName": "the-manager"})
     manager = package("the-manager", template='{"id": "the-manager", "instances": 1}')
-    world.shelf.packages = (managed, manager)
+    world.shelf.own = Contents((managed, manager))
     assert await world.error("/package/install", {"packageName": "managed"}, version=2) == (
         400, "CustomPackageManagerNotFound", {"managerId": "the-manager"}
     )  # fmt: skip
@@ -463,6 +481,14 @@ async def test_package_of_another_manager(world: World) -> None:
     assert world.door.passed_on == [
         ("/service/the-manager/package/install", {"packageName": "managed", "options": {"a": 1}})
     ]
+    await world.ok("/package/uninstall", {"packageName": "managed"})
+    asked = {"appId": "/m", "packageName": "managed", "packageVersion": "1.0"}
+    await world.ok("/service/describe", asked)
+    changed = {"appId": "/m", "packageName": "managed", "currentPackageVersion": "1.0", "replace": True}
+    await world.ok("/service/update", changed)
+    assert [path.removeprefix("/service/the-manager") for path, _ in world.door.passed_on] == [
+        "/package/install", "/package/uninstall", "/service/describe", "/service/update"
+    ]  # fmt: skip
     failed = await world.error("/package/uninstall", {"packageName": "broken", "managerId": "the-manager"})
     assert failed == (
         400,
@@ -491,7 +517,26 @@ async def test_service_describe_and_update(world: World) -> None:
     assert changed == (400, "AppIdChanged", {"newAppId": "/demo", "oldAppId": "/svc"})
     upgrade = await world.error("/service/update", {"appId": "/svc", "packageVersion": "2", "replace": False})
     assert upgrade[1] == "VersionUpgradeNotSupportedInOpen"
+    assert upgrade[2]["possible"] == []
     assert (await world.error("/service/describe", {"appId": "/zz"}))[1] == "MarathonAppNotFound"
+
+
+async def test_upgrade_and_downgrade(world: World) -> None:
+    old = package("demo", "1.0", 0)
+    new = package("demo", "2.0", 1, upgradesFrom=["1.0"], downgradesTo=["1.0"])
+    world.shelf.own = Contents((old, new, package("demo", "3.0", 2)))
+    asked = {"packageName": "demo", "packageVersion": "1.0", "options": {"instances": 3}}
+    await world.ok("/package/install", asked, version=2)
+    assert (await world.ok("/service/describe", {"appId": "demo"}))["upgradesTo"] == ["2.0"]
+    up = await world.ok("/service/update", {"appId": "demo", "packageVersion": "2.0", "replace": False})
+    assert (up["package"]["version"], up["resolvedOptions"]["instances"]) == ("2.0", 3)
+    assert world.marathon.apps["/demo"]["labels"]["DCOS_PACKAGE_VERSION"] == "2.0"
+    described = await world.ok("/service/describe", {"appId": "demo"})
+    assert (described["upgradesTo"], described["downgradesTo"]) == ([], ["1.0"])
+    refused = await world.error("/service/update", {"appId": "demo", "packageVersion": "3.0", "replace": False})
+    assert refused[:2] == (400, "VersionUpgradeNotSupportedInOpen")
+    down = await world.ok("/service/update", {"appId": "demo", "packageVersion": "1.0", "replace": True, "options": {}})
+    assert (down["package"]["version"], down["resolvedOptions"]["instances"]) == ("1.0", 1)
 
 
 # ---- repositories ----------------------------------------------------------------------------------------------------
@@ -529,7 +574,7 @@ async def test_repository_that_is_none(world: World) -> None:
     refused = await world.error("/package/repository/add", {"name": "n", "uri": uri})
     assert refused[:2] == (400, "UniverseClientHttpError")
     world.repository.status = 200
-    world.repository.content_type = "application/zip"
+    world.repository.content_type = "application/x-tar"
     assert (await world.error("/package/repository/add", {"name": "n", "uri": uri}))[1] == "UnsupportedContentType"
     redirected = await world.error("/package/repository/add", {"name": "n", "uri": f"{world.far}/far"})
     assert redirected[1] == "UnsupportedRedirect"
@@ -552,6 +597,65 @@ async def test_failing_repository(world: World) -> None:
     world.shelf.forget(())
     status, kind, data = await world.error("/package/search", {})
     assert (status, kind, data["clientStatus"]) == (500, "UniverseClientHttpError", 503)
+
+
+async def test_what_is_left_out_is_listed(world: World) -> None:
+    far = {"name": "far", "uri": f"{world.far}/repo"}
+    await world.ok("/package/repository/add", far)
+    own, shown = (await world.ok("/package/repository/status", {}))["repositories"]
+    assert (own["name"], own["state"], own["form"], own["packages"]) == ("Universe", "good", "tree", 5)
+    assert shown.pop("fetched").endswith("Z")
+    reason = "Object missing required field `packagingVersion`"
+    assert shown == far | {
+        "state": "good", "form": "v4", "packages": 1, "versions": 1, "tooNew": [],
+        "broken": [
+            {"place": "/packages(1)", "name": "twisted", "version": "3", "reason": reason},
+            {"place": "/packages(2)", "reason": reason},
+        ],
+    }  # fmt: skip
+    status, kind, data = await world.error("/package/describe", {"packageName": "twisted"}, version=3)
+    assert (status, kind) == (400, "PackageNotFound")
+    assert data == {"packageName": "twisted", "broken": f"/packages(1): {reason}"}
+
+    world.repository.status = 404
+    world.shelf._fresh_s = 0.0
+    _, shown = (await world.ok("/package/repository/status", {}))["repositories"]
+    assert (shown["state"], shown["error"]["type"], shown["packages"]) == ("copy", "UniverseClientHttpError", 1)
+    world.shelf.forget(())
+    _, shown = (await world.ok("/package/repository/status", {}))["repositories"]
+    assert (shown["state"], shown["packages"], shown["broken"]) == ("failed", 0, [])
+
+
+async def test_a_slow_repository_is_not_waited_for_where_there_is_a_copy(world: World) -> None:
+    """It is asked once, however many want it; its answer is used when it comes."""
+    await world.ok("/package/repository/add", {"name": "n", "uri": f"{world.far}/repo"})
+    world.shelf._fresh_s = 0.0
+    world.shelf._patience_s = 0.01
+    world.repository.gate = asyncio.Event()
+    world.repository.packages = [package("far", "10", 2)]
+    for _ in range(3):
+        found = await world.ok("/package/describe", {"packageName": "far"}, version=3)
+        assert found["package"]["version"] == "9"
+    assert world.repository.fetched == 2
+    world.repository.gate.set()
+    world.shelf._patience_s = PATIENCE_S
+    assert (await world.ok("/package/describe", {"packageName": "far"}, version=3))["package"]["version"] == "10"
+
+
+async def test_zip_repository(world: World) -> None:
+    world.repository.archive = zipped(package("packed", "1", 3))
+    world.repository.content_type = "application/zip"
+    await world.ok("/package/repository/add", {"name": "n", "uri": f"{world.far}/repo"})
+    found = await world.ok("/package/describe", {"packageName": "packed"}, version=3)
+    assert found["package"]["releaseVersion"] == 3
+
+
+def zipped(one: Package) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as out:
+        for name, data in to_files(one).items():
+            out.writestr(f"repo/packages/{one.name[0].upper()}/{one.name}/{one.release_version}/{name}", data)
+    return made.getvalue()
 
 
 async def test_two_writers(world: World) -> None:
@@ -579,6 +683,17 @@ async def test_resource(world: World) -> None:
     async with world.session.get(world.url + "/package/resource", params={"url": f"{world.far}/repo"}) as answer:
         assert answer.status == 403
         assert json.loads(await answer.read())["type"] == "Forbidden"
+
+
+async def test_resource_that_is_cut_short(world: World) -> None:
+    """The client notices: nobody takes half a file for a whole one."""
+    world.shelf.own = Contents((package("pic-ture", resource={"images": {"icon-small": f"{world.far}/cut"}}),))
+    url = world.url + "/package/resource"
+    with pytest.raises(aiohttp.ClientError):
+        async with world.session.get(url, params={"url": f"{world.far}/cut"}) as answer:
+            await answer.read()
+    async with world.session.get(world.url + "/capabilities") as answer:
+        assert answer.status == 200
 
 
 async def test_builtin_repository_is_served(world: World) -> None:

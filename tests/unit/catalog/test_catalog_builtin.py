@@ -19,12 +19,11 @@ from dcos.catalog.core.options import defaults
 from dcos.catalog.core.render import render, unpacked
 from dcos.catalog.repository import read_tree
 from dcos.catalog.service import PACKAGES
-from dcos.runtime.log import get_logger
 from dcos.testing.ports import free_port
 from dcos.wire.cosmos import decode_definition
 from dcos.wire.universe import Package
 
-BUILTIN = read_tree(PACKAGES, "3.0.0", get_logger("test"))
+BUILTIN = read_tree(PACKAGES, "3.0.0").packages
 IDS = [one.name for one in BUILTIN]
 
 
@@ -133,5 +132,12 @@ def test_broken_folders_are_left_out(tmp_path: Path) -> None:
         (tmp_path / "repo/packages" / folder).mkdir(parents=True)
         (tmp_path / "repo/packages" / folder / "package.json").write_text(text)
     (tmp_path / "repo/packages/D/empty/0").mkdir(parents=True)
-    assert [one.name for one in read_tree(tmp_path, "3.0.0", get_logger("test"))] == ["demo"]
-    assert read_tree(tmp_path, "1.9", get_logger("test")) == ()
+    found = read_tree(tmp_path, "3.0.0")
+    assert [one.name for one in found.packages] == ["demo"]
+    assert [(one.place, one.name) for one in found.broken] == [
+        ("D/demo/1", None), ("D/demo/x", None), ("D/empty/0", None), ("D/other/0", "hello-world")
+    ]  # fmt: skip
+    assert found.broken[3].reason == "package.json/name: must be the folder's: other"
+    older = read_tree(tmp_path, "1.9")
+    assert older.packages == ()
+    assert [one.name for one in older.too_new] == ["demo"]

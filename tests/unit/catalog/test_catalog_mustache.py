@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dcos.catalog.core import mustache
 from dcos.catalog.core.mustache import TemplateError, render
 
 CASES: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -58,3 +59,15 @@ def test_unknown_is_falsy() -> None:
 def test_bad_templates(template: str) -> None:
     with pytest.raises(TemplateError):
         render(template, {"a": True})
+
+
+def test_growth_has_a_limit() -> None:
+    with pytest.raises(mustache.TemplateError, match="limit"):
+        mustache.render("{{#l}}" * 9 + "{{/l}}" * 9, {"l": list(range(40))})
+    with pytest.raises(mustache.TemplateError, match="limit"):
+        mustache.render("{{#l}}{{t}}{{/l}}", {"l": list(range(40)), "t": "x" * 1_000_000})
+
+
+def test_names() -> None:
+    template = "{{a.b}}{{{c}}}{{#d}}{{.}}{{e}}{{/d}}{{^f}}{{/f}}{{#asJson}}g{{/asJson}}"
+    assert mustache.names(template) == {"a.b", "c", "d", "e", "f", "g"}

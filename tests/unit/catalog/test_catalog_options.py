@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dcos.catalog.core.errors import CatalogError
-from dcos.catalog.core.options import check, defaults, merge, resolve
+from dcos.catalog.core.options import check, defaults, matches, merge, report, resolve
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -124,4 +124,35 @@ def test_what_is_not_draft_4_refuses_nothing(rule: dict[str, Any]) -> None:
 
 def test_remote_references_are_not_fetched() -> None:
     with pytest.raises(CatalogError, match="cannot be found"):
-        check({"properties": {"x": {"$ref": "http://127.0.0.1:9/schema"}}}, {"x": 1})
+        report({"properties": {"x": {"$ref": "http://127.0.0.1:9/schema"}}}, {"x": 1})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "banana", "properties": {"a": {"default": 1}}},
+        {"properties": {"a": {"default": 1, "minimum": "x"}}},
+        {"properties": {"a": {"default": 1, "$ref": "#/properties/a"}}},
+        {"properties": {"a": {"default": 1, "enum": 5}}},
+    ],
+)
+def test_a_schema_that_is_none_is_named_as_the_fault(schema: dict[str, Any]) -> None:
+    with pytest.raises(CatalogError, match="schema cannot be used") as caught:
+        resolve(schema, {})
+    assert caught.value.type == "JsonSchemaMismatch"
+
+
+def test_patterns() -> None:
+    assert matches("^(a+)+$", "a" * 50)
+    assert not matches("^(a+)+$", "a" * 50 + "!")  # Python's own would not end
+    assert matches("^(?!x)a", "ab")
+    assert not matches("^(?!x)a", "xa")
+    assert matches("(", "anything")
+    names = {"patternProperties": {"^x-": {"type": "integer"}, "(": {}}, "additionalProperties": False}
+    assert [one["keyword"] for one in check(names, {"x-a": "text"})] == ["type"]
+    assert [
+        one["keyword"] for one in check({"patternProperties": {"^x-": {}}, "additionalProperties": False}, {"y": 1})
+    ] == ["additionalProperties"]
+    assert [one["instance"]["pointer"] for one in check({"additionalProperties": {"type": "string"}}, {"y": 1})] == [
+        "/y"
+    ]

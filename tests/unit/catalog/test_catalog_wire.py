@@ -122,14 +122,16 @@ def test_bad_template_text() -> None:
     good = to_json(package())
     good["marathon"]["v2AppMustacheTemplate"] = "%%"
     raw = json.dumps({"packages": [good]}).encode()
-    assert [error.path for error in decode_repository(raw)[1]] == ["/packages(0)/marathon/v2AppMustacheTemplate"]
+    (bad,) = decode_repository(raw)[1]
+    assert (bad.place, bad.name, bad.version) == ("/packages(0)", "demo", "1.0")
+    assert bad.reason.startswith("/marathon/v2AppMustacheTemplate: must be base64")
 
 
 def test_one_bad_package_does_not_hide_the_others() -> None:
     raw = json.dumps({"packages": [{"name": "x"}, to_json(package()), 5]}).encode()
     good, bad = decode_repository(raw)
     assert [one.name for one in good] == ["demo"]
-    assert [error.path for error in bad] == ["/packages(0)", "/packages(2)"]
+    assert [(one.place, one.name) for one in bad] == [("/packages(0)", "x"), ("/packages(2)", None)]
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b'{"packages":{}}', b"\xff"])
