@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dcos.install import networks, units
+from dcos.install.settings.rules import BY_LOAD_BALANCER
 from dcos.model.layout import Layout
 from dcos.registry import NodeRole, Service, services_on
 from dcos.wire import envfile
@@ -154,6 +155,7 @@ def service_environment(row: Service, given: Input, layout: Layout) -> dict[str,
     """A service's own variables: the row's templates over the cluster's arguments and this node's paths."""
     values = {
         **given.arguments,
+        "zk_servers": _zk_servers(given),
         "etc": str(layout.etc),
         "state": str(layout.state),
         "run": str(layout.run),
@@ -181,9 +183,24 @@ def _tls(row: Service, security: str, layout: Layout) -> dict[str, str]:
     return {f"LIBPROCESS_SSL_{name}": value for name, value in made.items()}
 
 
-def _dns_config(arguments: Mapping[str, str]) -> dict[str, str]:
+def _dns_config(given: Input) -> dict[str, str]:
     """How names are found, for who reads it there; dcos-net does."""
-    return {"MASTER_SOURCE": "master_list", "RESOLVERS": arguments["resolvers_list"]}
+    asked = {"MASTER_SOURCE": "master_list"}
+    if _asks_exhibitor(given):
+        asked = {"MASTER_SOURCE": "exhibitor", "EXHIBITOR_ADDRESS": given.arguments["exhibitor_address"]}
+    return {**asked, "RESOLVERS": given.arguments["resolvers_list"]}
+
+
+def _asks_exhibitor(given: Input) -> bool:
+    """Whether the node is told who the masters are when it runs, not when it is installed. Masters know themselves."""
+    return given.role is not NodeRole.MASTER and given.arguments["master_discovery"] == BY_LOAD_BALANCER
+
+
+def _zk_servers(given: Input) -> str:
+    """By names that dcos-net answers where masters may change."""
+    if not _asks_exhibitor(given):
+        return given.arguments["zk_servers"]
+    return ",".join(f"zk-{number}.zk:{given.arguments['zk_client_port']}" for number in range(1, 6))
 
 
 def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
@@ -214,7 +231,7 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
         ("master_list", given.arguments["master_list"] + "\n", 0o644, "root"),
         ("master_count", given.arguments["num_masters"] + "\n", 0o644, "root"),
         ("dns_search_config", envfile.render({"SEARCH": given.arguments["dns_search"]}), 0o644, "root"),
-        ("dns_config", envfile.render(_dns_config(given.arguments)), 0o644, "root"),
+        ("dns_config", envfile.render(_dns_config(given)), 0o644, "root"),
     ]
     if bundle := given.arguments.get("ca_bundle"):
         files.append((CA_BUNDLE, bundle, 0o644, "root"))

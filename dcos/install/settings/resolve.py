@@ -121,6 +121,10 @@ class _Resolver:
                 return
 
 
+def _may_be_given(key: Key, user: Mapping[str, Any]) -> bool:
+    return key.given_with is not None and user.get(key.given_with[0]) == key.given_with[1]
+
+
 def resolve(
     user: Mapping[str, Any], config_dir: Path, keys: Sequence[Key] = KEYS, unsupported: Mapping[str, str] = UNSUPPORTED
 ) -> Resolved:
@@ -137,7 +141,7 @@ def resolve(
             warnings.append(
                 (name, "is not a known key and is not used" + (f"; did you mean {near[0]}?" if near else ""))
             )
-        elif table[name].calculated is not None:
+        elif table[name].calculated is not None and not _may_be_given(table[name], user):
             resolver.failed.add(name)
             errors.append((name, "is calculated and cannot be set"))
         else:

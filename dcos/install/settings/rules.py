@@ -19,6 +19,8 @@ _SHA_CRYPT = re.compile(
 )
 _ARGON2ID = re.compile(r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 _NETWORK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+BY_LOAD_BALANCER = "master_http_loadbalancer"
 _USER = re.compile(r"[A-Za-z0-9._@+-]{1,96}")
 
 
@@ -136,10 +138,18 @@ def cluster_name_is_one_line(cluster_name: str) -> None:
     _need(bool(cluster_name.strip()) and cluster_name.isprintable(), "must be one line of printable text, not empty")
 
 
-def discovery_is_supported(master_discovery: str) -> None:
-    choices = ("static", "master_http_loadbalancer")
+def discovery_is_known(master_discovery: str) -> None:
+    choices = ("static", BY_LOAD_BALANCER)
     _need(master_discovery in choices, f"must be one of {', '.join(choices)}, not {master_discovery!r}")
-    _need(master_discovery == "static", "only static is supported by this version")
+
+
+def exhibitor_can_be_asked(exhibitor_address: str, master_discovery: str) -> None:
+    by_load_balancer = master_discovery == BY_LOAD_BALANCER
+    _need(bool(exhibitor_address) or not by_load_balancer, f"must be given with master_discovery {BY_LOAD_BALANCER}")
+    _need(
+        not exhibitor_address or _HOST.fullmatch(exhibitor_address) is not None,
+        f"must be an address or a host name, without http:// and port, not {exhibitor_address!r}",
+    )
 
 
 def frames_are_known(adminrouter_x_frame_options: str) -> None:
@@ -177,6 +187,11 @@ def masters_are_addresses(master_list: str) -> None:
 
 def masters_are_odd(num_masters: str) -> None:
     _need(num_masters in ("1", "3", "5", "7", "9"), f"must have 1, 3, 5, 7 or 9 masters, not {num_masters}")
+
+
+def masters_are_as_many(num_masters: str, master_list: str) -> None:
+    count = len(json_value(master_list, list))
+    _need(num_masters == str(count), f"must be the number of masters in master_list, {count}, not {num_masters}")
 
 
 def are_ipv4(key: str) -> Rule:

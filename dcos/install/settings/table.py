@@ -26,6 +26,8 @@ class Key:
     rules: tuple[Rule, ...] = ()
     secret: bool = False
     """Only masters get it, in files of mode 0600."""
+    given_with: tuple[str, str] | None = None
+    """A calculated one may be given, too, where that key has that value; rules say whether it fits."""
 
 
 def _yes(name: str, help: str, default: str = "true") -> Key:
@@ -44,10 +46,26 @@ KEYS: tuple[Key, ...] = (
         "Where nodes fetch genconf/serve from: http://host:port or file:///path.",
         rules=(rules.bootstrap_url_is_usable,),
     ),
-    Key("master_discovery", "How nodes find the masters: static.", rules=(rules.discovery_is_supported,)),
+    Key(
+        "master_discovery",
+        "How agents find the masters: static (master_list) or master_http_loadbalancer (Exhibitor at exhibitor_address tells).",
+        rules=(rules.discovery_is_known,),
+    ),
+    Key(
+        "exhibitor_address",
+        "With master_http_loadbalancer: address or name of a load balancer, or master, whose port 8181 is Exhibitor's.",
+        "",
+        rules=(rules.exhibitor_can_be_asked,),
+    ),
     Key("exhibitor_storage_backend", "Who knows the ZooKeeper ensemble: static.", rules=(rules.storage_is_supported,)),
     Key("master_list", "Addresses of the masters: 1, 3, 5, 7 or 9 of them.", rules=(rules.masters_are_addresses,)),
-    Key("num_masters", "Number of masters.", calculated=calc.num_masters, rules=(rules.masters_are_odd,)),
+    Key(
+        "num_masters",
+        "Number of masters; may be given with master_http_loadbalancer.",
+        calculated=calc.num_masters,
+        rules=(rules.masters_are_odd, rules.masters_are_as_many),
+        given_with=("master_discovery", "master_http_loadbalancer"),
+    ),
     Key("platform", "Word for the kind of machines, shown in places.", "onprem"),
     # the nodes
     Key("ip_detect_filename", "Script that prints the address of the node it runs on.", "genconf/ip-detect"),

@@ -203,6 +203,22 @@ def test_every_node_says_how_names_are_found(role: NodeRole) -> None:
         assert envfile.parse(files["mesos-dns"])["MESOS_DNS_RESOLVERS"] == "10.0.0.2,10.0.0.3:5353"
 
 
+def test_agents_ask_a_load_balancer_who_the_masters_are() -> None:
+    """And reach ZooKeeper by names that follow; masters have their list."""
+    changes = {"master_discovery": "master_http_loadbalancer", "exhibitor_address": "lb.example.com", "num_masters": 3}
+    for role in NodeRole:
+        files = {file.path.name: file.text for file in plan(given(role, **changes)).files}
+        told, zk = environment_of_lines(files["dns_config"].encode()), envfile.parse(files["dcos_net"])["DCOS_NET_ZK"]
+        if role is NodeRole.MASTER:
+            assert told["MASTER_SOURCE"] == "master_list"
+            assert ".zk" not in zk
+            continue
+        assert (told["MASTER_SOURCE"], told["EXHIBITOR_ADDRESS"]) == ("exhibitor", "lb.example.com")
+        assert zk == "zk://zk-1.zk:2181,zk-2.zk:2181,zk-3.zk:2181,zk-4.zk:2181,zk-5.zk:2181/mesos"
+        common = "mesos-slave" if role is NodeRole.AGENT else "mesos-slave-public"
+        assert envfile.parse(files[common])["MESOS_MASTER"] == zk
+
+
 def test_another_root_moves_everything() -> None:
     tree = plan(given(NodeRole.MASTER), Layout(Path("/somewhere/node")))
     paths = [file.path for file in tree.files] + [link.path for link in tree.links]

@@ -57,7 +57,12 @@ def test_defaults_and_calculations() -> None:
         ("cluster_name", "", "must be one line"),
         ("cluster_name", "two\nlines", "must be one line"),
         ("master_discovery", "vrrp", "must be one of static, master_http_loadbalancer"),
-        ("master_discovery", "master_http_loadbalancer", "only static is supported"),
+        (
+            "exhibitor_address",
+            "http://lb",
+            "must be an address or a host name, without http:// and port, not 'http://lb'",
+        ),
+        ("exhibitor_address", "10.0.0.9:8181", "without http:// and port"),
         ("exhibitor_storage_backend", "aws_s3", "only static is supported"),
         ("master_list", "10.0.0.1", "must be a list"),
         ("master_list", ["10.0.0.1", "10.0.0.1", "10.0.0.2"], "given more than once: 10.0.0.1"),
@@ -135,6 +140,19 @@ def test_an_even_number_of_masters() -> None:
     assert resolved(master_list=["10.0.0.1", "10.0.0.2"]).errors == (
         ("num_masters", "must have 1, 3, 5, 7 or 9 masters, not 2"),
     )
+
+
+def test_masters_told_by_a_load_balancer() -> None:
+    asks = {"master_discovery": "master_http_loadbalancer"}
+    assert resolved(**asks).errors == (
+        ("exhibitor_address", "must be given with master_discovery master_http_loadbalancer"),
+    )
+    for given in ({}, {"num_masters": 3}):
+        found = resolved(**asks, **given, exhibitor_address="masters.example.com")
+        assert not found.errors
+        assert found.arguments["num_masters"] == "3"
+    (error,) = resolved(**asks, num_masters=5, exhibitor_address="10.0.0.9").errors
+    assert error == ("num_masters", "must be the number of masters in master_list, 3, not 5")
 
 
 def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
