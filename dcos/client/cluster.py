@@ -48,6 +48,8 @@ from dcos.wire.mesos_state import (
 )
 
 _SUBSCRIBE = b'{"type":"SUBSCRIBE"}'
+_EXTENSIONS = {"extensions": "true"}
+"""A master of ours tells of agents that are unreachable or gone then, too; others take no notice."""
 _MOST_STATE = 512 * 1024 * 1024
 """Bytes of the first record, which holds every agent and task: a hundred thousand tasks are 50 to 200 MB."""
 _BIG = 1 << 20
@@ -107,7 +109,8 @@ class Cluster:
                 self._agents[agent.id] = agent
                 return changed
             case AgentGone(agent_id):
-                return self._forget({agent_id}, self._carried.gone(agent_id))
+                forgotten = self._carried.gone(agent_id)
+                return self._give_up(agent_id, forgotten) or self._forget({agent_id}, forgotten)
             case FrameworkSeen(framework):
                 changed = self._frameworks.get(framework.id) != framework
                 self._frameworks[framework.id] = framework
@@ -126,6 +129,17 @@ class Cluster:
         same = (agents, frameworks, tasks) == (self._agents, self._frameworks, self._tasks)
         self._agents, self._frameworks, self._tasks = agents, frameworks, tasks
         return not same or self._revision == 0
+
+    def _give_up(self, agent_id: str, forgotten: Set[TaskKey]) -> bool:
+        """Keep an agent, as one that nobody reaches, as long as tasks that are not in ``forgotten`` may run on it."""
+        known = self._agents.get(agent_id)
+        if known is None or not any(
+            task.agent_id == agent_id and key not in forgotten for key, task in self._tasks.items()
+        ):
+            return False
+        self._agents[agent_id] = msgspec.structs.replace(known, reachable=False)
+        self._forget(frozenset(), forgotten)
+        return True
 
     def _forget(self, agents: Set[str], tasks: Set[TaskKey]) -> bool:
         found = [key for key in tasks if self._tasks.pop(key, None) is not None]
@@ -260,7 +274,7 @@ class ClusterFollower:
 
     async def _stream(self, leader: MasterInfo) -> None:
         """One stream (or spell of polling); ends by an exception."""
-        async with self._master.open("POST", "/api/v1", body=_SUBSCRIBE) as response:
+        async with self._master.open("POST", "/api/v1", body=_SUBSCRIBE, params=_EXTENSIONS) as response:
             if response.status in _NO_STREAM:
                 await self._poll(leader)
             if response.status != 200:

@@ -150,6 +150,7 @@ async def subscribe(asked: Asked) -> web.StreamResponse:
     if asked.viewer.limited:
         stream.viewer = asked.viewer
     rights.note(stream, asked.api.acls, asked.principal)
+    stream.extensions = asked.request.query.get("extensions") == "true"
     heartbeat = codec.encode(_HEARTBEAT, Event)
 
     def begin(snapshot: Spliced) -> None:

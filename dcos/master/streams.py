@@ -46,6 +46,8 @@ class Stream:
         """Set where its reader may not see everything."""
         self.asker: tuple[str, Grants] | None = None
         """Whose it is and what it might do as it began, where permissions are checked."""
+        self.extensions = False
+        """Whether its reader asked for events that upstream does not send."""
         self._waiting: list[bytes | Spliced] = []
         self._size = 0
         self._abort: Callable[[], None] | None = None

@@ -213,8 +213,8 @@ class Writer:
                 future = self._answers.get(request)
                 if future is not None and not future.done():
                     future.set_result(effect)
-            case effects.Publish(operator_event):
-                self._publish(operator_event)
+            case effects.Publish(operator_event, extension):
+                self._publish(operator_event, extension=extension)
             case effects.CloseStream(stream):
                 self._close(self.schedulers, stream)
             case effects.CloseLink(link):
@@ -232,10 +232,12 @@ class Writer:
             else:
                 stream.send(payload)
 
-    def _publish(self, event: master.Event) -> None:
+    def _publish(self, event: master.Event, *, extension: bool) -> None:
         """Tell every operator what he may see; each encoding of the whole is made once."""
         made: dict[Codec, bytes | None] = {}
         for subscriber in self.subscribers.values():
+            if extension and not subscriber.extensions:
+                continue
             codec = subscriber.codec
             if subscriber.viewer is not None:
                 shown = seen(subscriber.viewer, event, self.state)

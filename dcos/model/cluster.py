@@ -76,6 +76,8 @@ class ClusterAgent(msgspec.Struct, frozen=True, kw_only=True):
     """Where its Mesos API answers: an IP address (the host name where it is not known)."""
     port: int
     active: bool = True
+    reachable: bool = True
+    """False: the master gave it up, and tasks on it may still run."""
 
 
 class ClusterFramework(msgspec.Struct, frozen=True, kw_only=True):

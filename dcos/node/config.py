@@ -82,6 +82,6 @@ class Config:
     )
     pull_timeout: float = setting(5.0, "How long a node has to answer.", parse=duration)
     forget_after: float = setting(
-        3600.0, "An agent that Mesos no longer lists is still asked for so long.", parse=duration
+        3600.0, "An agent that Mesos counts as unreachable is still asked for so long.", parse=duration
     )
     journal_lines: int = setting(10, "Lines of its journal that are shown of an unhealthy unit.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -23,6 +23,8 @@ from dcos.store.election import ranked
 from dcos.store.tree import join
 from dcos.wire.errors import WireError
 from dcos.wire.pid import pid_address
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -65,6 +67,24 @@ async def watch_candidates(store: Store, path: str) -> AsyncIterator[tuple[Candi
         yield tuple(found)
 
 
+class _Value(msgspec.Struct, frozen=True):
+    value: str = ""
+
+
+class _Lost(msgspec.Struct, frozen=True):
+    id: _Value = _Value()
+
+
+class _ListOfLost(msgspec.Struct, frozen=True):
+    slaves: tuple[_Lost, ...] = ()
+
+
+class _Registry(msgspec.Struct, frozen=True):
+    """What ``GET /registrar(1)/registry`` answers."""
+
+    unreachable: _ListOfLost = _ListOfLost()
+
+
 class Directory:
     """``targets`` is the list to ask; what was known last stands while ZooKeeper or Mesos do not answer."""
 
@@ -76,6 +96,9 @@ class Directory:
         self._named = http.basic(pair_of(config.mesos_credential, log))
         self._candidates: tuple[Candidate, ...] = ()
         self._agents: dict[str, tuple[Target, float]] = {}
+        self._doubted: frozenset[str] = frozenset()
+        """Agents that left the list and, by the registry, may come back."""
+        self._doubted_at = 0.0
         self.changed = asyncio.Event()
         """Set when the masters change."""
         self.settled = False
@@ -97,7 +120,10 @@ class Directory:
 
     async def targets(self, now: float) -> tuple[Target, ...]:
         """Every node, masters first. ``now``: monotonic seconds."""
-        self._remember(await self._listed(), now)
+        listed = await self._listed()
+        self._remember(listed, now)
+        if self.settled:
+            await self._forget_the_gone({target.ip for target in listed}, now)
         return (*self._masters(), *(target for target, _ in self._agents.values()))
 
     def _masters(self) -> tuple[Target, ...]:
@@ -113,20 +139,38 @@ class Directory:
         oldest = now - self._config.forget_after
         self._agents = {ip: entry for ip, entry in self._agents.items() if entry[1] >= oldest}
 
+    async def _forget_the_gone(self, listed: set[str], now: float) -> None:
+        """Of those that left the list only unreachable ones stay: an operator marked the others gone, or ended them."""
+        missing = frozenset(self._agents.keys() - listed)
+        if not missing or (missing == self._doubted and now < self._doubted_at + self._config.pull_interval):
+            return
+        registry = await self._ask("/registrar(1)/registry", _Registry)
+        if registry is None:
+            return
+        lost = {one.id.value for one in registry.unreachable.slaves}
+        for ip in missing:
+            if self._agents[ip][0].mesos_id not in lost:
+                del self._agents[ip]
+        self._doubted, self._doubted_at = missing & self._agents.keys(), now
+
     async def _listed(self) -> list[Target]:
         self.settled = False
-        if not self._candidates:
-            return []
-        url = f"{scheme()}://{self._candidates[0].address}/slaves"
-        try:
-            timeout = aiohttp.ClientTimeout(total=self._config.pull_timeout)
-            async with self._session.get(url, timeout=timeout, headers=self._named, raise_for_status=True) as answer:
-                told = msgspec.json.decode(await answer.read(), type=_Agents)
-        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
-            self._log.warning("agents_unknown", url=url, error=str(error) or type(error).__name__)
+        told = await self._ask("/slaves", _Agents) if self._candidates else None
+        if told is None:
             return []
         self.settled = True
         return [_target(agent) for agent in (*told.recovered_slaves, *told.slaves)]
+
+    async def _ask(self, path: str, kind: type[T]) -> T | None:
+        """The leading master; None: it does not answer."""
+        url = f"{scheme()}://{self._candidates[0].address}{path}"
+        try:
+            timeout = aiohttp.ClientTimeout(total=self._config.pull_timeout)
+            async with self._session.get(url, timeout=timeout, headers=self._named, raise_for_status=True) as answer:
+                return msgspec.json.decode(await answer.read(), type=kind)
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
+            self._log.warning("agents_unknown", url=url, error=str(error) or type(error).__name__)
+            return None
 
 
 def _target(agent: _Agent) -> Target:

@@ -274,7 +274,7 @@ def _framework(framework: ClusterFramework, name: str, domain: str, hosts: Mappi
 
 
 def _agent(agent: ClusterAgent, ip: str, domain: str) -> Given:
-    if not ip:
+    if not ip or not agent.reachable:
         return Given()
     host = f"slave.{domain}"
     return Given(((host, ip),), ((f"_slave._tcp.{domain}", Srv(host, agent.port)),))

@@ -57,9 +57,10 @@ class CloseLink:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """To the operators' event streams."""
+    """To the operators' event streams. ``extension``: only to those that asked for what goes beyond upstream."""
 
     event: master.Event
+    extension: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ def _give_up(state: State, agent_id: str, why: str, now: float) -> None:
         state.unreachable[agent_id] = lost
         state.emit(Write(agent_id, lost))
         tell_lost(state, agent_id)
+        _tell_removed(state, agent_id, extension=True)
         state.note("agent_unreachable", agent=agent_id, hostname=known.info.hostname, why=why)
 
 
@@ -114,6 +115,7 @@ def mark_unreachable(state: State, agent: AgentRecord, now: float, why: str) -> 
     state.unreachable[agent.id] = entry
     _leave(state, agent, now)
     tell_lost(state, agent.id)
+    _tell_removed(state, agent.id, extension=True)
     state.note("agent_unreachable", agent=agent.id, hostname=agent.info.hostname, why=why)
 
 
@@ -128,8 +130,13 @@ def remove(state: State, agent: AgentRecord, why: str, now: float) -> None:
     _leave(state, agent, now)
     tell_lost(state, agent.id)
     state.note("agent_removed", agent=agent.id, why=why)
-    removed = master.EventAgentRemoved(agent_id=AgentID(value=agent.id))
-    state.publish(master.Event(type=master.EventType.AGENT_REMOVED, agent_removed=removed))
+    _tell_removed(state, agent.id)
+
+
+def _tell_removed(state: State, agent_id: str, *, extension: bool = False) -> None:
+    """Upstream does not tell operators of agents that are unreachable or gone: whoever asks for extensions hears of them too."""
+    removed = master.EventAgentRemoved(agent_id=AgentID(value=agent_id))
+    state.publish(master.Event(type=master.EventType.AGENT_REMOVED, agent_removed=removed), extension=extension)
 
 
 def mark_gone(state: State, request: int, agent_id: str, now: float) -> None:
@@ -170,6 +177,7 @@ def gone(state: State, agent_id: str, now: float) -> bool:
         state.send(agent, agent_link.Shutdown(message=GONE))
         _leave(state, agent, now)
     tell_lost(state, agent_id)
+    _tell_removed(state, agent_id, extension=True)
     trusted(state, agent_id)
     state.note("agent_gone", agent=agent_id)
     return True

@@ -153,9 +153,9 @@ class State:
     def note(self, event: str, **about: str) -> None:
         self.effects.append(Note(event, tuple(about.items())))
 
-    def publish(self, event: master.Event) -> None:
+    def publish(self, event: master.Event, *, extension: bool = False) -> None:
         if self.watched:
-            self.effects.append(Publish(event))
+            self.effects.append(Publish(event, extension))
 
     def tell(self, framework: FrameworkRecord, event: scheduler.Event) -> None:
         """Dropped when its scheduler is not connected."""

@@ -90,18 +90,23 @@ class Node:
 
 
 class Mesos:
-    """The leading master, as far as it is asked: ``GET /slaves``."""
+    """The leading master, as far as it is asked: ``/slaves`` and, for agents that left it, the registry."""
 
     def __init__(self) -> None:
+        self.unreachable: list[str] = []
         self.agents: list[dict[str, Any]] = []
 
     def application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/slaves", self._slaves)
+        app.router.add_get("/registrar(1)/registry", self._registry)
         return app
 
     async def _slaves(self, _: web.Request) -> web.Response:
         return web.json_response({"slaves": self.agents, "recovered_slaves": []})
+
+    async def _registry(self, _: web.Request) -> web.Response:
+        return web.json_response({"unreachable": {"slaves": [{"id": {"value": one}} for one in self.unreachable]}})
 
     def add(self, ip: str, id: str, *, public: bool = False) -> None:
         attributes = {"public_ip": "true"} if public else {}
@@ -263,10 +268,14 @@ async def test_a_cluster_with_dead_nodes(folder: Path, zk: ZooKeeperEnsemble) ->
             zk[0].kill()
             found = await master.get("/nodes?cache=0")
             assert [node["health"] for node in found["nodes"]] == [0, 0, 1, 3, 3]
-            # An agent that Mesos no longer lists is asked for a while, then forgotten.
+            # An agent that Mesos cannot reach is asked for a while, then forgotten.
             del mesos.agents[2]
+            mesos.unreachable.append("S3")
             assert len((await master.get("/nodes?cache=0"))["nodes"]) == 5
             await master.eventually("/nodes?cache=0", lambda seen: len(seen["nodes"]) == 4)
+            # One that was marked gone is forgotten at once.
+            del mesos.agents[1]
+            assert len((await master.get("/nodes?cache=0"))["nodes"]) == 3
     finally:
         codes = [node.stop() for node in (first, second, agent)]
     assert codes == [0, 0, 0]

@@ -95,3 +95,26 @@ def test_the_stream_names_recovered_agents() -> None:
     event = decode_event(json.dumps({"type": "SUBSCRIBED", "subscribed": {"get_state": state}}).encode())
     assert isinstance(event, Everything)
     assert event.recovered == {"S1"}
+
+
+def test_an_agent_that_is_unreachable_is_kept_as_long_as_tasks_may_run_on_it() -> None:
+    cluster = Cluster()
+    cluster.apply(Everything(agents=AGENTS, frameworks=(FRAMEWORK,), tasks=TASKS), FIRST)
+    lost = [msgspec.structs.replace(task, state=TaskState.TASK_UNREACHABLE) for task in TASKS if task.agent_id == "S1"]
+    for task in lost:
+        cluster.apply(TaskSeen(task))
+    assert cluster.apply(AgentGone("S1"))
+    assert cluster.state.changed is None, "who follows changes has to look"
+    assert known(cluster) == (["S0", "S1"], ["t0", "t1", "t2", "t3"])
+    assert {agent.id: agent.reachable for agent in cluster.state.agents.values()} == {"S0": True, "S1": False}
+    cluster.apply(AgentSeen(AGENTS[1]))
+    assert cluster.state.agents["S1"].reachable
+
+
+def test_an_agent_that_is_gone_is_forgotten_when_its_tasks_have_ended() -> None:
+    cluster = Cluster()
+    cluster.apply(Everything(agents=AGENTS, frameworks=(FRAMEWORK,), tasks=TASKS), FIRST)
+    for task in TASKS[1::2]:
+        cluster.apply(TaskSeen(msgspec.structs.replace(task, state=TaskState.TASK_GONE_BY_OPERATOR)))
+    assert cluster.apply(AgentGone("S1"))
+    assert known(cluster) == (["S0"], ["t0", "t2"])

@@ -34,6 +34,7 @@ agents = st.builds(
     hostname=st.just(""),
     ip=st.sampled_from(["10.0.1.1", "10.0.1.2", "some.host", "unknown.host"]),
     port=st.sampled_from([5051, 5052]),
+    reachable=st.booleans(),
 )
 frameworks = st.builds(
     ClusterFramework,

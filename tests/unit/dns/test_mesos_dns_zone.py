@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,13 @@ class TestTaskNames:
 
     def test_a_task_of_an_unknown_agent_has_no_names(self) -> None:
         assert "web.marathon.mesos" not in make_zone(make_task(agent_id="other-S1")).a
+
+    def test_an_agent_that_nobody_reaches_is_not_named(self) -> None:
+        state = make_state(make_task())
+        assert make_zone(make_task()).a["slave.mesos"] == ("10.0.0.7", "10.0.0.8")
+        agents = {**state.agents, "abc-S8": msgspec.structs.replace(state.agents["abc-S8"], reachable=False)}
+        zone = ZoneMaker(Naming()).make(dataclasses.replace(state, agents=agents), serial=1)
+        assert zone.a["slave.mesos"] == ("10.0.0.7",)
 
     def test_netinfo_first_gives_container_addresses_of_both_families(self) -> None:
         task = make_task(container_ips=("9.0.1.2", "fd01:b::2"))

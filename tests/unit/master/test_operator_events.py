@@ -226,3 +226,26 @@ def test_resources_of_hidden_roles_are_left_out_of_agents() -> None:
         ]
     }
     assert reserved(rules(**hides)) == ["*", "*"]
+
+
+async def test_agents_marked_gone_are_told_to_those_who_ask_for_extensions() -> None:
+    """Upstream tells nobody; what it does not send comes only to who asked for it."""
+    async with serving() as master:
+        call = {"type": "SUBSCRIBE"}
+        async with (
+            FakeAgent(master.url.removeprefix("http://"), hostname="first") as first,
+            stream(master, "/api/v1", call) as (_, plain),
+            stream(master, "/api/v1?extensions=true", call) as (_, extended),
+        ):
+            await first.registered.wait()
+            agent_id = await master.agent()
+            for queue in (plain, extended):
+                await wanted(queue, "HEARTBEAT")
+            assert (await master.call("MARK_AGENT_GONE", agent_id={"value": agent_id})).status == 200
+            removed = await wanted(extended, "AGENT_REMOVED")
+            assert removed == {"type": "AGENT_REMOVED", "agent_removed": {"agent_id": {"value": agent_id}}}
+            async with FakeAgent(master.url.removeprefix("http://"), hostname="second") as second:
+                await second.registered.wait()
+                async with asyncio.timeout(PATIENCE_S):
+                    while (event := await plain.get())["type"] != "AGENT_ADDED":
+                        assert event["type"] != "AGENT_REMOVED"
