@@ -296,14 +296,15 @@ SERVICES: tuple[Service, ...] = (
         summary="Forwards DNS, balances virtual IPs and joins the overlay networks",
         on=EVERYWHERE,
         command=("dcos-net",),
-        why_root="writes nftables and network devices, binds port 53, asks agents for echoes",
-        capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW"),
+        why_root="writes nftables and network devices, also in networks of containers, binds port 53, asks agents for echoes",
+        capabilities=("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"),
         directives=(
             (
                 "ProtectKernelTunables",
                 "no",
                 "switches forwarding on: containers reach virtual IPs and each other through it",
             ),
+            ("RestrictNamespaces", "net", "enters networks of containers that balance virtual IPs inside"),
             ("WatchdogSec", "30", "it asks itself for ready.spartan, and is started anew when no answer comes"),
         ),
         ports=(

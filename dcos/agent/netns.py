@@ -1,19 +1,13 @@
-"""Sockets in a task's network, for checks that look from inside.
-
-A socket belongs to the network namespace it was made in, wherever it is used later: the thread steps into the namespace,
-makes the socket, and steps back, without a moment for anything else to run in it between.
-"""
+"""Sockets in a task's network, for checks that look from inside."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
-_CLONE_NEWNET = 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
+from dcos.runtime import netns
 
 
 def is_elsewhere(pid: int | None) -> bool:
@@ -28,23 +22,7 @@ def is_elsewhere(pid: int | None) -> bool:
 
 def socket_in(pid: int, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
     """Not blocking, not connected.   Errors: OSError."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            _enter(there)
-            try:
-                made = socket.socket(family, kind, protocol)
-            finally:
-                try:
-                    _enter(home)
-                except OSError as error:
-                    # nothing of this process may go on in a task's network
-                    raise SystemExit(f"cannot leave the network of process {pid}: {error}") from error
-        finally:
-            os.close(there)
-    finally:
-        os.close(home)
+    made = netns.socket_at(f"/proc/{pid}/ns/net", family, kind, protocol)
     made.setblocking(False)
     return made
 
@@ -57,9 +35,3 @@ def factory(pid: int) -> Callable[[Any], socket.socket]:
         return socket_in(pid, family, kind, protocol)
 
     return make
-
-
-def _enter(namespace: int) -> None:
-    if _libc.setns(namespace, _CLONE_NEWNET) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

@@ -43,6 +43,8 @@ class View(Protocol):
     @property
     def state_at(self) -> float: ...
     @property
+    def left(self) -> Mapping[str, float]: ...
+    @property
     def vips(self) -> Vips: ...
     @property
     def zones(self) -> tuple[Zone, ...]: ...
@@ -66,7 +68,7 @@ def application(view: View) -> web.Application:
 
     async def nodes(request: web.Request) -> web.Response:
         told = await view.nodes(force="force" in request.query)
-        return http.json_response(node_entries(view.state, view.node, told, view.state_at))
+        return http.json_response(node_entries(view.state, view.node, told, view.state_at, view.left))
 
     async def records(_: web.Request) -> web.Response:
         return http.json_response(record_entries(view.zones))
@@ -137,9 +139,17 @@ def vip_entries(vips: Vips) -> list[dict[str, Any]]:
     ]
 
 
-def node_entries(state: ClusterState, node: Node, told: Mapping[str, Told], at: float) -> list[dict[str, Any]]:
-    """Masters, agents and whoever ``told`` of itself; ``at``: when the others were last heard of, Unix seconds."""
-    hostnames = {agent.ip: agent.hostname for agent in state.agents.values()}
+def node_entries(
+    state: ClusterState, node: Node, told: Mapping[str, Told], at: float, left: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
+    """Masters, agents and whoever ``told`` of itself; ``at``: when the others were last heard of, Unix seconds.
+
+    ``left``: when agents that are no more stopped to be, Unix seconds; who tells of itself later is a node all the same.
+    """
+    left = left or {}
+    hostnames = {agent.ip: agent.hostname for agent in state.agents.values() if agent.reachable}
+    there = {node.ip, *node.masters, *hostnames}
+    told = {ip: one for ip, one in told.items() if ip in there or one.updated > 1000 * left.get(ip, 0.0)}
     entries = []
     for ip in dict.fromkeys((*node.masters, *hostnames, node.ip, *told)):
         one = told.get(ip) or Told(hostname=hostnames.get(ip, ip), updated=int(at * 1000))

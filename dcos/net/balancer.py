@@ -38,7 +38,7 @@ class Balancer:
         self.repairs = 0
         self.failures = 0
         self._nft = nft
-        self._netlink = Netlink()
+        self._netlink = Netlink(place.inside)
         self._ranges = Routed(ranges)
         self._node_ip = node_ip
         self._versions = versions
@@ -93,7 +93,7 @@ class Balancer:
     async def _forget(self, lost: Collection[tuple[Service, Target]]) -> None:
         turned = [Turned(*service, *target) for service, target in lost]
         try:
-            count = await asyncio.to_thread(conntrack.forget, turned)
+            count = await asyncio.to_thread(conntrack.forget, turned, self._place.inside)
         except OSError as error:
             self._log.warning("not_forgotten", error=str(error))
             return
@@ -211,20 +211,22 @@ class Balancer:
     async def _routes(self) -> None:
         """Every virtual address needs a route, or this node's own processes could not even send to it."""
         goal = self._ranges.networks({one.ip for one in self._wanted or ()}, self._hosts)
-        if not self._place.shared and any(":" in one for one in goal) and links.enable_forwarding(6):
+        goal = {one for one in goal if (6 if ":" in one else 4) in self._versions}
+        if self._place.own and any(":" in one for one in goal) and links.enable_forwarding(6):
             self._log.info("forwarding_enabled", version=6)
         if goal == self._routed:
             return
-        if not self._place.shared:
+        if self._place.own:
             await self._let_pass(goal)
         self._routed = None
-        device, protocol = self._place.device, self._place.protocol
-        if not self._place.shared:
+        device, protocol, inside = self._place.device, self._place.protocol, self._place.inside
+        if self._place.own:
             await links.ensure_device(device)
-        held = await links.routes(device, protocol=protocol)
+        held = await links.routes(device, protocol=protocol, inside=inside)
         if goal != held:
+            source = None if inside else self._node_ip
             await links.change_routes(
-                device, add=goal - held, remove=held - goal, source=self._node_ip, protocol=protocol
+                device, add=goal - held, remove=held - goal, source=source, protocol=protocol, inside=inside
             )
         self._routed = goal
 
@@ -276,8 +278,8 @@ async def remove(nft: Nft, place: Place) -> None:
     """Take everything of the balancer out of the kernel.   Errors: NftError, LinkError."""
     for version in ruleset.FAMILIES:
         await nft.apply(ruleset.removal(version, place.table))
-    if place.shared:
-        routes = await links.routes(place.device, protocol=place.protocol)
-        await links.change_routes(place.device, remove=routes, protocol=place.protocol)
-    else:
+    if place.own:
         await links.remove_device(place.device)
+        return
+    routes = await links.routes(place.device, protocol=place.protocol, inside=place.inside)
+    await links.change_routes(place.device, remove=routes, protocol=place.protocol, inside=place.inside)

@@ -180,6 +180,10 @@ class Config:
         Path("/opt/mesosphere/etc/dcos/network/cni"), "Where agents read networks: the overlay's are written there."
     )
     cni_data_dir: str = setting("/var/run/dcos/cni/networks", "Where plugins note which addresses containers have.")
+    l4lb_cni_dir: Path = setting(
+        Path("/var/run/dcos/cni/l4lb"),
+        "Where the CNI plugin dcos-l4lb notes network namespaces that want virtual IPs inside.",
+    )
     bridge_subnets: tuple[str, ...] = setting(
         (),
         "IPv4 networks of bridges for containers: what they send passes a filter for forwarded packets that Docker made.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dcos.net import balancer, leases, overlay, passage, roster
+from dcos.net import balancer, leases, namespaces, overlay, passage, roster
 from dcos.net.config import Config
 from dcos.net.place import SPARTAN, place_of
 from dcos.runtime import links
@@ -19,6 +19,7 @@ async def cleanup(config: Config) -> int:
     try:
         await balancer.remove(Nft(), place)
         if not place.shared:
+            await namespaces.remove(config.l4lb_cni_dir)
             await passage.remove()
             await links.remove_device(SPARTAN)
         if config.overlay_network is not None:

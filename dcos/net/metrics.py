@@ -39,8 +39,10 @@ def service_text(
     state: ClusterState,
     silent: int,
     overlay: Measured | None,
+    namespaces: int = 0,
 ) -> str:
-    """Of the whole service. ``answered``: questions by zone; ``silent``: agents that do not answer."""
+    """Of the whole service. ``answered``: questions by zone; ``silent``: agents that do not answer; ``namespaces``: of containers
+    that have virtual IPs inside."""
     lines = [
         "# HELP dns_forwarder_requests_total Questions by where they were answered.",
         "# TYPE dns_forwarder_requests_total counter",
@@ -55,6 +57,7 @@ def service_text(
         ("l4lb_repairs_total", "counter", "Tables found changed by others and put right.", repairs),
         ("l4lb_failures_total", "counter", "Transactions or routes the kernel refused.", failures),
         ("l4lb_silent_agents", "gauge", "Agents left out because they do not answer this node.", silent),
+        ("l4lb_namespaces", "gauge", "Network namespaces of containers that have virtual IPs inside.", namespaces),
         ("mesos_listener_tasks", "gauge", "Tasks of the cluster.", len(state.tasks)),
         ("mesos_listener_agents", "gauge", "Agents of the cluster.", len(state.agents)),
         *(overlay.metrics() if overlay else ()),

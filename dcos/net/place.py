@@ -20,12 +20,21 @@ SPARTAN = "spartan"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``protocol`` marks the routes. ``device`` ``lo`` is nobody's own: only routes come and go there."""
+    """``protocol`` marks the routes. ``device`` ``lo`` is nobody's own: only routes come and go there.
+
+    ``inside``: path of a container's network namespace. Its device is made by who made its network, and nothing is routed there.
+    """
 
     table: str = TABLE
     device: str = OWN_DEVICE
     protocol: int = links.PROTOCOL
     shared: bool = False
+    inside: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether the device is ours to make and to remove."""
+        return not self.shared and not self.inside
 
 
 USUAL = Place()

@@ -14,7 +14,8 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Collection
 
-from dcos.net.core.liveness import MOST_AT_ONCE, Liveness
+from dcos.net.core.liveness import EVERY_S, MOST_A_SECOND, MOST_AT_ONCE, NEAR, Liveness
+from dcos.net.core.ring import next_ones
 from dcos.runtime.datagrams import Batch, Spray
 from dcos.runtime.log import get_logger
 
@@ -32,10 +33,14 @@ _HEADER = struct.Struct("!BBHHH")
 
 
 class Probes:
-    """One socket. ``clock``: monotonic seconds.   Errors (of the making): OSError without the right to it (CAP_NET_RAW)."""
+    """One socket. ``clock``: monotonic seconds; ``own``: this node's address, from which follows whom it watches closely.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    Errors (of the making): OSError without the right to it (CAP_NET_RAW).
+    """
+
+    def __init__(self, clock: Callable[[], float], own: str) -> None:
         self._clock = clock
+        self._own = own
         self._liveness = Liveness()
         self._mark = int.from_bytes(os.urandom(2), "big")
         self._payload = os.urandom(8)
@@ -55,8 +60,14 @@ class Probes:
         self._log = get_logger("liveness")
 
     def watch(self, ips: Collection[str]) -> None:
-        self._names = {ip: Spray.name(ip) for ip in ips if ":" not in ip}
-        self._liveness.watch(self._names, self._clock())
+        self._names = {ip: Spray.name(ip) for ip in ips if ":" not in ip and ip != self._own}
+        few = len(self._names) <= MOST_A_SECOND * EVERY_S
+        near = None if few else next_ones(self._own, self._names, NEAR)
+        self._liveness.watch(self._names, self._clock(), near)
+
+    def suspect(self, ips: Collection[str]) -> None:
+        """Others say that these are silent: ask them."""
+        self._liveness.suspect(ips, self._clock())
 
     async def changes(self) -> AsyncIterator[frozenset[str]]:
         """Silent agents, at each change, for ever."""

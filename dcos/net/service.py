@@ -25,10 +25,12 @@ from dcos.net.core.following import Following
 from dcos.net.core.names import Names, Node, Router
 from dcos.net.core.vips import Addresses, Ranges, Vips
 from dcos.net.forwarder import Forwarder
+from dcos.net.namespaces import Kernel, Namespaces
 from dcos.net.overlay import Overlay
 from dcos.net.place import SPARTAN, place_of
 from dcos.net.probes import Probes
 from dcos.net.roster import Roster, Told
+from dcos.net.suspects import Suspects
 from dcos.runtime import app as shell
 from dcos.runtime import dns as sockets
 from dcos.runtime import heap, http, links, log
@@ -69,6 +71,7 @@ class Net:
         forwarder: Forwarder,
         balance: Balancer | None,
         probes: Probes | None = None,
+        spaces: Namespaces | None = None,
     ) -> None:
         self.roster = Roster(node.ip, self._public_ips, app.clock.now)
         self.zk = SharedSession(lambda: connect_url(ZkUrl.parse(app.config.zk)))
@@ -76,6 +79,8 @@ class Net:
         self.node = node
         self.state = ClusterState()
         self.state_at = app.clock.now()
+        self.left: dict[str, float] = {}
+        """Addresses that had an agent and when they lost it, Unix seconds."""
         self.vips = Vips({}, ())
         self._names = names_
         self._app = app
@@ -87,6 +92,8 @@ class Net:
         self._given = Addresses({}, {})
         self._silent: frozenset[str] = frozenset()
         self._probes = probes
+        self.suspects = Suspects(probes.suspect if probes is not None else lambda _: None)
+        self._spaces = spaces
         self._probed: frozenset[str] = frozenset()
         self._lock = asyncio.Lock()
         self._complained: set[vips.BadLabel] = set()
@@ -129,6 +136,7 @@ class Net:
         """Leave agents out as soon as they no longer answer, for ever."""
         async for silent in probes.changes():
             self._silent = silent
+            self.suspects.find(silent)
             await self.take(self.state)
 
     async def _take(self, state: ClusterState) -> None:
@@ -140,19 +148,29 @@ class Net:
         found, given = made.vips, made.addresses
         if self._probes is not None and made.agents != self._probed:
             self._probed = made.agents
-            self._probes.watch(made.agents - {self.node.ip})
+            self._probes.watch(made.agents)
         if self._balance is not None and state.revision:
             hosts = {agent.ip for agent in state.agents.values()} | {self.node.ip, *self.node.masters}
             await self._balance.want(made.services, hosts, made.changed, made.lost)
+            if self._spaces is not None:
+                await self._spaces.want(made.services, hosts, made.changed, made.lost)
         await self._name(state, given)
         if with_vips.changed is None or len(with_vips.changed.tasks) > _MANY:
             heap.give_back()
         self.vips, self._given = found, given
+        self._see_who_left(state)
         self.state, self.state_at = state, self._app.clock.now()
         for bad in found.bad:
             if bad not in self._complained:
                 self._app.log.warning("bad_vip_label", task=bad.task_id, label=bad.label, rule=bad.rule)
         self._complained = set(found.bad)
+
+    def _see_who_left(self, state: ClusterState) -> None:
+        if state.agents is self.state.agents:
+            return
+        before, now = ({agent.ip for agent in one.agents.values() if agent.reachable} for one in (self.state, state))
+        self.left |= dict.fromkeys(before - now, self._app.clock.now())
+        self.left = {ip: at for ip, at in self.left.items() if ip not in now}
 
     async def _name(self, state: ClusterState, given: Addresses) -> None:
         """Others get their turn every few milliseconds, however much has changed."""
@@ -175,7 +193,13 @@ class Net:
     def metrics(self) -> str:
         """Prometheus text."""
         return metrics.service_text(
-            self.forwarder.counts, self.vips, self._balance, self.state, len(self._silent), self.overlay
+            self.forwarder.counts,
+            self.vips,
+            self._balance,
+            self.state,
+            len(self._silent),
+            self.overlay,
+            len(self._spaces) if self._spaces is not None else 0,
         )
 
     async def vip_metrics(self) -> str:
@@ -306,10 +330,19 @@ def _balancer(app: App[Config], node_ip: str, ranges: Ranges) -> Balancer | None
     )
 
 
-def _probes(app: App[Config]) -> Probes | None:
+def _namespaces(app: App[Config], node_ip: str, ranges: Ranges) -> Namespaces | None:
+    """None where nodes are loopback addresses: then containers are not theirs alone."""
+    config = app.config
+    if config.loopback_cluster:
+        return None
+    kernel = Kernel(ranges, node_ip, (4, 6) if _vips_of_ipv6(config) else (4,))
+    return Namespaces(config.l4lb_cni_dir, kernel, repair_s=config.repair_interval, clock=app.clock.monotonic)
+
+
+def _probes(app: App[Config], own: str) -> Probes | None:
     """None where they are not allowed: then agents are left out when the master gives them up."""
     try:
-        return Probes(app.clock.monotonic)
+        return Probes(app.clock.monotonic, own)
     except OSError as error:
         app.log.warning("no_probes", error=str(error), needs="CAP_NET_RAW")
         return None
@@ -392,8 +425,9 @@ async def run(app: App[Config]) -> None:
         min4=config.min_named_ip, max4=config.max_named_ip, min6=config.min_named_ip6, max6=config.max_named_ip6
     )
     balance = _balancer(app, ip, ranges)
-    probes = _probes(app) if balance is not None and not config.loopback_cluster else None
-    net = Net(app, node, ranges, own, forwarder, balance, probes)
+    spaces = _namespaces(app, ip, ranges) if balance is not None else None
+    probes = _probes(app, ip) if balance is not None and not config.loopback_cluster else None
+    net = Net(app, node, ranges, own, forwarder, balance, probes, spaces)
     await net.take(ClusterState())
     places = [_host_port(text) for text in config.master_list] if exhibitor is None else []
     detect = follow_leading_master(ZkUrl.parse(config.zk), rng=app.rng) if config.zk else redirecting(places)
@@ -426,8 +460,12 @@ async def run(app: App[Config]) -> None:
         app.spawn(_follow(app, follower, net), name="net")
         if balance is not None:
             app.spawn(balance.keep_repaired(config.repair_interval), name="repair")
+        if spaces is not None:
+            app.spawn(spaces.run(), name="namespaces")
         if probes is not None:
             app.spawn(net.follow_silent(probes), name="liveness")
+            if config.zk:
+                app.spawn(net.suspects.run(net.zk), name="suspects")
         app.log.info("listening", dns=",".join(f"{host}:{port}" for host, port in binds), ip=ip)
         app.ready("forwarding")
         await asyncio.get_running_loop().create_future()  # until cancelled

@@ -16,6 +16,7 @@ import struct
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from dcos.runtime import netns
 from dcos.wire.netlink import NESTED, attribute, attributes
 
 _NETFILTER = 12
@@ -48,16 +49,16 @@ class Turned(NamedTuple):
     target_port: int
 
 
-def forget(wanted: Collection[Turned]) -> int:
+def forget(wanted: Collection[Turned], inside: str = "") -> int:
     """Datagrams of ``wanted`` and TCP connections of it that nobody answered yet, or that were reset; how many there were.
 
-    Errors: OSError.
+    ``inside``: path of another network namespace.   Errors: OSError.
     """
     count = 0
     for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
         mine = {_key(one) for one in wanted if (":" in one.ip) == (version == 6)}
         if mine:
-            count += _forget(family, version, mine)
+            count += _forget(family, version, mine, inside)
     return count
 
 
@@ -70,8 +71,9 @@ def _key(one: Turned) -> _Key:
     return protocol, ip, one.port, target, one.target_port
 
 
-def _forget(family: int, version: int, wanted: set[_Key]) -> int:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as sock:
+def _forget(family: int, version: int, wanted: set[_Key], inside: str) -> int:
+    where = (socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
+    with netns.socket_at(inside, *where) if inside else socket.socket(*where) as sock:
         sock.settimeout(_TIMEOUT_S)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         _send(sock, _GET, _REQUEST | _DUMP, family, b"")

@@ -2,6 +2,7 @@
 
 The device of choice for addresses of our own is a bridge without ports: dummy devices are missing from some kernels, a bridge
 from none that runs containers. Needed rarely, so no netlink library stays in memory for it.
+``inside``: path of another network namespace.
 Errors: LinkError naming the device and what was refused.
 """
 
@@ -24,13 +25,13 @@ class LinkError(Exception):
     """The kernel refused a change of a device, address or route."""
 
 
-async def ensure_device(name: str, addresses: Iterable[str] = ()) -> bool:
+async def ensure_device(name: str, addresses: Iterable[str] = (), *, inside: str = "") -> bool:
     """A bridge without ports, up, with at least ``addresses`` (as /32 or /128); tells whether anything was changed."""
     changed = False
-    device = await _device(name)
+    device = await _device(name, inside)
     if device is None:
-        await change(f"link add name {name} type bridge", but="File exists", about=f"device {name}")
-        device = await _device(name) or {}
+        await change(f"link add name {name} type bridge", but="File exists", about=f"device {name}", inside=inside)
+        device = await _device(name, inside) or {}
         changed = True
     held = {address["local"] for address in device.get("addr_info", ())}
     # nodad: without a port nobody answers on the device, and until then an IPv6 address could not be bound to
@@ -41,23 +42,24 @@ async def ensure_device(name: str, addresses: Iterable[str] = ()) -> bool:
     ]
     if "UP" not in device.get("flags", ()):
         commands.append(f"link set dev {name} up")
-    await change(*commands, about=f"device {name}")
+    await change(*commands, about=f"device {name}", inside=inside)
     return changed or bool(commands)
 
 
-async def remove_device(name: str) -> bool:
+async def remove_device(name: str, *, inside: str = "") -> bool:
     """Remove it with its addresses and routes; False where there is none."""
-    if await _device(name) is None:
+    if await _device(name, inside) is None:
         return False
-    await change(f"link del dev {name}", about=f"device {name}")
+    await change(f"link del dev {name}", about=f"device {name}", inside=inside)
     return True
 
 
-async def routes(device: str, *, protocol: int = PROTOCOL) -> set[str]:
+async def routes(device: str, *, protocol: int = PROTOCOL, inside: str = "") -> set[str]:
     """Destinations (``network/length``) of the routes in the main table that lead to ``device`` and are marked ``protocol``."""
     found = set()
     for family in ("-4", "-6"):
-        shown = await show(family, "route", "show", "table", "main", "dev", device, "proto", str(protocol))
+        words = (family, "route", "show", "table", "main", "dev", device, "proto", str(protocol))
+        shown = await show(*words, inside=inside)
         for route in shown or ():
             destination = str(route["dst"])
             found.add(destination if "/" in destination else f"{destination}/{_full(destination)}")
@@ -71,17 +73,20 @@ async def change_routes(
     remove: Iterable[str] = (),
     source: str | None = None,
     protocol: int = PROTOCOL,
+    inside: str = "",
 ) -> None:
     """Routes to ``device``; ``source`` is the address that this node's own packets to IPv4 destinations get."""
     about = f"routes of {device}"
     tail = f"dev {device} proto {protocol}"
-    await change(*(f"route del {destination} {tail}" for destination in remove), but="No such process", about=about)
+    gone = (f"route del {destination} {tail}" for destination in remove)
+    await change(*gone, but="No such process", about=about, inside=inside)
     await change(
         *(
             f"route replace {destination} {tail}" + (f" src {source}" if source and ":" not in destination else "")
             for destination in add
         ),
         about=about,
+        inside=inside,
     )
 
 
@@ -116,22 +121,23 @@ def _full(address: str) -> int:
     return 128 if ":" in address else 32
 
 
-async def _device(name: str) -> dict[str, Any] | None:
-    found = await show("addr", "show", "dev", name)
+async def _device(name: str, inside: str = "") -> dict[str, Any] | None:
+    found = await show("addr", "show", "dev", name, inside=inside)
     return found[0] if found else None
 
 
-async def program(*words: str, input: bytes | None = None) -> Result:
+async def program(*words: str, input: bytes | None = None, inside: str = "") -> Result:
     """Run it and wait for its end."""
+    enter = ("nsenter", f"--net={inside}", "--") if inside else ()
     try:
-        return await run(list(words), input=input, timeout_s=_TIMEOUT_S)
+        return await run([*enter, *words], input=input, timeout_s=_TIMEOUT_S)
     except (ProcessError, TimeoutError) as error:
         raise LinkError(str(error) or f"{words[0]} took too long") from error
 
 
-async def show(*words: str, program_name: str = "ip") -> list[dict[str, Any]] | None:
+async def show(*words: str, program_name: str = "ip", inside: str = "") -> list[dict[str, Any]] | None:
     """What ``ip`` (or ``bridge``) lists; None where there is no such device."""
-    result = await program(program_name, "-j", *words)
+    result = await program(program_name, "-j", *words, inside=inside)
     if result.ok:
         return msgspec.json.decode(result.stdout or b"[]", type=list[dict[str, Any]])
     said = result.stderr.decode(errors="replace").strip()
@@ -141,7 +147,12 @@ async def show(*words: str, program_name: str = "ip") -> list[dict[str, Any]] | 
 
 
 async def change(
-    *commands: str, about: str, but: str | tuple[str, ...] = (), program_name: str = "ip", family: str = ""
+    *commands: str,
+    about: str,
+    but: str | tuple[str, ...] = (),
+    program_name: str = "ip",
+    family: str = "",
+    inside: str = "",
 ) -> None:
     """Run ``commands`` in one go, all of them; a refusal that says any of ``but`` does not matter.
 
@@ -152,7 +163,7 @@ async def change(
     ignored = (but,) if isinstance(but, str) else but
     lines = "".join(f"{command}\n" for command in commands).encode()
     options = (family,) if family else ()
-    result = await program(program_name, *options, "-force", "-batch", "-", input=lines)
+    result = await program(program_name, *options, "-force", "-batch", "-", input=lines, inside=inside)
     said = [line for line in result.stderr.decode(errors="replace").splitlines() if "Command failed" not in line]
     refused = [line for line in said if not any(one in line for one in ignored)]
     if refused:

@@ -24,12 +24,14 @@ class NftError(Exception):
 
 
 class Nft:
-    """``namespace``: run in that network namespace (of ``ip netns``) instead of our own."""
+    """``namespace``: run in that network namespace (of ``ip netns``) instead of our own; ``inside``: in that of the path."""
 
-    def __init__(self, *, namespace: str | None = None, timeout_s: float = 60.0) -> None:
+    def __init__(self, *, namespace: str | None = None, inside: str = "", timeout_s: float = 60.0) -> None:
         self._library: _Library | None = None
-        self._here = namespace is None
-        self._prefix = ("ip", "netns", "exec", namespace) if namespace else ()
+        self._here = namespace is None and not inside
+        self._prefix: tuple[str, ...] = ("nsenter", f"--net={inside}", "--") if inside else ()
+        if namespace:
+            self._prefix = ("ip", "netns", "exec", namespace)
         self._timeout_s = timeout_s
 
     async def objects(self, family: str, table: str, *, set: str | None = None) -> list[Mapping[str, Any]] | None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Self
 
+from dcos.runtime import netns
 from dcos.wire import nftables
 from dcos.wire.nftables import Change, Element, Message
 
@@ -23,9 +24,13 @@ _TIMEOUT_S = 60.0
 
 
 class Netlink:
-    """Of the network namespace that the first call comes from; any thread may call. Also a context that closes it."""
+    """Of the network namespace that the first call comes from, or of that ``inside`` leads to; any thread may call.
 
-    def __init__(self) -> None:
+    Also a context that closes it.
+    """
+
+    def __init__(self, inside: str = "") -> None:
+        self._inside = inside
         self._socket: socket.socket | None = None
         self._room = 0
         self._lock = threading.Lock()
@@ -98,7 +103,7 @@ class Netlink:
         """The socket; ``room``: bytes that are sent at once. After trouble with it there is a new one the next time."""
         try:
             if self._socket is None:
-                self._socket, self._room = _connect(), 0
+                self._socket, self._room = _connect(self._inside), 0
             if room > self._room:
                 self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, max(room, _ROOM))
                 self._room = max(room, _ROOM)
@@ -110,8 +115,9 @@ class Netlink:
             raise
 
 
-def _connect() -> socket.socket:
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
+def _connect(inside: str) -> socket.socket:
+    where = (socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
+    sock = netns.socket_at(inside, *where) if inside else socket.socket(*where)
     try:
         sock.settimeout(_TIMEOUT_S)
         with contextlib.suppress(OSError):  # more than anybody may have, with CAP_NET_ADMIN

@@ -4,8 +4,8 @@ A network is a JSON file of ``--network_cni_config_dir`` with at least ``name`` 
 ``--network_cni_plugins_dir`` (folders separated by colons). Files are read at each attachment. What a plugin needs is in
 its environment and on its input, what it did on its output.
 
-The type ``mesos-cni-port-mapper`` is built in (``port_mapper``), unless there is such a program; ``ipMasq`` of the types
-bridge and ptp is too (``masquerade``).
+The types ``mesos-cni-port-mapper`` (``port_mapper``) and ``dcos-l4lb`` (``balanced``) are built in, unless there are such
+programs; so is ``ipMasq`` of the types bridge and ptp (``masquerade``).
 
 Source: CNI specification 0.2 (results of later ones are read as well); Mesos docs/cni.md.
 """
@@ -21,9 +21,10 @@ from typing import Any
 
 import msgspec
 
-from dcos.agent.containerizer import masquerade, port_mapper
+from dcos.agent.containerizer import balanced, masquerade, port_mapper
 from dcos.agent.containerizer.base import ContainerError
 from dcos.model.v1.types import NetworkInfo, NetworkInfoIPAddress, NetworkInfoProtocol
+from dcos.runtime.links import LinkError
 from dcos.runtime.nft import NftError
 from dcos.wire import mesos_json
 
@@ -58,6 +59,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     result: Result = Result()
     mapped: bool = False
     """Ports of the host lead to it."""
+    noted: str = ""
+    """Folder in which the container is noted as one with virtual IPs inside."""
 
     @property
     def ipv4(self) -> str | None:
@@ -140,7 +143,7 @@ class Plugins:
         args = {**(arguments if isinstance(arguments, dict) else {}), _ARGUMENTS: {"network_info": told}}
         config = {**config, "args": args}
         maps = config.get("type") == port_mapper.TYPE and self._program(port_mapper.TYPE) is None
-        delegate = port_mapper.delegate_of(config) if maps else config
+        delegate, folder = self._balanced(port_mapper.delegate_of(config) if maps else config)
         if delegate is None:
             raise NetworkError(f"Failed to attach to CNI network '{name}': its configuration has no 'delegate'")
         masks = masquerade.wants(delegate)
@@ -155,10 +158,21 @@ class Plugins:
         try:
             if masks:
                 await self.masquerade.cover(attachment.result.subnets)
+            if folder:
+                await balanced.register(folder, container_id, netns)
+                attachment = msgspec.structs.replace(attachment, noted=folder)
             return await self._mapped(attachment) if maps and info.port_mappings else attachment
-        except NftError as error:
+        except (NftError, LinkError, OSError) as error:
+            if folder:
+                balanced.unregister(folder, container_id)
             await self._call("DEL", container_id, netns, attachment)
             raise NetworkError(f"Failed to attach to CNI network '{name}': {error}") from error
+
+    def _balanced(self, config: dict[str, Any] | None) -> tuple[dict[str, Any] | None, str]:
+        """What makes the interface, and where the container is noted (empty: nowhere)."""
+        if config is None or config.get("type") != balanced.TYPE or self._program(balanced.TYPE) is not None:
+            return config, ""
+        return port_mapper.delegate_of(config), balanced.folder_of(config)
 
     async def _mapped(self, attachment: Attachment) -> Attachment:
         """With the container's ports on the host.   Errors: NftError."""
@@ -170,6 +184,8 @@ class Plugins:
 
     async def detach(self, container_id: str, netns: str, attachment: Attachment) -> None:
         """The container may be gone: its plugin gives back addresses all the same.   Errors: NetworkError."""
+        if attachment.noted:
+            balanced.unregister(attachment.noted, container_id)
         if attachment.mapped and attachment.ipv4 is not None:
             try:
                 await self.mapper.close(attachment.ipv4)

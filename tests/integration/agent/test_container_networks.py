@@ -160,6 +160,36 @@ async def test_a_command_on_a_bridge(agent: Any, master: Any, make_task: Make, p
     assert not processes.alive(pid)
 
 
+async def test_a_command_that_balances_virtual_ips_inside(
+    agent: Any, master: Any, make_task: Make, place: Place
+) -> None:
+    """It is noted for dcos-net, with the device that virtual IPs are routed to, until its end."""
+    folder = place.data / "l4lb"
+    ipam = {"type": "host-local", "subnet": "172.29.81.0/24", "dataDir": str(place.data)}
+    delegate = {"type": "bridge", "bridge": BRIDGE, "ipam": ipam}
+    minuteman = {"enable": True, "path": str(folder)}
+    place.define("balanced", type="dcos-l4lb", delegate=delegate, minuteman=minuteman)
+    await started(agent, master, place)
+    value = "ip -o link show minuteman; sleep 1000"
+    await master.run(make_task("inside", value, container=joined(NetworkInfo(name="balanced"))))
+    running = await master.state("inside", "TASK_RUNNING")
+    (address,) = (one.ip_address for one in running.container_status.network_infos[0].ip_addresses)
+    assert address.startswith("172.29.81.")
+    out = agent.sandbox("inside") / "stdout"
+    await until(lambda: "minuteman" in out.read_text())
+    (noted,) = folder.iterdir()
+    assert noted.name == running.container_status.container_id.value
+    assert namespace(running.container_status.executor_pid) == os.readlink(noted.read_text())
+    await agent.kill()
+    await agent.start(*place.flags)
+    await master.registered(2)
+    assert noted.exists()
+    await master.kill("inside")
+    await master.state("inside", "TASK_KILLED")
+    assert not list(folder.iterdir())
+    assert not list((place.data / "balanced").glob("172.*"))
+
+
 async def test_an_image_on_a_bridge(agent: Any, master: Any, make_task: Make, place: Place, image: str) -> None:
     await started(agent, master, place)
     look = "ls -l /proc/self/ns/net"

@@ -109,3 +109,18 @@ def test_entries_are_those_of_the_original() -> None:
             "updated": "2023-11-14T22:13:20.123Z",
         },
     ]
+
+
+def test_an_agent_that_left_is_shown_no_more_unless_its_node_tells_again() -> None:
+    lost = ClusterAgent(id="S", hostname="h", ip="10.0.0.9", port=5051, reachable=False)
+    state = ClusterState(agents={"S": lost})
+    node, at = Node(ip="10.0.0.7", masters=("10.0.0.1",)), 1_700_000_000.0
+
+    def shown(updated: int, left: dict[str, float]) -> set[str]:
+        entries = api.node_entries(state, node, {"10.0.0.9": Told((), "nine", updated)}, at, left)
+        return {one["private_ip"] for one in entries}
+
+    there = {"10.0.0.1", "10.0.0.7"}
+    assert shown(int(at * 1000) - 1, {"10.0.0.9": at}) == there
+    assert shown(int(at * 1000) + 1, {"10.0.0.9": at}) == {*there, "10.0.0.9"}
+    assert shown(1, {}) == {*there, "10.0.0.9"}
