@@ -1,6 +1,7 @@
 """This terminal (or these pipes) joined to a process in a container.
 
-Three threads at most: one prints, one sends, one reads the keys. The escape sequence Ctrl-P Ctrl-Q leaves.
+Three threads at most: one prints, one sends, one reads the keys. The escape sequence, Ctrl-P Ctrl-Q unless
+DCOS_TASK_ESCAPE_SEQUENCE names another, leaves.
 """
 
 from __future__ import annotations
@@ -18,11 +19,31 @@ import tty
 from collections.abc import Iterator
 from typing import Any, Final
 
+from dcos.cli.output import fail
 from dcos.client.adminrouter.containers import HEARTBEAT_S, Containers, Output, heartbeat, resized, shut, typed
-from dcos.client.adminrouter.transport import ClientError
+from dcos.client.adminrouter.failures import ClientError
 
 Json = dict[str, Any]
 ESCAPE: Final = b"\x10\x11"
+ESCAPE_VARIABLE: Final = "DCOS_TASK_ESCAPE_SEQUENCE"
+
+
+def escape_keys(text: str | None) -> bytes:
+    """Of ``ctrl-p,ctrl-q`` or single characters with commas between.   Errors: ClickException."""
+    if not text:
+        return ESCAPE
+    keys = b""
+    for one in text.split(","):
+        letter = one.strip().lower().removeprefix("ctrl-")
+        if one.strip().lower() != letter and len(letter) == 1 and "a" <= letter <= "z":
+            keys += bytes([ord(letter) - ord("a") + 1])
+        elif len(one) == 1 and one.isascii():
+            keys += one.encode()
+        else:
+            fail(
+                f"{ESCAPE_VARIABLE}: '{one}' is no key: single characters and ctrl-a to ctrl-z are, with commas between"
+            )
+    return keys
 
 
 class Escape:
@@ -69,11 +90,21 @@ def raw(descriptor: int) -> Iterator[None]:
 class Attachment:
     """``keys``: send what is typed; ``on_terminal``: the other side has a terminal, which follows this one's size."""
 
-    def __init__(self, containers: Containers, container_id: Json, output: Output, *, keys: bool, on_terminal: bool):
+    def __init__(
+        self,
+        containers: Containers,
+        container_id: Json,
+        output: Output,
+        *,
+        keys: bool,
+        on_terminal: bool,
+        escape: bytes = ESCAPE,
+    ) -> None:
         self._containers = containers
         self._container_id = container_id
         self._output = output
         self._keys = keys
+        self._escape = escape
         self._on_terminal = on_terminal
         self._messages: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
         self._opened: list[socket.socket] = []
@@ -132,7 +163,7 @@ class Attachment:
             yield message
 
     def _read(self) -> None:
-        escape = Escape()
+        escape = Escape(self._escape)
         while not self._over:
             try:
                 data = os.read(sys.stdin.fileno(), 65536)

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-
-from dcos.runtime.files import write_atomic
 
 TOKEN: Final = "core.dcos_acs_token"
 
@@ -82,6 +78,8 @@ class Cluster:
 
     def save(self) -> None:
         """Write ``dcos.toml``, readable by its owner only."""
+        from dcos.runtime.files import write_atomic  # most commands only read
+
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomic(self.folder / "dcos.toml", _toml(self.values), mode=0o600)
 
@@ -146,10 +144,14 @@ class ConfigStore:
         (cluster.folder / "attached").touch(mode=0o600)
 
     def remove(self, cluster: Cluster) -> None:
+        import shutil  # seldom wanted
+
         shutil.rmtree(cluster.folder)
 
 
 def _read(folder: Path) -> Cluster:
+    import tomllib  # not for ``dcos --version`` without a cluster
+
     file = folder / "dcos.toml"
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))

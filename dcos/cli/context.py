@@ -6,22 +6,27 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
 
 from dcos.cli.config_store import Cluster, ConfigError, ConfigStore
-from dcos.client.adminrouter.cosmos import Cosmos
-from dcos.client.adminrouter.health import Health
-from dcos.client.adminrouter.marathon import Marathon
-from dcos.client.adminrouter.mesos import Mesos
-from dcos.client.adminrouter.metronome import Metronome
-from dcos.client.adminrouter.security import Security
-from dcos.client.adminrouter.transport import Transport
+from dcos.release import VERSION
 
-VERSION: Final = version("dcos")
+if TYPE_CHECKING:  # each command imports only the clients that it uses: the program must start quickly
+    from dcos.client.adminrouter.cosmos import Cosmos
+    from dcos.client.adminrouter.diagnostics import Diagnostics, LegacyDiagnostics
+    from dcos.client.adminrouter.health import Health
+    from dcos.client.adminrouter.links import Links
+    from dcos.client.adminrouter.logs import Logs
+    from dcos.client.adminrouter.marathon import Marathon
+    from dcos.client.adminrouter.mesos import Mesos
+    from dcos.client.adminrouter.metrics import Metrics
+    from dcos.client.adminrouter.metronome import Metronome
+    from dcos.client.adminrouter.security import Security
+    from dcos.client.adminrouter.transport import Transport
+
 USER_AGENT: Final = f"dcos-cli/{VERSION} linux"
 DEFAULT_TIMEOUT_S: Final = 180.0
 NO_CLUSTER: Final = (
@@ -35,6 +40,10 @@ class Context:
     """Made once per command."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    verbosity: int = 0
+    """1: each request is told on stderr; 2: with its headers, but the token."""
+    told: Cluster | None = None
+    """The cluster to use whatever the configuration says."""
     _open: list[Transport] = field(default_factory=list)
 
     def close(self) -> None:
@@ -49,7 +58,7 @@ class Context:
     @cached_property
     def cluster(self) -> Cluster:
         """Errors: ConfigError where there is none."""
-        found = self.store.current(self.environ.get("DCOS_CLUSTER"))
+        found = self.told or self.store.current(self.environ.get("DCOS_CLUSTER"))
         if found is None:
             raise ConfigError(NO_CLUSTER)
         return found
@@ -72,15 +81,25 @@ class Context:
 
     def transport_of(self, cluster: Cluster, *, url: str | None = None, timeout_s: float | None = None) -> Transport:
         """To the cluster, or to ``url`` as the cluster's user."""
+        from dcos.client.adminrouter.transport import Transport
+
         transport = Transport(
             url or cluster.url,
             token=cluster.token,
             verify=self.verify_of(cluster),
             timeout_s=timeout_s or self.timeout_of(cluster),
             user_agent=USER_AGENT,
+            trace=self.trace if self.verbosity else None,
         )
         self._open.append(transport)
         return transport
+
+    def trace(self, line: str, details: Mapping[str, str]) -> None:
+        """What a request was, for ``-v``."""
+        click.echo(line, err=True)
+        if self.verbosity > 1:
+            for name, value in details.items():
+                click.echo(f"  {name}: {value}", err=True)
 
     @cached_property
     def transport(self) -> Transport:
@@ -90,6 +109,8 @@ class Context:
 
     @cached_property
     def marathon(self) -> Marathon:
+        from dcos.client.adminrouter.marathon import Marathon
+
         url = self.cluster.values.get("marathon.url")
         if not url:
             return Marathon(self.transport)
@@ -97,27 +118,71 @@ class Context:
 
     @cached_property
     def metronome(self) -> Metronome:
-        url = self.cluster.values.get("job.url")
-        if not url:
-            return Metronome(self.transport)
-        return Metronome(self._elsewhere(str(url)), path=urlsplit(str(url)).path.rstrip("/"))
+        from dcos.client.adminrouter.metronome import Metronome
 
-    @cached_property
-    def security(self) -> Security:
-        return Security(self.transport)
+        url = self.cluster.values.get("job.url")
+        if url:
+            return Metronome(self._elsewhere(str(url)), path=urlsplit(str(url)).path.rstrip("/"))
+        name = self.cluster.values.get("job.service_name")
+        return Metronome(self.transport, path=f"/service/{name}") if name else Metronome(self.transport)
 
     @cached_property
     def cosmos(self) -> Cosmos:
+        from dcos.client.adminrouter.cosmos import Cosmos
+
         url = self.cluster.values.get("package.cosmos_url")
         return Cosmos(self._elsewhere(str(url)) if url else self.transport)
 
     @cached_property
     def mesos(self) -> Mesos:
-        return Mesos(self.transport)
+        from dcos.client.adminrouter.mesos import Mesos
+
+        url = self.cluster.values.get("core.mesos_master_url")
+        if not url:
+            return Mesos(self.transport)
+        return Mesos(self.transport, master=self._elsewhere(str(url)), path=urlsplit(str(url)).path.rstrip("/"))
 
     @cached_property
     def health(self) -> Health:
+        from dcos.client.adminrouter.health import Health
+
         return Health(self.transport)
+
+    @cached_property
+    def security(self) -> Security:
+        from dcos.client.adminrouter.security import Security
+
+        return Security(self.transport)
+
+    @cached_property
+    def logs(self) -> Logs:
+        from dcos.client.adminrouter.logs import Logs
+
+        return Logs(self.transport)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        from dcos.client.adminrouter.metrics import Metrics
+
+        return Metrics(self.transport)
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        from dcos.client.adminrouter.diagnostics import Diagnostics
+
+        return Diagnostics(self.transport)
+
+    @cached_property
+    def legacy_diagnostics(self) -> LegacyDiagnostics:
+        from dcos.client.adminrouter.diagnostics import LegacyDiagnostics
+
+        return LegacyDiagnostics(self.transport)
+
+    @cached_property
+    def links(self) -> Links:
+        from dcos.client.adminrouter.links import Links
+
+        return Links(self.transport)
 
     def _elsewhere(self, url: str) -> Transport:
         """A service that the configuration has at another address."""

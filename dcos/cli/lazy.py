@@ -23,21 +23,21 @@ class LazyGroup(click.Group):
 
     def __init__(self, *args: Any, entries: Mapping[str, Entry], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._entries = dict(entries)
+        self.entries = dict(entries)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*self._entries, *super().list_commands(ctx)})
+        return sorted({*self.entries, *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         known = super().get_command(ctx, cmd_name)
-        if known is not None or cmd_name not in self._entries:
+        if known is not None or cmd_name not in self.entries:
             return known
-        module, _, attribute = self._entries[cmd_name].target.partition(":")
+        module, _, attribute = self.entries[cmd_name].target.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, self._entries[name].help) for name in sorted(self._entries)]
+        rows = [(name, self.entries[name].help) for name in sorted(self.entries)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dcos.client.adminrouter.failures import ClientError
 from dcos.client.adminrouter.health import Health
 from dcos.client.adminrouter.mesos import Mesos
-from dcos.client.adminrouter.transport import ClientError
 from dcos.wire.pid import pid_address
 
 Json = dict[str, Any]
@@ -109,6 +109,11 @@ def _status(agent: Json) -> str:
     if agent.get("deactivated") or agent.get("active") is False:
         return "DEACTIVATED"
     return "ACTIVE"
+
+
+def word(health: Any) -> str:
+    """A health number in words."""
+    return {0: "healthy", 1: "unhealthy"}.get(health, "unknown")
 
 
 def address_of(agent: Json) -> str:

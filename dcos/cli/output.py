@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from dcos.cli.context import Context
 
 
 def emit_json(value: Any) -> None:
@@ -25,9 +28,17 @@ def notice(text: str) -> None:
     click.echo(text, err=True)
 
 
-def fail(text: str) -> NoReturn:
-    """End with ``Error: text`` and exit status 1."""
-    raise click.ClickException(text)
+class Refusal(click.ClickException):
+    """An error, and what may help against it."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+def fail(text: str, hint: str = "") -> NoReturn:
+    """End with ``Error: text``, ``Hint: hint`` where there is one, and exit status 1."""
+    raise Refusal(text, hint)
 
 
 def emit_table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
@@ -69,3 +80,11 @@ def cut(text: str, width: int) -> str:
     """At most ``width`` characters of the first line, ``...`` where something was left out."""
     first = text.split("\n", 1)[0]
     return text if first == text and len(text) <= width else f"{first[: width - 3]}..."
+
+
+def shown_instead(ctx: click.Context, context: Context) -> bool:
+    """Print the help of a group that lists when no command is given, where the deprecated forms are not wanted."""
+    strict = bool(context.environ.get("DCOS_CLI_STRICT_DEPRECATIONS"))
+    if strict:
+        click.echo(ctx.get_help())
+    return strict

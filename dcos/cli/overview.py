@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dcos.cli.nodes import Node, all_nodes
+from dcos.client.adminrouter.failures import ClientError, LoginNeeded
 from dcos.client.adminrouter.health import Health
 from dcos.client.adminrouter.marathon import Marathon
 from dcos.client.adminrouter.mesos import Mesos
-from dcos.client.adminrouter.transport import ClientError, LoginNeeded
 
 T = TypeVar("T")
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
@@ -29,6 +29,7 @@ from dcos.runtime.clock import SystemClock
 from dcos.runtime.log import get_logger
 from dcos.store.memory import MemoryEnsemble
 from dcos.testing.marathon import FakeMarathon
+from dcos.testing.operations import FakeOperations
 from dcos.testing.patience import PATIENCE_S
 
 TOKEN = "fake.token.value"
@@ -43,6 +44,7 @@ class FakeAdminRouter:
     def __init__(self, *, users: dict[str, str] | None = None) -> None:
         self.users = users if users is not None else {"admin": "right password"}
         self.marathon = FakeMarathon()
+        self.operations = FakeOperations()
         self.cluster_id = "0a1b2c3d-0000-4000-8000-000000000001"
         self.name = "fake-cluster"
         self.authority = b""
@@ -53,6 +55,8 @@ class FakeAdminRouter:
         """First path parts that answer 503."""
         self.files: dict[str, bytes] = {}
         """Contents by path on the agents; a task's sandbox is ``/sandbox/<task id>``."""
+        self.catalog: Callable[[str, dict[str, Any]], bytes | dict[str, Any]] | None = None
+        """Answers in place of the catalog: path and body in, a file or JSON out."""
         self.requests: list[str] = []
         self.torn_down: list[str] = []
         self._cosmos = ""
@@ -82,6 +86,7 @@ class FakeAdminRouter:
         routes.add_get("/agent/{id}/files/read", self._read)
         routes.add_get("/agent/{id}/files/browse", self._browse)
         routes.add_route("*", "/package/{rest:.*}", self._package)
+        self.operations.add_routes(routes)
         app.add_subapp("/service/marathon", self.marathon.application())
         return app
 
@@ -129,6 +134,7 @@ class FakeAdminRouter:
                 "executor_id": "",
                 "slave_id": one["slaveId"],
                 "state": one["state"],
+                "statuses": [{"state": one["state"], "container_status": {"container_id": {"value": "c-0"}}}],
             }
             for app in self.marathon.apps.values()
             for one in self.marathon.tasks_of(app)
@@ -161,8 +167,11 @@ class FakeAdminRouter:
 
     async def _call(self, request: web.Request) -> web.Response:
         call = await request.json()
-        self.torn_down.append(call["teardown"]["framework_id"]["value"])
-        return web.Response(status=202)
+        if call["type"] == "TEARDOWN":
+            self.torn_down.append(call["teardown"]["framework_id"]["value"])
+            return web.Response(status=202)
+        answer = self.operations.call(call, self.agents)
+        return web.Response() if answer is None else web.json_response(answer)
 
     async def _masters(self, _: web.Request) -> web.Response:
         return web.json_response([{"host": "master.mesos.", "ip": "10.0.0.1"}])
@@ -241,6 +250,9 @@ class FakeAdminRouter:
 
     async def _package(self, request: web.Request) -> web.Response:
         assert self._session is not None
+        if self.catalog is not None:
+            answer = self.catalog(request.path, await request.json() if request.can_read_body else {})
+            return web.Response(body=answer) if isinstance(answer, bytes) else web.json_response(answer)
         kept = ("Content-Type", "Accept", "Authorization")
         headers = {name: request.headers[name] for name in kept if name in request.headers}
         body = await request.read()

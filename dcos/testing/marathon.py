@@ -22,6 +22,8 @@ class FakeMarathon:
     def __init__(self, *, token: str | None = None, settled: bool = True) -> None:
         self.apps: dict[str, App] = {}
         self.pods = FakePods()
+        self.groups: set[str] = set()
+        """Groups at the top, without their slash, besides those that apps are in."""
         self.versions: dict[str, list[App]] = {}
         self.deployments: dict[str, dict[str, Any]] = {}
         self.seen_authorization: list[str | None] = []
@@ -40,6 +42,8 @@ class FakeMarathon:
         routes.add_delete("/v2/deployments/{id}", self._stop_deployment)
         routes.add_get("/v2/queue", self._queue)
         routes.add_get("/v2/tasks", self._tasks)
+        routes.add_get("/v2/groups", self._groups)
+        routes.add_get("/v2/groups/", self._groups)
         routes.add_get("/v2/apps/{id:.+}/versions", self._versions)
         routes.add_get("/v2/apps/{id:.+}/versions/{version}", self._version)
         routes.add_post("/v2/apps/{id:.+}/restart", self._restart)
@@ -62,6 +66,10 @@ class FakeMarathon:
             return web.json_response({"message": "no"}, status=401, headers={"WWW-Authenticate": "acsjwt"})
         answer: web.StreamResponse = await handler(request)
         return answer
+
+    async def _groups(self, _: web.Request) -> web.Response:
+        named = {app_id.split("/")[1] for app_id in self.apps if app_id.count("/") > 1} | self.groups
+        return web.json_response({"id": "/", "apps": [], "groups": [{"id": f"/{name}"} for name in sorted(named)]})
 
     # ---- apps ----
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from dcos.cli import login as logins
@@ -15,7 +17,11 @@ from dcos.client.adminrouter.transport import Transport
 
 @click.group()
 def auth() -> None:
-    """Log in and out."""
+    """Log in and out.
+
+    \b
+    Example: dcos auth login
+    """
 
 
 @auth.command("list-providers")
@@ -23,7 +29,11 @@ def auth() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def list_providers(context: Context, url: str | None, as_json: bool) -> None:
-    """Show the ways to log in, of the current cluster or of URL."""
+    """Show the ways to log in, of the current cluster or of URL.
+
+    \b
+    Example: dcos auth list-providers https://dcos.example.com
+    """
     if url is None:
         providers = identity.providers(context.transport)
     else:
@@ -42,23 +52,25 @@ def list_providers(context: Context, url: str | None, as_json: bool) -> None:
 @auth.command()
 @logins.options
 @pass_context
-def login(
-    context: Context, provider: str | None, username: str | None, password: str | None, password_file: str | None
-) -> None:
+def login(context: Context, /, **given: Any) -> None:
     """Log in to the current cluster.
 
+    \b
     Example: dcos auth login --username=admin --password-file=admin.password
     """
     cluster = context.cluster
-    credentials = Credentials(provider, username, password, password_file)
-    cluster.values[TOKEN] = logins.obtain_token(context.transport, credentials)
+    cluster.values[TOKEN] = logins.obtain_token(context.transport, Credentials(**given))
     cluster.save()
 
 
 @auth.command()
 @pass_context
 def logout(context: Context) -> None:
-    """Forget the token of the current cluster."""
+    """Forget the token of the current cluster.
+
+    \b
+    Example: dcos auth logout
+    """
     cluster = context.cluster
     if cluster.values.pop(TOKEN, None) is not None:
         cluster.save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.config_store import KEYS, TOKEN, parse_value
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_lines, fail
@@ -15,7 +16,7 @@ def config() -> None:
 
 
 @config.command("show")
-@click.argument("key", required=False)
+@click.argument("key", required=False, shell_complete=completing.config_keys)
 @pass_context
 def show(context: Context, key: str | None) -> None:
     """Print everything, or the value of KEY. The token is hidden unless asked for by its key."""
@@ -29,7 +30,7 @@ def show(context: Context, key: str | None) -> None:
 
 
 @config.command("set")
-@click.argument("key")
+@click.argument("key", shell_complete=completing.config_keys)
 @click.argument("value")
 @pass_context
 def set_(context: Context, key: str, value: str) -> None:
@@ -44,7 +45,7 @@ def set_(context: Context, key: str, value: str) -> None:
 
 
 @config.command("unset")
-@click.argument("key")
+@click.argument("key", shell_complete=completing.config_keys)
 @pass_context
 def unset(context: Context, key: str) -> None:
     """Forget the value of KEY."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from dcos.cli.commands.node import word
 from dcos.cli.context import Context
+from dcos.cli.nodes import word
 from dcos.cli.output import emit_json, emit_table
 from dcos.cli.overview import Overview, assess, gather
 from dcos.client.adminrouter import identity
-from dcos.client.adminrouter.transport import ClientError
+from dcos.client.adminrouter.failures import ClientError
 
 
 @click.command()

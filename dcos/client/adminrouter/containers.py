@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from dcos.client.adminrouter.transport import ClientError, Refused, Transport, Unreachable
+from dcos.client.adminrouter.failures import ClientError, Refused, Unreachable
+from dcos.client.adminrouter.transport import Transport
 from dcos.wire import recordio
 
 Json = dict[str, Any]

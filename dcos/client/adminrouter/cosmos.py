@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dcos.client.adminrouter.transport import Refused, Transport
+from dcos.client.adminrouter.transport import Transport
 
 Json = dict[str, Any]
 _VERSIONS: Final = {"package.describe": 3, "package.install": 2}
@@ -62,16 +62,3 @@ class Cosmos:
 
     def remove_repository(self, name: str) -> Json:
         return self._call("/package/repository/delete", {"name": name})
-
-
-def explained(error: Refused) -> str:
-    """Cosmos's message; broken rules of options follow, a line each."""
-    data = error.body.get("data")
-    errors = data.get("errors") if isinstance(data, dict) else None
-    lines = [error.message]
-    for one in errors if isinstance(errors, list) else []:
-        if isinstance(one, dict) and isinstance(one.get("instance"), dict):
-            lines.append(f"  {one['instance'].get('pointer') or '/'}: {one.get('message', '')}")
-        elif isinstance(one, dict):
-            lines.append(f"  {one.get('path', '/')}: {', '.join(map(str, one.get('errors', [])))}")
-    return "\n".join(lines)

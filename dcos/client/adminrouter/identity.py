@@ -9,15 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dcos.client.adminrouter.transport import (
-    ClientError,
-    LoginNeeded,
-    NotFound,
-    Refused,
-    Transport,
-    Unreachable,
-    Verify,
-)
+from dcos.client.adminrouter.failures import ClientError, LoginNeeded, NotFound, Refused, Unreachable
+from dcos.client.adminrouter.transport import Transport, Verify
 
 _PROTECTED: Final = "/pkgpanda/active.buildinfo.full.json"
 USERS: Final = "dcos-users"
@@ -81,6 +74,25 @@ def login(transport: Transport, uid: str, password: str) -> str:
     return token
 
 
+def login_with_token(transport: Transport, uid: str | None, token: str) -> str:
+    """The token for one that another authority, or an account's own key, signed.   Errors: LoginNeeded."""
+    body = {"token": token} | ({"uid": uid} if uid else {})
+    reply = transport.request("POST", "/acs/api/v1/auth/login", body=body, authenticated=False).json()
+    got = reply.get("token") if isinstance(reply, dict) else None
+    if not isinstance(got, str) or not got:
+        raise ClientError("the cluster answered the login without a token")
+    return got
+
+
+def check_token(transport: Transport, token: str) -> None:
+    """Errors: LoginNeeded for one that the cluster does not take."""
+    reply = transport.ask("HEAD", _PROTECTED, headers={"Authorization": f"token={token}"}, authenticated=False)
+    if reply.status == 401:
+        raise LoginNeeded(401, b'{"message": "the cluster does not take this token"}', reply.headers, transport.url)
+    if reply.status not in (200, 403, 404):
+        raise Refused(reply.status, b"", reply.headers, f"{transport.url}: cannot tell whether the token is good")
+
+
 def authority(transport: Transport) -> bytes:
     """The cluster's own CA certificate, PEM.   Errors: NotFound."""
     return transport.request("GET", "/ca/dcos-ca.crt", authenticated=False).body
@@ -93,6 +105,12 @@ def version(transport: Transport) -> str:
     except Refused:
         return ""
     return str(found.get("version", "")) if isinstance(found, dict) else ""
+
+
+def public_address(transport: Transport) -> str:
+    """Of the master that answers, as others reach it; empty where it does not tell.   Errors: LoginNeeded."""
+    found = transport.get("/metadata")
+    return str(found.get("PUBLIC_IPV4") or "") if isinstance(found, dict) else ""
 
 
 def cluster_facts(transport: Transport) -> ClusterFacts:

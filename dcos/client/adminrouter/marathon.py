@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from dcos.client.adminrouter.transport import NotFound, Refused, Transport
+from dcos.client.adminrouter.failures import NotFound, Refused
+from dcos.client.adminrouter.transport import Transport
 
 Json = dict[str, Any]
 DEFAULT_PATH: Final = "/service/marathon"
@@ -86,9 +87,10 @@ class Marathon:
         """The deployment's id."""
         return str(self._send("PUT", self._app(app_id), change, force=_flag(force))["deploymentId"])
 
-    def remove_app(self, app_id: str, *, force: bool) -> None:
-        """Without ``force`` Marathon's own default decides, as upstream's client leaves it."""
-        self._send("DELETE", self._app(app_id), **({"force": "true"} if force else {}))
+    def remove_app(self, app_id: str, *, force: bool) -> str:
+        """The deployment's id. Without ``force`` Marathon's own default decides, as upstream's client leaves it."""
+        done = self._send("DELETE", self._app(app_id), **({"force": "true"} if force else {}))
+        return str((done or {}).get("deploymentId", ""))
 
     def restart_app(self, app_id: str, *, force: bool) -> str:
         return str(self._send("POST", self._app(app_id, "/restart"), force=_flag(force))["deploymentId"])
@@ -127,11 +129,18 @@ class Marathon:
         reply = self._transport.request("PUT", self._pod(pod_id), body=pod, query={"force": _flag(force)})
         return reply.headers.get(DEPLOYMENT_HEADER, "")
 
-    def remove_pod(self, pod_id: str, *, force: bool) -> None:
-        self._send("DELETE", self._pod(pod_id), force=_flag(force))
+    def remove_pod(self, pod_id: str, *, force: bool) -> str:
+        """The deployment's id."""
+        reply = self._transport.request("DELETE", self._pod(pod_id), query={"force": _flag(force)})
+        return reply.headers.get(DEPLOYMENT_HEADER, "")
 
     def kill_pod_instances(self, pod_id: str, instance_ids: Sequence[str]) -> None:
         self._send("DELETE", self._pod(pod_id, "::instances"), list(instance_ids))
+
+    def pod_spec(self, pod_id: str) -> Json:
+        """Its definition.   Errors: NotFound."""
+        found: Json = self._transport.get(self._pod(pod_id), query={"embed": ["extensions"]})
+        return found
 
     # ---- tasks, deployments, queue ----
 
@@ -176,8 +185,10 @@ class Marathon:
     def update_group(self, group_id: str, change: Json, *, force: bool) -> str:
         return str(self._send("PUT", self._group(group_id), change, force=_flag(force))["deploymentId"])
 
-    def remove_group(self, group_id: str, *, force: bool) -> None:
-        self._send("DELETE", self._group(group_id), force=_flag(force))
+    def remove_group(self, group_id: str, *, force: bool) -> str:
+        """The deployment's id."""
+        done = self._send("DELETE", self._group(group_id), force=_flag(force))
+        return str((done or {}).get("deploymentId", ""))
 
     def switch_group(self, live: str, idle: str, *, force: bool = False) -> str:
         """Let the group ``idle`` take over from ``live`` (an extension); the id of the deployment."""
@@ -189,6 +200,10 @@ class Marathon:
         done: Json = self._send("PUT", path, {"action": action})
         return done
 
+    def reset_delay(self, app_id: str) -> None:
+        """Let an app that failed often be tried at once.   Errors: NotFound."""
+        self._send("DELETE", f"{self._path}/v2/queue/{quote(app_id.strip('/'))}/delay")
+
     def queue(self, *, offers: bool = False) -> list[Json]:
         """What waits to be launched; ``offers``: with the last one of each agent that was no use."""
         return list(self._get("/v2/queue", embed=["waits", *(["lastUnusedOffers"] if offers else [])])["queue"])
@@ -197,18 +212,6 @@ class Marathon:
 def is_locked(error: Refused) -> bool:
     """Whether another deployment holds what was to be changed."""
     return error.status == 409 and "deployments" in error.body
-
-
-def explained(error: Refused) -> str:
-    """Marathon's message with its details, a line each."""
-    lines = [error.message]
-    details = error.body.get("details")
-    if isinstance(details, str):
-        lines.append(details)
-    for one in details if isinstance(details, list) else []:
-        if isinstance(one, dict):
-            lines.append(f"  {one.get('path', '/')}: {', '.join(map(str, one.get('errors', [])))}")
-    return "\n".join(lines)
 
 
 def _flag(value: bool) -> str:

@@ -7,18 +7,23 @@ from typing import Any
 from urllib.parse import quote
 
 from dcos.client.adminrouter.containers import Containers
-from dcos.client.adminrouter.transport import ClientError, Transport
+from dcos.client.adminrouter.failures import ClientError
+from dcos.client.adminrouter.transport import Transport
 
 Json = dict[str, Any]
 
 
 class Mesos:
-    def __init__(self, transport: Transport) -> None:
+    """``master`` and ``path``: where the leading master is, if not below ``/mesos`` of the cluster."""
+
+    def __init__(self, transport: Transport, *, master: Transport | None = None, path: str = "/mesos") -> None:
         self._transport = transport
+        self._master = master or transport
+        self._path = path
 
     def state(self) -> Json:
         """The leading master's whole state."""
-        found: Json = self._transport.get("/mesos/master/state")
+        found: Json = self._master.get(f"{self._path}/master/state")
         return found
 
     def masters(self) -> tuple[str, ...]:
@@ -34,9 +39,38 @@ class Mesos:
         except (ClientError, KeyError, TypeError):
             return {}
 
+    def hosts(self, name: str) -> list[Json]:
+        """``{host, ip}`` each, of a name that Mesos-DNS serves."""
+        return [one for one in self._transport.get(f"/mesos_dns/v1/hosts/{quote(name)}") if one.get("ip")]
+
+    # ---- the operator API ----
+
+    def call(self, kind: str, **body: Any) -> Json:
+        """One call of the master's operator API; empty for one that answers with nothing."""
+        wanted: Json = {"type": kind}
+        if body:
+            wanted[kind.lower()] = body
+        found: Json | None = self._master.send("POST", f"{self._path}/api/v1", wanted)
+        return found or {}
+
     def shut_down_framework(self, framework_id: str) -> None:
-        body = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}
-        self._transport.send("POST", "/mesos/api/v1", body)
+        self.call("TEARDOWN", framework_id={"value": framework_id})
+
+    def agents(self) -> list[Json]:
+        """As GET_AGENTS has them: ``agent_info``, ``active``, ``deactivated``, ``drain_info``."""
+        return list(self.call("GET_AGENTS").get("get_agents", {}).get("agents", []))
+
+    def roles(self) -> list[Json]:
+        """``{name, weight, quota{limit, guarantee, consumed}, resources, frameworks}`` each."""
+        return list(self._master.get(f"{self._path}/roles").get("roles", []))
+
+    def update_quota(self, role: str, limits: dict[str, float], *, force: bool) -> None:
+        """``limits``: cpus, mem and disk in MB, gpus; one that is left out is unlimited."""
+        config = {"role": role, "limits": {name: {"value": value} for name, value in limits.items()}}
+        self.call("UPDATE_QUOTA", force=force, quota_configs=[config])
+
+    def remove_quota(self, role: str) -> None:
+        self.call("REMOVE_QUOTA", role=role)
 
     def containers(self, agent_id: str) -> Containers:
         """Of one agent."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote
 
-from dcos.client.adminrouter.transport import BYTES, Refused, Transport
+from dcos.client.adminrouter.failures import Refused
+from dcos.client.adminrouter.transport import BYTES, Transport
 
 _IAM: Final = "/acs/api/v1"
 _SECRETS: Final = "/secrets/v1"

@@ -1,12 +1,4 @@
-"""HTTP(S) to one cluster: token, TLS policy, redirects, and trouble as a small tree of errors.
-
-ClientError             text for a person
-  Unreachable           no connection, no answer in time
-  Untrusted             the certificate is not trusted
-  Refused               status, message, body: an answer that is no success
-    LoginNeeded         401
-    NotFound            404
-"""
+"""HTTP(S) to one cluster: token, TLS policy, redirects. Its errors are in ``failures.py``."""
 
 from __future__ import annotations
 
@@ -14,59 +6,16 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from dcos.client.adminrouter.failures import ClientError, LoginNeeded, NotFound, Refused, Unreachable, Untrusted
+
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 _MAX_REDIRECTS: Final = 5
-
-
-class ClientError(Exception):
-    """Any trouble with the cluster."""
-
-
-class Unreachable(ClientError):
-    """Nobody answers there."""
-
-
-class Untrusted(ClientError):
-    """The certificate could not be verified."""
-
-
-class Refused(ClientError):
-    """``body`` is the answer's JSON where it was an object."""
-
-    def __init__(self, status: int, raw: bytes, headers: Mapping[str, str], what: str) -> None:
-        self.status = status
-        self.headers = headers
-        try:
-            parsed = json.loads(raw)
-        except ValueError:
-            parsed = None
-        self.body: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
-        missing = headers.get("x-dcos-missing-permission")
-        said = f"not allowed: your account needs the permission {missing}" if status == 403 and missing else None
-        said = said or self.body.get("message") or self.body.get("description") or _short(raw, headers)
-        self.message = str(said) if said else f"{what}: unexpected status {status}"
-        super().__init__(self.message)
-
-
-class LoginNeeded(Refused):
-    """No token, or one that is not valid any more."""
-
-
-class NotFound(Refused):
-    """There is no such thing, or no such service."""
-
-
-def _short(raw: bytes, headers: Mapping[str, str]) -> str:
-    """Plain text of an error page that is one."""
-    kind = headers.get("content-type", "")
-    text = raw.decode(errors="replace").strip()
-    return text if kind.startswith("text/plain") and 0 < len(text) <= 500 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +66,15 @@ class Transport:
         verify: Verify = True,
         timeout_s: float = 180.0,
         user_agent: str = "dcos-cli",
+        trace: Callable[[str, Mapping[str, str]], None] | None = None,
     ) -> None:
+        """``trace`` is told each exchange: a line, and the answer's headers."""
         self.url = url.rstrip("/")
         self.token = token
         self.verify = verify
         self.timeout_s = timeout_s
         self._user_agent = user_agent
+        self._trace = trace
         self._tls: ssl.SSLContext | None = None
         self._kept: tuple[tuple[str, str], http.client.HTTPConnection] | None = None
 
@@ -232,26 +184,51 @@ class Transport:
                 self._kept = None
                 raise Unreachable(f"{url}: {error}") from None
             self._kept = None if response.will_close else (origin, connection)
-            return Reply(response.status, {key.lower(): value for key, value in response.getheaders()}, content, url)
+            told = {key.lower(): value for key, value in response.getheaders()}
+            if self._trace is not None:
+                self._trace(f"{method} {url}: {response.status}, {len(content)} bytes", told)
+            return Reply(response.status, told, content, url)
         raise AssertionError("a fresh connection either answers or raises")
 
-    def stream(self, path: str, *, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
-        """The body of a GET, in parts.   Errors: ClientError and below."""
-        parts = urlsplit(self.url + path + (f"?{urlencode(query, doseq=True)}" if query else ""))
-        connection = self.connect()
-        try:
-            connection.request("GET", f"{parts.path}?{parts.query}", headers=self.identity())
-            response = connection.getresponse()
-            if response.status >= 300:
-                kind = {401: LoginNeeded, 404: NotFound}.get(response.status, Refused)
-                headers = {key.lower(): value for key, value in response.getheaders()}
-                raise kind(response.status, response.read(), headers, f"GET {path}")
-            while part := response.read(2**16):
-                yield part
-        except (http.client.HTTPException, OSError) as error:
-            raise Unreachable(f"{self.url}{path}: {error or type(error).__name__}") from None
-        finally:
-            connection.close()
+    def stream(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        forever: bool = False,
+    ) -> Iterator[bytes]:
+        """The body of a GET, in parts as they come; redirects within the cluster are followed. ``forever``: silence is no
+        trouble, however long.   Errors: ClientError and below."""
+        url = self.url + path + (f"?{urlencode(query, doseq=True)}" if query else "")
+        for _ in range(_MAX_REDIRECTS):
+            parts = urlsplit(url)
+            connection = self.connect()
+            try:
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request("GET", target, headers=self.identity() | dict(headers or {}))
+                response = connection.getresponse()
+                said = {key.lower(): value for key, value in response.getheaders()}
+                if response.status in (301, 302, 303, 307, 308) and "location" in said:
+                    url = urljoin(url, said["location"])
+                    if _origin(url) != _origin(self.url):
+                        raise ClientError(f"{self.url}{path}: sends us to {url}, which is not this cluster")
+                    continue
+                if response.status >= 300:
+                    kind = {401: LoginNeeded, 404: NotFound}.get(response.status, Refused)
+                    raise kind(response.status, response.read(), said, f"GET {path}")
+                if forever and connection.sock is not None:
+                    connection.sock.settimeout(None)
+                while part := response.read1(2**16):
+                    yield part
+                return
+            except TimeoutError:
+                raise Unreachable(f"{self.url}{path}: nothing came for {self.timeout_s:g} s") from None
+            except (http.client.HTTPException, OSError) as error:
+                raise Unreachable(f"{self.url}{path}: {error or type(error).__name__}") from None
+            finally:
+                connection.close()
+        raise Unreachable(f"{self.url}{path}: redirected in a circle")
 
     def identity(self) -> dict[str, str]:
         """Headers that say who asks."""

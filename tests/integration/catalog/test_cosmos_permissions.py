@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from dcos.client.adminrouter.cosmos import Cosmos
-from dcos.client.adminrouter.transport import Refused, Transport
+from dcos.client.adminrouter.failures import Refused
+from dcos.client.adminrouter.transport import Transport
 from dcos.testing.identity import GuardedCluster, guarded_scheduler, why_not
 from dcos.testing.patience import PATIENCE_S
 

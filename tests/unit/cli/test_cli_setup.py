@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dcos.cli.config_store import ConfigError, ConfigStore
-from dcos.cli.context import VERSION
 from dcos.cli.main import main
-from dcos.client.adminrouter.transport import NotFound, Transport, Unreachable, Untrusted
+from dcos.client.adminrouter.failures import NotFound, Unreachable, Untrusted
+from dcos.client.adminrouter.transport import Transport
+from dcos.release import VERSION
 from dcos.testing.adminrouter import TOKEN, FakeAdminRouter, running
 
 # ---- configuration ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.commands.job.runs import history, kill, queue, run, show_runs
 from dcos.cli.commands.job.schedule import schedule
 from dcos.cli.context import Context, pass_context
@@ -111,7 +112,7 @@ def show() -> None:
 
 
 @click.command("job")
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @pass_context
 def show_job(context: Context, job_id: str) -> None:
     """Print the job JOB_ID."""
@@ -119,7 +120,7 @@ def show_job(context: Context, job_id: str) -> None:
 
 
 @job.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.option("--stop-current-job-runs", is_flag=True, help="Stop the runs that it has.")
 @pass_context
 def remove(context: Context, job_id: str, stop_current_job_runs: bool) -> None:

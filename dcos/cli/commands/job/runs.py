@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_lines, emit_table, fail
 
@@ -13,7 +14,7 @@ Json = dict[str, Any]
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def run(context: Context, job_id: str, as_json: bool) -> None:
@@ -26,7 +27,7 @@ def run(context: Context, job_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.argument("run_id", required=False)
 @click.option("--all", "every", is_flag=True, help="All its runs.")
 @pass_context
@@ -39,7 +40,7 @@ def kill(context: Context, job_id: str, run_id: str | None, every: bool) -> None
 
 
 @click.command("runs")
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.option("--run-id", help="Only this run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
@@ -57,7 +58,7 @@ def show_runs(context: Context, job_id: str, run_id: str | None, as_json: bool, 
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @click.option("--last", is_flag=True, help="Only the newest.")
@@ -88,7 +89,7 @@ def _head(job_id: str, kept: Json, *, failures: bool) -> str:
 
 
 @click.command()
-@click.argument("job_id", required=False)
+@click.argument("job_id", required=False, shell_complete=completing.jobs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Only ids of runs.")
 @pass_context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_table, fail
 from dcos.cli.resource import read_object
@@ -15,7 +16,7 @@ def schedule() -> None:
 
 
 @schedule.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.argument("resource", required=False)
 @pass_context
 def add(context: Context, job_id: str, resource: str | None) -> None:
@@ -24,7 +25,7 @@ def add(context: Context, job_id: str, resource: str | None) -> None:
 
 
 @schedule.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.argument("resource", required=False)
 @pass_context
 def update(context: Context, job_id: str, resource: str | None) -> None:
@@ -36,7 +37,7 @@ def update(context: Context, job_id: str, resource: str | None) -> None:
 
 
 @schedule.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.argument("schedule_id")
 @pass_context
 def remove(context: Context, job_id: str, schedule_id: str) -> None:
@@ -45,7 +46,7 @@ def remove(context: Context, job_id: str, schedule_id: str) -> None:
 
 
 @schedule.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=completing.jobs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def show(context: Context, job_id: str, as_json: bool) -> None:

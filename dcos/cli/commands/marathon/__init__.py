@@ -8,7 +8,7 @@ from dcos.cli.commands.marathon.app import app
 from dcos.cli.commands.marathon.debug import debug
 from dcos.cli.commands.marathon.deployment import deployment
 from dcos.cli.commands.marathon.group import group
-from dcos.cli.commands.marathon.instance import leader, ping, plugin
+from dcos.cli.commands.marathon.instance import delay, leader, ping, plugin
 from dcos.cli.commands.marathon.pod import pod
 from dcos.cli.commands.marathon.task import task
 from dcos.cli.context import Context, pass_context
@@ -27,5 +27,5 @@ def about(context: Context) -> None:
     emit_json(context.marathon.info())
 
 
-for _command in (app, debug, deployment, group, leader, ping, plugin, pod, task):
+for _command in (app, debug, delay, deployment, group, leader, ping, plugin, pod, task):
     marathon.add_command(_command)

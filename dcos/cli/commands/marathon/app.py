@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.commands.marathon import reasons
-from dcos.cli.commands.marathon.shared import earlier, explaining, normal, waiting_ids
+from dcos.cli.commands.marathon.shared import created, earlier, explaining, normal, waiting, waiting_ids
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import cut, emit_json, emit_lines, emit_table, fail
 from dcos.cli.resource import changes, read_object
-from dcos.client.adminrouter.transport import NotFound
+from dcos.cli.waiting import until_done
+from dcos.client.adminrouter.failures import NotFound
 
 Json = dict[str, Any]
 
@@ -34,8 +36,9 @@ def app() -> None:
 
 @app.command()
 @click.argument("resource", required=False)
+@waiting
 @pass_context
-def add(context: Context, resource: str | None) -> None:
+def add(context: Context, resource: str | None, wait: bool) -> None:
     """Add the app in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
     Example: dcos marathon app add app.json
@@ -44,9 +47,9 @@ def add(context: Context, resource: str | None) -> None:
     app_id = wanted.get("id")
     if isinstance(app_id, str) and context.marathon.has_app(app_id):
         fail(f"Application '{normal(app_id)}' already exists")
-    created = context.marathon.create_app(wanted)
-    for one in created.get("deployments", []):
-        click.echo(f"Created deployment {one['id']}")
+    made = context.marathon.create_app(wanted)
+    for one in made.get("deployments", []):
+        created(context, str(one["id"]), wait)
 
 
 @app.command("list")
@@ -97,7 +100,7 @@ def _row(one: Json, deployments: Mapping[str, Sequence[str]], waiting: set[str])
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.option("--app-version", help="This version; -1 is the one before the present, -2 the one before that.")
 @pass_context
 def show(context: Context, app_id: str, app_version: str | None) -> None:
@@ -113,33 +116,38 @@ reasons.add_to(app, "app")
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def remove(context: Context, app_id: str, force: bool) -> None:
+def remove(context: Context, app_id: str, force: bool, wait: bool) -> None:
     """Remove the app APP_ID."""
     with explaining("App", app_id):
-        context.marathon.remove_app(app_id, force=force)
+        deployment_id = context.marathon.remove_app(app_id, force=force)
+    if wait and deployment_id:
+        until_done(context, deployment_id)
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def restart(context: Context, app_id: str, force: bool) -> None:
+def restart(context: Context, app_id: str, force: bool, wait: bool) -> None:
     """Replace all tasks of the app APP_ID by new ones."""
     with explaining("App", app_id):
         if not context.marathon.app(app_id).get("instances"):
             fail(f"unable to restart '{normal(app_id)}': it has no instances")
-        click.echo(f"Created deployment {context.marathon.restart_app(app_id, force=force)}")
+        created(context, context.marathon.restart_app(app_id, force=force), wait)
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.argument("instances", type=int, default=1)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def start(context: Context, app_id: str, instances: int, force: bool) -> None:
+def start(context: Context, app_id: str, instances: int, force: bool, wait: bool) -> None:
     """Start the stopped app APP_ID with so many INSTANCES."""
     if instances <= 0:
         fail(f"the number of instances must be positive: {instances}")
@@ -147,41 +155,43 @@ def start(context: Context, app_id: str, instances: int, force: bool) -> None:
         now = context.marathon.app(app_id).get("instances", 0)
         if now > 0:
             fail(f"Application '{normal(app_id)}' already started: {now} instances")
-        _scale(context, app_id, instances, force)
+        _scale(context, app_id, instances, force, wait)
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def stop(context: Context, app_id: str, force: bool) -> None:
+def stop(context: Context, app_id: str, force: bool, wait: bool) -> None:
     """Stop all instances of the app APP_ID; it stays known."""
     with explaining("App", app_id):
         if not context.marathon.app(app_id).get("instances"):
             fail(f"Application '{normal(app_id)}' already stopped: 0 instances")
-        _scale(context, app_id, 0, force)
+        _scale(context, app_id, 0, force, wait)
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.argument("instances", type=int)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def scale(context: Context, app_id: str, instances: int, force: bool) -> None:
+def scale(context: Context, app_id: str, instances: int, force: bool, wait: bool) -> None:
     """Run so many INSTANCES of the app APP_ID. (Not in upstream's dcos.)"""
     if instances < 0:
         fail(f"the number of instances must not be negative: {instances}")
     with explaining("App", app_id):
         context.marathon.app(app_id)
-        _scale(context, app_id, instances, force)
+        _scale(context, app_id, instances, force, wait)
 
 
-def _scale(context: Context, app_id: str, instances: int, force: bool) -> None:
-    click.echo(f"Created deployment {context.marathon.update_app(app_id, {'instances': instances}, force=force)}")
+def _scale(context: Context, app_id: str, instances: int, force: bool, wait: bool) -> None:
+    created(context, context.marathon.update_app(app_id, {"instances": instances}, force=force), wait)
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.option("--scale", "and_scale", is_flag=True, help="Do not replace them.")
 @click.option("--host", help="Only those on this host.")
 @pass_context
@@ -198,11 +208,12 @@ def kill(context: Context, app_id: str, and_scale: bool, host: str | None) -> No
 
 
 @app.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.argument("properties", nargs=-1)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def update(context: Context, app_id: str, properties: tuple[str, ...], force: bool) -> None:
+def update(context: Context, app_id: str, properties: tuple[str, ...], force: bool, wait: bool) -> None:
     """Change the app APP_ID by PROPERTIES (key=value, values are JSON), or by the JSON or YAML on standard input.
 
     Example: dcos marathon app update web instances=3 env='{"MODE": "fast"}'
@@ -211,7 +222,7 @@ def update(context: Context, app_id: str, properties: tuple[str, ...], force: bo
     change = changes(properties, _TEXTS) if properties else read_object(None, example)
     with explaining("App", app_id):
         context.marathon.app(app_id)
-        click.echo(f"Created deployment {context.marathon.update_app(app_id, change, force=force)}")
+        created(context, context.marathon.update_app(app_id, change, force=force), wait)
 
 
 @app.group()
@@ -220,7 +231,7 @@ def version() -> None:
 
 
 @version.command("list")
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.apps)
 @click.option("--max-count", type=click.IntRange(min=1), help="At most so many.")
 @pass_context
 def version_list(context: Context, app_id: str, max_count: int | None) -> None:

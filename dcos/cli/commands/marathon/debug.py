@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.commands.marathon.shared import normal
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_table, fail
@@ -66,7 +67,7 @@ def _entry(context: Context, spec_id: str, *, offers: bool = False) -> Json:
 
 
 @debug.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.specs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def summary(context: Context, app_id: str, as_json: bool) -> None:
@@ -114,7 +115,7 @@ def _list(values: Any) -> str:
 
 
 @debug.command()
-@click.argument("app_id")
+@click.argument("app_id", shell_complete=completing.specs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def details(context: Context, app_id: str, as_json: bool) -> None:

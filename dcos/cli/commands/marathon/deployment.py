@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_lines, emit_table, fail, notice
 
@@ -19,7 +20,7 @@ def deployment() -> None:
 
 
 @deployment.command("list")
-@click.argument("app_id", required=False)
+@click.argument("app_id", required=False, shell_complete=completing.specs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
@@ -57,7 +58,7 @@ def _row(one: Json) -> tuple[str, ...]:
 
 
 @deployment.command()
-@click.argument("deployment_id")
+@click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def stop(context: Context, deployment_id: str) -> None:
     """Leave off DEPLOYMENT_ID where it is, without undoing anything."""
@@ -65,7 +66,7 @@ def stop(context: Context, deployment_id: str) -> None:
 
 
 @deployment.command()
-@click.argument("deployment_id")
+@click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def rollback(context: Context, deployment_id: str) -> None:
     """Undo DEPLOYMENT_ID by a new deployment."""
@@ -73,7 +74,7 @@ def rollback(context: Context, deployment_id: str) -> None:
 
 
 @deployment.command()
-@click.argument("deployment_id")
+@click.argument("deployment_id", shell_complete=completing.deployments)
 @click.option("--max-count", type=click.IntRange(min=1), help="Look at most so many times.")
 @click.option("--interval", type=float, default=1.0, show_default=True, help="Seconds between looks.")
 @pass_context
@@ -92,7 +93,7 @@ def watch(context: Context, deployment_id: str, max_count: int | None, interval:
 
 
 @deployment.command()
-@click.argument("deployment_id")
+@click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def pause(context: Context, deployment_id: str) -> None:
     """Hold DEPLOYMENT_ID where it is. (Not in upstream's dcos.)"""
@@ -100,7 +101,7 @@ def pause(context: Context, deployment_id: str) -> None:
 
 
 @deployment.command("continue")
-@click.argument("deployment_id")
+@click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def continue_(context: Context, deployment_id: str) -> None:
     """End the pause of DEPLOYMENT_ID, or the present step of its rollouts. (Not in upstream's dcos.)"""
@@ -108,7 +109,7 @@ def continue_(context: Context, deployment_id: str) -> None:
 
 
 @deployment.command()
-@click.argument("deployment_id")
+@click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def promote(context: Context, deployment_id: str) -> None:
     """End all steps of the rollouts of DEPLOYMENT_ID: replace the rest now. (Not in upstream's dcos.)"""
@@ -116,7 +117,7 @@ def promote(context: Context, deployment_id: str) -> None:
 
 
 @deployment.command()
-@click.argument("deployment_id")
+@click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def abort(context: Context, deployment_id: str) -> None:
     """Roll DEPLOYMENT_ID back: what runs the old configuration stays. (Not in upstream's dcos.)"""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from dcos.cli.commands.marathon.shared import earlier, explaining, normal
+from dcos.cli import completing
+from dcos.cli.commands.marathon.shared import created, earlier, explaining, normal, waiting
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_table, fail
 from dcos.cli.resource import changes, read_object
-from dcos.client.adminrouter.transport import NotFound
+from dcos.cli.waiting import until_done
+from dcos.client.adminrouter.failures import NotFound
 
 Json = dict[str, Any]
 _FORCE = click.option("--force", is_flag=True, help="Even while another deployment holds what is in it.")
@@ -25,8 +26,9 @@ def group() -> None:
 
 @group.command()
 @click.argument("resource", required=False)
+@waiting
 @pass_context
-def add(context: Context, resource: str | None) -> None:
+def add(context: Context, resource: str | None, wait: bool) -> None:
     """Add the group in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
     Example: dcos marathon group add group.json
@@ -35,7 +37,7 @@ def add(context: Context, resource: str | None) -> None:
     group_id = wanted.get("id")
     if isinstance(group_id, str) and _exists(context, group_id):
         fail(f"Group '{normal(group_id)}' already exists")
-    click.echo(f"Created deployment {context.marathon.create_group(wanted)}")
+    created(context, context.marathon.create_group(wanted), wait)
 
 
 def _exists(context: Context, group_id: str) -> bool:
@@ -50,25 +52,25 @@ def _exists(context: Context, group_id: str) -> bool:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
-    """List the groups that have apps or pods, with how many."""
+    """List the groups below the root, with how many apps are in them and below, and whether their role is enforced.
+
+    \b
+    Example: dcos marathon group list
+    """
     groups = context.marathon.group("/").get("groups", [])
     if as_json:
         emit_json(groups)
         return
-    rows = sorted(row for one in groups for row in _rows(one))
-    emit_table(("ID", "APPS", "PODS"), rows, right=("APPS", "PODS"))
+    rows = sorted((str(one["id"]), _apps(one), bool(one.get("enforceRole"))) for one in groups)
+    emit_table(("ID", "APPS", "ENFORCE_ROLE"), rows, right=("APPS",))
 
 
-def _rows(one: Json) -> Iterator[tuple[str, int, int]]:
-    """Of the group and those in it."""
-    if one.get("apps") or one.get("pods"):
-        yield str(one["id"]), len(one.get("apps", [])), len(one.get("pods", []))
-    for inner in one.get("groups", []):
-        yield from _rows(inner)
+def _apps(one: Json) -> int:
+    return len(one.get("apps", [])) + sum(_apps(inner) for inner in one.get("groups", []))
 
 
 @group.command()
-@click.argument("group_id")
+@click.argument("group_id", shell_complete=completing.groups)
 @click.option("--group-version", help="This version; -1 is the one before the present, -2 the one before that.")
 @pass_context
 def show(context: Context, group_id: str, group_version: str | None) -> None:
@@ -81,51 +83,57 @@ def show(context: Context, group_id: str, group_version: str | None) -> None:
 
 
 @group.command()
-@click.argument("group_id")
+@click.argument("group_id", shell_complete=completing.groups)
 @_FORCE
+@waiting
 @pass_context
-def remove(context: Context, group_id: str, force: bool) -> None:
+def remove(context: Context, group_id: str, force: bool, wait: bool) -> None:
     """Remove the group GROUP_ID with everything in it."""
     with explaining("Group", group_id):
-        context.marathon.remove_group(group_id, force=force)
+        deployment_id = context.marathon.remove_group(group_id, force=force)
+    if wait and deployment_id:
+        until_done(context, deployment_id)
 
 
 @group.command()
-@click.argument("group_id")
+@click.argument("group_id", shell_complete=completing.groups)
 @click.argument("factor", type=click.FloatRange(min=0))
 @_FORCE
+@waiting
 @pass_context
-def scale(context: Context, group_id: str, factor: float, force: bool) -> None:
+def scale(context: Context, group_id: str, factor: float, force: bool, wait: bool) -> None:
     """Multiply the instances of all apps in GROUP_ID by FACTOR."""
-    _update(context, group_id, {"scaleBy": factor}, force)
+    _update(context, group_id, {"scaleBy": factor}, force, wait)
 
 
 @group.command()
-@click.argument("group_id")
+@click.argument("group_id", shell_complete=completing.groups)
 @click.argument("properties", nargs=-1)
 @_FORCE
+@waiting
 @pass_context
-def update(context: Context, group_id: str, properties: tuple[str, ...], force: bool) -> None:
+def update(context: Context, group_id: str, properties: tuple[str, ...], force: bool, wait: bool) -> None:
     """Change the group GROUP_ID by PROPERTIES (key=value, values are JSON), or by the JSON or YAML on standard input.
 
     Example: dcos marathon group update shop < group.json
     """
     example = f"dcos marathon group update {group_id} < group.json"
-    _update(context, group_id, changes(properties, _TEXTS) if properties else read_object(None, example), force)
+    _update(context, group_id, changes(properties, _TEXTS) if properties else read_object(None, example), force, wait)
 
 
-def _update(context: Context, group_id: str, change: Json, force: bool) -> None:
+def _update(context: Context, group_id: str, change: Json, force: bool, wait: bool) -> None:
     with explaining("Group", group_id):
         context.marathon.group(group_id)
-        click.echo(f"Created deployment {context.marathon.update_group(group_id, change, force=force)}")
+        created(context, context.marathon.update_group(group_id, change, force=force), wait)
 
 
 @group.command()
-@click.argument("live")
-@click.argument("idle")
+@click.argument("live", shell_complete=completing.groups)
+@click.argument("idle", shell_complete=completing.groups)
 @_FORCE
+@waiting
 @pass_context
-def switch(context: Context, live: str, idle: str, force: bool) -> None:
+def switch(context: Context, live: str, idle: str, force: bool, wait: bool) -> None:
     """Let the group IDLE take over from the group LIVE. (Not in upstream's dcos.)
 
     The apps and pods of IDLE are scaled to the numbers of their counterparts in LIVE, in the order of their dependencies; when
@@ -133,4 +141,4 @@ def switch(context: Context, live: str, idle: str, force: bool) -> None:
 
     Example: dcos marathon group switch /shop/blue /shop/green
     """
-    click.echo(f"Created deployment {context.marathon.switch_group(live, idle, force=force)}")
+    created(context, context.marathon.switch_group(live, idle, force=force), wait)

@@ -1,15 +1,14 @@
-"""``dcos marathon leader``, ``ping`` and ``plugin``: Marathon itself."""
+"""``dcos marathon leader``, ``ping``, ``delay`` and ``plugin``: Marathon itself."""
 
 from __future__ import annotations
 
-import itertools
-import time
-
 import click
 
+from dcos.cli import completing
+from dcos.cli.commands.marathon.shared import explaining
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_table
-from dcos.client.adminrouter.transport import NotFound
+from dcos.client.adminrouter.failures import NotFound
 
 
 @click.group()
@@ -40,19 +39,39 @@ def delete(context: Context) -> None:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Only once.")
-@click.option("--interval", type=float, default=1.0, hidden=True)
+@click.option("--once", is_flag=True, help="Only once, however many masters there are.")
 @pass_context
-def ping(context: Context, once: bool, interval: float) -> None:
-    """Ask Marathon whether it is there, five times."""
-    for number in itertools.count(1):
+def ping(context: Context, once: bool) -> None:
+    """Ask Marathon whether it is there, as often as there are masters.
+
+    \b
+    Example: dcos marathon ping --once
+    """
+    count = 1 if once else max(1, len(context.mesos.masters()))
+    for number in range(1, count + 1):
         click.echo(f'Marathon ping response[{number}x]: "{context.marathon.ping()}"')
-        if once or number == PINGS:
-            return
-        time.sleep(interval)
 
 
-PINGS = 5
+@click.group()
+def delay() -> None:
+    """Look after apps that wait because they failed.
+
+    \b
+    Example: dcos marathon delay reset /web
+    """
+
+
+@delay.command()
+@click.argument("app_id", shell_complete=completing.specs)
+@pass_context
+def reset(context: Context, app_id: str) -> None:
+    """Try the app APP_ID again at once, however often it failed.
+
+    \b
+    Example: dcos marathon delay reset /web
+    """
+    with explaining("App", app_id):
+        context.marathon.reset_delay(app_id)
 
 
 @click.group()
@@ -69,7 +88,5 @@ def list_(context: Context, as_json: bool) -> None:
     if as_json:
         emit_json({"plugins": found})
         return
-    rows = [
-        (one["id"], one.get("implementation"), one.get("plugin"), one.get("info", {}).get("version")) for one in found
-    ]
-    emit_table(("ID", "IMPLEMENTATION", "PLUGIN", "VERSION"), rows)
+    rows = [(one["id"], one.get("implementation"), one.get("plugin")) for one in found]
+    emit_table(("ID", "IMPLEMENTATION", "PLUGIN"), rows)

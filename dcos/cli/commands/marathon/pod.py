@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.commands.marathon import reasons
-from dcos.cli.commands.marathon.shared import explaining, waiting_ids
+from dcos.cli.commands.marathon.shared import created, explaining, waiting, waiting_ids
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_lines, emit_table
 from dcos.cli.resource import read_object
+from dcos.cli.waiting import until_done
 
 Json = dict[str, Any]
 
@@ -24,14 +26,15 @@ def pod() -> None:
 
 @pod.command()
 @click.argument("resource", required=False)
+@waiting
 @pass_context
-def add(context: Context, resource: str | None) -> None:
+def add(context: Context, resource: str | None, wait: bool) -> None:
     """Add the pod in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
     Example: dcos marathon pod add pod.json
     """
     wanted = read_object(resource, "dcos marathon pod add < pod.json")
-    click.echo(f"Created deployment {context.marathon.create_pod(wanted)}")
+    created(context, context.marathon.create_pod(wanted), wait)
 
 
 @pod.command("list")
@@ -65,7 +68,7 @@ def _row(status: Json, waiting: set[str]) -> tuple[Any, ...]:
 
 
 @pod.command()
-@click.argument("pod_id")
+@click.argument("pod_id", shell_complete=completing.pods)
 @pass_context
 def show(context: Context, pod_id: str) -> None:
     """Print the pod POD_ID with its status and instances."""
@@ -77,20 +80,24 @@ reasons.add_to(pod, "pod")
 
 
 @pod.command()
-@click.argument("pod_id")
+@click.argument("pod_id", shell_complete=completing.pods)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def remove(context: Context, pod_id: str, force: bool) -> None:
+def remove(context: Context, pod_id: str, force: bool, wait: bool) -> None:
     """Remove the pod POD_ID."""
     with explaining("Pod", pod_id):
-        context.marathon.remove_pod(pod_id, force=force)
+        deployment_id = context.marathon.remove_pod(pod_id, force=force)
+    if wait and deployment_id:
+        until_done(context, deployment_id)
 
 
 @pod.command()
-@click.argument("pod_id")
+@click.argument("pod_id", shell_complete=completing.pods)
 @click.option("--force", is_flag=True, help="Even while another deployment holds it.")
+@waiting
 @pass_context
-def update(context: Context, pod_id: str, force: bool) -> None:
+def update(context: Context, pod_id: str, force: bool, wait: bool) -> None:
     """Replace the pod POD_ID by the whole definition (JSON or YAML) on standard input.
 
     Example: dcos marathon pod update shop < pod.json
@@ -98,11 +105,11 @@ def update(context: Context, pod_id: str, force: bool) -> None:
     wanted = read_object(None, f"dcos marathon pod update {pod_id} < pod.json")
     with explaining("Pod", pod_id):
         context.marathon.pod(pod_id)
-        click.echo(f"Created deployment {context.marathon.update_pod(pod_id, wanted, force=force)}")
+        created(context, context.marathon.update_pod(pod_id, wanted, force=force), wait)
 
 
 @pod.command()
-@click.argument("pod_id")
+@click.argument("pod_id", shell_complete=completing.pods)
 @click.argument("instance_ids", nargs=-1, required=True, metavar="INSTANCE...")
 @pass_context
 def kill(context: Context, pod_id: str, instance_ids: tuple[str, ...]) -> None:

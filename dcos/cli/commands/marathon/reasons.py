@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.commands.marathon.shared import explaining, normal
 from dcos.cli.commands.marathon.waits import emit_waits
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_table, fail
-from dcos.client.adminrouter.transport import NotFound
+from dcos.client.adminrouter.failures import NotFound
 
 Json = dict[str, Any]
 
@@ -22,7 +23,7 @@ def add_to(group: click.Group, kind: Literal["app", "pod"]) -> None:
     @group.command(
         help=f"Say why the {kind} {name} is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"
     )
-    @click.argument("spec_id", metavar=name)
+    @click.argument("spec_id", metavar=name, shell_complete=completing.specs)
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @pass_context
     def explain(context: Context, spec_id: str, as_json: bool) -> None:
@@ -34,7 +35,7 @@ def add_to(group: click.Group, kind: Literal["app", "pod"]) -> None:
     @group.command(
         help=f"Say what the autoscaling of the {kind} {name} decided lately, and why. (Not in upstream's dcos.)"
     )
-    @click.argument("spec_id", metavar=name)
+    @click.argument("spec_id", metavar=name, shell_complete=completing.specs)
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @pass_context
     def autoscaling(context: Context, spec_id: str, as_json: bool) -> None:

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import click
+
+from dcos.cli.context import Context
 from dcos.cli.output import fail
+from dcos.cli.waiting import until_done
+from dcos.client.adminrouter.failures import NotFound, Refused
 from dcos.client.adminrouter.marathon import is_locked
-from dcos.client.adminrouter.transport import NotFound, Refused
 
 Json = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def waiting(function: F) -> F:
+    """The flag ``--wait``."""
+    text = "Until the deployment is over; tells what it waits for. (Not in upstream's dcos.)"
+    return click.option("--wait", is_flag=True, help=text)(function)
+
+
+def created(context: Context, deployment_id: str, wait: bool) -> None:
+    """Say which deployment was begun; see it through where that is wanted."""
+    click.echo(f"Created deployment {deployment_id}")
+    if wait:
+        until_done(context, deployment_id)
 
 
 def normal(spec_id: str) -> str:
@@ -24,10 +42,13 @@ def explaining(kind: str, spec_id: str) -> Iterator[None]:
     try:
         yield
     except NotFound:
-        fail(f"{kind} '{normal(spec_id)}' does not exist")
+        fail(f"{kind} '{normal(spec_id)}' does not exist", f"`dcos marathon {kind.lower()} list` shows those that do")
     except Refused as error:
         if is_locked(error):
-            fail(f"changes blocked: deployment already in progress for {kind.lower()}. Use --force to override it")
+            fail(
+                f"changes blocked: deployment already in progress for {kind.lower()}",
+                "`dcos marathon deployment list` shows it; --force overrides it",
+            )
         raise
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
 from dcos.cli.context import Context, pass_context
 from dcos.cli.output import emit_json, emit_lines, emit_table, fail
 
@@ -18,7 +19,7 @@ def task() -> None:
 
 
 @task.command("list")
-@click.argument("app_id", required=False)
+@click.argument("app_id", required=False, shell_complete=completing.specs)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
@@ -39,7 +40,7 @@ def _row(one: Json) -> tuple[Any, ...]:
 
 
 @task.command()
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=completing.tasks)
 @pass_context
 def show(context: Context, task_id: str) -> None:
     """Print the task TASK_ID."""
@@ -50,7 +51,7 @@ def show(context: Context, task_id: str) -> None:
 
 
 @task.command()
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=completing.tasks)
 @click.option("--wipe", is_flag=True, help="Its reserved data too.")
 @pass_context
 def stop(context: Context, task_id: str, wipe: bool) -> None:
@@ -62,7 +63,7 @@ def stop(context: Context, task_id: str, wipe: bool) -> None:
 
 
 @task.command()
-@click.argument("task_ids", nargs=-1, required=True)
+@click.argument("task_ids", nargs=-1, required=True, shell_complete=completing.tasks)
 @click.option("--scale", is_flag=True, help="Do not replace them.")
 @click.option("--wipe", is_flag=True, help="Their reserved data too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,4 +1,4 @@
-"""``dcos node``: the machines."""
+"""``dcos node``: the machines. This file looks at them; the files beside it do the rest."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from typing import Any
 
 import click
 
+from dcos.cli import completing
+from dcos.cli.commands.node.bundles import diagnostics
+from dcos.cli.commands.node.journals import log
+from dcos.cli.commands.node.lifecycle import deactivate, decommission, drain, reactivate
+from dcos.cli.commands.node.measures import metrics
+from dcos.cli.commands.node.secure_shell import ssh
+from dcos.cli.commands.node.shared import address_of_node
 from dcos.cli.context import Context, pass_context
-from dcos.cli.nodes import Node, all_nodes
-from dcos.cli.output import emit_json, emit_lines, emit_table, fail
+from dcos.cli.nodes import Node, all_nodes, word
+from dcos.cli.output import emit_json, emit_lines, emit_table, fail, shown_instead
 
 _HEADER = ("HOSTNAME", "IP", "PUBLIC IP(S)", "ID", "TYPE", "STATUS", "REGION", "ZONE")
 
@@ -17,9 +24,14 @@ _HEADER = ("HOSTNAME", "IP", "PUBLIC IP(S)", "ID", "TYPE", "STATUS", "REGION", "
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def node(ctx: click.Context, as_json: bool) -> None:
-    """Look at the nodes; without a command, list them."""
-    if ctx.invoked_subcommand is None:
-        _list(ctx.find_object(Context) or Context(), as_json, (), False)
+    """Look at the nodes and maintain them; without a command, list them.
+
+    \b
+    Example: dcos node list
+    """
+    context = ctx.find_object(Context) or Context()
+    if ctx.invoked_subcommand is None and not shown_instead(ctx, context):
+        _list(context, as_json, (), False)
 
 
 @node.command("list")
@@ -28,7 +40,11 @@ def node(ctx: click.Context, as_json: bool) -> None:
 @click.option("--mesos-id", "only_ids", is_flag=True, help="Print only the agents' ids.")
 @pass_context
 def list_(context: Context, as_json: bool, fields: tuple[str, ...], only_ids: bool) -> None:
-    """List masters and agents."""
+    """List masters and agents.
+
+    \b
+    Example: dcos node list --field=attributes.rack
+    """
     _list(context, as_json, fields, only_ids)
 
 
@@ -54,15 +70,19 @@ def _dotted(value: Any, path: str) -> Any:
 
 
 @node.command("list-components")
-@click.argument("mesos_id", required=False)
+@click.argument("mesos_id", required=False, shell_complete=completing.agents)
 @click.option("--leader", is_flag=True, help="Of the leading master.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def list_components(context: Context, mesos_id: str | None, leader: bool, as_json: bool) -> None:
-    """List the units of the node with this MESOS_ID, or of the leading master."""
+    """List the units of the node with this MESOS_ID, or of the leading master.
+
+    \b
+    Example: dcos node list-components --leader
+    """
     if (mesos_id is None) == (not leader):
         fail("give either a Mesos id or --leader")
-    units = context.health.units_of(_address(context, mesos_id))
+    units = context.health.units_of(address_of_node(context, mesos_id))
     if as_json:
         emit_json(units)
     else:
@@ -70,12 +90,16 @@ def list_components(context: Context, mesos_id: str | None, leader: bool, as_jso
 
 
 @node.command()
-@click.argument("mesos_id", required=False)
+@click.argument("mesos_id", required=False, shell_complete=completing.agents)
 @click.option("--leader", is_flag=True, help="Of the leading master.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def health(context: Context, mesos_id: str | None, leader: bool, as_json: bool) -> None:
-    """Show the health of all nodes, or of one node's units. (Not in upstream's dcos.)"""
+    """Show the health of all nodes, or of one node's units. (Not in upstream's dcos.)
+
+    \b
+    Example: dcos node health --leader
+    """
     if mesos_id is None and not leader:
         nodes = context.health.nodes()
         if as_json:
@@ -83,7 +107,7 @@ def health(context: Context, mesos_id: str | None, leader: bool, as_json: bool) 
         else:
             emit_table(("IP", "ROLE", "HEALTH"), [(one["host_ip"], one["role"], word(one["health"])) for one in nodes])
         return
-    units = context.health.units_of(_address(context, mesos_id))
+    units = context.health.units_of(address_of_node(context, mesos_id))
     if as_json:
         emit_json(units)
         return
@@ -93,15 +117,22 @@ def health(context: Context, mesos_id: str | None, leader: bool, as_json: bool) 
     emit_table(("UNIT", "HEALTH", "NAME"), rows)
 
 
-def word(health: Any) -> str:
-    """A health number in words."""
-    return {0: "healthy", 1: "unhealthy"}.get(health, "unknown")
+@node.command()
+@click.argument("host")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def dns(context: Context, host: str, as_json: bool) -> None:
+    """Show the addresses that the cluster's DNS has for HOST.
+
+    \b
+    Example: dcos node dns marathon.mesos
+    """
+    found = context.mesos.hosts(host)
+    if as_json:
+        emit_json(found)
+    else:
+        emit_table(("HOST", "IP"), [(one.get("host", ""), one["ip"]) for one in found])
 
 
-def _address(context: Context, mesos_id: str | None) -> str:
-    for one in all_nodes(context.mesos, context.health):
-        if one.kind == "master (leader)" if mesos_id is None else one.id == mesos_id:
-            return one.ip
-    fail(
-        "no master leads now" if mesos_id is None else f"'{mesos_id}' is no node of this cluster, see `dcos node list`"
-    )
+for _command in (deactivate, decommission, diagnostics, drain, log, metrics, reactivate, ssh):
+    node.add_command(_command)
