@@ -28,7 +28,7 @@ from dcos.agent.containerizer.images import ImageStore
 from dcos.agent.containerizer.networks import Networks
 from dcos.agent.containerizer.posix import PosixLauncher
 from dcos.agent.containerizer.privileges import PrivilegeRules, parse_capabilities
-from dcos.agent.containerizer.systemd import SystemdLauncher
+from dcos.agent.containerizer.systemd import Bus, SystemdLauncher
 from dcos.agent.containerizer.systemd import available as systemd_available
 from dcos.agent.containerizer.volume_sources import VolumeSources
 from dcos.agent.core.agent import AgentCore
@@ -447,9 +447,19 @@ class Docker:
                 config=self._config.docker_config,
                 remove_delay_s=self._config.docker_remove_delay,
                 dns=self._dns,
+                groups=self._groups(),
             )
         backend: Backend = self._made
         return backend
+
+    def _groups(self) -> Any:
+        groups = importlib.import_module("dcos.agent.containerizer.docker_groups")
+        return groups.DockerGroups(
+            self._config.cgroups_hierarchy,
+            owner=self._owner,
+            cgroups_root=self._config.cgroups_root,
+            bus=Bus() if systemd_available(self._config.systemd_runtime_directory) else None,
+        )
 
     async def care(self, app: App[Config], known: Callable[[], Collection[str]]) -> None:
         """Once there is an Engine: end orphans, then remove what ended, for ever."""
@@ -469,6 +479,7 @@ class Docker:
             orphans=self._config.docker_kill_orphans,
             clock=app.clock,
             log=app.log,
+            groups=self._made.groups,
         )
         await cleaner.run()
 

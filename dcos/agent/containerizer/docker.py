@@ -25,6 +25,7 @@ from dcos.agent.containerizer.base import Ended, Found, Launcher, LaunchError, R
 from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.default_dns import DefaultDns
 from dcos.agent.containerizer.docker_engine import Engine, EngineError, NotThere, read_config, sandbox_config
+from dcos.agent.containerizer.docker_groups import DockerGroups
 from dcos.agent.containerizer.docker_spec import (
     AGENT_LABEL,
     BadContainer,
@@ -52,7 +53,10 @@ _SUBJECT = "Container"
 
 
 class DockerBackend:
-    """Containers of one Engine. ``owner`` tells this agent's containers from those of others."""
+    """Containers of one Engine. ``owner`` tells this agent's containers from those of others.
+
+    ``groups`` None: no container gets a control group above its own.
+    """
 
     name = "docker"
 
@@ -66,8 +70,10 @@ class DockerBackend:
         config: str | None,
         remove_delay_s: float,
         dns: DefaultDns | None = None,
+        groups: DockerGroups | None = None,
     ) -> None:
         self.engine = engine
+        self.groups = groups
         self._dns = dns or DefaultDns()
         self._client = client
         self._owner = owner
@@ -76,7 +82,7 @@ class DockerBackend:
         self._remove_delay_s = remove_delay_s
 
     def supervisor(self, carrier: Launcher) -> Launcher:
-        return DockerLauncher(self.engine, carrier, self._client)
+        return DockerLauncher(self.engine, carrier, self._client, self.groups)
 
     async def prepare(self, plan: Plan, box: Box, environment: Mapping[str, str]) -> None:
         """Pull what is not there, make the container; the launch script will start it."""
@@ -108,6 +114,8 @@ class DockerBackend:
         try:
             for one in description.volumes:
                 await self.engine.make_volume(one.name, one.driver, one.options)
+            if self.groups is not None:
+                await self.groups.make(box, description.body["HostConfig"], await self.engine.info())
             await self.engine.create(description.name, description.body)
         except EngineError as error:
             raise LaunchError(f"Failed to create docker container: {error}") from error
@@ -123,8 +131,10 @@ class DockerBackend:
         return False
 
     async def judged(self, box: Box, end: Exit) -> Exit:
-        # the Engine has removed the control group by now
-        return with_memory(end, MemoryReport(0, box.mark.mem_hard_bytes, None, ""))
+        counted = _counted(self.groups, box)
+        kills, most = (counted.kills, counted.most) if counted is not None else (0, None)
+        # the Engine has removed the container's own group by now, and with it what its memory was used for
+        return with_memory(end, MemoryReport(kills, box.mark.mem_hard_bytes, most, ""))
 
     async def update(self, box: Box) -> bool:
         return False
@@ -142,6 +152,8 @@ class DockerBackend:
             if box.launch.exists():
                 raise
             # never started: if the Engine has it all the same, the cleaner finds it
+        if self.groups is not None:
+            await self.groups.remove(box)
 
     async def execute(self, box: Box, command: CommandInfo, timeout_s: float | None) -> int:
         """By the Engine's exec, as the container's own user; killed at the timeout."""
@@ -174,8 +186,9 @@ class DockerBackend:
 class DockerLauncher:
     """``carrier`` keeps the client alive; the container lives by the Engine."""
 
-    def __init__(self, engine: Engine, carrier: Launcher, client: str) -> None:
+    def __init__(self, engine: Engine, carrier: Launcher, client: str, groups: DockerGroups | None = None) -> None:
         self._engine = engine
+        self._groups = groups
         self._carrier = carrier
         self._client = client
         self.name = carrier.name
@@ -209,6 +222,8 @@ class DockerLauncher:
             memory=mark.mem_hard_bytes,
             reservation=mark.mem_bytes,
         )
+        if self._groups is not None:
+            await self._groups.update(box)
 
     async def find(self, box: Box) -> Found:
         try:
@@ -243,7 +258,11 @@ class DockerLauncher:
                 await self._attach_again(box)
 
     async def _with_late_news(self, box: Box, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The Engine hears of an end and of memory that ran out by two ways: after SIGKILL the second may come later."""
+        """Where only the Engine can tell: it hears of an end and of memory that ran out by two ways, and after SIGKILL the
+        second may come later.
+        """
+        if _counted(self._groups, box) is not None:
+            return state
         for _ in range(_LATE_LOOKS):
             if state.get("ExitCode") != _KILLED or state.get("OOMKilled"):
                 break
@@ -308,6 +327,11 @@ def describe_running(inspected: Mapping[str, Any], pid: int) -> Running:
         network_infos=(NetworkInfo(ip_addresses=tuple(found)),) if found else (),
         data=msgspec.json.encode([inspected]),
     )
+
+
+def _counted(groups: DockerGroups | None, box: Box) -> MemoryReport | None:
+    """What the kernel counted above the container; None where there is no such group."""
+    return None if groups is None else groups.report(box)
 
 
 def _was_started(state: Mapping[str, Any]) -> bool:

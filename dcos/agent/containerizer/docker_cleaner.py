@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from dcos.agent.containerizer.docker_engine import Engine, EngineError, NotThere
+from dcos.agent.containerizer.docker_groups import DockerGroups
 from dcos.agent.containerizer.docker_spec import AGENT_LABEL, NAME_PREFIX
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import Logger
@@ -31,6 +32,7 @@ class DockerCleaner:
         orphans: bool,
         clock: Clock,
         log: Logger,
+        groups: DockerGroups | None = None,
     ) -> None:
         self._engine = engine
         self._owner = owner
@@ -39,6 +41,7 @@ class DockerCleaner:
         self._orphans = orphans
         self._clock = clock
         self._log = log
+        self._groups = groups
 
     async def kill_orphans(self) -> None:
         """After recovery: what runs under our name and is nobody's task ends."""
@@ -60,7 +63,7 @@ class DockerCleaner:
             await asyncio.sleep(max(1.0, min(_INTERVAL_S, self._remove_delay_s)))
 
     async def sweep(self) -> None:
-        """Remove what ended long enough ago, or never began."""
+        """Remove what ended long enough ago, or never began, and control groups that an agent which died left."""
         for name, one in (await self._ours()).items():
             if one.get("State") not in ("exited", "dead", "created"):
                 continue
@@ -71,6 +74,8 @@ class DockerCleaner:
             if self._clock.now() - finished_at(state) >= self._remove_delay_s:
                 await self._engine.remove(name)
                 self._log.info("docker_removed", name=name)
+        if self._groups is not None:
+            await self._groups.sweep(self._known)
 
     async def _ours(self) -> dict[str, dict[str, Any]]:
         """Named as ours, without a live task, not marked as another agent's."""

@@ -76,6 +76,10 @@ class Engine:
                     raise EngineError(f"Docker does not answer at {self.socket}: {error}") from error
             return self._client
 
+    async def info(self) -> dict[str, Any]:
+        """What it tells of itself: version, drivers, cgroups."""
+        return dict(await self._ask(lambda client: client.info()))
+
     # ---- images ------------------------------------------------------------------------------------------------------
 
     async def has_image(self, image: str) -> bool:

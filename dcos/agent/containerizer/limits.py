@@ -22,6 +22,11 @@ def cpu_weight(cpus: int, *, low: bool = False) -> int:
     return min(_MAX_WEIGHT, max(1, (1 if low else 100) * cpus // 1000))
 
 
+def weight_of(shares: int) -> int:
+    """cgroup v2's ``cpu.weight`` that weighs among ours as v1's ``cpu.shares`` does."""
+    return min(_MAX_WEIGHT, max(1, (100 * shares + 512) // 1024))
+
+
 def cpus_hard(limits: Limits, *, enable_cfs: bool) -> float | None:
     """The hard limit in cpus: an asked limit, else the request with CFS on; None (or infinity asked): none."""
     if limits.cpus_limit is not None and not (limits.partly_unlimited and not enable_cfs):

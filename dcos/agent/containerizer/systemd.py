@@ -115,6 +115,16 @@ class Bus:
             self._bus = None
 
 
+async def set_slice(bus: Bus, name: str, properties: list[list[Any]]) -> None:
+    """Make a transient slice, or change the one that is there.   Errors: BusError."""
+    try:
+        await bus.call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, [])
+    except BusError as error:
+        if error.name != _UNIT_EXISTS:
+            raise
+        await bus.call("SetUnitProperties", "sba(sv)", name, True, properties)
+
+
 class SystemdLauncher:
     """Transient services. ``unified``: cgroup v2 (else v1 controllers).
 
@@ -184,13 +194,7 @@ class SystemdLauncher:
     async def limit_group(self, group: str, mark: Mark) -> None:
         """Make the slice of ``group``, or change its limits to those of ``mark``.   Errors: ContainerError."""
         properties = [list(one) for one in limit_properties(mark, unified=self._unified)]
-        name = group_slice(group)
-        try:
-            await self._bus.call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, [])
-        except BusError as error:
-            if error.name != _UNIT_EXISTS:
-                raise
-            await self._bus.call("SetUnitProperties", "sba(sv)", name, True, properties)
+        await set_slice(self._bus, group_slice(group), properties)
 
     async def drop_group(self, group: str) -> None:
         """Nothing of ``group`` runs any more."""

@@ -63,6 +63,10 @@ class SimEngine(Engine):
             raise NotThere(f"Docker: No such container: {name}")
         return found
 
+    async def info(self) -> dict[str, Any]:
+        await self._reach()
+        return {"CgroupVersion": "1", "CgroupDriver": "cgroupfs"}
+
     async def has_image(self, image: str) -> bool:
         await self._reach()
         return image in self._machine.images

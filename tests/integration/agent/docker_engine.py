@@ -18,6 +18,8 @@ from dcos.model.v1.types import ContainerInfo, ContainerInfoDockerInfo, Containe
 from dcos.testing.patience import PATIENCE_S
 
 IMAGE = "dcos-test:1"
+DRIVER = os.environ.get("DCOS_TEST_DOCKER_CGROUP_DRIVER", "cgroupfs")
+"""Who makes control groups for the Engine: it does (``cgroupfs``), or ``systemd`` where that runs."""
 TOOLS = ("sh", "cat", "ls", "sleep", "env", "id", "mkdir", "touch", "hostname", "head", "kill", "python3")
 
 
@@ -84,8 +86,8 @@ class DockerEngine:
             *(
                 f"--exec-root={self.folder}/exec",
                 f"--pidfile={self.folder}/pid",
-                "--exec-opt=native.cgroupdriver=cgroupfs",
-                f"--cgroup-parent=/{self.folder.name}",
+                f"--exec-opt=native.cgroupdriver={DRIVER}",
+                *([f"--cgroup-parent=/{self.folder.name}"] if DRIVER == "cgroupfs" else []),
             ),
             *("--bip=172.29.77.1/24", "--log-level=warn", "--live-restore"),
         ]

@@ -46,16 +46,15 @@ def machine(docker_programs: Path) -> Iterator[vm.Machine]:
         yield made
 
 
-def passes(machine: vm.Machine, *names: str, but: str | None = None) -> None:
-    """Those tests of this folder pass in the machine, none of them skipped; ``but``: one that is left out."""
+def passes(machine: vm.Machine, *names: str, **env: str) -> None:
+    """Those tests of this folder pass in the machine, none of them skipped."""
     here = "tests/integration/agent"
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", f"--timeout={INSIDE_S // 3}"]
     done = machine.run(
         *words,
         *(f"{here}/{name}" for name in names),
-        *([] if but is None else ["--deselect", f"{here}/{but}"]),
         cwd=systemd_node.REPOSITORY,
-        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONDONTWRITEBYTECODE": "1", **env},
         timeout_s=INSIDE_S,
     )
     print(done.stdout)
@@ -86,11 +85,22 @@ def test_isolation(machine: vm.Machine) -> None:
     passes(machine, "test_isolation.py")
 
 
-def test_docker_engine(machine: vm.Machine, docker_programs: Path) -> None:
+@pytest.fixture(scope="module")
+def docker_machine(machine: vm.Machine, docker_programs: Path) -> vm.Machine:
     """The kernel has no tables of IPv4, so mapped ports are carried by docker-proxy; all else is as anywhere."""
     if missing := set(DOCKER) - {one.name for one in docker_programs.iterdir()}:
         pytest.skip(f"missing programs: {', '.join(sorted(missing))} (packages docker.io, docker-registry)")
     mounted = machine.run("mount", "--bind", docker_programs, "/usr/local/bin")
     assert mounted.returncode == 0, mounted.stderr
-    # on cgroup v2 the Engine often tells of a container that memory killed no more than its 137 (docs/guides/containers.md)
-    passes(machine, "test_docker.py", but="test_docker.py::test_out_of_memory")
+    return machine
+
+
+def test_docker_engine(docker_machine: vm.Machine) -> None:
+    passes(docker_machine, "test_docker.py")
+
+
+def test_docker_engine_that_leaves_control_groups_to_systemd(docker_machine: vm.Machine) -> None:
+    """Its driver on such machines, unless it is told otherwise."""
+    tests = "out_of_memory", "out_of_memory_while_the_agent_is_away", "a_task_may_name_the_group_above"
+    names = [f"test_docker.py::test_{one}" for one in (*tests, "numbers_of_the_control_group")]
+    passes(docker_machine, *names, DCOS_TEST_DOCKER_CGROUP_DRIVER="systemd")

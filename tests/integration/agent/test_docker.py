@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from dcos.agent.containerizer import processes
+from dcos.agent.service import is_unified
 from dcos.model.v1.types import (
     CommandInfo,
     CommandInfoURI,
@@ -40,12 +41,13 @@ from dcos.model.v1.types import (
 )
 from dcos.testing.patience import PATIENCE_S
 
-from .docker_engine import IMAGE, DockerEngine, container, obstacle
+from .docker_engine import DRIVER, IMAGE, DockerEngine, container, obstacle
 from .docker_registry import DockerRegistry
 from .operation_orders import apply, create, reserve, with_volume
 
 Make = Callable[..., TaskInfo]
 Network = ContainerInfoDockerInfoNetwork
+CGROUPS = Path("/sys/fs/cgroup")
 
 reason = obstacle()
 pytestmark = pytest.mark.skipif(bool(reason), reason=f"no Docker Engine: {reason}")
@@ -209,14 +211,61 @@ async def test_health_by_command(docked: Any, master: Any, make_task: Make, kind
     assert last.healthy is (False if kind == "missing" else None)
 
 
+EAT = "x=x; while :; do x=$x$x; done"
+NO_SWAP = Parameter(key="memory-swap", value="32m")
+
+
 async def test_out_of_memory(docked: Any, master: Any, make_task: Make) -> None:
-    eat = "x=x; while :; do x=$x$x; done"
-    await master.run(
-        make_task("eater", eat, mem=32.0, container=container(parameters=(Parameter(key="memory-swap", value="32m"),)))
-    )
+    await master.run(make_task("eater", EAT, mem=32.0, container=container(parameters=(NO_SWAP,))))
     last = await master.state("eater", "TASK_FAILED")
     assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
-    assert last.message.startswith("Memory limit exceeded: Requested: ")
+    assert last.message.startswith("Memory limit exceeded: Requested: 32MB")
+    await until(lambda: not groups_above())
+
+
+async def test_out_of_memory_while_the_agent_is_away(
+    docked: Any, master: Any, make_task: Make, engine: DockerEngine
+) -> None:
+    """Where the kernel counts in a group above the container's (cgroup v2), that is found again, and goes."""
+    wait = f"while [ ! -e $MESOS_SANDBOX/go ]; do sleep 0.1; done; {EAT}"
+    await master.run(make_task("eater", wait, mem=32.0, container=container(parameters=(NO_SWAP,))))
+    await master.run(make_task("forgotten", "sleep 1000", container=container()))
+    await master.state("eater", "TASK_RUNNING")
+    forgotten = (await master.state("forgotten", "TASK_RUNNING")).container_status.container_id.value
+    assert len(groups_above()) == (2 if is_unified(CGROUPS) else 0)
+    await docked.kill()
+    (docked.sandbox("eater") / "go").touch()
+    shutil.rmtree(docked.runtime / "containers" / forgotten)
+    await until(lambda: len(engine.docker("ps", "--quiet").stdout.split()) == 1)
+    await docked.start(*docked.flags)
+    await master.registered(2)
+    last = await master.state("eater", "TASK_FAILED")
+    assert last.reason == "REASON_CONTAINER_LIMITATION_MEMORY", last.message
+    await master.state("forgotten", "TASK_FAILED")
+    await until(lambda: not engine.names())
+    await until(lambda: not groups_above())
+
+
+async def test_a_task_may_name_the_group_above(
+    docked: Any, master: Any, make_task: Make, engine: DockerEngine, unique: str
+) -> None:
+    name = f"dcos-test-{unique}" if DRIVER == "cgroupfs" else f"dcos_test_{unique}.slice"
+    info = container(parameters=(NO_SWAP, Parameter(key="cgroup-parent", value=name)))
+    await master.run(make_task("own", "sleep 1000", mem=32.0, container=info))
+    pid = (await master.state("own", "TASK_RUNNING")).container_status.executor_pid
+    assert not groups_above()
+    assert f"/{name}/" in Path(f"/proc/{pid}/cgroup").read_text()
+    await master.kill("own")
+    await master.state("own", "TASK_KILLED")
+    await until(lambda: not engine.names())
+    for left in (*CGROUPS.glob(f"*/{name}"), CGROUPS / name):
+        with contextlib.suppress(OSError):
+            left.rmdir()
+
+
+def groups_above() -> list[Path]:
+    """Those that agents made for Docker containers."""
+    return [*CGROUPS.glob("mesos/docker_*"), *CGROUPS.glob("mesos_executors.slice/*-docker_*")]
 
 
 async def test_name_servers_of_all(docked: Any, master: Any, make_task: Make) -> None:

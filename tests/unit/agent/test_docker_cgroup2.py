@@ -16,6 +16,7 @@ from dcos.agent.containerizer.base import Ended
 from dcos.agent.containerizer.box import Box, Mark
 from dcos.agent.containerizer.docker import DockerBackend, DockerLauncher
 from dcos.agent.containerizer.docker_engine import Engine, EngineError, NotThere
+from dcos.agent.containerizer.docker_groups import DockerGroups
 from dcos.agent.containerizer.posix import PosixLauncher
 
 NAME = "4f1c"
@@ -111,12 +112,33 @@ OUT_OF_MEMORY = state(ExitCode=137, OOMKilled=True)
     ],
     ids=["told at once", "told late", "told last", "killed", "removed", "ended otherwise"],
 )
-async def test_the_engine_may_tell_of_memory_a_moment_late(
+async def test_where_only_the_engine_tells_it_may_be_a_moment_late(
     tmp_path: Path, told: list[dict[str, Any] | EngineError], looks: int, out_of_memory: bool
 ) -> None:
     engine = Late(*told)
     end = await DockerLauncher(engine, PosixLauncher(), "docker").wait(box(tmp_path))
     assert (end.out_of_memory, engine.looked) == (out_of_memory, looks)
+
+
+async def test_where_the_kernel_tells_the_engine_is_not_asked_again(tmp_path: Path) -> None:
+    """Its group is gone before the Engine has looked; the one above still has the count."""
+    groups = DockerGroups(tmp_path / "cgroup", owner="o", cgroups_root="mesos", bus=None)
+    one, engine = box(tmp_path), Late(KILLED)
+    one.save()
+    (one.directory / "parent-group").write_text("mesos/above")
+    folder = tmp_path / "cgroup/mesos/above"
+    folder.mkdir(parents=True)
+    for kills, peak in ((0, "1"), (1, str(64 * 2**20))):
+        (folder / "memory.events").write_text(f"oom 1\noom_kill {kills}\n")
+        (folder / "memory.stat").write_text("anon 0\n")
+        (folder / "memory.peak").write_text(peak)
+        engine.looked = 0
+        backend = DockerBackend(
+            engine, client="docker", owner="o", sandbox_directory="/s", config=None, remove_delay_s=0.0, groups=groups
+        )
+        end = await backend.judged(one, await backend.supervisor(PosixLauncher()).wait(one))
+        assert (end.out_of_memory, engine.looked) == (bool(kills), 1)
+    assert (end.limitation or "").startswith("Memory limit exceeded: Requested: 64MB Maximum Used: 64MB")
 
 
 async def test_limits_are_told_to_the_engine_alone(tmp_path: Path) -> None:
