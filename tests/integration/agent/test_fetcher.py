@@ -24,6 +24,8 @@ from dcos.model.v1.types import CommandInfoURI
 from dcos.testing.ports import free_port
 from dcos.testing.users import ME, SOMEBODY
 
+from . import ftp_server
+
 Make = Callable[..., Fetcher]
 
 
@@ -261,3 +263,15 @@ async def test_by_a_proxy(
     monkeypatch.setenv("http_proxy", "http://nowhere.invalid:1")
     await make().fetch((CommandInfoURI(value=f"{url}/b"),), sandbox, None)
     assert asked == ["/a", "/b"]
+
+
+async def test_by_ftp(make: Make, sandbox: Path) -> None:
+    async with ftp_server.serving({"a.tar.gz": archive("a.tar.gz")}) as url:
+        uris = (CommandInfoURI(value=f"{url}/a.tar.gz"), CommandInfoURI(value=f"{url}/a.tar.gz", cache=True))
+        await make().fetch(uris[:1], sandbox, None)
+        assert (sandbox / "inside").read_text() == "content"
+        (sandbox / "inside").unlink()
+        await make().fetch(uris[1:], sandbox, None)
+        assert (sandbox / "inside").read_text() == "content"
+        with pytest.raises(FetchError, match="missing"):
+            await make().fetch((CommandInfoURI(value=f"{url}/missing"),), sandbox, None)
