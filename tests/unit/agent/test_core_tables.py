@@ -176,6 +176,29 @@ def test_environment_precedence() -> None:
         environment(agent, Ids("F", "E", False, None), directory="", sandbox="", image={}, command=bad)
 
 
+def test_all_that_an_executor_is_given() -> None:
+    agent = AgentEnvironment("S", "1.2.3.4:5051", 900, 5, False)
+    assert environment(
+        agent, Ids("F", "E", True, "web"), directory="/d/c", sandbox="/mnt/s", image={}, command=CommandInfo()
+    ) == {
+        "MESOS_FRAMEWORK_ID": "F",
+        "MESOS_EXECUTOR_ID": "E",
+        "MESOS_SLAVE_ID": "S",
+        "MESOS_SLAVE_PID": "slave(1)@1.2.3.4:5051",
+        "MESOS_AGENT_ENDPOINT": "1.2.3.4:5051",
+        "MESOS_DIRECTORY": "/d/c",
+        "MESOS_SANDBOX": "/mnt/s",
+        "MESOS_CHECKPOINT": "1",
+        "MESOS_RECOVERY_TIMEOUT": "15mins",
+        "MESOS_SUBSCRIPTION_BACKOFF_MAX": "2secs",
+        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": "5secs",
+        "MESOS_HTTP_COMMAND_EXECUTOR": "0",
+        "MESOS_ALLOCATION_ROLE": "web",
+        "LIBPROCESS_PORT": "0",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+
+
 def info(resources: str, attributes: dict[str, str] | None = None, hostname: str = "h") -> AgentInfo:
     made = tuple(
         Attribute(name=name, type=ValueType.TEXT, text=ValueText(value=value))
