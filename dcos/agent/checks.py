@@ -132,6 +132,8 @@ class Checker:
             aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
             session.get(url, ssl=self._insecure, allow_redirects=True) as response,
         ):
+            if response.status < 200:
+                raise aiohttp.ClientError("switched protocols instead of answering")  # for curl, too, that is no answer
             return response.status
 
     async def _connect(self, container_id: str, port: int, protocol: NetworkInfoProtocol) -> None:

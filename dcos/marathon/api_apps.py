@@ -8,7 +8,7 @@ from aiohttp import web
 
 from dcos.marathon import selector, stream, views, waiting
 from dcos.marathon.api import body_of, deployed, flag, leader_of, published, state_of
-from dcos.marathon.core import autoscaling, events, everywhere
+from dcos.marathon.core import autoscaling, events, everywhere, root
 from dcos.marathon.core.errors import app_unknown
 from dcos.marathon.core.state import State
 from dcos.model.marathon import App
@@ -75,9 +75,10 @@ async def update_of(request: web.Request, app_id: str, fields: dict[str, Any]) -
     """What ``PutApps`` takes: the members, or the stored version to go back to."""
     if "version" not in fields:
         return app_id, fields
-    stored = await leader_of(request).repository.app_version(app_id, str(fields["version"]))
+    version = wire.version_of(str(fields["version"]))
+    stored = await leader_of(request).repository.app_version(app_id, version)
     if stored is None:
-        raise wire.app_unknown(app_id, str(fields["version"]))
+        raise wire.app_unknown(app_id, version)
     return app_id, stored
 
 
@@ -207,6 +208,7 @@ async def _versions(request: web.Request, app_id: str, version: str | None) -> w
     known(state_of(request), app_id)
     if version is None:
         return json_response({"versions": state_of(request).versions.get(app_id, [])[::-1]})
+    version = wire.version_of(version)
     app = await leader_of(request).repository.app_version(app_id, version)
     if app is None:
         raise wire.app_unknown(app_id, version)
@@ -268,12 +270,15 @@ def _instances(state: State, app_id: str) -> list[Instance]:
 async def _kill(request: web.Request, app_id: str, task_id: str | None) -> web.StreamResponse:
     state = state_of(request)
     scale, wipe, force = flag(request, "scale"), flag(request, "wipe"), flag(request, "force")
-    if scale and not wipe and app_id not in state.apps and ids.segments(app_id)[-1:] != ["*"]:
-        raise wire.not_found(f"Path '{app_id}' does not exist")  # sic, as upstream
-    instances = _instances(state, app_id)
+    root.check_exclusive(scale=scale, wipe=wipe)
+    instances = state.instances_of(app_id)
+    if scale and not (app_id in state.apps and (instances or app_id in state.queue)):
+        raise wire.not_found(f"Path '{app_id}' does not exist")  # sic, as upstream: also of an app without instances
+    known(state, app_id)
     if task_id is not None:
-        instances = [one for one in instances if any(task.id == task_id for task in one.tasks)]
-        if not instances:
+        instance_id = ids.instance_of(task_id)
+        instances = [one for one in instances if one.id == instance_id]
+        if not instances and not scale:  # sic: to scale by a task that is not there changes nothing
             raise wire.not_found(f"Task '{task_id}' does not exist")
     else:
         host = request.query.get("host")

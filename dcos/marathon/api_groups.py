@@ -107,6 +107,7 @@ def _below(path: str) -> tuple[str, str | None, str | None]:
 async def _earlier(request: web.Request, group_id: str, version: str) -> tuple[Past, dict[str, RunSpec]]:
     """The root of that version and the definitions that were in the group.   Errors: ApiError."""
     leader = leader_of(request)
+    version = wire.version_of(version)
     root = past.at(leader.state, version)
     if root is None or group_id not in root.groups:
         raise wire.group_unknown(group_id, version)

@@ -123,6 +123,7 @@ async def _versions(request: web.Request, pod_id: str, version: str | None) -> w
     known(state, pod_id)
     if version is None:
         return json_response(state.versions.get(pod_id, [])[::-1])
+    version = wire.version_of(version)
     pod = await leader_of(request).repository.pod_version(pod_id, version)
     if pod is None:
         raise wire.pod_unknown(pod_id, version)

@@ -1,15 +1,13 @@
 """Health and readiness checks that Marathon's leader itself makes: HTTP, HTTPS, TCP.
 
-One task per instance and check, made and ended as instances come and go. TLS certificates are not verified, as upstream.
+One task per instance and check, made and ended as instances come and go. How they ask is in ``asking``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -17,12 +15,11 @@ import aiohttp
 
 from dcos.marathon.core import events
 from dcos.marathon.core.state import State
-from dcos.model.marathon import MARATHON_CHECKS, App, CheckProtocol, HealthCheck, ReadinessCheck
+from dcos.model.marathon import MARATHON_CHECKS, App, HealthCheck, ReadinessCheck
 from dcos.model.marathon_state import Condition, Instance
 from dcos.model.pods import Pod
 
 SYNC_S = 0.25
-MAX_BODY = 2048
 MAX_CAUSE = 200
 
 
@@ -93,7 +90,9 @@ def targets(state: State) -> dict[tuple[str, int], Target]:
 
 
 Ask = Callable[[Target], Awaitable[events.Event | None]]
-"""One look; None: it says nothing.   Errors: OSError, TimeoutError, ValueError, aiohttp.ClientError, all of them a failure."""
+"""One look, within the target's ``timeout_s``; None: it says nothing.
+
+Errors: OSError, TimeoutError, ValueError, aiohttp.ClientError, all of them a failure."""
 
 
 class Prober:
@@ -142,8 +141,7 @@ class Prober:
         await asyncio.sleep(self._rng.uniform(0.0, min(1.0, target.interval_s)))
         while True:
             try:
-                async with asyncio.timeout(target.timeout_s):
-                    found = await ask(target)
+                found = await ask(target)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 found = _failed(target, str(error)[:MAX_CAUSE] or type(error).__name__)
             if found is not None:
@@ -155,44 +153,3 @@ def _failed(target: Target, cause: str) -> events.Event:
     if isinstance(target.check, HealthCheck):
         return events.Probed(target.instance_id, target.index, False, cause)
     return events.ReadinessProbed(target.instance_id, False, target.check.name)
-
-
-# ---- over the real network -------------------------------------------------------------------------------------------
-
-
-@contextlib.asynccontextmanager
-async def over_http() -> AsyncIterator[Ask]:
-    connector = aiohttp.TCPConnector(limit=0, force_close=True, ttl_dns_cache=5)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        yield functools.partial(_ask, session)
-
-
-async def _ask(session: aiohttp.ClientSession, target: Target) -> events.Event | None:
-    check = target.check
-    if check.protocol == CheckProtocol.TCP:
-        _, writer = await asyncio.open_connection(target.host, target.port)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return events.Probed(target.instance_id, target.index, True)
-    scheme = "https" if check.protocol == CheckProtocol.HTTPS else "http"
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    path = check.path or "/"
-    url = f"{scheme}://{host}:{target.port}{path if path.startswith('/') else '/' + path}"
-    async with session.get(url, ssl=False, allow_redirects=False) as response:
-        if isinstance(check, HealthCheck):
-            if response.status < 200 and check.ignore_http1xx:
-                return None
-            alive = 200 <= response.status < 400
-            cause = None if alive else f"{response.status} {response.reason}"
-            return events.Probed(target.instance_id, target.index, alive, cause)
-        body = await response.content.read(MAX_BODY) if check.preserve_last_response else b""
-        shown: dict[str, object] = {}
-        if check.preserve_last_response:
-            shown = {
-                "status": response.status,
-                "contentType": response.content_type,
-                "body": body.decode(errors="replace"),
-            }
-        ready = response.status in check.http_status_codes_for_ready
-        return events.ReadinessProbed(target.instance_id, ready, check.name, shown)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from dcos.client.mesos import MesosMaster
 from dcos.client.scheduler_service import masters
-from dcos.marathon import cluster_feed, probes
+from dcos.marathon import asking, cluster_feed
 from dcos.marathon.cluster_feed import Look
 from dcos.marathon.config import Config
 from dcos.marathon.measure import HttpSources, Sources
@@ -50,7 +50,7 @@ class RealSenses:
             yield functools.partial(cluster_feed.look, master)
 
     def asking(self) -> AbstractAsyncContextManager[Ask]:
-        return probes.over_http()
+        return asking.over_network()
 
     @asynccontextmanager
     async def measuring(self) -> AsyncIterator[Sources]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from ssl import SSLContext
-from typing import Final
+from typing import Any, Final
 
-from dcos.client.gate import gate
+from aiohttp import ClientSession
+
 from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
 from dcos.marathon import api, api_apps, api_groups, api_pods, api_system, api_tasks, backup
-from dcos.marathon.access import Guard, guarded
 from dcos.marathon.api import Service
 from dcos.marathon.cluster_feed import IDLE_S, ClusterFeed
 from dcos.marathon.config import SUPPORTED_FEATURES, Config
@@ -223,6 +223,16 @@ def _secured(app: App[Config]) -> tuple[str, int, SSLContext] | None:
     return address, config.https_port, identity.server
 
 
+def _guards(app: App[Config], http: ClientSession) -> tuple[Any, ...]:
+    """What asks for rights, before handlers."""
+    if app.config.security == "disabled":
+        return ()
+    from dcos.client.gate import gate  # what checks tokens takes cryptography along: 8 MB
+    from dcos.marathon.access import Guard, guarded
+
+    return (guarded(Guard(gate("marathon", app, app.config.bouncer, http))),)
+
+
 async def run(app: App[Config]) -> None:
     heap.freeze_survivors()
     config = app.config
@@ -250,8 +260,7 @@ async def run(app: App[Config]) -> None:
             wish=lambda wish: backup.note(store, base, wish),
         )
         service.metrics.event_streams = lambda: service.bus.attached
-        guards = [guarded(Guard(gate("marathon", app, config.bouncer, http)))] if config.security != "disabled" else []
-        application = api.application(service, *guards)
+        application = api.application(service, *_guards(app, http))
         for resources in (api_system, api_apps, api_pods, api_tasks, api_groups):
             resources.add_routes(application)
         async with (

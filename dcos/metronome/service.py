@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from dcos.client.gate import gate
+from aiohttp import ClientSession
+
 from dcos.client.scheduler import SchedulerClient
 from dcos.client.scheduler_loop import SchedulerLoop
 from dcos.client.scheduler_service import attend, connected, fresh_ids, leading, stand, subscriber
 from dcos.metronome import api
-from dcos.metronome.access import guarded
 from dcos.metronome.api import Leading, Service
 from dcos.metronome.config import SUPPORTED_FEATURES, Config
 from dcos.metronome.core import events
@@ -134,6 +135,16 @@ class Metronome:
             self._service.leader = None
 
 
+def _guards(app: App[Config], http: ClientSession) -> tuple[Any, ...]:
+    """What asks for rights, before handlers."""
+    if app.config.security == "disabled":
+        return ()
+    from dcos.client.gate import gate  # what checks tokens takes cryptography along: 8 MB
+    from dcos.metronome.access import guarded
+
+    return (guarded(gate("metronome", app, app.config.bouncer, http)),)
+
+
 async def run(app: App[Config]) -> None:
     config = app.config
     unsupported = sorted(set(config.features_enable) - SUPPORTED_FEATURES)
@@ -144,9 +155,8 @@ async def run(app: App[Config]) -> None:
     async with session(timeout_s=None) as http:
         proxy = api.leader_proxy(http, lambda: service.leading, own, timeout_s=config.leader_proxy_timeout)
         service = Service(config=config, own=own, proxy=proxy)
-        guards = [guarded(gate("metronome", app, config.bouncer, http))] if config.security != "disabled" else []
         async with (
-            listen(api.application(service, *guards), host=address, port=config.http_port),
+            listen(api.application(service, *_guards(app, http)), host=address, port=config.http_port),
             connected(config.zk, session_timeout_s=config.zk_session_timeout) as store,
         ):
             secret = secret_of(config.mesos_authentication_secret, config.mesos_authentication_secret_file)

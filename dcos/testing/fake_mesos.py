@@ -27,6 +27,8 @@ class FakeAgent:
     free: Resources
     attributes: tuple[t.Attribute, ...] = ()
     reachable: bool = True
+    lost_at: float = 0.0
+    """Since when it is not, by the master's clock."""
     transitioning: bool = False
     """A new master leads and this agent has not come back to it: nothing is said of its tasks."""
     filtered: bool = False
@@ -159,15 +161,10 @@ class FakeMesos:
 
     def lose(self, agent: FakeAgent, *, since: float = 1e-9) -> None:
         """The agent cannot be reached any more, ``since`` when by the master's clock."""
-        agent.reachable = False
+        agent.reachable, agent.lost_at = False, since
         for task in self.tasks.values():
             if task.agent is agent:
-                self._status(
-                    task,
-                    t.TaskState.TASK_UNREACHABLE,
-                    reason=t.TaskStatusReason.REASON_AGENT_REMOVED,
-                    unreachable_time=t.TimeInfo(nanoseconds=int(since * 1e9)),
-                )
+                self._unreachable(task, t.TaskStatusReason.REASON_AGENT_REMOVED)
 
     def running(self, app: str = "") -> list[FakeTask]:
         return [
@@ -233,10 +230,17 @@ class FakeMesos:
         if task.agent.reachable:
             self.update(task_id, t.TaskState.TASK_KILLED)
 
+    def _unreachable(self, task: FakeTask, reason: t.TaskStatusReason) -> None:
+        since = t.TimeInfo(nanoseconds=int(task.agent.lost_at * 1e9))
+        self._status(task, t.TaskState.TASK_UNREACHABLE, reason=reason, unreachable_time=since)
+
     def _reconcile(self, task_ids: list[str]) -> None:
         for task_id in task_ids:
             task = self.tasks.get(task_id)
             if task is not None and task.agent.transitioning:
+                continue
+            if task is not None and not task.agent.reachable:
+                self._unreachable(task, t.TaskStatusReason.REASON_RECONCILIATION)
                 continue
             if task is not None:
                 self._status(task, task.state, reason=t.TaskStatusReason.REASON_RECONCILIATION)

@@ -8,6 +8,7 @@ with ensemble(folder / "zk") as zk, Processes(folder, zk.url) as services:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -38,9 +39,29 @@ class Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The last started goes first."""
+        """The last started goes first; then what tasks left, for they outlive their agent."""
         for name in reversed(list(self._children)):
             self.stop(name)
+        deadline = time.monotonic() + PATIENCE_S
+        while left := self._of_tasks():
+            assert time.monotonic() < deadline, f"processes of tasks do not end: {left}"
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def _of_tasks(self) -> list[int]:
+        """Processes that work in the agent's folder, and those that watch over them."""
+        below = f"{self.folder / 'agent'}/", f"{self.folder / 'run'}/"
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                    where = os.readlink(entry / "cwd") + "/"
+                    if any(one.startswith(below) for one in (where, *words)):
+                        found.append(int(entry.name))
+        return found
 
     def port(self, name: str) -> int:
         """The port of a service, the same each time."""
@@ -110,6 +131,13 @@ class Processes:
     def get(self, name: str, path: str) -> Any:
         """The JSON of a GET."""
         with urllib.request.urlopen(self.url(name) + path, timeout=PATIENCE_S) as answer:
+            return json.loads(answer.read())
+
+    def send(self, name: str, path: str, body: Any) -> Any:
+        """The JSON of a POST."""
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url(name) + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return json.loads(answer.read())
 
     def logs(self) -> str:

@@ -11,12 +11,14 @@ import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from dcos.model.marathon import App
 from dcos.model.marathon_limits import LIMITS
+from dcos.model.marathon_state import iso
 from dcos.model.pods import Pod
 from dcos.model.run_spec import RunSpec
 
@@ -63,6 +65,17 @@ def invalid(faults: Sequence[Fault]) -> ApiError:
 
 def refused(text: str) -> ApiError:
     return ApiError(422, {"message": text})
+
+
+def version_of(text: str) -> str:
+    """A version as we write it, from any ISO-8601 date and time with an offset.   Errors: ApiError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or "T" not in text:
+        raise refused(f"Invalid timestamp provided '{text}'. Expecting ISO-8601 datetime string.")
+    return iso(moment.timestamp())
 
 
 def not_found(text: str) -> ApiError:
@@ -225,6 +238,9 @@ STRATEGY_EXTENSIONS = ("steps", "promotion")
 def app_json(app: App, *, extensions: bool = True) -> dict[str, Any]:
     """An app as the API writes it. Without ``extensions`` only upstream's members: there are clients that fail at others."""
     made: dict[str, Any] = msgspec.to_builtins(app)
+    for check in made.get("healthChecks", ()):
+        if check["protocol"] in ("HTTP", "HTTPS"):
+            check.setdefault("ignoreHttp1xx", False)
     return made if extensions else without_extensions(made)
 
 

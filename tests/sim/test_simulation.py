@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from dcos.marathon.core import deploy
+from dcos.marathon.core import deploy, deployments
 from dcos.metronome.core import runs
 from dcos.metronome.core.state import Turn
 from dcos.model.resources import Resources
+from dcos.model.run_spec import RunSpec
 from dcos.model.v1.types import OfferOperationType, OperationID, OperationState, OperationStatus
 from dcos.store.base import SessionLost
 from dcos.testing.sim import apps, clients, faults
@@ -263,11 +264,19 @@ def test_an_upgrade_that_kills_too_many_is_seen(tmp_path: Path, monkeypatch: pyt
     assert told(tmp_path, "healthy instances of at least", 30)
 
 
+def more_than_there_was(spec: RunSpec, crew: deploy.Crew, *_: Any) -> deploy.Decision:
+    """A pause in which an app grows as far as its update would let it."""
+    return deploy.Decision(max(0, deploy.limits(spec)[1] - crew.occupying), waits="paused")
+
+
 @pytest.mark.parametrize(
     ("broken", "with_", "words"),
     [
         ("rollout.share", lambda *_: None, "its step allows"),
         ("deploy.hold", lambda spec, crew, *_: deploy.restart(spec, crew), "is paused"),
+        ("deploy.hold", more_than_there_was, "there were at the pause"),
+        ("deployments.go_on", lambda turn, one, **_: deployments.known(turn, one), "after the pause: deployment"),
+        ("numbering.Numbers.lowest", lambda *_: 0, "instances with the number 0"),
         ("deployments._explain", lambda *_: "", "does not say why it waits"),
         ("everywhere.effective", lambda _, __, spec: spec, "/everywhere has"),
         ("autoscaling.sampled", lambda *_: None, "/scaled has"),

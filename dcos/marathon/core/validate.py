@@ -216,6 +216,14 @@ def _checks(app: App) -> Iterator[Fault]:
             yield "/check", "must have exactly one of http, tcp and exec"
         if docker:
             yield "/check", "is not supported with the Docker container engine"
+        for name, one in (("http", app.check.http), ("tcp", app.check.tcp)):
+            if one is not None and one.port is not None and one.port_index is not None:
+                yield f"/check/{name}", "must specify either a port or a portIndex"
+            elif one is not None and one.port is None and (one.port_index or 0) >= count:
+                yield (
+                    f"/check/{name}",
+                    "port index must address an element of the ports array or container port mappings",
+                )
 
 
 def _health_check(check: HealthCheck, path: str, ports: int, *, docker: bool) -> Iterator[Fault]:

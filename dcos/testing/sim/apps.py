@@ -112,6 +112,8 @@ KEEPER = Kind(
 )
 COMMON = (Kind("/app1"), Kind("/app2"), POD)
 SPECIAL = (CHECKED, BALANCED, STEPS, SCALED, EVERYWHERE, STORE, KEEPER)
+VOLUMES = {STORE.id: 1, KEEPER.id: 2}
+"""How many an instance keeps."""
 GROUP = ("/group/first", "/group/second")
 
 

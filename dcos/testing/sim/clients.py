@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from dcos.marathon.core import events
-from dcos.model.marathon_state import Condition
+from dcos.model.marathon_state import Condition, Held
 from dcos.testing.sim import apps
 from dcos.testing.sim.apps import Kind
 
@@ -111,6 +114,45 @@ class Clients:
             if deployment.held is not None or deployment.rollouts:
                 leader.ask(events.SteerDeployment(deployment.id, "continue"))
 
+    # ---- an update that is paused, once all is quiet ------------------------------------------------------------------
+
+    def restart_one(self) -> str | None:
+        """Have something that runs replaced, whatever its kind; its id."""
+        leader = self.leader()
+        if leader is None or leader.state is None:
+            return None
+        running = [one for one in self._kinds if self.wanted.get(one) and leader.state.instances_of(one)]
+        if not running:
+            return None
+        kind: Kind = self._kinds[self._world.rng.choice(running)]
+        if kind.is_pod:
+            pod = replace(kind.pod(self.wanted[kind.id]), labels={"release": "paused"})
+            leader.ask(events.PutPod(pod, force=True))
+        else:
+            leader.ask(events.RestartApp(kind.id, force=True))
+        return kind.id
+
+    def steer(self, app: str, action: str) -> bool:
+        """Say it to the app's deployment, if there is one."""
+        leader = self.leader()
+        deployment = leader.state.deployment_of(app) if leader is not None and leader.state is not None else None
+        if leader is None or deployment is None:
+            return False
+        leader.ask(events.SteerDeployment(deployment.id, action))
+        return True
+
+    def stands_still(self, app: str) -> tuple[Held, Held] | None:
+        """What the paused deployment of the app keeps, and what of it is there; None: none is paused."""
+        leader = self.leader()
+        state = leader.state if leader is not None else None
+        deployment = state.deployment_of(app) if state is not None else None
+        spec = state.wanted(app) if state is not None else None
+        if state is None or spec is None or deployment is None or deployment.held is None or app not in deployment.held:
+            return None
+        there = [one for one in state.instances_of(app) if one.condition is Condition.RUNNING]
+        new = sum(1 for one in there if one.config_version == spec.config_version)
+        return deployment.held[app], Held(new=new, old=len(there) - new)
+
     # ---- what must be true once all is quiet -------------------------------------------------------------------------
 
     def problems(self) -> list[str]:
@@ -129,7 +171,7 @@ class Clients:
             for one in state.instances.values()
             if not self.superseded
             and not one.rests
-            and (wanted := state.apps.get(one.app_id)) is not None
+            and (wanted := state.wanted(one.app_id)) is not None
             and one.config_version != wanted.config_version
         ]
         tasks = {}
@@ -148,6 +190,8 @@ class Clients:
             mine = [one for one in state.instances_of(app) if not one.rests]
             if len(mine) != count:
                 out.append(f"{app} has {len(mine)} instances, {count} were asked for")
+            numbers = Counter((one.config_version, one.index) for one in mine)
+            out += [f"{app} has {many} instances with the number {one[1]}" for one, many in numbers.items() if many > 1]
             if self._kinds.get(app) is apps.EVERYWHERE and len({one.agent.agent_id for one in mine}) < len(mine):
                 out.append(f"{app} has several instances on one agent")
             if self._kinds.get(app) is apps.BALANCED and mine:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dcos.model.resource_messages import reservations_of
 from dcos.model.v1.types import Resource
 from dcos.scheduling.reservations import INSTANCE_LABEL
+from dcos.testing.sim.apps import VOLUMES
 from dcos.testing.sim.reservations import has_volume
 
 if TYPE_CHECKING:
@@ -85,9 +86,13 @@ class Residents:
             volumes = sorted(_volume(one) for found in places.values() for one in found if has_volume(one))
             if volumes != sorted(one.persistence_id for one in known.reservation.volumes):
                 out.append(f"{instance_id} has volumes {volumes}, Marathon thinks {known.reservation.volumes}")
-        out += [
-            f"the reservation of {one.id} is nowhere"
-            for one in state.instances.values()
-            if one.reservation is not None and one.id not in held
-        ]
+        for one in state.instances.values():
+            spec = state.wanted(one.app_id)
+            if one.reservation is None:
+                out += [f"{one.id} keeps nothing"] if spec is not None and spec.is_resident else []
+                continue
+            if one.id not in held:
+                out.append(f"the reservation of {one.id} is nowhere")
+            if len(one.reservation.volumes) != VOLUMES.get(one.app_id):
+                out.append(f"{one.id} has volumes {one.reservation.volumes}, {VOLUMES.get(one.app_id)} were asked for")
         return out

@@ -5,6 +5,7 @@ Everything but the measures goes over the simulated network.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -60,7 +61,10 @@ class SimSenses:
     async def _ask(self, target: Target) -> events.Event | None:
         host = next(one.host for one in self._world.agents if one.name == target.host)
         try:
-            end = await self._world.network.connect(self._life, f"{host}:{TASKS}", f"/{target.port}", target.check.path)
+            async with asyncio.timeout(target.timeout_s):
+                end = await self._world.network.connect(
+                    self._life, f"{host}:{TASKS}", f"/{target.port}", target.check.path
+                )
         except Refused as error:
             return _found(target, False, str(error))
         end.close()

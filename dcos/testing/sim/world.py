@@ -36,6 +36,10 @@ QUIET_LIMIT_S = 1500.0
 """Virtual time in which truth must be known again: longer than the longest retry (10 minutes)."""
 
 _SIZES = ("cpus:2;mem:512;disk:64", "cpus:4;mem:1024;disk:100", "cpus:8;mem:4096;disk:16;ports:[31000-31009]")
+PAUSED_S = 90.0
+"""How long a deployment is paused once all is quiet."""
+_TRIES_TO_PAUSE = 100
+
 _ROUNDS = 8
 """Tries to reconcile: a call from before the quiet may still block the first ones, a state change between two words."""
 
@@ -278,6 +282,8 @@ class World:
         self.calm()
         problems = await self._settle("the storm", self.truth.problems)
         if not problems:
+            problems = await self._paused()
+        if not problems:
             problems = await self._reconciled()
         if not problems:
             problems = await self._scheduled()
@@ -319,6 +325,22 @@ class World:
             if self.loop.time() > until:
                 return [f"after {after}: {one}" for one in found]
         return []
+
+    async def _paused(self) -> list[str]:
+        """An update that is paused in the middle stays as it is, and goes on when it is told to."""
+        app = self.clients.restart_one()
+        if app is None:
+            return []
+        for _ in range(_TRIES_TO_PAUSE):
+            await asyncio.sleep(self.rng.uniform(0.02, 0.2))
+            if self.clients.steer(app, "pause"):
+                break
+        await asyncio.sleep(PAUSED_S)
+        found = self.clients.stands_still(app)
+        if found is not None and found[0] != found[1]:
+            return [f"{app} was paused with {found[0]}, {PAUSED_S:.0f} s later there are {found[1]}"]
+        self.clients.steer(app, "continue")
+        return await self._settle("the pause", self.truth.problems)
 
     async def _reconciled(self) -> list[str]:
         """What the master answers to reconciliation, implicit and explicit, is what lives."""

@@ -35,6 +35,7 @@ from dcos.model.v1.types import (
     TaskInfo,
 )
 from dcos.runtime.clock import SystemClock
+from dcos.testing.answering import answering
 from dcos.testing.certificates import self_signed
 from dcos.testing.ports import free_port
 
@@ -131,6 +132,39 @@ async def test_health_by_http(servers: Servers) -> None:
     if servers.v6 is not None:
         assert await health(**http(servers.v6, "/200", protocol=NetworkInfoProtocol.IPv6)) is None
         assert await health(**http(servers.v6, "/200")) is not None
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (HINTS + b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + HINTS + b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", 503),
+        (HINTS, None),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", None),
+        (b"", None),
+    ],
+    ids=["hints, then 204", "hints, then 503", "hints alone", "another protocol", "nothing"],
+)
+async def test_what_is_found_is_what_curl_says(answer: bytes, code: int | None) -> None:
+    """Upstream's checks are curl's: the program with its words, and ours, at the same server."""
+    async with answering(answer) as (port, _):
+        curl = await asyncio.create_subprocess_exec(
+            *"curl -s -S -L -k -w %{http_code} -o /dev/null -g".split(),
+            f"http://127.0.0.1:{port}/",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        said, _ = await curl.communicate()
+        assert (int(said) if curl.returncode == 0 else None) == code
+        assert (await health(**http(port, "/")) is None) is (code is not None and 200 <= code < 400)
+        check = CheckInfo(type=CheckInfoType.HTTP, http=CheckInfoHttp(port=port), delay_seconds=0.0)
+        told = await first(
+            "check", TaskInfo(name="t", task_id=TaskID(value="t"), agent_id=AgentID(value="S"), check=check)
+        )
+        assert told.status.http == CheckStatusInfoHttp(status_code=code)
 
 
 async def test_health_by_tcp_and_command(servers: Servers) -> None:

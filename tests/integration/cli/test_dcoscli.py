@@ -157,7 +157,7 @@ def test_the_other_commands_of_marathon(cli: Cli, cluster: Processes) -> None:
     cli.ok("marathon", "group", "remove", "--force", "/shop")
     _settled(cli, cluster)
     assert cli.json("marathon", "plugin", "list") == {"plugins": []}
-    for words in (("--info",), ("--version",), ("--config-schema",)):
+    for words in (("--info",), ("--version",), ("--config-schema",), ("--help",)):
         assert cli.ok("marathon", *words).strip()
 
 
@@ -303,7 +303,7 @@ def test_jobs(cli: Cli, cluster: Processes, tmp_path: Path) -> None:
     cluster.eventually("it was stopped, too", lambda: _history(cluster)["failureCount"] == 2)
     cli.ok("job", "remove", "tests.count", "--stop-current-job-runs")
     assert "tests.count" not in cli.ok("job", "list")
-    for words in (("--info",), ("--version",), ("--config-schema",)):
+    for words in (("--info",), ("--version",), ("--config-schema",), ("--help",)):
         assert cli.ok("job", *words).strip()
 
 

@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from dcos.client.scheduler_service import fresh_ids
 from dcos.marathon import api, api_apps, api_groups, api_pods, api_system, api_tasks, backup
 from dcos.marathon.api import Service
+from dcos.marathon.asking import over_network
 from dcos.marathon.config import Config
 from dcos.marathon.core import events
 from dcos.marathon.core.scheduler import Scheduler
@@ -23,7 +24,7 @@ from dcos.marathon.core.state import CoreSettings
 from dcos.marathon.leader import Leader
 from dcos.marathon.metrics import Metrics
 from dcos.marathon.persist import Repository
-from dcos.marathon.probes import Prober, over_http
+from dcos.marathon.probes import Prober
 from dcos.marathon.service import core_settings
 from dcos.marathon.stream import Bus
 from dcos.store.memory import MemoryEnsemble
@@ -76,7 +77,7 @@ class House:
             state = await repository.load(epoch)
             core = Scheduler(state, replace(core_settings(config), min_revive_interval_s=0.0), fresh_ids())
             bus = Bus(self.clock.now, 100)
-            prober = Prober(state, lambda event: leader.tell(event), random.Random(1), over_http)
+            prober = Prober(state, lambda event: leader.tell(event), random.Random(1), over_network)
             metrics = Metrics(self.clock.monotonic)
             metrics.leads(state)
             leader = Leader(core, repository, bus, metrics, self.clock, prober.changed)

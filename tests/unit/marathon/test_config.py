@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,13 @@ def test_the_secret_of_the_principal_may_be_in_a_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_refused_at_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="mesos_authentication_secret_file"):
         settings(f"--mesos_authentication_secret_file={tmp_path / 'none'}")
+
+
+@pytest.mark.parametrize("service", ["marathon", "metronome"])
+def test_what_checks_tokens_is_not_loaded_unasked(service: str) -> None:
+    """It takes 8 MB and some time."""
+    program = (
+        f"import sys, dcos.{service}.service; print([one for one in ('cryptography', 'jwt') if one in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -222,6 +222,15 @@ def test_what_is_written() -> None:
 
 
 @pytest.mark.parametrize(
+    ("check", "written"),
+    [({}, False), ({"protocol": "HTTPS"}, False), ({"ignoreHttp1xx": True}, True), ({"protocol": "TCP"}, None)],
+)
+def test_whether_1xx_is_ignored_is_written_where_it_counts(check: dict[str, Any], written: bool | None) -> None:
+    [shown] = wire.app_json(canonical(healthChecks=[check]))["healthChecks"]
+    assert shown.get("ignoreHttp1xx") is written
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {},

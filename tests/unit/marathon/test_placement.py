@@ -210,11 +210,16 @@ def test_reserved_resources_are_taken_first_and_ports_differ() -> None:
     assert place.free.contains(found.resources)
 
 
-def made(app: App, resources: str = OFFER) -> tuple[v1.TaskInfo, dict[str, str]]:
+def task_of(app: App, resources: str = OFFER) -> v1.TaskInfo:
     place = place_of(resources)
     found = match(demand_of(app, Policy()), place, NOWHERE, Policy(), 3)
     assert isinstance(found, Match), found
-    info = build.task_info(app, place, found, "shop_web.x", TaskSettings(user="root"), enforce_role=False, pick=3)
+    return build.task_info(app, place, found, "shop_web.x", TaskSettings(user="root"), enforce_role=False, pick=3)
+
+
+def made(app: App, resources: str = OFFER) -> tuple[v1.TaskInfo, dict[str, str]]:
+    """The task and its variables."""
+    info = task_of(app, resources)
     assert info.command is not None
     assert info.command.environment is not None
     return info, {one.name: one.value or "" for one in info.command.environment.variables}

@@ -32,6 +32,7 @@ WHEN = "2020-01-01T00:00:00.000Z"
         ("DELETE", "/v2/apps/none", None, "App '/none' does not exist"),
         ("POST", "/v2/apps/none/restart", None, "App '/none' does not exist"),
         ("DELETE", "/v2/apps/none/tasks", None, "App '/none' does not exist"),
+        ("DELETE", "/v2/apps/*/tasks", None, "App '/*' does not exist"),
         ("DELETE", "/v2/apps/none/tasks?scale=true", None, "Path '/none' does not exist"),
         ("DELETE", f"/v2/apps/web/tasks/{TASK}", None, f"Task '{TASK}' does not exist"),
         ("GET", "/v2/pods/none", None, "Pod '/none' does not exist"),
@@ -51,6 +52,32 @@ async def test_what_is_not_there(marathon: Running, method: str, path: str, body
     await marathon.ask("POST", "/v2/apps", {**APP, "instances": 0}, 201)
     await marathon.ask("POST", "/v2/pods", {**POD, "scaling": {"instances": 0}}, 201)
     assert await marathon.ask(method, path, body, 404) == {"message": text}
+
+
+async def test_scaling_by_tasks_that_are_not_there(marathon: Running) -> None:
+    """Of an app without instances upstream says that its path is not there; else nothing changes, and it says so by a deployment
+    without steps.   Source: Marathon's TaskKiller."""
+    await marathon.ask("POST", "/v2/apps", {**APP, "instances": 0}, 201)
+    for path in ("tasks", "tasks?host=*", f"tasks/{TASK}", "tasks/nonsense"):
+        scaling = path + ("&" if "?" in path else "?") + "scale=true"
+        refused = await marathon.ask("DELETE", f"/v2/apps/web/{scaling}", status=404)
+        assert refused == {"message": "Path '/web' does not exist"}
+    await marathon.ask("PUT", "/v2/apps/web", {"instances": 1}, 200)
+    await marathon.settled()
+    await marathon.ask("POST", "/v2/apps", {**APP, "id": "/huge", "cpus": 1000}, 201)
+    before = dict(marathon.leader.state.deployments)
+    for method, path, body in (
+        ("DELETE", f"/v2/apps/web/tasks/{TASK}", None),
+        ("DELETE", "/v2/apps/web/tasks/nonsense", None),
+        ("DELETE", "/v2/apps/web/tasks?host=nowhere", None),
+        ("POST", "/v2/tasks/delete", {"ids": [TASK]}),
+        ("DELETE", "/v2/apps/huge/tasks", None),
+    ):
+        scaling = path + ("&" if "?" in path else "?") + "scale=true"
+        assert set(await marathon.ask(method, scaling, body, 200)) == {"version", "deploymentId"}
+        assert marathon.leader.state.deployments == before
+        assert {one.id: one.instances for one in marathon.leader.state.apps.values()} == {"/web": 1, "/huge": 1}
+    assert marathon.running() == 1
 
 
 async def test_what_is_locked(house: House) -> None:
@@ -84,8 +111,9 @@ async def test_versions_stand_alone(marathon: Running) -> None:
     await marathon.ask("POST", "/v2/apps", {**APP, "instances": 0}, 201)
     refused = await marathon.ask("PUT", "/v2/apps/web", {"version": WHEN, "cpus": 1}, 422)
     assert refused == {"message": "The 'version' field may only be combined with the 'id' field."}
-    both = await marathon.ask("DELETE", "/v2/apps/web/tasks?scale=true&wipe=true", status=400)
-    assert both == {"message": "You cannot use scale and wipe at the same time."}
+    for app in ("web", "none"):
+        both = await marathon.ask("DELETE", f"/v2/apps/{app}/tasks?scale=true&wipe=true", status=400)
+        assert both == {"message": "You cannot use scale and wipe at the same time."}
 
 
 async def test_a_store_that_does_not_answer_in_time(house: House) -> None:

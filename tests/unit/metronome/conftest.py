@@ -65,8 +65,7 @@ class House:
             master="zk://127.0.0.1:2181/mesos",
             zk="zk://127.0.0.1:2181/metronome",
             min_revive_offers_interval=0.0,
-            features_enable=("gpu_resources",),
-            **settings,
+            **{"features_enable": ("gpu_resources",), **settings},
         )
         async with (
             elected(self.ensemble, "/metronome", b"me:1") as (store, epoch),
