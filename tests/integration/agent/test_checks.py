@@ -152,7 +152,7 @@ async def test_what_is_found_is_what_curl_says(answer: bytes, code: int | None) 
     """Upstream's checks are curl's: the program with its words, and ours, at the same server."""
     async with answering(answer) as (port, _):
         curl = await asyncio.create_subprocess_exec(
-            *"curl -s -S -L -k -w %{http_code} -o /dev/null -g".split(),
+            *("curl", "-s", "-S", "-L", "-k", "-w", "%{http_code}", "-o", "/dev/null", "-g"),
             f"http://127.0.0.1:{port}/",
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -30,18 +30,23 @@ def works_in(folder: Path) -> list[int]:
     return found
 
 
-def test_tasks_end_with_their_cluster(tmp_path: Path) -> None:
+class Midway(Exception):
+    """A test that fails."""
+
+
+def fail_midway(folder: Path) -> None:
     app = {"id": "/stays", "cmd": "trap '' TERM; while true; do sleep 1; done", "cpus": 0.1, "mem": 32, "instances": 2}
-    with (
-        ensemble(tmp_path / "zk", servers=1) as zookeeper,
-        pytest.raises(RuntimeError, match="in the middle"),
-        Processes(tmp_path, zookeeper.url) as services,
-    ):
+    with ensemble(folder / "zk", servers=1) as zookeeper, Processes(folder, zookeeper.url) as services:
         services.start_mesos()
         services.start_marathon()
         services.eventually("it leads", lambda: services.get("marathon", "/v2/info")["frameworkId"])
         services.send("marathon", "/v2/apps", app)
         services.eventually("it runs", lambda: services.get("marathon", "/v2/deployments") == [])
-        assert len(works_in(tmp_path / "agent")) >= 2
-        raise RuntimeError("in the middle")
+        assert len(works_in(folder / "agent")) >= 2
+        raise Midway
+
+
+def test_tasks_end_with_their_cluster(tmp_path: Path) -> None:
+    with pytest.raises(Midway):
+        fail_midway(tmp_path)
     assert works_in(tmp_path) == []
