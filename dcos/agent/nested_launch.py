@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
@@ -73,6 +74,13 @@ class Launching(Life):
         parent = request.container_id.parent
         place = self._place(parent) if parent is not None else None
         user = self._user(request.command, place)
+        try:
+            command, container = await self._containerizer.with_secrets(
+                request.command, request.container, self._space(request.container_id)
+            )
+        except LaunchError as error:
+            raise NestedError(str(error)) from error
+        request = dataclasses.replace(request, command=command, container=container)
         sandbox = await asyncio.to_thread(self._sandbox, request, place, user)
         box = Box(self._folder, name, self._mark(request, place, sandbox, user))
         record = Nested(request.container_id, name, box, request.session)

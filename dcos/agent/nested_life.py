@@ -23,6 +23,7 @@ from dcos.agent.containerizer.host import kill_guest
 from dcos.agent.containerizer.reaped import exact
 from dcos.agent.core.agent import AgentCore
 from dcos.agent.core.exits import Exit
+from dcos.agent.core.memory import space_of
 from dcos.agent.core.nested import chain, is_below, text
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase
 from dcos.agent.fetcher import Fetcher
@@ -49,6 +50,10 @@ Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
 
 ENDED_SESSIONS = 1000
 """So many ends are kept of sessions that nobody removed."""
+
+
+_KEPT = frozenset({"box.json", "nested.json", "ended.json"})
+"""What tells the end of a container until somebody removes it."""
 
 
 class Life:
@@ -116,6 +121,18 @@ class Life:
         if len(names) == 2 and any(run.container_id == names[1] for run in runs):
             return names[1]
         return None
+
+    def _space(self, container_id: ContainerID) -> str:
+        """By which path secrets of a nested container are told apart: that of the task that it is in, else its executor's."""
+        found = self.of_executor(container_id)
+        if found is None:
+            return ""
+        names, executor = chain(container_id), found[1]
+        if executor.kind is ExecutorKind.CUSTOM:
+            return space_of(executor.info.labels)
+        own = names[1] if executor.kind is ExecutorKind.DEFAULT and len(names) > 1 else names[0]
+        run = next((run for run in executor.tasks.values() if run.container_id == own), None)
+        return space_of(run.info.labels if run is not None else executor.info.labels)
 
     def _is_group(self, container_id: ContainerID) -> bool:
         """Whether it is the root of a default executor that still has something to do."""
@@ -243,7 +260,7 @@ class Life:
             await record.over.wait()
 
     async def _clean(self, record: Nested, *, keep: bool = False) -> None:
-        """Remove all but the sandbox; ``keep``: and but the folder that tells the end."""
+        """Remove all but the sandbox; ``keep``: and but what tells the end."""
         if record.session:
             await asyncio.to_thread(record.box.remove)
             return
@@ -255,7 +272,10 @@ class Life:
                 await backend.cleanup(record.box)
             await self._containerizer.give_back(record.box)
             await launcher.forget(record.box)
-        if not keep:
+        if keep:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(record.box.strip, _KEPT)
+        else:
             await asyncio.to_thread(record.box.remove)
 
     def _save(self, record: Nested) -> None:

@@ -7,10 +7,11 @@ memory (so Admin Router can always check tokens) and everything else answers 503
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from dcos.iam import bootstrap, persist
+from dcos.iam import bootstrap, persist, reseal
 from dcos.iam.api import application
 from dcos.iam.config import Config
 from dcos.iam.core.limits import FailureLimit
@@ -119,4 +120,7 @@ async def _first_superuser(store: Store, first: tuple[User, str] | None) -> str 
 
 
 def main() -> int:
+    """``dcos-bouncer [flags]``, ``dcos-bouncer reseal [flags]``."""
+    if sys.argv[1:2] == ["reseal"]:
+        return runtime.main("dcos-bouncer reseal", Config, reseal.run, prefix="BOUNCER_", argv=sys.argv[2:])
     return runtime.main("dcos-bouncer", Config, run, prefix="BOUNCER_")

@@ -16,7 +16,7 @@ class Exists(Exception):
     """There is one of that path."""
 
 
-def _node(store: str, path: str) -> str:
+def node(store: str, path: str) -> str:
     return f"/{store}/s:{quote(path, safe='@:+=~,')}"
 
 
@@ -28,16 +28,16 @@ async def prepare(zk: Store, store: str) -> None:
 
 async def read(zk: Store, store: str, path: str) -> bytes:
     """Errors: Unknown."""
-    node = await zk.get(_node(store, path))
-    if node is None:
+    found = await zk.get(node(store, path))
+    if found is None:
         raise Unknown
-    return node.data
+    return found.data
 
 
 async def add(zk: Store, store: str, path: str, sealed: bytes) -> None:
     """Errors: Exists."""
     try:
-        await zk.create(_node(store, path), sealed, parents=True)
+        await zk.create(node(store, path), sealed, parents=True)
     except NodeExists:
         raise Exists from None
 
@@ -45,7 +45,7 @@ async def add(zk: Store, store: str, path: str, sealed: bytes) -> None:
 async def replace(zk: Store, store: str, path: str, sealed: bytes) -> None:
     """Errors: Unknown."""
     try:
-        await zk.set(_node(store, path), sealed)
+        await zk.set(node(store, path), sealed)
     except NoNode:
         raise Unknown from None
 
@@ -53,7 +53,7 @@ async def replace(zk: Store, store: str, path: str, sealed: bytes) -> None:
 async def delete(zk: Store, store: str, path: str) -> None:
     """Errors: Unknown."""
     try:
-        await zk.delete(_node(store, path))
+        await zk.delete(node(store, path))
     except NoNode:
         raise Unknown from None
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 
 from dcos.client.authority import Authority
 from dcos.client.token_keys import Keys
 from dcos.runtime import app as runtime
 from dcos.runtime import http
 from dcos.runtime.app import App, Exit
-from dcos.secrets import persist
+from dcos.secrets import persist, reseal
 from dcos.secrets.api import STORE, Vault, application
 from dcos.secrets.config import Config
 from dcos.store.base import Disconnected, SessionLost
@@ -63,4 +64,7 @@ async def run(app: App[Config]) -> None:
 
 
 def main() -> int:
+    """``dcos-secrets [flags]``, ``dcos-secrets reseal [flags]``."""
+    if sys.argv[1:2] == ["reseal"]:
+        return runtime.main("dcos-secrets reseal", Config, reseal.run, prefix="SECRETS_", argv=sys.argv[2:])
     return runtime.main("dcos-secrets", Config, run, prefix="SECRETS_")

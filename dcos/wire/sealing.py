@@ -52,6 +52,13 @@ class KeyRing:
         data = key.encrypt(nonce, msgspec.msgpack.encode(secret), _bound(path))
         return msgspec.msgpack.encode(_Sealed(VERSION, name, nonce, data))
 
+    def is_newest(self, raw: bytes) -> bool:
+        """Whether ``raw`` was sealed with the key that seals."""
+        try:
+            return msgspec.msgpack.decode(raw, type=_Sealed).key == self.keys[0][0]
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+
     def open(self, path: str, raw: bytes) -> Secret:
         """Errors: SealingError."""
         try:

@@ -7,6 +7,7 @@ The folder is gone after a reboot, and so is the container.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -94,6 +95,16 @@ class Box:
     def save_mark(self) -> None:
         """Write the mark alone.   Errors: OSError when the folder is gone."""
         write_atomic(self.directory / "box.json", msgspec.json.encode(self.mark), mode=0o600)
+
+    def strip(self, kept: Collection[str]) -> None:
+        """Remove all but the files of these names: what was started, and its secrets."""
+        for path in self.directory.iterdir() if self.directory.is_dir() else ():
+            if path.name in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -36,7 +36,7 @@ from dcos.agent.containerizer.pending import Pending
 from dcos.agent.containerizer.privileges import PrivilegeRules
 from dcos.agent.containerizer.script import account
 from dcos.agent.containerizer.shared_namespaces import Holder, SharedNamespaces, in_group
-from dcos.agent.containerizer.volume_sources import VolumeSources
+from dcos.agent.containerizer.volume_sources import VolumeSources, secret_files
 from dcos.agent.core.environment import (
     SOCKET_NAME,
     SOCKETS_IN_IMAGES,
@@ -209,8 +209,8 @@ class Containerizer:
         )
         box.save()
         backend = self._backend(box)
-        if not docker:
-            plan = dataclasses.replace(plan, container=await self.with_sources(plan.container, box))
+        placed = secret_files(plan.container, box) if docker else await self.with_sources(plan.container, box)
+        plan = dataclasses.replace(plan, container=placed)
         plan = in_group(plan, holder)
         gated = self._join(plan, box, holder)
         with self.pending.during(backend.name, "prepare", box.container_id):
@@ -235,6 +235,12 @@ class Containerizer:
         if container is None or not container.volumes:
             return container
         return msgspec.structs.replace(container, volumes=await self._sources.resolve(container.volumes, box))
+
+    async def with_secrets(
+        self, command: CommandInfo, container: ContainerInfo | None, space: str
+    ) -> tuple[CommandInfo, ContainerInfo | None]:
+        """Both with values in the place of references, as a task of ``space`` may read them.   Errors: LaunchError."""
+        return await secret_references.resolved(command, container, space, self._secrets)
 
     def join_parent(self, box: Box, parent: Box) -> bool:
         """Note that a nested container has its parent's network; False: that is the machine's."""

@@ -38,6 +38,14 @@ class Store(Protocol):
 
 async def filled(plan: Plan, store: Store | None) -> Plan:
     """``plan`` with values in the place of references.   Errors: LaunchError."""
+    command, container = await resolved(plan.command, plan.container, plan.space, store)
+    return dataclasses.replace(plan, command=command, container=container)
+
+
+async def resolved(
+    command: CommandInfo, container: ContainerInfo | None, space: str, store: Store | None
+) -> tuple[CommandInfo, ContainerInfo | None]:
+    """Both with values in the place of references. ``space``: whose path decides what may be read.   Errors: LaunchError."""
     known: dict[str, Secret] = {}
 
     async def resolve(secret: Secret) -> Secret:
@@ -45,12 +53,10 @@ async def filled(plan: Plan, store: Store | None) -> Plan:
             return secret
         name = secret.reference.name
         if name not in known:
-            known[name] = await _read(name, plan.space, store)
+            known[name] = await _read(name, space, store)
         return known[name]
 
-    return dataclasses.replace(
-        plan, command=await _command(plan.command, resolve), container=await _container(plan.container, resolve)
-    )
+    return await _command(command, resolve), await _container(container, resolve)
 
 
 async def _read(name: str, space: str, store: Store | None) -> Secret:

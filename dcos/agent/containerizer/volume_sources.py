@@ -20,7 +20,7 @@ from dcos.agent.containerizer.box import Box
 from dcos.agent.containerizer.image_volumes import ImageVolumes
 from dcos.agent.containerizer.volume_plugin import VolumeError
 from dcos.agent.sandbox import folder_in, owner_of
-from dcos.model.v1.types import Secret, Volume, VolumeMode, VolumeSourceDockerVolume, VolumeSourceType
+from dcos.model.v1.types import ContainerInfo, Secret, Volume, VolumeMode, VolumeSourceDockerVolume, VolumeSourceType
 from dcos.runtime.files import write_atomic
 
 _NOTES = "volumes.json"
@@ -129,14 +129,41 @@ class VolumeSources:
             raise VolumeError("; ".join(problems))
 
 
-def _secret(secret: Secret, box: Box, number: int, where: str) -> Path:
-    """A file that the task's user alone can read, gone with the container."""
+def secret_files(container: ContainerInfo | None, box: Box) -> ContainerInfo | None:
+    """``container`` for the Docker Engine, its secrets as files of the host.
+
+    Who reads them inside, the image says, so all who are in the container may; outside, nobody but root reaches their folder.
+    Errors: LaunchError.
+    """
+    if container is None:
+        return None
+    volumes = []
+    for number, volume in enumerate(container.volumes):
+        source = volume.source
+        if source is not None and source.type is VolumeSourceType.SECRET and source.secret is not None:
+            data = _value(source.secret, f"volume {volume.container_path!r}")
+            folder = box.directory / _SECRETS
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_atomic(folder / str(number), data, mode=0o444)
+            host_path = str(folder / str(number))
+            volume = Volume(mode=VolumeMode.RO, container_path=volume.container_path, host_path=host_path)
+        volumes.append(volume)
+    return msgspec.structs.replace(container, volumes=tuple(volumes))
+
+
+def _value(secret: Secret, where: str) -> bytes:
     if secret.value is None:
         raise LaunchError(f"{where}: only secrets given by value are known")
+    return secret.value.data
+
+
+def _secret(secret: Secret, box: Box, number: int, where: str) -> Path:
+    """A file that the task's user alone can read, gone with the container."""
+    data = _value(secret, where)
     folder = box.directory / _SECRETS
     folder.mkdir(mode=0o711, exist_ok=True)
     path = folder / str(number)
-    write_atomic(path, secret.value.data, mode=0o400)
+    write_atomic(path, data, mode=0o400)
     owner = owner_of(box.mark.user)
     if owner is not None:
         os.chown(path, *owner)

@@ -31,6 +31,9 @@ from dcos.model.v1.types import (
     NetworkInfo,
     Parameter,
     Resource,
+    Secret,
+    SecretType,
+    SecretValue,
     TaskInfo,
     ValueRange,
     ValueRanges,
@@ -38,6 +41,8 @@ from dcos.model.v1.types import (
     ValueType,
     Volume,
     VolumeMode,
+    VolumeSource,
+    VolumeSourceType,
 )
 from dcos.testing.patience import PATIENCE_S
 
@@ -51,6 +56,37 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 reason = obstacle()
 pytestmark = pytest.mark.skipif(bool(reason), reason=f"no Docker Engine: {reason}")
+
+
+async def test_a_secret_is_a_file_that_only_the_container_sees(docked: Any, master: Any, make_task: Make) -> None:
+    """Whoever runs inside may read it, as another user too; outside, its folder is closed to all but root."""
+    secret = Secret(type=SecretType.VALUE, value=SecretValue(data=b"open sesame\n"))
+    source = VolumeSource(type=VolumeSourceType.SECRET, secret=secret)
+    volumes = (
+        Volume(mode=VolumeMode.RW, container_path="/keys/one", source=source),
+        Volume(mode=VolumeMode.RO, container_path="two", source=source),
+    )
+    value = "cat /keys/one $MESOS_SANDBOX/two; (echo x >/keys/one) || echo read-only; exec sleep 1000"
+    somebody = (Parameter(key="user", value="4321:4321"),)
+    for name, parameters, seen in (("root", (), 2), ("somebody", somebody, 1)):
+        info = container(network=Network.NONE, parameters=parameters, volumes=volumes)
+        await master.run(make_task(name, value, container=info))
+        await master.state(name, "TASK_RUNNING")
+        said = docked.sandbox(name) / "stdout"
+        async with asyncio.timeout(PATIENCE_S):
+            while "read-only" not in said.read_text():
+                await asyncio.sleep(0.05)
+        # the sandbox itself is closed to others
+        assert said.read_text().splitlines().count("open sesame") == seen
+    found = [path for path in docked.runtime.rglob("secrets/*") if path.is_file()]
+    assert {path.read_bytes() for path in found} == {b"open sesame\n"}
+    assert {path.parent.stat().st_mode & 0o777 for path in found} == {0o700}
+    for name in ("root", "somebody"):
+        await master.kill(name)
+        await master.state(name, "TASK_KILLED")
+    async with asyncio.timeout(PATIENCE_S):
+        while any(path.exists() for path in found):
+            await asyncio.sleep(0.05)
 
 
 async def test_command_environment_volumes_and_end(docked: Any, master: Any, make_task: Make, folder: Any) -> None:

@@ -92,7 +92,7 @@ def _marathon(cluster: GuardedCluster, method: str, path: str, body: Any = None)
 
 
 def _sandboxes(cluster: GuardedCluster, name: str) -> list[Path]:
-    return [one.parent for one in (cluster.folder / "agent/slaves").rglob(name) if "latest" not in one.parts]
+    return [one.parent for one in (cluster.folder / "agent").rglob(name) if "latest" not in one.parts]
 
 
 def _used(cluster: GuardedCluster) -> bool:
@@ -167,6 +167,53 @@ def test_apps_pods_and_jobs_read_their_secrets_and_nobody_else_does(cluster: Gua
     cluster.eventually("all ended", lambda: not cluster.pid_of(MARKER))
     runtime = cluster.folder / "run"
     cluster.eventually("no secret left", lambda: not _holding(runtime))
+
+
+def test_containers_inside_a_task_read_what_the_task_may(cluster: GuardedCluster) -> None:
+    """Through the agent's API: by environment and as a file; the task's path decides, and a container of its own has none."""
+    for path in ("dev/password", "word"):
+        assert cluster.through("PUT", f"/secrets/v1/secret/default/{path}", {"value": TEXT}).status == 201
+    _put_bytes(cluster, "dev/cert", BYTES)
+    app = {
+        "id": "/dev/db", "cmd": f"exec sleep {MARKER}", "cpus": 0.1, "mem": 32,
+        "env": {"PASSWORD": {"secret": "password"}}, "secrets": {"password": {"source": "dev/password"}},
+    }  # fmt: skip
+    cluster.eventually("app taken", lambda: _marathon(cluster, "POST", "/v2/apps", app))
+    cluster.eventually("app runs", lambda: cluster.pid_of(MARKER))
+    (container,) = cluster.ask_at(cluster.agent_port, "GET", "/containers")
+    root = {"value": container["container_id"]}
+
+    def launch(identity: dict[str, Any], password: str, cert: str | None = None) -> Any:
+        volumes = [{"mode": "RO", "container_path": "cert.bin", "source": _source(cert)}] if cert else []
+        variable = {"name": "PASSWORD", "type": "SECRET", "secret": _reference(password)}
+        call = {
+            "container_id": identity,
+            "command": {"value": _USE, "environment": {"variables": [variable]}},
+            "container": {"type": "MESOS", "volumes": volumes},
+        }
+        kind = "LAUNCH_NESTED_CONTAINER" if "parent" in identity else "LAUNCH_CONTAINER"
+        body = {"type": kind, kind.lower(): call}
+        return cluster.ask_at(cluster.agent_port, "POST", "/api/v1", body)
+
+    launch({"value": "inner", "parent": root}, "dev/password", "dev/cert")
+    cluster.eventually("inner saw its secrets", lambda: _used(cluster))
+    with pytest.raises(OSError, match="a task of '/dev/db' may not read it"):
+        launch({"value": "thief", "parent": root}, "prod/password")
+    with pytest.raises(OSError, match="may not read it"):
+        launch({"value": "alone"}, "dev/password")
+    launch({"value": "open"}, "word")
+    cluster.eventually("it saw the one without a folder", lambda: len(_sandboxes(cluster, "env.sum")) == 2)
+    _marathon(cluster, "DELETE", "/v2/apps//dev/db?force=true")
+    cluster.eventually("all ended", lambda: not cluster.pid_of(MARKER))
+    cluster.eventually("no secret left", lambda: not _holding(cluster.folder / "run"))
+
+
+def _reference(path: str) -> dict[str, Any]:
+    return {"type": "REFERENCE", "reference": {"name": path}}
+
+
+def _source(path: str) -> dict[str, Any]:
+    return {"type": "SECRET", "secret": _reference(path)}
 
 
 def _needles() -> list[bytes]:
