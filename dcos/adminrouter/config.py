@@ -10,6 +10,7 @@ from dcos import registry
 from dcos.registry import NodeRole
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.settings import boolean, integer, number, one_of, port, setting
+from dcos.wire.ciphers import PROTOCOLS
 
 
 def role(text: str) -> NodeRole:
@@ -37,6 +38,35 @@ def upstreams(text: str) -> tuple[tuple[str, str], ...]:
 
 def optional_path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def protocols(text: str) -> tuple[str, ...]:
+    """Names of protocols as nginx writes them."""
+    found = tuple(text.split())
+    known = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+    if not found or any(one not in known for one in found):
+        raise ValueError(f"must be some of {', '.join(known)}, separated by blanks")
+    return found
+
+
+def ciphers(text: str) -> str:
+    """A cipher list; whether OpenSSL knows it, nginx says."""
+    if not re.fullmatch(r"[A-Za-z0-9+!:@=_.,\- ]*", text):
+        raise ValueError("must be a list of ciphers in OpenSSL's words")
+    return text
+
+
+def grpc_upstream(text: str) -> str:
+    """``host:port``, ``grpc://host:port`` or ``grpcs://host:port``; empty for none."""
+    if text and not re.fullmatch(r"(grpcs?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", text):
+        raise ValueError("must be host:port, or grpcs://host:port")
+    return text
+
+
+def host_name(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9*._-]+", text):
+        raise ValueError("must be a name as certificates have it")
+    return text
 
 
 def frames(text: str) -> str:
@@ -76,11 +106,27 @@ class Config:
         None, "Program that prints the node's public address, shown by /metadata. Default: detect_ip_public."
     )
     http_port: int | None = setting(None, "Port for HTTP. Default: 80 on masters, 61001 on agents.", parse=port)
-    https_port: int = setting(
-        registry.port_of("dcos-adminrouter", "https"), "Port for HTTPS on masters; 0 for none.", parse=port
+    https_port: int | None = setting(
+        None,
+        "Port for HTTPS; 0 for none. Default: 443 on masters, 61002 on agents that have a certificate (LIBPROCESS_SSL_ENABLED).",
+        parse=port,
     )
-    agent_router_port: int = setting(
-        registry.port_of("dcos-adminrouter-agent"), "Port of the Admin Routers on agents.", parse=port
+    tls_protocols: tuple[str, ...] = setting(
+        PROTOCOLS,
+        "What is spoken there, separated by blanks: TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.",
+        parse=protocols,
+        shown=" ".join(PROTOCOLS),
+    )
+    tls_cipher_suite: str = setting(
+        "",
+        "Ciphers for TLS 1.2 and older, in OpenSSL's words. Default: ECDHE with AES-GCM or ChaCha20; where TLS 1.0 or 1.1 is "
+        "spoken, ECDHE with AES-CBC beside them.",
+        parse=ciphers,
+    )
+    agent_router_port: int | None = setting(
+        None,
+        "Port of the Admin Routers on agents. Default: 61001, or 61002 where services ask each other over TLS.",
+        parse=port,
     )
     leader_router_port: int | None = setting(
         None, "HTTP port of the Admin Routers on other masters. Default: as --http_port.", parse=port
@@ -98,7 +144,18 @@ class Config:
         True, "Keep connections to services below /service/, where nginx has its module for Lua.", parse=boolean
     )
     grpc_upstream: str = setting(
-        "", "Where a gRPC service listens (etcd: 127.0.0.1:2379) that --grpc_port leads to; empty: that port is closed."
+        "",
+        "Where a gRPC service listens (etcd: 127.0.0.1:2379) that --grpc_port leads to, with grpcs:// before it where it speaks "
+        "TLS; empty: that port is closed.",
+        parse=grpc_upstream,
+    )
+    grpc_upstream_name: str = setting(
+        "",
+        "Name that its certificate must have (nginx looks at no addresses). Default: the host of --grpc_upstream.",
+        parse=host_name,
+    )
+    grpc_upstream_ca: Path | None = setting(
+        None, "File with the authorities that vouch for it (PEM). Default: the cluster's own.", parse=optional_path
     )
     grpc_port: int = setting(12379, "Port for gRPC (HTTP/2 without TLS) on masters.", parse=port)
     upstreams: tuple[tuple[str, str], ...] = setting(

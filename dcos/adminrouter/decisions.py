@@ -33,7 +33,7 @@ from dcos.runtime import http, process
 from dcos.runtime.app import App, Exit
 from dcos.runtime.credentials import pair_of
 from dcos.runtime.net import AddressError
-from dcos.runtime.tls import own, scheme
+from dcos.runtime.tls import agent_router_port, own, scheme
 from dcos.store.detect import address_of, follow_leading_master
 from dcos.store.url import ZkUrl
 
@@ -153,7 +153,7 @@ def _view(
         node_ip=ip,
         local={"marathon": where["dcos-marathon"], "metronome": where.get("dcos-metronome", _METRONOME)},
         router_port=config.leader_router_port or (site.tls.port if site.secured and site.tls else site.port),
-        agent_router_port=config.agent_router_port,
+        agent_router_port=config.agent_router_port or agent_router_port(),
         apps=known("marathon apps", sources.apps),
         cluster=known("mesos state", sources.cluster),
         leaders=leaders,

@@ -22,8 +22,9 @@ from dcos.model.layout import Layout
 from dcos.runtime.credentials import CredentialFile
 from dcos.runtime.files import write_atomic
 from dcos.runtime.net import detect_ip
-from dcos.runtime.tls import own
+from dcos.runtime.tls import Identity, own
 from dcos.store.url import ZkUrl
+from dcos.wire.ciphers import CIPHERS, CIPHERS_OF_OLD
 
 CONNECTIONS = 8192
 EXIT_BAD_INPUT = 3
@@ -70,42 +71,72 @@ def site(config: Config, layout: Layout, ip: str) -> Site:
     """Everything that nginx's text depends on.   Errors: ValueError."""
     name = "dcos-adminrouter" if config.is_master else "dcos-adminrouter-agent"
     run, state = layout.run / name, layout.state / "adminrouter"
-    tls = None
-    if config.is_master and config.https_port:
-        certificate, key = config.certificate or state / "server.crt", config.certificate or state / "server.key"
-        tls = Tls(port=config.https_port, certificate=certificate, key=key)
-    secured = _secured()
-    if secured is not None and not config.is_master:
-        tls = Tls(port=0, certificate=secured.certificate, key=secured.certificate)
+    identity = own()
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return Site(
         role=config.role,
         listen=config.ip or (("0.0.0.0",) if config.is_master else (ip,)),
         port=config.http_port if config.http_port is not None else registry.port_of(name),
-        tls=tls,
+        tls=_tls(config, state, name),
         run=run,
         bodies=state / "bodies",
         files=_files(config, layout, run),
         upstreams=_groups(config, layout, ip),
         login=_login(config, layout),
         frames=config.x_frame_options,
-        grpc=Grpc(port=config.grpc_port, upstream=config.grpc_upstream) if config.grpc_upstream else None,
+        grpc=_grpc(config, layout) if config.grpc_upstream else None,
         user=_worker_user((run, state, layout.opt)),
         workers=config.workers,
         connections=min(CONNECTIONS, hard_limit // 2) if hard_limit > 0 else CONNECTIONS,
         access_log=_access_log(config.access_log),
         lua=_LUA if config.keep_connections and all(path.exists() for path in _LUA_NEEDS) else None,
-        secured=secured,
+        secured=_secured(identity) if identity is not None and identity.asks else None,
+        strict=identity is not None and not identity.plain_too,
         checked=config.is_master and config.activate_auth_module and config.security != "disabled",
         mesos=Mesos(master=_basic(config.mesos_credential), agent=_basic(config.mesos_agent_credential)),
     )
 
 
-def _secured() -> Secured | None:
-    """How other services are asked, by who this process is.   Errors: ValueError."""
-    identity = own()
-    if identity is None or identity.plain_too:
+def _tls(config: Config, state: Path, name: str) -> Tls | None:
+    """What is shown, and where: on masters always, on agents where they have a certificate."""
+    if config.is_master:
+        shown = config.certificate or state / "server.crt", config.certificate or state / "server.key"
+    elif (identity := own()) is not None:
+        shown = identity.settings.certificate, identity.settings.key
+    else:
         return None
+    number = config.https_port if config.https_port is not None else registry.port_of(name, "https")
+    if not number:
+        return None
+    old = {"TLSv1", "TLSv1.1"} & set(config.tls_protocols)
+    return Tls(
+        port=number,
+        certificate=shown[0],
+        key=shown[1],
+        protocols=config.tls_protocols,
+        ciphers=config.tls_cipher_suite or (CIPHERS_OF_OLD if old else CIPHERS),
+    )
+
+
+def _grpc(config: Config, layout: Layout) -> Grpc:
+    """It is shown the certificate that everybody is shown.   Errors: ValueError."""
+    how, separator, where = config.grpc_upstream.rpartition("://")
+    if not separator or how == "grpc":
+        return Grpc(port=config.grpc_port, upstream=where)
+    if config.certificate is None:
+        raise ValueError(
+            "--grpc_upstream: grpcs:// needs --certificate, a file with the key and the certificate to show there"
+        )
+    peer = config.grpc_upstream_name or where.rpartition(":")[0]
+    if not any(character.isalpha() for character in peer):
+        raise ValueError("--grpc_upstream_name: must be given where --grpc_upstream is an address")
+    authorities = config.grpc_upstream_ca or layout.etc / "ca-bundle.crt"
+    secured = Secured(certificate=config.certificate, authorities=authorities)
+    return Grpc(port=config.grpc_port, upstream=where, secured=secured, peer=peer)
+
+
+def _secured(identity: Identity) -> Secured:
+    """How other services are asked.   Errors: ValueError."""
     given = identity.settings
     if given.certificate != given.key or given.authorities is None:
         raise ValueError("LIBPROCESS_SSL_CERT_FILE and _KEY_FILE must be one file, and _CA_FILE be given")
@@ -175,7 +206,7 @@ def write(made: Site, text: str, config: Config, ip: str, now: float) -> None:
         content = resources.files("dcos.adminrouter").joinpath("pages", page).read_text(encoding="utf-8")
         shown = content.replace("{{cluster_name}}", html.escape(config.cluster_name or "DC/OS"))
         write_atomic(made.files.pages / page, shown)
-    if made.tls and config.certificate is None:
+    if made.tls and config.is_master and config.certificate is None:
         own_certificate.ensure(made.tls.certificate, made.tls.key, addresses=(ip,), now=now)
     write_atomic(made.run / "nginx.conf", text, mode=0o600)
 

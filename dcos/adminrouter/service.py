@@ -65,7 +65,7 @@ async def _become_nginx(app: App[Config], site: Site) -> None:
     program, text = app.config.nginx, site.run / "nginx.conf"
     try:
         await nginx.check(program, site.run, text)
-        where = [(address, site.port) for address in site.listen]
+        where = [(address, port) for address in site.listen for port in site.ports]
         await nginx.become(program, site.run, text, where, ready=lambda: app.ready(_serving(site)), log=app.log)
     except nginx.NginxError as error:
         raise Exit(_EXIT_NGINX, f"nginx: {error}") from error
@@ -85,7 +85,7 @@ async def _checked(app: App[Config], site: Site) -> None:
 
 
 def _serving(site: Site) -> str:
-    return f"serving on {', '.join(site.listen)} port {site.port}"
+    return f"serving on {', '.join(site.listen)} port {' and '.join(map(str, site.ports))}"
 
 
 async def _supervise(app: App[Config], site: Site) -> None:

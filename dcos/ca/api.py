@@ -40,6 +40,8 @@ class Signer:
     keys: Mapping[str, str]
     masters: frozenset[str]
     clock: Clock
+    revoked: frozenset[str] = frozenset()
+    days: int = certificates.LEAF_DAYS
 
     def sign(self, body: bytes, header: str, came_from: str | None) -> dict[str, str]:
         """Certificates by service.   Errors: Refused."""
@@ -56,13 +58,14 @@ class Signer:
             keys=self.keys,
             came_from=came_from,
             masters=self.masters,
+            revoked=self.revoked,
         )
         if len(asked.requests) > _MAX_REQUESTS:
             raise policy.Refused(400, f"requests: at most {_MAX_REQUESTS}, not {len(asked.requests)}")
         names = {service: policy.names(who, service) for service in asked.requests}
         try:
             made = {
-                service: certificates.issue(self.authority, request, names[service], self.clock.now())
+                service: certificates.issue(self.authority, request, names[service], self.clock.now(), days=self.days)
                 for service, request in asked.requests.items()
             }
         except CertificateError as error:

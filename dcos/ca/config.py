@@ -9,16 +9,24 @@ from pathlib import Path
 import msgspec
 
 from dcos import registry
-from dcos.runtime.settings import REQUIRED, boolean, port, setting
+from dcos.runtime.settings import REQUIRED, boolean, integer, port, setting
+from dcos.wire import certificates
 
 
-def masters(text: str) -> tuple[str, ...]:
-    """A JSON list of addresses.   Errors: ValueError."""
+def addresses(text: str) -> tuple[str, ...]:
+    """A JSON list.   Errors: ValueError."""
     try:
         found = msgspec.json.decode(text.encode(), type=tuple[str, ...])
         return tuple(str(ipaddress.ip_address(one)) for one in found)
     except (msgspec.MsgspecError, ValueError):
         raise ValueError('must be a list of addresses, ["10.0.0.1"]') from None
+
+
+def days(text: str) -> int:
+    value = integer(text)
+    if not 1 <= value <= 825:
+        raise ValueError("must be a number of days, 1 to 825")
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +40,9 @@ class Authority:
     enrolment_file: Path = setting(
         REQUIRED, 'File with the keys by which nodes prove their role: {"master": ..., "agent": ...} (mode 0600).'
     )
-    master_list: tuple[str, ...] = setting(REQUIRED, "Addresses of the masters, a JSON list.", parse=masters)
+    master_list: tuple[str, ...] = setting(REQUIRED, "Addresses of the masters, a JSON list.", parse=addresses)
+    revoked: tuple[str, ...] = setting((), "Addresses of nodes that get none any more, a JSON list.", parse=addresses)
+    days: int = setting(certificates.LEAF_DAYS, "How many days certificates hold.", parse=days)
     socket: Path | None = setting(None, "Socket to listen on. Default: dcos-ca/ca.sock in the folder for sockets.")
     socket_group: str = setting("dcos_adminrouter", "Group that may connect to it beside root.")
 
@@ -42,8 +52,10 @@ class Node:
     """Of dcos-certificates."""
 
     enrolment_file: Path = setting(REQUIRED, "File with the key by which this node proves its role (mode 0600).")
-    ca_bundle: Path = setting(REQUIRED, "File with the roots that this cluster trusts (PEM).")
-    master_list: tuple[str, ...] = setting(REQUIRED, "Addresses of the masters, a JSON list.", parse=masters)
+    ca_bundle: Path = setting(
+        REQUIRED, "File with the roots that this cluster trusts (PEM), the first of whom signs now."
+    )
+    master_list: tuple[str, ...] = setting(REQUIRED, "Addresses of the masters, a JSON list.", parse=addresses)
     https_port: int = setting(
         registry.port_of("dcos-adminrouter", "https"), "Port of the masters' Admin Routers for HTTPS.", parse=port
     )

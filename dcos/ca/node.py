@@ -19,6 +19,7 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+from cryptography.x509 import Certificate
 
 from dcos.ca.api import PATH
 from dcos.ca.config import Node as Config
@@ -59,7 +60,7 @@ async def run(app: App[Config]) -> None:
     try:
         address = detect_ip(config.ip, config.ip_discovery_command or layout.bin / "detect_ip")
         key = config.enrolment_file.read_text(encoding="ascii").strip()
-        trusted = certificates.key_identifiers(config.ca_bundle.read_text(encoding="ascii"))
+        root = certificates.read_certificates(config.ca_bundle.read_text(encoding="ascii"))[0]
         context = tls.trusting(config.ca_bundle)
     except (OSError, ValueError, AddressError, CertificateError) as error:
         raise Exit(EXIT_BAD_INPUT, str(error)) from error
@@ -68,7 +69,7 @@ async def run(app: App[Config]) -> None:
     folder = tls.folder(layout)
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     wait_s = _RETRY_S
-    while due := _due(folder, who, trusted, app, all_of_them=config.renew):
+    while due := _due(folder, who, root, app, all_of_them=config.renew):
         keys = {name: certificates.generate_key() for name in due}
         body = _request(who, keys)
         try:
@@ -88,14 +89,12 @@ async def run(app: App[Config]) -> None:
         break
 
 
-def _due(
-    folder: Path, who: policy.Asker, trusted: frozenset[bytes], app: App[Config], *, all_of_them: bool
-) -> dict[str, str]:
+def _due(folder: Path, who: policy.Asker, root: Certificate, app: App[Config], *, all_of_them: bool) -> dict[str, str]:
     """Why each certificate that must be made anew is."""
     now, found = app.clock.now(), {}
     for row in policy.certified(who.role):
         wanted = policy.names(who, row.name)
-        reason = renewal.reason(_text(folder / f"{row.name}.pem"), wanted, trusted, now)
+        reason = renewal.reason(_text(folder / f"{row.name}.pem"), wanted, root, now)
         if reason or all_of_them:
             found[row.name] = reason or "asked for"
     return found

@@ -57,7 +57,9 @@ async def run(app: App[Config]) -> None:
         raise Exit(_EXIT_BAD_INPUT, f"{config.chain_file}, {config.key_file}: {error}") from error
     except (ValueError, OSError) as error:
         raise Exit(_EXIT_BAD_INPUT, str(error)) from error
-    signer = Signer(authority, keys, frozenset(config.master_list), app.clock)
+    signer = Signer(
+        authority, keys, frozenset(config.master_list), app.clock, revoked=frozenset(config.revoked), days=config.days
+    )
     where = config.socket or socket_of(app.layout.run)
     async with http.listen_unix(application(signer), path=where, mode=0o660):
         # without that group (nodes that are plain processes) everybody is the same user

@@ -66,5 +66,10 @@ class Config:
         shown="-Xms32m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xss512k",
     )
     check_period: float = setting(2.0, "How often ZooKeeper is asked how it is.", parse=duration)
+    renewal_turn: float = setting(
+        300.0,
+        "A ZooKeeper that does not take a renewed certificate by itself is started anew in this master's turn; so long is each.",
+        parse=duration,
+    )
     check_timeout: float = setting(10.0, "A ZooKeeper that does not answer for so long is down.", parse=duration)
     stop_timeout: float = setting(10.0, "ZooKeeper's time to end before it is killed.", parse=duration)

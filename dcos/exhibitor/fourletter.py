@@ -19,7 +19,7 @@ async def ask(host: str, port: int, word: str, *, timeout_s: float) -> str:
     try:
         async with asyncio.timeout(timeout_s):
             identity = own()
-            tls = identity.client if identity is not None and not identity.plain_too else None
+            tls = identity.client if identity is not None and identity.asks else None
             reader, writer = await asyncio.open_connection(host, port, ssl=tls)
             writer.write(word.encode())
             return (await reader.read(-1)).decode(errors="replace")

@@ -5,7 +5,6 @@ Exit codes: 3: another dcos-exhibitor has the state folder; 4: this node is not 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -16,21 +15,19 @@ from dcos.exhibitor.activity import Activity
 from dcos.exhibitor.api import About, Api
 from dcos.exhibitor.config import Config
 from dcos.exhibitor.core.ensemble import Ensemble, Member, Tls, ZooSettings, zoo_cfg
-from dcos.exhibitor.core.monitor import Action
 from dcos.exhibitor.relay import relay
+from dcos.exhibitor.renewal import Renewal
 from dcos.exhibitor.server import Launch, java_command
 from dcos.exhibitor.supervisor import Plan, Supervisor
 from dcos.runtime import app as runtime
 from dcos.runtime import http
 from dcos.runtime.app import App, Exit
 from dcos.runtime.net import detect_ip
-from dcos.runtime.tls import REFRESH_S, Identity
 from dcos.runtime.tls import own as own_identity
 
 EXIT_LOCKED = 3
 EXIT_NOT_A_MEMBER = 4
 EXIT_TLS = 5
-_STAGGER_S = 300.0
 
 
 async def run(app: App[Config]) -> None:
@@ -60,26 +57,10 @@ async def run(app: App[Config]) -> None:
             if config.zk_loopback and not ip.startswith("127."):
                 await stack.enter_async_context(relay("127.0.0.1", config.zk_client_port, ip, config.zk_client_port))
             if (identity := own_identity()) is not None:
-                renewing = _follow_renewal(app, identity, supervisor, ensemble, own)
-                app.spawn(renewing, name="renewal")
+                renewal = Renewal(app, identity, supervisor, ensemble, own, settings, config.renewal_turn)
+                app.spawn(renewal.follow(), name="renewal")
             app.spawn(_tell_readiness(app, supervisor, ensemble), name="readiness")
             await supervisor.run()
-
-
-async def _follow_renewal(
-    app: App[Config], identity: Identity, supervisor: Supervisor, ensemble: Ensemble, own: Member
-) -> None:
-    """ZooKeeper looks for a new certificate for its quorum only: for its clients it is started anew, one master after the
-    other. Sessions go on at another server or, where there is none, within their timeout."""
-    used = identity.generation
-    while True:
-        await asyncio.sleep(REFRESH_S)
-        if identity.generation == used:
-            continue
-        used = identity.generation
-        await asyncio.sleep(_STAGGER_S * ensemble.members.index(own))
-        app.log.info("zookeeper_restarts", reason="its certificate was renewed")
-        supervisor.ask(Action.RESTART)
 
 
 async def _tell_readiness(app: App[Config], supervisor: Supervisor, ensemble: Ensemble) -> None:
@@ -116,7 +97,7 @@ def _tls() -> Tls | None:
     given = identity.settings
     if given.certificate != given.key or given.authorities is None:
         raise Exit(EXIT_TLS, "LIBPROCESS_SSL_CERT_FILE and _KEY_FILE must be one file, and _CA_FILE be given")
-    return Tls(str(given.certificate), str(given.authorities), identity.plain_too)
+    return Tls(str(given.certificate), str(given.authorities), identity.plain_too, identity.asks)
 
 
 def _plan(config: Config, settings: ZooSettings, ensemble: Ensemble, own: Member, state: Path) -> Plan:

@@ -116,12 +116,24 @@ def _file(file: File, journal: Journal, owners: bool) -> None:
 
 def _link(link: Link, journal: Journal) -> None:
     make_folder(link.path.parent, journal)
-    if link.path.is_symlink() and os.readlink(link.path) == link.target:
+    before = os.readlink(link.path) if link.path.is_symlink() else None
+    if before == link.target:
         return
-    if link.path.is_symlink() or link.path.exists():
+    if before is None and link.path.exists():
         link.path.unlink()
-    link.path.symlink_to(link.target)
-    journal.note(f"link {link.path}", link.path.unlink)
+    _point(link.path, link.target)
+    if before is None:
+        journal.note(f"link {link.path}", link.path.unlink)
+    else:
+        journal.note(f"link {link.path}", partial(_point, link.path, before))
+
+
+def _point(path: Path, target: str) -> None:
+    """At once: services that run look there."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(path)
 
 
 def move_in(staged: Path, target: Path, journal: Journal) -> None:

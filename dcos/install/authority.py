@@ -31,6 +31,17 @@ def fits(ca_certificate_contents: str, ca_key_contents: str, ca_chain_contents: 
     given(ca_certificate_contents, ca_key_contents, ca_chain_contents)
 
 
+def are_roots(ca_trusted_contents: str) -> None:
+    """A rule of ``config.yaml``.   Errors: ValueError."""
+    if not ca_trusted_contents:
+        return
+    try:
+        for one in certificates.read_certificates(ca_trusted_contents):
+            certificates.may_sign(one)
+    except CertificateError as error:
+        raise ValueError(f"the file of ca_trusted_path: {error}") from None
+
+
 def given(certificate: str, key: str, chain: str) -> Signing | None:
     """The operator's authority; None where there is none.   Errors: ValueError naming the setting and the rule."""
     if not (certificate and key):
@@ -60,14 +71,19 @@ def given(certificate: str, key: str, chain: str) -> Signing | None:
     return Signing(certificates.key_pem(authority.key), whole, certificates.pem(root))
 
 
+def fresh() -> dict[str, str]:
+    """A new one, as ``secrets.json`` has it."""
+    key = certificates.generate_key()
+    # the number tells authorities of different clusters apart where people keep several
+    name = f"DC/OS Cluster CA {secrets.token_hex(4)}"
+    root = certificates.make_authority(name, key, SystemClock().now())
+    return {"ca_key": certificates.key_pem(key), "ca_certificate": certificates.pem(root)}
+
+
 def kept(path: Path) -> Signing:
     """The cluster's own, which is made at the first run and kept beside its other random values."""
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if "ca_key" not in known:
-        key = certificates.generate_key()
-        # the number tells authorities of different clusters apart where people keep several
-        name = f"DC/OS Cluster CA {secrets.token_hex(4)}"
-        root = certificates.make_authority(name, key, SystemClock().now())
-        known |= {"ca_key": certificates.key_pem(key), "ca_certificate": certificates.pem(root)}
+        known |= fresh()
         write_if_changed(path, json.dumps(known), mode=0o600)
     return Signing(known["ca_key"], known["ca_certificate"], known["ca_certificate"])

@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-from dcos.install import assets, authority, bundle
+from dcos.install import assets, authority, bundle, rotation
 from dcos.install.prereqs import ROLES, packages
 from dcos.install.settings import resolve
 from dcos.install.tree import Release, Secrets
@@ -129,15 +129,18 @@ def configure(config: Path, out: Path, *, version: str, bundle_id: str) -> Serve
     random_values = kept_secrets(out / "secrets.json")
     given = resolved.arguments
     signing = authority.given(given["ca_certificate_contents"], given["ca_key_contents"], given["ca_chain_contents"])
-    signing = signing or authority.kept(out / "secrets.json")
+    roots = [given["ca_trusted_contents"]]
+    if signing is None:
+        signing = authority.kept(out / "secrets.json")
+        roots += rotation.others(kept_secrets(out / "secrets.json"), "ca_certificate")
 
     private = {
-        **{name: value for name, value in random_values.items() if name != "ca_certificate"},
+        **{name: value for name, value in rotation.settled(random_values).items() if name != "ca_certificate"},
         "ca_key": signing.key,
         "ca_chain": signing.chain,
         **{key: given[key] for key in ("superuser_username", "superuser_password_hash")},
     }
-    arguments = {**resolved.readable(), "ca_bundle": signing.root}
+    arguments = {**resolved.readable(), "ca_bundle": "".join((signing.root, *roots))}
     public = {
         "arguments.json": (json.dumps(arguments, indent=1), 0o644),
         "user.config.yaml": (masked(user, resolved.secrets), 0o644),

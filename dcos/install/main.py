@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from dcos.install import cluster_id, genconf, passwords, serve
+from dcos.install import cluster_id, genconf, passwords, rotation, serve
 from dcos.install.about import version
 from dcos.install.command import CommandFailed
 from dcos.install.local.commands import local
@@ -122,6 +122,21 @@ async def _establish(servers: tuple[str, ...], file: Path) -> str:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return await cluster_id.establish(servers, file)
+
+
+@cli.command("rotate")
+@click.argument("what", type=click.Choice(sorted(rotation.KINDS)))
+@click.argument("stage", type=click.Choice(rotation.STAGES))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("genconf"), show_default=True, help="Folder of secrets.json."
+)
+def rotate_command(what: str, stage: str, out: Path) -> None:
+    """Replace the cluster's authority or a key that seals, stage by stage, while the cluster runs."""
+    try:
+        then = rotation.rotate(out / "secrets.json", what, stage)
+    except rotation.RotationError as trouble:
+        raise click.ClickException(str(trouble)) from None
+    click.echo(f"{what}: {stage} is noted. Now: {then}")
 
 
 cli.add_command(local)

@@ -1,8 +1,9 @@
 """What ``dcos_install.sh`` does on a node once the bundle is unpacked: check, plan, apply, start; or take all of it back.
 
-    python3 -I -m dcos.install.node --staging DIR [--preflight-only] [--disable-preflight] [--no-start] ROLE
+    python3 -I -m dcos.install.node --staging DIR [--preflight-only] [--disable-preflight] [--no-start] [--reconfigure] ROLE
 
 ``DIR`` lies below ``/opt/mesosphere`` and holds ``tree/packages/<package>`` and ``config/`` and ``secrets/``, a role's own.
+With ``--reconfigure`` there is no ``tree``: the programs are there (``reconfigure.py``).
 Exit codes: 0 installed, or was installed already; 1 preflight failed or the installation was taken back; 2 wrong call.
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dcos.install import apply, preflight
+from dcos.install import apply, preflight, reconfigure
 from dcos.install.command import CommandFailed, run
 from dcos.install.tree import Input, Release, Secrets, Tree, plan
 from dcos.model.layout import Layout
@@ -87,15 +88,32 @@ def compile_if_needed(package: Path) -> None:
         )
 
 
+def _reconfigured(role: NodeRole, staging: Path, layout: Layout) -> int:
+    release = json.loads((staging / "config/release.json").read_text())
+    package = layout.opt / "packages" / release["package"]
+    try:
+        if not package.is_dir():
+            raise reconfigure.Unfit(f"{release['package']} is not what is installed here; nothing was changed")
+        restarted = reconfigure.reconfigure(read_input(role, package, staging / "config", staging / "secrets"), layout)
+    except (reconfigure.Unfit, OSError, CommandFailed) as trouble:
+        print(f"not reconfigured: {trouble}", file=sys.stderr)
+        return 1
+    print(f"reconfigured; restarting {', '.join(restarted)}" if restarted else "reconfigured; no service is concerned")
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="dcos.install.node", description=__doc__)
     parser.add_argument("--staging", type=Path, required=True)
     parser.add_argument("--preflight-only", action="store_true")
     parser.add_argument("--disable-preflight", action="store_true")
     parser.add_argument("--no-start", action="store_true")
+    parser.add_argument("--reconfigure", action="store_true")
     parser.add_argument("role", choices=[role.value for role in NodeRole])
     options = parser.parse_args(argv)
     role, layout = NodeRole(options.role), Layout()
+    if options.reconfigure:
+        return _reconfigured(role, options.staging, layout)
     if words := installed(layout):
         print(words)
         return 0

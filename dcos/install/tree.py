@@ -164,20 +164,23 @@ def service_environment(row: Service, given: Input, layout: Layout) -> dict[str,
     }
     made = {key: text.format_map(values) for key, text in row.environment.items()}
     if row.env_file and row.certificate:
-        made |= _tls(row, given.arguments["security"], layout)
+        made |= _tls(row, given.arguments, layout)
     if row.env_file and not row.verifies_outside:
         made |= {"SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/dev/null"}
     return {**made, **(given.changes or {}).get(row.name, {})}
 
 
-def _tls(row: Service, security: str, layout: Layout) -> dict[str, str]:
+def _tls(row: Service, arguments: Mapping[str, str], layout: Layout) -> dict[str, str]:
     """How a service speaks with others, by the cluster's mode. The variables are ``runtime/tls.py``'s."""
+    security = arguments["security"]
     if security == "disabled":
         return {}
     own = str(layout.state / "pki" / f"{row.name}.pem")
     made = {"ENABLED": "true", "CERT_FILE": own, "KEY_FILE": own, "CA_FILE": str(layout.etc / CA_BUNDLE)}
     if security == "permissive":
         made["SUPPORT_DOWNGRADE"] = "true"
+        if arguments["scheme"] == "https":
+            made["ASK_OTHERS"] = "true"
     elif row.asks_certificate:
         made["REQUIRE_CLIENT_CERT"] = "true"
     return {f"LIBPROCESS_SSL_{name}": value for name, value in made.items()}

@@ -57,8 +57,10 @@ class Config:
     socket_group: str = setting(
         "dcos_adminrouter", "Group that may use the socket; left as it is if there is no such group or we may not."
     )
-    agent_port: int = setting(
-        registry.port_of("dcos-adminrouter-agent"), "Port of Admin Router on agents.", parse=port_number
+    agent_port: int | None = setting(
+        None,
+        "Port of Admin Router on agents. Default: 61001, or 61002 where services ask each other over TLS.",
+        parse=port_number,
     )
     master_list: tuple[str, ...] = setting(
         (), "The masters, comma-separated or as a JSON list. Default: those that contend in ZooKeeper.", parse=addresses

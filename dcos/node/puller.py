@@ -22,7 +22,7 @@ from dcos.node.sources import SourceError
 from dcos.registry import NodeRole
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import Logger
-from dcos.runtime.tls import scheme
+from dcos.runtime.tls import agent_router_port, scheme
 
 _AT_ONCE = 200
 _REFRESH_S = 60.0
@@ -115,7 +115,8 @@ class Puller:
                 units = await self._local.units()
                 return NodeHealth(target, units, socket.gethostname(), target.mesos_id)
             return NodeHealth(target, mesos_id=target.mesos_id)
-        port = self._config.port if target.role == NodeRole.MASTER else self._config.agent_port
+        agent_port = self._config.agent_port or agent_router_port()
+        port = self._config.port if target.role == NodeRole.MASTER else agent_port
         host = f"[{target.ip}]" if ":" in target.ip else target.ip
         timeout = aiohttp.ClientTimeout(total=self._config.pull_timeout)
         try:

@@ -4,6 +4,7 @@
     LIBPROCESS_SSL_CERT_FILE, _KEY_FILE what it shows, as a server and as a client (may be one file)
     LIBPROCESS_SSL_CA_FILE              the authorities that it trusts, instead of the system's
     LIBPROCESS_SSL_SUPPORT_DOWNGRADE    its ports take plain connections too, and it asks others without TLS
+    LIBPROCESS_SSL_ASK_OTHERS           true: it asks others over TLS all the same (ours; Mesos has none of this name)
     LIBPROCESS_SSL_REQUIRE_CLIENT_CERT  (or _REQUIRE_CERT) whoever connects must show a certificate by these authorities
     LIBPROCESS_SSL_VERIFY_SERVER_CERT   (or _VERIFY_CERT) false: it does not look at others' certificates
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from dcos.model.layout import Layout
+from dcos.registry import port_of
 from dcos.runtime import log
 from dcos.wire.ciphers import CIPHERS
 
@@ -43,6 +45,13 @@ class Settings:
     plain_too: bool = False
     asks_callers: bool = False
     verifies: bool = True
+    asks_early: bool = False
+    """It asks others over TLS though its own ports take plain connections still."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether other services of the cluster are asked over TLS."""
+        return self.asks_early or not self.plain_too
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -65,6 +74,7 @@ def settings(environ: Mapping[str, str]) -> Settings | None:
         plain_too=_boolean(environ, ("SUPPORT_DOWNGRADE",), default=False),
         asks_callers=_boolean(environ, ("REQUIRE_CLIENT_CERT", "REQUIRE_CERT"), default=False),
         verifies=_boolean(environ, ("VERIFY_SERVER_CERT", "VERIFY_CERT"), default=True),
+        asks_early=_boolean(environ, ("ASK_OTHERS",), default=False),
     )
     if found.asks_callers and found.authorities is None:
         raise ValueError(f"{_PREFIX}CA_FILE: must be given where callers must show a certificate")
@@ -124,9 +134,14 @@ class Identity:
         return self.settings.plain_too
 
     @property
+    def asks(self) -> bool:
+        """Whether it asks other services of the cluster over TLS."""
+        return self.settings.asks
+
+    @property
     def scheme(self) -> str:
         """How it asks other services of the cluster."""
-        return "http" if self.plain_too else "https"
+        return "https" if self.asks else "http"
 
     def outside(self) -> ssl.SSLContext:
         """For servers outside the cluster as well: trusts the system's authorities beside ours, shows no certificate."""
@@ -179,6 +194,11 @@ def become(identity: Identity | None) -> None:
 def scheme() -> str:
     """How services of the cluster are asked: http or https."""
     return _own.scheme if _own is not None else "http"
+
+
+def agent_router_port() -> int:
+    """Where the Admin Routers of agents are asked."""
+    return port_of("dcos-adminrouter-agent", scheme())
 
 
 async def begin(environ: Mapping[str, str]) -> Identity | None:

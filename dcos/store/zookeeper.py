@@ -123,7 +123,7 @@ class _Handler(SequentialThreadingHandler):
 
     def __init__(self, identity: Identity | None) -> None:
         cast(Any, super()).__init__()
-        self._identity = identity if identity is not None and not identity.plain_too else None
+        self._identity = identity if identity is not None and identity.asks else None
 
     def create_connection(self, *args: Any, **options: Any) -> Any:
         limit_s = options["timeout"] = min(options.get("timeout") or _CONNECT_S, _CONNECT_S)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS = 3650
-LEAF_DAYS = 90
+LEAF_DAYS = 14
 _SKEW = datetime.timedelta(minutes=5)
 """Clocks of nodes differ: a certificate holds from a little before it was made."""
 _RSA_BITS = 2048
@@ -49,8 +49,6 @@ class Facts:
     names: Names
     start: float
     end: float
-    issuer_key: bytes
-    """Identifier of the key that signed it; empty where it does not say."""
 
     def life_left(self, now: float) -> float:
         """Part of its life that is still to come: 1 at its start, 0 at its end or later."""
@@ -230,20 +228,30 @@ def _authority_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifi
 
 def facts(text: str) -> Facts:
     """Of the first certificate of a PEM text.   Errors: CertificateError."""
-    certificate = read_certificates(_only_certificates(text))[0]
+    return _facts(read_certificates(_only_certificates(text))[0])
+
+
+def facts_of(der: bytes) -> Facts:
+    """Of a certificate as TLS shows it.   Errors: CertificateError."""
+    try:
+        return _facts(x509.load_der_x509_certificate(der))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError("is no certificate in DER form") from error
+
+
+def first_der(text: str) -> bytes:
+    """The first certificate of a PEM text, as TLS shows it.   Errors: CertificateError."""
+    return read_certificates(_only_certificates(text))[0].public_bytes(serialization.Encoding.DER)
+
+
+def _facts(certificate: x509.Certificate) -> Facts:
     extensions = certificate.extensions
     dns: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-    issuer_key = b""
     try:
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         dns = tuple(names.get_values_for_type(x509.DNSName))
         addresses = tuple(str(one) for one in names.get_values_for_type(x509.IPAddress))
-    except x509.ExtensionNotFound:
-        pass
-    try:
-        found = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-        issuer_key = found or b""
     except x509.ExtensionNotFound:
         pass
     return Facts(
@@ -255,13 +263,12 @@ def facts(text: str) -> Facts:
         ),
         certificate.not_valid_before_utc.timestamp(),
         certificate.not_valid_after_utc.timestamp(),
-        issuer_key,
     )
 
 
-def key_identifiers(text: str) -> frozenset[bytes]:
-    """Of the keys of all certificates in a PEM text.   Errors: CertificateError."""
-    return frozenset(_identifier(one) for one in read_certificates(_only_certificates(text)))
+def leads_to(text: str, root: x509.Certificate) -> bool:
+    """Whether the last certificate of a PEM text was signed by ``root``.   Errors: CertificateError."""
+    return _signed_by(read_certificates(_only_certificates(text))[-1], root)
 
 
 def _only_certificates(text: str) -> str:

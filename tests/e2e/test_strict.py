@@ -105,8 +105,8 @@ def test_a_process_without_credentials_gets_nothing_from_any_port(strict: LocalC
         known = {port.number for row in services_on(role) for port in row.ports}
         seen = listening(strict, node)
         assert {port for _, port in seen} <= known, "every port is in the service table"
-        # a master alone has no quorum, agents' diagnostics have a socket
-        unused = {2888, 3888} if role is NodeRole.MASTER else {1050}
+        # a master alone has no quorum, agents' diagnostics have a socket, and their Admin Router is there over TLS alone
+        unused = {2888, 3888} if role is NodeRole.MASTER else {1050, 61001}
         assert known - {port for _, port in seen} == unused, "and every port of the table was tried"
         for address, port in seen:
             if port in NAMES:
@@ -120,7 +120,7 @@ def test_a_process_without_credentials_gets_nothing_from_any_port(strict: LocalC
                 assert plain == "400"
                 for route in CLOSED_ROUTES:
                     assert asked(strict, node, f"https://{where}{route}") == "401", route
-            elif port == 61001:
+            elif port == 61002:
                 assert (plain, secured) == ("400", "400"), "nginx says what is missing: TLS, a certificate"
             elif port in CHECKS_TOKENS:
                 assert (plain, secured) == ("000", "401"), where
@@ -143,7 +143,7 @@ def test_the_certificate_of_an_agent_opens_what_agents_need_and_no_more(strict: 
         assert may(path, "-X POST") == "403", path
     for path in ("8181/exhibitor/v1/cluster/restart/x", "8123/v1/version", "1050/system/health/v1"):
         assert may(path) == "403", path
-    other = asked(strict, "agent1", f"https://{strict.ip('agent1')}:61001/", own, user="root")
+    other = asked(strict, "agent1", f"https://{strict.ip('agent1')}:61002/", own, user="root")
     assert other == "403", "nor does one agent ask another's Admin Router"
 
 

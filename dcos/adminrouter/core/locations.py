@@ -21,6 +21,7 @@ from pathlib import Path
 from dcos import registry
 from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM, LONGER_MODE, OF_THE_CLUSTER
 from dcos.registry import AGENTS, NodeRole, Route
+from dcos.wire.ciphers import PROTOCOLS
 
 _UNCACHED = (
     "proxy_hide_header Cache-Control;",
@@ -128,16 +129,17 @@ class Secured:
     certificate: Path
     authorities: Path
 
-    def lines(self, peer: str) -> tuple[str, ...]:
-        """``peer``: the name that the other end's certificate must have. nginx compares names, never addresses."""
+    def lines(self, peer: str, *, by: str = "proxy") -> tuple[str, ...]:
+        """``peer``: the name that the other end's certificate must have. nginx compares names, never addresses. ``by``: proxy or
+        grpc."""
         return (
-            f"proxy_ssl_certificate {quoted(self.certificate)};",
-            f"proxy_ssl_certificate_key {quoted(self.certificate)};",
-            f"proxy_ssl_trusted_certificate {quoted(self.authorities)};",
-            "proxy_ssl_verify on;",
-            "proxy_ssl_verify_depth 4;",
-            f"proxy_ssl_name {peer};",
-            "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+            f"{by}_ssl_certificate {quoted(self.certificate)};",
+            f"{by}_ssl_certificate_key {quoted(self.certificate)};",
+            f"{by}_ssl_trusted_certificate {quoted(self.authorities)};",
+            f"{by}_ssl_verify on;",
+            f"{by}_ssl_verify_depth 4;",
+            f"{by}_ssl_name {peer};",
+            f"{by}_ssl_protocols {' '.join(PROTOCOLS)};",
         )
 
 
@@ -526,8 +528,11 @@ def _services(secured: Secured | None) -> Iterator[str]:
         )
 
 
-def grpc(where: str) -> Iterator[str]:
-    """Everything that comes by gRPC goes to ``where``; refusals are in its own words: statuses 16, 7 and 14."""
+def grpc(where: str, secured: Secured | None, peer: str) -> Iterator[str]:
+    """Everything that comes by gRPC goes to ``where``; refusals are in its own words: statuses 16, 7 and 14.
+
+    ``secured``: over TLS, where the certificate must name ``peer``.
+    """
     yield block(
         "/",
         *_only(need="dcos:superuser"),
@@ -536,7 +541,8 @@ def grpc(where: str) -> Iterator[str]:
         "grpc_send_timeout 1h;",
         'grpc_set_header Authorization "";',
         'grpc_set_header Cookie "";',
-        f"grpc_pass grpc://{where};",
+        *((*secured.lines(quoted(peer), by="grpc"), "grpc_ssl_server_name on;") if secured is not None else ()),
+        f"grpc_pass {'grpc' if secured is None else 'grpcs'}://{where};",
     )
     for status, answer in ((401, 16), (403, 7), (503, 14)):
         yield block(

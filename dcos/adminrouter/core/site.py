@@ -26,7 +26,7 @@ from dcos.adminrouter.core.locations import (
 from dcos.adminrouter.core.memory import KEY, LEVELS
 from dcos.adminrouter.core.targets import DECISION_UPSTREAM, KEPT_UPSTREAM, QUICK_UPSTREAM
 from dcos.registry import NodeRole
-from dcos.wire.ciphers import CIPHERS
+from dcos.wire.ciphers import CIPHERS, PROTOCOLS
 
 AUTH_COOKIE = "dcos-acs-auth-cookie"
 INFO_COOKIE = "dcos-acs-info-cookie"
@@ -54,14 +54,20 @@ class Tls:
     port: int
     certificate: Path
     key: Path
+    protocols: tuple[str, ...] = PROTOCOLS
+    """As nginx writes them."""
+    ciphers: str = CIPHERS
+    """Of TLS 1.2 and older, in OpenSSL's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grpc:
-    """A port for gRPC, for ``upstream`` (``ip:port``)."""
+    """A port for gRPC, for ``upstream`` (``host:port``). ``secured``: it speaks TLS, and its certificate names ``peer``."""
 
     port: int
     upstream: str
+    secured: Secured | None = None
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +100,19 @@ class Site:
     lua: Path | None = None
     """Folder of nginx's modules, if the one for Lua is among them: then connections to services are kept."""
     secured: Secured | None = None
-    """Services of the cluster speak TLS only, and so do we: port 80 of masters leads to HTTPS, agents take masters' only."""
+    """Services of the cluster are asked over TLS."""
+    strict: bool = False
+    """So are we alone: port 80 of masters leads to HTTPS, agents have their port for TLS only, where they take masters only."""
     mesos: Mesos = field(default_factory=Mesos)
     """What is told to masters and agents that ask for a name."""
     checked: bool = False
     """Permissions are checked, by us and by those behind us."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Where what is behind it can be had: without TLS unless ``strict``, over TLS where there is a certificate."""
+        plain = () if self.strict and self.tls else (self.port,)
+        return (*plain, *((self.tls.port,) if self.tls else ()))
 
     @property
     def decision_socket(self) -> Path:
@@ -128,9 +142,9 @@ def render(site: Site) -> str:
         _maps(),
         *([_paths(), _groups(site.lua)] if asking else []),
         _upstreams(site),
-        *([_to_https(site)] if asking and site.secured and site.tls else []),
+        *([_to_https(site)] if asking and site.strict and site.tls else []),
         _server(site),
-        *([_grpc_server(site.grpc, site.listen, site.tls if site.secured else None)] if asking and site.grpc else []),
+        *([_grpc_server(site.grpc, site.listen, site.tls if site.strict else None)] if asking and site.grpc else []),
         *([_status(site)] if asking else []),
     ]
     return (
@@ -348,18 +362,15 @@ def _listens(site: Site) -> str:
     lines = []
     for address in site.listen:
         host, only = _bracketed(address), _only_v6(address)
-        if site.role is not NodeRole.MASTER and site.tls:
-            lines.append(f"listen {host}:{site.port} ssl default_server{only};")
-            continue
-        if not (site.secured and site.tls):
+        if not (site.strict and site.tls):
             lines.append(f"listen {host}:{site.port} default_server{only};")
         if site.tls:
             lines.append(f"listen {host}:{site.tls.port} ssl default_server{only};")
     if site.tls:
         lines += _shown(site.tls)
-        if site.role is not NodeRole.MASTER and site.secured:
+        if site.role is not NodeRole.MASTER and site.strict:
             lines += [
-                f"ssl_client_certificate {quoted(site.secured.authorities)};",
+                f"ssl_client_certificate {quoted(site.files.authorities)};",
                 "ssl_verify_client on;",
                 "ssl_verify_depth 4;",
                 'if ($ssl_client_s_dn !~ "(^|,)OU=master(,|$)") { return 403; }',
@@ -371,8 +382,8 @@ def _shown(tls: Tls) -> list[str]:
     return [
         f"ssl_certificate {quoted(tls.certificate)};",
         f"ssl_certificate_key {quoted(tls.key)};",
-        "ssl_protocols TLSv1.2 TLSv1.3;",
-        f"ssl_ciphers {CIPHERS};",
+        f"ssl_protocols {' '.join(tls.protocols)};",
+        f"ssl_ciphers {quoted(tls.ciphers)};",
         "ssl_prefer_server_ciphers off;",
         "ssl_session_cache shared:tls:1m;",
         "ssl_session_tickets off;",
@@ -488,7 +499,11 @@ def _grpc_server(made: Grpc, listen: Sequence[str], tls: Tls | None) -> str:
     lines = [f"listen {_bracketed(address)}:{made.port} {how} default_server{_only_v6(address)};" for address in listen]
     lines += _shown(tls) if tls is not None else []
     lines += ["error_page 401 = @grpc_401;", "error_page 403 = @grpc_403;", "error_page 500 502 503 504 = @grpc_503;"]
-    return "server {\n" + _indented("\n".join([*lines, *grpc(_server_name(made.upstream)), *_decision()])) + "}\n"
+    return (
+        "server {\n"
+        + _indented("\n".join([*lines, *grpc(_server_name(made.upstream), made.secured, made.peer), *_decision()]))
+        + "}\n"
+    )
 
 
 def _bracketed(address: str) -> str:

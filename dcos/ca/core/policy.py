@@ -68,6 +68,7 @@ def asker(
     keys: Mapping[str, str],
     came_from: str | None,
     masters: frozenset[str],
+    revoked: frozenset[str] = frozenset(),
 ) -> Asker:
     """Who sent ``body``.   ``came_from``: the other end's address, None for a process of this machine.   Errors: Refused."""
     try:
@@ -82,6 +83,8 @@ def asker(
             raise Refused(400, f"address: {one!r} is no IP address")
     if len(extra) > _MOST_EXTRA:
         raise Refused(400, f"addresses: at most {_MOST_EXTRA}, not {len(extra)}")
+    if address in revoked:
+        raise Refused(403, f"{address} is revoked: it gets no certificate any more")
     if node_role is NodeRole.MASTER:
         if came_from is not None and came_from not in masters:
             raise Refused(403, f"{came_from} is not among the masters")

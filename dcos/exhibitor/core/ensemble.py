@@ -89,11 +89,13 @@ def _checked(members: Iterable[Member]) -> Ensemble:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """``certificate``: PEM file of key and certificate; ``plain_too``: connections without TLS are taken as well."""
+    """``certificate``: PEM file of key and certificate; ``plain_too``: connections without TLS are taken as well; ``asks``:
+    servers of the quorum ask each other over TLS."""
 
     certificate: str
     authorities: str
     plain_too: bool
+    asks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +159,11 @@ def _secured(tls: Tls) -> list[str]:
     lines = [
         "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
         f"client.portUnification={str(tls.plain_too).lower()}",
-        f"sslQuorum={str(not tls.plain_too).lower()}",
+        f"sslQuorum={str(tls.asks).lower()}",
         f"portUnification={str(tls.plain_too).lower()}",
         "sslQuorumReloadCertFiles=true",
+        # known to 3.8.1 and later; others ignore it
+        "client.certReload=true",
         # by itself it knows this one with a port for TLS alone only
         "authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
     ]

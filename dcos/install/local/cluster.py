@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +168,37 @@ class LocalCluster:
             if other := {bundle_id for bundle_id in installed.values() if bundle_id} - {served.release.bundle_id}:
                 self.progress.say(_other_version(spec, other, served.release.bundle_id))
         return spec
+
+    def reconfigure(self, changes: Mapping[str, str]) -> ClusterSpec:
+        """Other settings, one node after the other, masters first; tasks run on.
+
+        Errors: LocalError, NodeTrouble, CommandFailed.
+        """
+        with locked(self.folders.base / f"{self.folders.name}.lock"):
+            spec = self.spec()
+            config = self.folders.genconf / "config.yaml"
+            settings = {**json.loads(config.read_text()), **changes}
+            write_atomic(config, json.dumps(settings, indent=2) + "\n", mode=0o600)
+            spec = msgspec.structs.replace(spec, security=settings["security"])
+            driver = self.driver(spec)
+            with self.progress.step("configuration"):
+                served = driver.configure(config, self.progress.detail)
+            write_atomic(self.folders.spec, msgspec.json.encode(spec))
+            for node in (*spec.masters, *spec.agents):
+                with self.progress.step(node.name):
+                    self.progress.detail(driver.reconfigure(node, served))
+                    self._wait_active(node, driver)
+            with self.progress.step("services"):
+                self._wait_healthy(spec, driver)
+        return spec
+
+    def _wait_active(self, node: NodeSpec, driver: Driver) -> None:
+        """Errors: NodeTrouble."""
+        deadline = monotonic() + HEALTHY_WITHIN_S
+        while waiting := [unit for unit, state in unit_states(driver, node).items() if state != "active"]:
+            if monotonic() > deadline:
+                raise NodeTrouble(f"{node.name} has no {', '.join(waiting)} after {HEALTHY_WITHIN_S:.0f} s")
+            sleep(0.3)
 
     def _planned(self, wanted: Wanted) -> ClusterSpec:
         counts = {"masters": wanted.masters, "agents": wanted.agents, "public_agents": wanted.public_agents}

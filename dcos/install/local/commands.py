@@ -87,6 +87,21 @@ def up(
     demo.summary(one, spec, answer)
 
 
+@local.command("reconfigure")
+@_cluster
+@click.argument("settings", nargs=-1, metavar="KEY=VALUE...")
+@_explained
+def reconfigure(cluster: str, settings: tuple[str, ...]) -> None:
+    """Change settings of config.yaml on a cluster that runs, one node after the other; tasks run on."""
+    pairs = [setting.partition("=") for setting in settings]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise click.UsageError(f"{wrong[0]}: must be KEY=VALUE")
+    one = _open(cluster)
+    spec = one.reconfigure({key: value for key, _, value in pairs})
+    if one.folders.cli.exists():
+        demo.run_setup(one, spec)  # it may be another URL now, and another authority vouches for it
+
+
 @local.command("down")
 @_cluster
 @click.option("--all", "everything", is_flag=True, help="Every cluster on this machine.")

@@ -54,6 +54,13 @@ class Driver(Protocol):
         """Install the nodes, all at once, and start their services. Errors: NodeTrouble."""
         ...
 
+    def reconfigure(self, node: NodeSpec, served: Served) -> str:
+        """Put another configuration on a node that is installed; returns what was said when its services are there again.
+
+        Errors: NodeTrouble.
+        """
+        ...
+
     def units(self, node: NodeSpec) -> Mapping[str, Mapping[str, str | int]]:
         """``active_state`` and ``pid`` of every unit that ``dcos.target`` starts on a node; empty before it is installed."""
         ...

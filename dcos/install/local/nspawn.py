@@ -238,6 +238,17 @@ class NspawnDriver:
         except CommandFailed as trouble:
             raise NodeTrouble(f"{node.name} could not be installed:\n{trouble.output}") from trouble
 
+    def reconfigure(self, node: NodeSpec, served: Served) -> str:
+        """The way of every node: fetch the new dcos_install.sh and run it; then wait until systemd has nothing more to do."""
+        script = f"set -e; curl -fsS {self.bootstrap_url()}/dcos_install.sh -o dcos_install.sh; "
+        script += f"bash dcos_install.sh --reconfigure {node.role}; "
+        script += 'while [ -n "$(systemctl list-jobs --no-legend)" ]; do sleep 0.5; done'
+        with serving(served.folder, self.spec.host_ip, BOOTSTRAP_PORT):
+            try:
+                return run(self.enter(node, ["bash", "-c", script]), timeout_s=600).strip()
+            except CommandFailed as trouble:
+                raise NodeTrouble(f"{node.name} could not be reconfigured:\n{trouble.output}") from trouble
+
     def units(self, node: NodeSpec) -> dict[str, dict[str, str | int]]:
         rows = registry.services_on(registry.NodeRole(node.role))
         names = [units.started_by_target(row) for row in rows]

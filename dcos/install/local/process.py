@@ -238,6 +238,9 @@ class ProcessDriver:
                 raise NodeTrouble(f"{node.name} could not be installed: {trouble}") from trouble
             (self.root(node) / "etc/resolv.conf").write_text("# written by dcos-net\n")
 
+    def reconfigure(self, node: NodeSpec, served: Served) -> str:
+        raise NodeTrouble("another configuration needs nodes that are booted (driver nspawn)")
+
     def _input(self, node: NodeSpec, served: Served) -> Input:
         arguments = dict(served.public)
         for key in ("ip_detect_contents", "ip_detect_public_contents"):

@@ -11,9 +11,26 @@ def zk_client_port() -> str:
     return "2181"
 
 
-def scheme(security: str) -> str:
+def scheme(security: str, tls_between_services: str) -> str:
     """How services ask each other."""
-    return "https" if security == "strict" else "http"
+    early = security == "permissive" and tls_between_services == "true"
+    return "https" if security == "strict" or early else "http"
+
+
+def adminrouter_tls_protocols(
+    adminrouter_tls_1_0_enabled: str,
+    adminrouter_tls_1_1_enabled: str,
+    adminrouter_tls_1_2_enabled: str,
+    adminrouter_tls_1_3_enabled: str,
+) -> str:
+    """As nginx writes them, separated by blanks."""
+    switches = {
+        "TLSv1": adminrouter_tls_1_0_enabled,
+        "TLSv1.1": adminrouter_tls_1_1_enabled,
+        "TLSv1.2": adminrouter_tls_1_2_enabled,
+        "TLSv1.3": adminrouter_tls_1_3_enabled,
+    }
+    return " ".join(name for name, switch in switches.items() if switch == "true")
 
 
 def num_masters(master_list: str) -> str:
@@ -67,6 +84,10 @@ def ca_key_contents(config_dir: str, ca_certificate_key_path: str) -> str:
 
 def ca_chain_contents(config_dir: str, ca_certificate_chain_path: str) -> str:
     return _pem(config_dir, ca_certificate_chain_path)
+
+
+def ca_trusted_contents(config_dir: str, ca_trusted_path: str) -> str:
+    return _pem(config_dir, ca_trusted_path)
 
 
 def _pem(config_dir: str, filename: str) -> str:

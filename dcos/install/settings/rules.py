@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -157,6 +158,28 @@ def frames_are_known(adminrouter_x_frame_options: str) -> None:
     _need(known is not None, f"must be DENY, SAMEORIGIN or ALLOW-FROM <URL>, not {adminrouter_x_frame_options!r}")
 
 
+def ciphers_are_known(adminrouter_tls_cipher_suite: str) -> None:
+    """OpenSSL of this machine stands for those of nodes."""
+    if not adminrouter_tls_cipher_suite:
+        return
+    text = adminrouter_tls_cipher_suite
+    _need(
+        re.fullmatch(r"[A-Za-z0-9+!:@=_.,\- ]+", text) is not None, f"must be ciphers in OpenSSL's words, not {text!r}"
+    )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(text)
+    except ssl.SSLError:
+        raise ValueError(f"OpenSSL knows no cipher by {text!r}") from None
+
+
+def a_safe_protocol_is_spoken(adminrouter_tls_1_2_enabled: str, adminrouter_tls_1_3_enabled: str) -> None:
+    """Nodes themselves, which come for their certificates, speak nothing older."""
+    _need(
+        "true" in (adminrouter_tls_1_2_enabled, adminrouter_tls_1_3_enabled),
+        "adminrouter_tls_1_2_enabled or adminrouter_tls_1_3_enabled must be true",
+    )
+
+
 def security_is_supported(security: str, oauth_enabled: str) -> None:
     choices = ("disabled", "permissive", "strict")
     _need(security in choices, f"must be one of {', '.join(choices)}, not {security!r}")
@@ -183,6 +206,11 @@ def storage_is_supported(exhibitor_storage_backend: str) -> None:
 
 def masters_are_addresses(master_list: str) -> None:
     unique([ipv4(address) for address in json_value(master_list, list)], "addresses")
+
+
+def revoked_are_no_masters(revoked_nodes: str, master_list: str) -> None:
+    both = set(json_value(revoked_nodes, list)) & set(json_value(master_list, list))
+    _need(not both, f"{', '.join(sorted(both))} is a master: take it out of master_list first")
 
 
 def masters_are_odd(num_masters: str) -> None:

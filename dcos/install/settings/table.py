@@ -81,6 +81,26 @@ KEYS: tuple[Key, ...] = (
         "DENY",
         rules=(rules.frames_are_known,),
     ),
+    _yes(
+        "adminrouter_tls_1_0_enabled",
+        "Whether Admin Router speaks TLS 1.0, for clients that know nothing else.",
+        "false",
+    ),
+    _yes("adminrouter_tls_1_1_enabled", "Whether Admin Router speaks TLS 1.1.", "false"),
+    _yes("adminrouter_tls_1_2_enabled", "Whether Admin Router speaks TLS 1.2."),
+    _yes("adminrouter_tls_1_3_enabled", "Whether Admin Router speaks TLS 1.3."),
+    Key(
+        "adminrouter_tls_cipher_suite",
+        "Its ciphers for TLS 1.2 and older, in OpenSSL's words; empty: ECDHE with AES-GCM or ChaCha20.",
+        "",
+        rules=(rules.ciphers_are_known,),
+    ),
+    Key(
+        "adminrouter_tls_protocols",
+        "What Admin Router speaks, in nginx's words.",
+        calculated=calc.adminrouter_tls_protocols,
+        rules=(rules.a_safe_protocol_is_spoken,),
+    ),
     Key(
         "adminrouter_grpc_proxy_port",
         "Port of Admin Router for gRPC; open only where ADMINROUTER_GRPC_UPSTREAM names a service.",
@@ -93,6 +113,11 @@ KEYS: tuple[Key, ...] = (
         "services speak TLS only).",
         "disabled",
         rules=(rules.security_is_supported,),
+    ),
+    _yes(
+        "tls_between_services",
+        "With security: permissive: whether services ask each other over TLS already. The step between permissive and strict.",
+        "false",
     ),
     Key(
         "superuser_username",
@@ -128,6 +153,29 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("ca_key_contents", "Text of that file.", calculated=calc.ca_key_contents, secret=True),
     Key("ca_chain_contents", "Text of that file.", calculated=calc.ca_chain_contents),
+    Key(
+        "ca_trusted_path",
+        "Further roots that all nodes trust (PEM): of an authority that comes or goes, of another certificate of the front door.",
+        "",
+    ),
+    Key(
+        "ca_trusted_contents",
+        "Text of that file.",
+        calculated=calc.ca_trusted_contents,
+        rules=(authority.are_roots,),
+    ),
+    Key(
+        "certificate_days",
+        "How many days the certificates of nodes and services hold; they are made anew when a third is left.",
+        "14",
+        rules=(rules.is_integer("certificate_days", 2, 90),),
+    ),
+    Key(
+        "revoked_nodes",
+        "Addresses of nodes that get no certificate any more: lost, stolen, given away.",
+        "[]",
+        rules=(rules.are_ipv4("revoked_nodes"), rules.revoked_are_no_masters),
+    ),
     # names and virtual IPs
     Key(
         "resolvers",

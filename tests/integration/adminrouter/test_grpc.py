@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dcos.install import authority
+from dcos.runtime.clock import SystemClock
 from dcos.testing.cluster import eventually
 from dcos.testing.ports import free_port
+from dcos.wire import certificates
 from tests.integration.adminrouter import front_door
 from tests.integration.adminrouter.front_door import AUTH, BAD_TOKEN, FrontDoor
 
@@ -91,6 +94,63 @@ def test_a_call_without_is_refused_in_grpcs_words(grpc: tuple[FrontDoor, int], a
     assert (said["status"], said["grpc-status"]) == ("200", "16")
     assert said["content-type"] == "application/grpc"
     assert "saw" not in said
+
+
+SECURED = SERVICE.replace(
+    "http2;",
+    "ssl http2;\n        ssl_certificate {own}; ssl_certificate_key {own}; ssl_client_certificate {authorities}; "
+    "ssl_verify_client on;",
+).replace("grpc-status 0", 'saw-caller "$ssl_client_s_dn"; add_header grpc-status 0')
+
+
+def test_a_service_that_speaks_tls_is_verified_and_knows_who_asks(tmp_path: Path) -> None:
+    """With its name the call arrives; what is named otherwise, or signed by somebody else, gets no call."""
+    signing = authority.kept(tmp_path / "ours.json")
+    other = authority.kept(tmp_path / "other.json")
+    files = {
+        "ours": _certificate(signing, "dcos-adminrouter"),
+        "etcd": _certificate(signing, "etcd"),
+        "stranger": _certificate(other, "etcd"),
+        "authorities": signing.root,
+    }
+    service, port = free_port(), free_port()
+    with front_door.open_folder() as opened, front_door.cluster(tmp_path / "zk") as (world, zk):
+        for name, text in files.items():
+            (opened / name).write_text(text)
+        for name, shown, expected in (("etcd", "etcd", "0"), ("other", "etcd", "14"), ("etcd", "stranger", "14")):
+            settings = SECURED.format(
+                folder=opened, port=service, own=opened / shown, authorities=opened / "authorities"
+            )
+            (opened / "nginx.conf").write_text(settings)
+            flags = (
+                f"--grpc_upstream=grpcs://127.0.0.1:{service}",
+                f"--grpc_upstream_name={name}",
+                f"--grpc_upstream_ca={opened / 'authorities'}",
+                f"--grpc_port={port}",
+                f"--certificate={opened / 'ours'}",
+            )
+            upstream = subprocess.Popen(["nginx", "-p", f"{opened}/", "-c", str(opened / "nginx.conf")])
+            try:
+                with front_door.opened(FrontDoor(opened / f"{name}-{shown}", world, zk, *flags)):
+                    said = eventually(
+                        "an answer",
+                        lambda: (found := called(port, AUTH["Authorization"]))["grpc-status"] != "16" and found,
+                        within_s=60,
+                    )
+                    assert said["grpc-status"] == expected, (name, shown)
+                    if expected == "0":
+                        assert "CN=dcos-adminrouter" in said["saw-caller"]
+            finally:
+                upstream.terminate()
+                upstream.wait(30)
+
+
+def _certificate(signing: authority.Signing, name: str) -> str:
+    key = certificates.generate_key()
+    made, _ = certificates.authority_of(signing.chain, signing.key)
+    names = certificates.Names(name, "master", (name,), ("127.0.0.1",))
+    request = certificates.make_request(key)
+    return certificates.key_pem(key) + certificates.issue(made, request, names, SystemClock().now())
 
 
 def test_the_port_is_closed_where_nothing_is_behind_it(tmp_path: Path) -> None:

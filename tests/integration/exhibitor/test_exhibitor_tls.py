@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dcos.exhibitor.fourletter import ask
 from dcos.runtime import tls
 from dcos.runtime.clock import SystemClock
 from dcos.runtime.tls import Identity, Settings
+from dcos.store.base import Disconnected
 from dcos.store.zookeeper import connect
 from dcos.testing.cluster import eventually
 from dcos.testing.ports import free_ports
@@ -26,7 +28,7 @@ from tests.integration.exhibitor.test_exhibitor import Exhibitor
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(why_not() is not None, reason=why_not() or ""),
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning"),
 ]
 NOW = SystemClock().now()
@@ -142,6 +144,79 @@ async def test_in_mode_strict_nobody_without_a_certificate_reaches_clients_port_
     finally:
         for one in three:
             one.clean_up()
+
+
+async def test_a_renewal_is_shown_by_all_and_never_are_two_down(tmp_path: Path) -> None:
+    """Three servers with new certificates at the same moment; somebody writes all the while."""
+    authorities = Authorities(tmp_path / "pki")
+    addresses = [f"127.0.95.{number}" for number in (31, 32, 33)]
+    ports = free_ports(4, addresses[0])
+    flags = ("--static_ensemble=" + ",".join(f"{n}:{address}" for n, address in enumerate(addresses, 1)),)
+    flags += ("--renewal_turn=40secs",)
+    three = [
+        secured(Exhibitor(tmp_path, address, ports, *flags), authorities, plain_too=False) for address in addresses
+    ]
+    hosts = ",".join(f"{address}:{ports[1]}" for address in addresses)
+    try:
+        for one in three:
+            one.start()
+        tls.become(authorities.identity("me"))
+        await works(hosts, "/first")
+        written = 0
+        async with asyncio.timeout(600):
+            store = await connect(hosts, session_timeout_s=30.0)
+            try:
+                await store.create("/count")
+                for address in addresses:
+                    authorities.certificate(address, address)
+                new = {address: certificates.first_der(_text(authorities, address)) for address in addresses}
+                while {address: await _shown(address, ports[1]) for address in addresses} != new:
+                    with contextlib.suppress(Disconnected):
+                        await store.set("/count", str(written).encode())
+                        written += 1
+                    await asyncio.sleep(0.2)
+            finally:
+                await store.close()
+        assert written, "the same session wrote through all of it"
+        downs = sorted(span for one in three for span in _downs(one))
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(downs)), downs
+        await works(hosts, "/second")
+    finally:
+        for one in three:
+            one.clean_up()
+
+
+def _downs(one: Exhibitor) -> list[tuple[str, str]]:
+    """From when to when its ZooKeeper did not serve because of a renewal, by its own log."""
+    found, begin = [], ""
+    for line in one.log.read_text(errors="replace").splitlines():
+        if " zookeeper_restarts " in line:
+            begin = line[:23]
+        elif begin and "ZooKeeper is serving" in line:
+            found.append((begin, line[:23]))
+            begin = ""
+    assert not begin, "it serves again"
+    return found
+
+
+def _text(authorities: Authorities, name: str) -> str:
+    return (authorities.folder / f"{name}.pem").read_text()
+
+
+async def _shown(host: str, port: int) -> bytes | None:
+    identity = tls.own()
+    assert identity is not None
+    try:
+        _, writer = await asyncio.open_connection(host, port, ssl=identity.client)
+    except OSError:
+        return None
+    try:
+        found: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return found
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 async def test_in_mode_permissive_one_port_serves_both(tmp_path: Path) -> None:

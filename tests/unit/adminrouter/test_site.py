@@ -50,8 +50,30 @@ def _site(role: NodeRole, base: Path = Path("/base")) -> Site:
 def _secured(role: NodeRole, base: Path = Path("/base")) -> Site:
     own, site = base / "state/own.pem", _site(role, base)
     secured = Secured(certificate=own, authorities=base / "etc/ca-bundle.crt")
-    tls = Tls(port=443 if site.tls else 0, certificate=own, key=own)
-    return replace(site, secured=secured, tls=tls, checked=role is NodeRole.MASTER)
+    tls = Tls(port=443 if site.tls else 61002, certificate=own, key=own)
+    return replace(site, secured=secured, strict=True, tls=tls, checked=role is NodeRole.MASTER)
+
+
+def test_an_agents_ports() -> None:
+    """61001 plain; with a certificate 61002 over TLS, for anybody; in mode strict 61002 alone, for masters."""
+    plain, strict = _site(NodeRole.AGENT), _secured(NodeRole.AGENT)
+    both = replace(strict, strict=False, secured=None)
+    open_, secured = "listen 10.0.0.1:61001 default_server;", "listen 10.0.0.1:61002 ssl default_server;"
+    for site, expected in ((plain, [open_]), (both, [open_, secured]), (strict, [secured])):
+        assert [line.strip() for line in render(site).splitlines() if "listen " in line] == expected
+    assert (plain.ports, both.ports, strict.ports) == ((61001,), (61001, 61002), (61002,))
+    assert "ssl_verify_client on;" in render(strict)
+    assert "ssl_verify_client" not in render(both)
+
+
+def test_protocols_and_ciphers_as_told() -> None:
+    site = _secured(NodeRole.AGENT)
+    assert site.tls is not None
+    text = render(
+        replace(site, tls=replace(site.tls, protocols=("TLSv1.1", "TLSv1.2"), ciphers="ECDHE+AES:@SECLEVEL=0"))
+    )
+    assert "ssl_protocols TLSv1.1 TLSv1.2;" in text
+    assert 'ssl_ciphers "ECDHE+AES:@SECLEVEL=0";' in text
 
 
 def test_connections_are_kept_where_nginx_has_lua() -> None:

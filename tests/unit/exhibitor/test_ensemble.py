@@ -77,8 +77,10 @@ def test_patience_is_twice_the_time_to_form_an_ensemble() -> None:
 def test_one_port_speaks_tls_only_or_both() -> None:
     """And always the same one: that is where everybody looks."""
     own = Member(1, "10.0.0.1")
-    strict = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=False)), Ensemble((own,)), own)
-    both = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=True)), Ensemble((own,)), own)
+    strict = zoo_cfg(
+        replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=False, asks=True)), Ensemble((own,)), own
+    )
+    both = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=True, asks=False)), Ensemble((own,)), own)
     assert f"secureClientPort={SETTINGS.client_port}" in strict.splitlines()
     assert "sslQuorum=true" in strict.splitlines()
     assert not any(line.startswith("clientPort") for line in strict.splitlines())

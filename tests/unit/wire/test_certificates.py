@@ -85,13 +85,14 @@ def test_what_is_issued_is_accepted_for_its_names_and_time_only() -> None:
     assert accepts(text, made.certificate, "10.0.0.7")
     assert not accepts(text, made.certificate, "10.0.0.8")
     assert not accepts(text, authority().certificate, "10.0.0.7")
-    assert not accepts(text, made.certificate, "10.0.0.7", NOW + 91 * DAY)
+    assert not accepts(text, made.certificate, "10.0.0.7", NOW + 15 * DAY)
     facts = certificates.facts(text)
     assert facts.names == NAMES
     assert facts.life_left(NOW) == pytest.approx(1.0, abs=0.001)
-    assert facts.life_left(NOW + 60 * DAY) == pytest.approx(1 / 3, abs=0.001)
-    assert facts.life_left(NOW + 91 * DAY) == 0.0
-    assert facts.issuer_key in certificates.key_identifiers(certificates.pem(made.certificate))
+    assert facts.life_left(NOW + 28 / 3 * DAY) == pytest.approx(1 / 3, abs=0.001)
+    assert facts.life_left(NOW + 15 * DAY) == 0.0
+    assert certificates.leads_to(text, made.certificate)
+    assert not certificates.leads_to(text, authority().certificate)
 
 
 def test_nothing_outlives_its_authority() -> None:
@@ -120,6 +121,7 @@ def test_an_authority_below_others_sends_those_between_along() -> None:
     text = certificates.issue(made, certificates.make_request(certificates.generate_key()), NAMES, NOW)
     assert [one.subject.rfc4514_string() for one in certificates.read_certificates(text)][1:] == ["CN=low", "CN=middle"]
     assert accepts(text, root, "10.0.0.7")
+    assert certificates.leads_to(text, root)
 
 
 def test_an_rsa_authority() -> None:
