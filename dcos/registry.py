@@ -153,6 +153,7 @@ SERVICES: tuple[Service, ...] = (
         command=("dcos-mesos-master",),
         user="dcos_mesos_master",
         ports=(Port(name="http", number=5050),),
+        asks_certificate=False,
         routes=(
             Route(prefix="/mesos/", to="leader", upstream_path="/", buffered=False, needs="dcos:adminrouter:ops:mesos"),
         ),
@@ -182,6 +183,7 @@ SERVICES: tuple[Service, ...] = (
         unit="agent.service.in",
         why_root="starts tasks as any user in cgroups and namespaces of their own",
         ports=(Port(name="http", number=5051),),
+        asks_certificate=False,
         health="/health",
         writes=("/var/lib/mesos", "/var/log/mesos", "/var/run/mesos"),
         env_file="mesos-slave",
@@ -200,6 +202,7 @@ SERVICES: tuple[Service, ...] = (
         unit="agent.service.in",
         why_root="starts tasks as any user in cgroups and namespaces of their own",
         ports=(Port(name="http", number=5051),),
+        asks_certificate=False,
         health="/health",
         writes=("/var/lib/mesos", "/var/log/mesos", "/var/run/mesos"),
         env_file="mesos-slave-public",

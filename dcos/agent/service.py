@@ -62,7 +62,7 @@ from dcos.model.v1.types import AgentInfo, ContainerInfo, ContainerInfoType, Dom
 from dcos.runtime import access_settings, http
 from dcos.runtime import app as runtime_app
 from dcos.runtime.app import App, Exit
-from dcos.runtime.http_access import Namer
+from dcos.runtime.http_access import Namer, needing
 from dcos.runtime.net import AddressError, detect_ip
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
@@ -272,7 +272,9 @@ async def run(app: App[Config]) -> None:
     async with contextlib.AsyncExitStack() as serving:
         namer = names(app, serving, known, lambda: daemon.link.leader if daemon.link is not None else None)
         api = Api(views, ExecutorApi(daemon, daemon.clock, token_key=token_key), containers, namer)
-        await serving.enter_async_context(http.listen(api.application(), host=ip, port=config.port))
+        await serving.enter_async_context(
+            http.listen(api.application(), host=ip, port=config.port, named=needing(namer))
+        )
         if sockets is not None:
             try:
                 await serving.enter_async_context(sockets.serve(api.executor_application()))

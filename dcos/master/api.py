@@ -82,6 +82,8 @@ class Api:
         self.acls = writer.state.rules.acls
         self.certified = namer is not None
         """Whether a certificate names who shows it."""
+        self.named_only = namer is not None and namer.required
+        """Whether nobody comes in unnamed."""
         self.access = access(config, namer)
         self.verbosity = Verbosity()
         self.kept = Kept(writer)

@@ -84,7 +84,7 @@ class AgentsApi:
         api = self._api
         if not api.leads or api.state.recovered_at is None or api.access.disables(agent_link.PATH):
             return None
-        if fields.get("content-type") != agent_link.CONTENT_TYPE:
+        if fields.get("content-type") != agent_link.CONTENT_TYPE or (who is None and api.named_only):
             return None
         try:
             principal = self._proofs.principal(fields.get("authorization"))

@@ -42,6 +42,7 @@ from dcos.model.v1.types import Address, DomainInfo, MasterInfo, MasterInfoCapab
 from dcos.runtime import access_settings, heap, http
 from dcos.runtime.app import App, Exit, end
 from dcos.runtime.app import main as app_main
+from dcos.runtime.http_access import Namer, needing
 from dcos.runtime.log import get_logger
 from dcos.runtime.net import detect_ip
 from dcos.store.base import SessionLost, Store, StoreError
@@ -100,7 +101,9 @@ def _application(api: Api, agents: AgentsApi) -> web.Application:
 
 
 @contextlib.asynccontextmanager
-async def listening(api: Api, *, host: str, port: int) -> AsyncIterator[tuple[int, Reception]]:
+async def listening(
+    api: Api, namer: Namer | None = None, *, host: str, port: int
+) -> AsyncIterator[tuple[int, Reception]]:
     """Serve ``api`` while the block runs; yields the port and what has to run for agents' links."""
     agents, reception = AgentsApi(api), Reception(api.writer)
     async with http.listen(
@@ -109,6 +112,7 @@ async def listening(api: Api, *, host: str, port: int) -> AsyncIterator[tuple[in
         port=port,
         cancel_on_disconnect=True,
         admits=callers.admits,
+        named=needing(namer),
         front=lambda serve: lambda: Door(agents, reception, serve),
     ) as (_, bound):
         yield bound, reception
@@ -139,7 +143,7 @@ async def run(app: App[Config]) -> None:
     try:
         async with (
             names(app, known) as namer,
-            listening(api := Api(writer, config, namer), host=ip, port=config.port) as (_, reception),
+            listening(api := Api(writer, config, namer), namer, host=ip, port=config.port) as (_, reception),
         ):
             app.spawn(writer.run(), name="writer")
             app.spawn(reception.run(), name="agents")

@@ -26,6 +26,8 @@ _encode = msgspec.json.Encoder(order=None).encode
 JSON = "application/json"
 Admits = Callable[[web.Request, Caller], Awaitable[bool]]
 """Whether a service of the cluster may ask this."""
+Named = Callable[[web.Request], Awaitable[web.Response | None]]
+"""The refusal of who shows no certificate; None: it proved otherwise who it is."""
 _LINE_BYTES = 8190
 Serve = Callable[[], asyncio.BaseProtocol]
 """Makes one end of a new connection."""
@@ -91,11 +93,15 @@ async def masters_only(_: web.Request, caller: Caller) -> bool:
     return caller.unit == NodeRole.MASTER
 
 
-def _only(admits: Admits) -> Any:
+def _only(admits: Admits, named: Named | None = None) -> Any:
     @web.middleware
     async def check(request: web.Request, handler: Any) -> web.StreamResponse:
         who = caller(request.transport)
-        if who is None or not await admits(request, who):
+        if who is None and named is not None:
+            refused = await named(request)
+            if refused is not None:
+                return refused
+        elif who is None or not await admits(request, who):
             shown = f"{who.service} on a {who.unit}" if who is not None else "nobody known"
             _log.warning("not_admitted", caller=shown, method=request.method, path=request.path)
             return json_response({"message": f"{shown} may not ask this"}, status=403)
@@ -115,6 +121,7 @@ async def listen(
     cancel_on_disconnect: bool = False,
     front: Callable[[Serve], Serve] = lambda serve: serve,
     admits: Admits = masters_only,
+    named: Named | None = None,
     secured: tuple[str, int, ssl.SSLContext] | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve ``app`` on one address while the block runs; yields (host, port), port 0 picks a free one. With TLS where ``tls`` is
@@ -122,12 +129,12 @@ async def listen(
 
     ``cancel_on_disconnect``: a handler is cancelled when its client goes away (for servers of endless answers). ``front``: makes
     what meets new connections, from what makes the server's end of them. ``admits``: what is asked where callers must show a
-    certificate of the cluster (its authorities vouch for them already). ``secured``: (host, port, context) where the
-    same is served over TLS besides.
+    certificate of the cluster (its authorities vouch for them already). ``named``: where they may show something else
+    instead: what is asked then. ``secured``: (host, port, context) where the same is served over TLS besides.
     """
     identity = own()
-    if tls is None and identity is not None and identity.settings.asks_callers:
-        app.middlewares.insert(0, _only(admits))
+    if tls is None and identity is not None and (identity.settings.asks_callers or named is not None):
+        app.middlewares.insert(0, _only(admits, named))
     async with _running(app, cancel_on_disconnect=cancel_on_disconnect) as runner:
         assert runner.server is not None
         plain_too = False

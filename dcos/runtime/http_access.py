@@ -88,6 +88,22 @@ class Access:
         return handle
 
 
+def needing(namer: Namer | None) -> Callable[[web.Request], Awaitable[web.Response | None]] | None:
+    """What is asked of each request to a port where nobody comes in unnamed, whatever it asks for; None: of none."""
+    if namer is None or not namer.required:
+        return None
+
+    async def named(request: web.Request) -> web.Response | None:
+        try:
+            return unnamed() if await namer.name(request) is None else None
+        except Unauthorized:
+            return unnamed()
+        except Away:
+            return text_response(503, "The identity service does not answer")
+
+    return named
+
+
 def unnamed() -> web.Response:
     """To who brings no good token."""
     return web.Response(status=401, headers={"WWW-Authenticate": "acsjwt"})

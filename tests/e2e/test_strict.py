@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 NAMES = (53, 61053)
 """Ports of names, which are for everybody."""
-CHECKS_TOKENS = {8080: "/v2/apps", 8443: "/v2/apps", 9000: "/v1/jobs"}
+CHECKS_TOKENS = {5050: "/health", 5051: "/health", 8080: "/v2/apps", 8443: "/v2/apps", 9000: "/v1/jobs"}
 CLOSED_ROUTES = (
     "/mesos/state",
     "/marathon/v2/apps",

@@ -14,6 +14,8 @@ from aiohttp import web
 
 from dcos.runtime import http, tls
 from dcos.runtime.clock import SystemClock
+from dcos.runtime.http_access import Away, Namer, needing
+from dcos.runtime.http_auth import Unauthorized
 from dcos.runtime.tls import Identity, Settings
 from dcos.wire import certificates
 from dcos.wire.certificates import Authority, Names
@@ -49,7 +51,7 @@ def _nobody() -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def served(own: Identity) -> AsyncIterator[int]:
+async def served(own: Identity, namer: Namer | None = None) -> AsyncIterator[int]:
     """A port that tells who asked, or that nobody did."""
 
     async def who(request: web.Request) -> web.Response:
@@ -59,17 +61,19 @@ async def served(own: Identity) -> AsyncIterator[int]:
     app = http.application()
     app.add_routes([web.get("/", who)])
     tls.become(own)
-    async with http.listen(app, host="127.0.0.1", port=0) as (_, port):
+    async with http.listen(app, host="127.0.0.1", port=0, named=needing(namer)) as (_, port):
         tls.become(None)
         yield port
 
 
-async def ask(port: int, *, scheme: str = "https", context: ssl.SSLContext | None = None) -> tuple[int, str]:
+async def ask(
+    port: int, *, scheme: str = "https", context: ssl.SSLContext | None = None, token: str = ""
+) -> tuple[int, str]:
     connector = aiohttp.TCPConnector(ssl=context if context is not None else True, force_close=True)
     timeout = aiohttp.ClientTimeout(total=60)
     async with (
         aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-        session.get(f"{scheme}://127.0.0.1:{port}/") as reply,
+        session.get(f"{scheme}://127.0.0.1:{port}/", headers={"Authorization": token} if token else None) as reply,
     ):
         return reply.status, await reply.text()
 
@@ -103,6 +107,40 @@ def test_what_variables_mean() -> None:
     found = tls.settings({f"LIBPROCESS_SSL_{name}": value for name, value in old.items()})
     assert found is not None
     assert (found.asks_callers, found.verifies) == (True, False)
+
+
+class Tokens:
+    """One token is good, and another comes while nobody knows."""
+
+    required = True
+
+    async def name(self, request: web.Request) -> str | None:
+        match request.headers.get("Authorization", ""):
+            case "":
+                return None
+            case "token=good":
+                return "bob"
+            case "token=away":
+                raise Away
+            case _:
+                raise Unauthorized
+
+    async def meet(self, principal: str) -> None:
+        raise AssertionError(principal)
+
+
+async def test_where_a_token_does_instead_of_a_certificate(files: Path) -> None:
+    """Whatever is asked for; and who shows a certificate is looked at as before."""
+    without = tls.trusting(files / "ca.crt")
+    async with served(identity(files), Tokens()) as port:
+        assert await ask(port, context=without, token="token=good") == (200, "nobody")
+        assert (await ask(port, context=without))[0] == 401
+        assert (await ask(port, context=without, token="token=bad"))[0] == 401
+        assert (await ask(port, context=without, token="token=away"))[0] == 503
+        assert await ask(port, context=identity(files).client) == (200, "dcos-marathon master")
+        refused = await ask(port, context=identity(files, "agent").client, token="token=good")
+        assert refused[0] == 403, "a machine that is no master stays one"
+        await nothing(port, scheme="http")
 
 
 async def test_who_must_show_a_certificate_and_does_not_gets_nothing(files: Path) -> None:
