@@ -1,8 +1,8 @@
 """What the catalog does to Marathon and Mesos: install, list, uninstall, update.
 
-Every call to Marathon and Admin Router carries the caller's own Authorization. Mesos knows the catalog's principal; what
-that ends there is checked against the caller's rights (``core/caller.py``). The neighbours' refusals become errors in the
-catalog's words.   Source: cosmos handlers.
+Every call to Marathon and Admin Router carries the caller's own Authorization, and so does what is ended in Mesos where
+permissions are checked; that the caller may is looked at before (``core/caller.py``). The neighbours' refusals become errors in
+the catalog's words.   Source: cosmos handlers.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ class Operations:
                 raise several_frameworks(name, one.version, one.framework_name, ids)
             for framework_id in ids:
                 teardown = CallTeardown(framework_id=FrameworkID(value=framework_id))
-                await self._neighbours.mesos.call(Call(type=CallType.TEARDOWN, teardown=teardown))
+                call = Call(type=CallType.TEARDOWN, teardown=teardown)
+                await self._neighbours.mesos.call(call, authorization=self._caller.in_mesos)
         except MesosError as error:
             self._log.warning("framework_left", app=one.app_id, framework=one.framework_name, reason=str(error))
             raise incomplete_uninstall(name) from None

@@ -151,15 +151,24 @@ class MesosMaster:
             raise MesosAnswer(f"GET {path}: {error}") from error
         return decoded
 
-    async def call(self, call: Call) -> Response:
-        """One v1 operator call (not SUBSCRIBE).   Errors: MesosError and below, WireError."""
-        raw = await self._request("POST", "/api/v1", body=mesos_json.encode(call))
+    async def call(self, call: Call, *, authorization: str | None = None) -> Response:
+        """One v1 operator call (not SUBSCRIBE). ``authorization``: the header of whoever it is made for, instead of ours.
+
+        Errors: MesosError and below, WireError.
+        """
+        raw = await self._request("POST", "/api/v1", body=mesos_json.encode(call), authorization=authorization)
         return mesos_json.decode(raw, Response) if raw else Response()
 
     async def _request(
-        self, method: str, path: str, *, body: bytes | None = None, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+        authorization: str | None = None,
     ) -> bytes:
-        async with self.open(method, path, body=body, params=params, timeout=self._timeout) as response:
+        async with _Opened(self, method, path, body, params, self._timeout, authorization) as response:
             try:
                 raw = await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -211,6 +220,8 @@ class MesosMaster:
 
     async def _name(self, opened: _Opened, session: aiohttp.ClientSession) -> Mapping[str, str]:
         """Headers that say who asks."""
+        if opened.authorization is not None:
+            return {"Authorization": opened.authorization}
         if self._tokens is None:
             return self._named
         try:
@@ -237,7 +248,9 @@ class _Opened:
         body: bytes | None,
         params: Mapping[str, str] | None,
         timeout: aiohttp.ClientTimeout | None,
+        authorization: str | None = None,
     ) -> None:
+        self.authorization = authorization
         self.method = method
         self.path = path
         self.body = body

@@ -42,8 +42,6 @@ RIGHTS: Final[Mapping[str, Grants]] = {
     **{principal_of(row.name): Grants(_READ) for row in registry.SERVICES},
     "dcos_marathon": _scheduler("dcos_marathon"),
     "dcos_metronome": _scheduler("dcos_metronome"),
-    # It asks the same of the account that it acts for, before it does it.
-    "dcos_cosmos": Grants({**_READ, f"{MASTER}:framework:principal": frozenset({"delete"})}),
     AGENT_PRINCIPAL: Grants(
         {
             MASTER: frozenset({"read"}),

@@ -1,7 +1,7 @@
 """Who asks the catalog: on whose behalf it acts, and what it may do for them.
 
-Marathon and Admin Router check the caller's own token. Mesos knows the catalog's principal only, so for what the catalog does
-there the caller's rights are looked at here.
+Marathon, Admin Router and Mesos check the caller's own token. What the caller needs in Mesos is looked at here as well: before
+anything is begun that could not be brought to its end.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ class Caller:
     uid: str = ""
     grants: Grants | None = None
     """None: permissions are not checked."""
+
+    @property
+    def in_mesos(self) -> str | None:
+        """The header for what is done in Mesos; None: nobody checks it there."""
+        return self.authorization if self.grants is not None else None
 
     def need(self, *wanted: Permission) -> None:
         """Errors: Forbidden, for the first that is missing."""

@@ -276,10 +276,9 @@ def test_services_of_the_cluster_have_what_they_need() -> None:
             assert known.allows(action, who, what), (who, action)
         assert not known.allows(Action.TEARDOWN_FRAMEWORK, who, "dcos_marathon")
         assert not known.allows(Action.UNRESERVE_RESOURCES, who, "spark")
-    assert known.allows(Action.TEARDOWN_FRAMEWORK, "dcos_cosmos", "spark")
     assert known.allows(Action.REGISTER_AGENT, "dcos_mesos_agent")
     assert not known.allows(Action.REGISTER_FRAMEWORK, "dcos_mesos_agent", "*")
-    for who in ("dcos_net", "dcos_mesos_dns", "dcos_adminrouter", "dcos_diagnostics"):
+    for who in ("dcos_cosmos", "dcos_net", "dcos_mesos_dns", "dcos_adminrouter", "dcos_diagnostics"):
         assert known.allows(Action.VIEW_TASK, who, "root"), who
         assert not known.allows(Action.TEARDOWN_FRAMEWORK, who, "spark"), who
     assert {name for name in RIGHTS if name.startswith("dcos_mesos_slave")} == set()
