@@ -346,7 +346,8 @@ def names(
     url = config.identity_url or config.secrets_url or FRONT_DOOR
     door = FrontDoor(url, ca=config.secrets_ca, leader=leader, clock=app.clock, log=app.log)
     stack.push_async_callback(door.close)
-    return mesos_names.Names(known, door.rights, required=config.security != mesos_names.PERMISSIVE)
+    required = config.security != mesos_names.PERMISSIVE
+    return mesos_names.Names(known, door.rights, required=required, log=app.log, authorizer="mesos_agent")
 
 
 def agent_info(config: Config, ip: str) -> AgentInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Any
 
-from dcos.client.authority import Authority
+from dcos.client.authority import Authority, AuthorityAway
 from dcos.client.mesos_names import Names
 from dcos.client.token_keys import Keys
 from dcos.model.mesos_permissions import Granted
@@ -28,7 +28,9 @@ async def master_names(app: App[Any], stack: AsyncExitStack, known: Granted, bou
         try:
             uid = (await keys.check(token)).uid
         except TokenError as error:
+            if not keys.known:
+                raise AuthorityAway("no keys are known yet") from error
             raise Unauthorized from error
         return uid, await authority.grants(uid)
 
-    return Names(known, of_token, authority.grants, required=required)
+    return Names(known, of_token, authority.grants, required=required, log=app.log)

@@ -12,12 +12,13 @@ from typing import Final
 
 from aiohttp import web
 
-from dcos.client.authority import AuthorityAway
+from dcos.client.authority import AuthorityAway, audit_fields
 from dcos.client.service_rights import RIGHTS, principal_of
 from dcos.model.mesos_permissions import NEEDS, ON_AGENTS, Granted
 from dcos.model.permissions import Grants
 from dcos.runtime.http_access import Away
 from dcos.runtime.http_auth import Unauthorized
+from dcos.runtime.log import Logger
 from dcos.runtime.tls import caller
 from dcos.wire.authorization import token_in
 
@@ -33,7 +34,7 @@ def granted(security: str, *, agent: bool = False) -> Granted:
 
 class Names:
     """A ``Namer``. ``of_token``: asks for the rights of a token's account; ``of_name``: of an account by its name, where
-    there is a way to ask so."""
+    there is a way to ask so. ``authorizer``: what the audit log calls us."""
 
     def __init__(
         self,
@@ -42,7 +43,11 @@ class Names:
         of_name: Callable[[str], Awaitable[Grants]] | None = None,
         *,
         required: bool,
+        log: Logger,
+        authorizer: str = "mesos_master",
     ) -> None:
+        self._log = log
+        self._authorizer = authorizer
         self._known = known
         self._of_token = of_token
         self._of_name = of_name
@@ -65,6 +70,14 @@ class Names:
             raise Unauthorized
         self._known.tell(uid, grants)
         return uid
+
+    def refused(self, request: web.Request, principal: str | None, missing: str) -> None:
+        """A line of the audit log."""
+        source = request.headers.get("X-Real-IP") or request.remote or "unknown"
+        said = audit_fields(
+            self._authorizer, principal or "", missing, allowed=False, reason="not granted", source=source
+        )
+        self._log.info("audit", action=f"{request.method} {request.path}", **said)
 
     async def learn(self, principals: Collection[str]) -> None:
         """What these may do now; of whom that cannot be found out, nothing new."""

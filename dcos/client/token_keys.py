@@ -43,6 +43,11 @@ class Keys:
         self._away = False
         self._good: dict[str, jwt.Claims] = {}
 
+    @property
+    def known(self) -> bool:
+        """Whether there is any key to check with."""
+        return bool(self._keys)
+
     async def check(self, token: str) -> jwt.Claims:
         """Who the token speaks for; asks for new keys before it refuses an unknown signature.   Errors: TokenError."""
         try:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from dcos.runtime.http_auth import Basic, Unauthorized
-from dcos.runtime.mesos_http import text_response
+from dcos.runtime.mesos_http import MISSING, text_response
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -41,6 +41,10 @@ class Namer(Protocol):
 
     async def meet(self, principal: str) -> None:
         """Learn what somebody may do who named himself otherwise.   Errors: Away."""
+        ...
+
+    def refused(self, request: web.Request, principal: str | None, missing: str) -> None:
+        """Hear that somebody was refused for want of a permission."""
         ...
 
 
@@ -83,7 +87,12 @@ class Access:
     def guarded(self, handler: Handler, realm: str | None) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             refused = await self.refusal(request, realm)
-            return refused if refused is not None else await handler(request)
+            if refused is not None:
+                return refused
+            answer = await handler(request)
+            if self._namer is not None and (missing := answer.headers.get(MISSING)) is not None:
+                self._namer.refused(request, principal_of(request), missing)
+            return answer
 
         return handle
 

@@ -24,6 +24,7 @@ from dcos.wire.spliced import Spliced
 M = TypeVar("M", bound=msgspec.Struct)
 
 TEXT = "text/plain"
+MISSING = "X-Dcos-Missing-Permission"
 _COMPRESS_FROM = 1024
 _SLICED_FROM = 1024 * 1024
 _THREAD_FROM = 128 * 1024
@@ -39,7 +40,7 @@ def text_response(status: int, text: str = "", **headers: str) -> web.Response:
 def forbidden(missing: str = "") -> web.Response:
     """403, with the permission that is missing where it has an id."""
     shown = missing if missing.isascii() and missing.isprintable() else ""
-    return web.Response(status=403, content_type=TEXT, headers={"X-Dcos-Missing-Permission": shown} if shown else None)
+    return web.Response(status=403, content_type=TEXT, headers={MISSING: shown} if shown else None)
 
 
 def json_body(request: web.Request, value: Any) -> web.Response:

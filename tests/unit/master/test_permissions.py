@@ -20,6 +20,7 @@ from dcos.model.mesos_permissions import Granted
 from dcos.model.permissions import NOTHING, Grants
 from dcos.model.v1.types import TaskState
 from dcos.runtime.http_auth import Unauthorized
+from dcos.runtime.log import Logger
 from dcos.testing.fake_agent import FakeAgent
 from dcos.testing.patience import PATIENCE_S
 from tests.unit.master.served import Master, basic, serving
@@ -38,6 +39,17 @@ def rights(**given: str) -> dict[str, Grants]:
     return made
 
 
+class Journal(Logger):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__("test")
+        self.lines: list[dict[str, Any]] = []
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.lines.append({"event": event, **fields})
+
+
 @dataclass
 class Accounts:
     """The identity service: a token is its account's name."""
@@ -45,6 +57,7 @@ class Accounts:
     rights: dict[str, Grants]
     away: bool = False
     asked: list[str] = field(default_factory=list)
+    log: Journal = field(default_factory=Journal)
 
     async def of_token(self, token: str) -> tuple[str, Grants]:
         if token not in self.rights:
@@ -61,7 +74,7 @@ class Accounts:
 @asynccontextmanager
 async def asking(security: str, *flags: str, **given: str) -> AsyncIterator[tuple[Master, Accounts]]:
     known, accounts = granted(security), Accounts(rights(**given))
-    names = Names(known, accounts.of_token, accounts.of_name, required=security == "strict")
+    names = Names(known, accounts.of_token, accounts.of_name, required=security == "strict", log=accounts.log)
     async with serving(*flags, known=known, namer=names) as master:
         yield master, accounts
 
@@ -80,11 +93,14 @@ async def test_who_asks() -> None:
         assert (await master.get("/flags", named("bob", "Bearer {}"))).status == 200
         accounts.away = True
         assert (await master.get("/flags", named("bob"))).status == 503
-    async with asking("permissive", bob="") as (master, _):
+    async with asking("permissive", bob="") as (master, accounts):
         assert (await master.get("/flags")).status == 200, "who proves nothing may do as before"
         refused = await master.get("/flags", named("bob"))
         assert (refused.status, refused.text) == (403, "")
         assert refused.headers["X-Dcos-Missing-Permission"] == f"{M}:flags"
+        (line,) = accounts.log.lines
+        told = {"type": "audit", "uid": "bob", "object": f"{M}:flags", "action": "GET /flags", "result": "deny"}
+        assert told.items() <= line.items()
         assert (await master.get("/flags", named("stranger"))).status == 401, "but nobody is let in with a bad token"
 
 

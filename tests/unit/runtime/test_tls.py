@@ -128,6 +128,9 @@ class Tokens:
     async def meet(self, principal: str) -> None:
         raise AssertionError(principal)
 
+    def refused(self, request: web.Request, principal: str | None, missing: str) -> None:
+        raise AssertionError(missing)
+
 
 async def test_where_a_token_does_instead_of_a_certificate(files: Path) -> None:
     """Whatever is asked for; and who shows a certificate is looked at as before."""
