@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Mapping
 
 from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.core.agent import AgentCore
@@ -12,6 +14,7 @@ from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.model.resources import Resources
 from dcos.model.v1.types import TaskState
+from dcos.runtime.timing import Timer
 
 _LIVE = {
     "staging": TaskState.TASK_STAGING,
@@ -27,10 +30,12 @@ def snapshot(
     containerizer: Containerizer,
     fetcher: Fetcher,
     collector: GarbageCollector,
+    pulls: Mapping[str, Timer],
     *,
     uptime_s: float,
+    images: bool,
 ) -> dict[str, float]:
-    """Every metric, sorted by name."""
+    """Every metric, sorted by name. ``pulls``: how long images took; ``images``: whether containers may have any."""
     core = daemon.core
     out: dict[str, float] = {
         "containerizer/fetcher/cache_size_total_bytes": fetcher.cache_bytes,
@@ -63,6 +68,11 @@ def snapshot(
     if containerizer.gids is not None:
         out["volume_gid_manager/volume_gids_total"] = containerizer.gids.total
         out["volume_gid_manager/volume_gids_free"] = containerizer.gids.free
+    if images:
+        out["containerizer/mesos/filesystem/containers_new_rootfs"] = containerizer.in_images()
+    now = asyncio.get_running_loop().time()
+    for name, timer in pulls.items():
+        out |= timer.metrics(name, now)
     out |= _tasks(core) | _executors(core)
     out.update((f"slave/{name}", count) for name, count in core.counters.items() if name.startswith("task_"))
     out |= _resources(core.operations.total, core.allocated())

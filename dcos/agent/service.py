@@ -64,6 +64,7 @@ from dcos.runtime import app as runtime_app
 from dcos.runtime.app import App, Exit
 from dcos.runtime.http_access import Namer, needing
 from dcos.runtime.net import AddressError, detect_ip
+from dcos.runtime.timing import Timer
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
 
@@ -133,6 +134,9 @@ async def run(app: App[Config]) -> None:
         )
     images = None if unusable else make_oci(config, work, runtime, rules, sockets, systemd=launcher == "systemd")
     docker = Docker(config, work, dns)
+    pulls = {"containerizer/docker/image_pull_ms": docker.pulled} if "docker" in config.containerizers else {}
+    if images is not None:
+        pulls["containerizer/mesos/provisioner/docker_store/image_pull_ms"] = images.pulled
 
     asked = config.jwt_secret_key if config.authenticate_http_executors else None
     token_key = asked.key if asked is not None else None
@@ -251,6 +255,7 @@ async def run(app: App[Config]) -> None:
         clock=app.clock,
         disk_used=None if disk is None else disk.used_by,
         providers=providers,
+        pulls=pulls,
     )
     nested = NestedContainers(
         core=core,
@@ -437,6 +442,7 @@ class Docker:
         self._dns = dns
         self._owner = str(work.root)
         self._made: Any = None
+        self.pulled = Timer()
 
     def backend(self) -> Backend:
         if self._made is None:
@@ -451,6 +457,7 @@ class Docker:
                 remove_delay_s=self._config.docker_remove_delay,
                 dns=self._dns,
                 groups=self._groups(),
+                pulled=self.pulled,
             )
         backend: Backend = self._made
         return backend

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import ContainerID, ContainerStatus, Image, ResourceStatistics, TimeInfo
 from dcos.runtime.attached import Attached
 from dcos.runtime.clock import Clock
+from dcos.runtime.timing import Timer
 
 
 class Views:
@@ -47,7 +48,9 @@ class Views:
         clock: Clock,
         disk_used: Callable[[str], int | None] | None = None,
         providers: ResourceProviders,
+        pulls: Mapping[str, Timer],
     ) -> None:
+        """``pulls``: how long images took to come, by the metric's name."""
         self.daemon = daemon
         self._containerizer = containerizer
         self._fetcher = fetcher
@@ -58,6 +61,7 @@ class Views:
         self.acls = daemon.core.rules.acls
         self._clock = clock
         self._disk_used = disk_used
+        self._pulls = pulls
         self._look: processes.Look | None = None
         self._looked = 0.0
         self.start_time = clock.now()
@@ -229,7 +233,9 @@ class Views:
             self._containerizer,
             self._fetcher,
             self._collector,
+            self._pulls,
             uptime_s=self._clock.now() - self.start_time,
+            images="filesystem/linux" in self.config.isolation,
         )
 
     async def prune_images(self, excluded: Iterable[Image]) -> None:

@@ -6,7 +6,9 @@ are interpolated.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
+from collections.abc import Callable, Iterator
 
 WINDOW_S = 3600.0
 SAMPLES = 1000
@@ -21,6 +23,15 @@ class Timer:
 
     def note(self, now: float, took_s: float) -> None:
         self._samples.append((now, took_s * 1000))
+
+    @contextlib.contextmanager
+    def timed(self, clock: Callable[[], float]) -> Iterator[None]:
+        """What happens in the block, however it ends."""
+        began = clock()
+        try:
+            yield
+        finally:
+            self.note(clock(), clock() - began)
 
     def metrics(self, name: str, now: float) -> dict[str, float]:
         """The bare name is the last value, absent before the first sample; statistics need two samples, as upstream's."""

@@ -502,6 +502,10 @@ class Containerizer:
         """Ids of all containers that left a trace in the runtime folder."""
         return [box.container_id for box in boxes(self._containers)]
 
+    def in_images(self) -> int:
+        """How many containers, nested ones included, have a root of their own."""
+        return sum(1 for kind in ("containers", "nested") for _ in self._containers.parent.glob(f"{kind}/*/bundle"))
+
     def wipe(self) -> None:
         """After a reboot: all traces go, and nothing is killed, for their process numbers are others' now."""
         for box in (*boxes(self._containers), *boxes(self._groups), *boxes(self._shared.folder)):

@@ -44,6 +44,7 @@ from dcos.agent.sandbox import plain_file
 from dcos.model.resources import Resources
 from dcos.model.v1.types import CommandInfo, NetworkInfo, NetworkInfoIPAddress, NetworkInfoProtocol
 from dcos.runtime.files import write_atomic
+from dcos.runtime.timing import Timer
 
 START_S = 600.0
 _PATIENCE_S = 1.0
@@ -55,7 +56,7 @@ _SUBJECT = "Container"
 class DockerBackend:
     """Containers of one Engine. ``owner`` tells this agent's containers from those of others.
 
-    ``groups`` None: no container gets a control group above its own.
+    ``groups`` None: no container gets a control group above its own. ``pulled``: how long images took to come.
     """
 
     name = "docker"
@@ -71,8 +72,10 @@ class DockerBackend:
         remove_delay_s: float,
         dns: DefaultDns | None = None,
         groups: DockerGroups | None = None,
+        pulled: Timer | None = None,
     ) -> None:
         self.engine = engine
+        self._pulled = pulled or Timer()
         self.groups = groups
         self._dns = dns or DefaultDns()
         self._client = client
@@ -108,7 +111,8 @@ class DockerBackend:
         try:
             if force or not await self.engine.has_image(image):
                 config = sandbox_config(box.sandbox) or (read_config(self._config) if self._config else None)
-                await self.engine.pull(image, config)
+                with self._pulled.timed(asyncio.get_running_loop().time):
+                    await self.engine.pull(image, config)
         except EngineError as error:
             raise LaunchError(f"Failed to pull docker image {image!r}: {error}") from error
         try:

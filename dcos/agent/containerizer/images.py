@@ -28,6 +28,7 @@ from dcos.agent.containerizer.base import LaunchError
 from dcos.agent.containerizer.prune import Pruner, tag_of
 from dcos.runtime.files import write_atomic
 from dcos.runtime.process import ProcessError, run
+from dcos.runtime.timing import Timer
 
 PULL_S = 3600.0
 UNPACK_S = 1800.0
@@ -112,6 +113,7 @@ class ImageStore:
         self._unpacks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._busy: Counter[str] = Counter()
         """Tags of images that are being fetched or unpacked."""
+        self.pulled = Timer()
         self._pruner = Pruner(root, self._layout_lock)
 
     def recover(self) -> None:
@@ -128,7 +130,8 @@ class ImageStore:
             pulling = self._pulls.setdefault(tag, asyncio.Lock())
             async with pulling:
                 if not cached or self._digest(tag) is None:
-                    await self._fetch(reference, tag, auth)
+                    with self.pulled.timed(asyncio.get_running_loop().time):
+                        await self._fetch(reference, tag, auth)
             digest = self._digest(tag)
             if digest is None:
                 raise LaunchError(f"image {reference!r}: skopeo left nothing in the store")

@@ -42,6 +42,7 @@ from dcos.agent.sandbox import plain_file
 from dcos.model.v1.types import CommandInfo, Image, ImageType, LinuxInfo, Volume, VolumeMode
 from dcos.runtime.files import write_atomic
 from dcos.runtime.process import ProcessError, run
+from dcos.runtime.timing import Timer
 
 _RUNC_S = 60.0
 _IMAGE = "image"
@@ -86,6 +87,11 @@ class OciBackend:
         self._cgroups_root = cgroups_root
         self._executor_sockets = executor_sockets
         self._overlay: bool | None = None
+
+    @property
+    def pulled(self) -> Timer:
+        """How long images took to come."""
+        return self._store.pulled
 
     async def image(self, image: Image) -> Unpacked:
         """Errors: LaunchError."""

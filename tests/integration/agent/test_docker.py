@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
@@ -423,6 +424,8 @@ async def test_pull_with_credentials(
     await master.registered(2)
     await master.run(make_task("known", "exit 0", container=info))
     await master.state("known", "TASK_FINISHED")
+    async with aiohttp.ClientSession() as session, session.get(f"{docked.url}/metrics/snapshot") as answer:
+        assert (await answer.json())["containerizer/docker/image_pull_ms"] > 0
     assert "pull-me" not in docked.log()
 
 

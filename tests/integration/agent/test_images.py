@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
@@ -99,6 +100,32 @@ async def test_long_running_in_an_image(running: Any, master: Any, make_task: Ma
     assert os.listdir(running.runtime / "containers") == []
     with open("/proc/mounts") as mounts:
         assert str(running.work) not in mounts.read()
+
+
+async def test_metrics_of_images(agent: Any, master: Any, make_task: Make, image: str) -> None:
+    containers, pulls = (
+        f"containerizer/mesos/{name}"
+        for name in ("filesystem/containers_new_rootfs", "provisioner/docker_store/image_pull_ms")
+    )
+    await agent.start("--isolation=posix/cpu,posix/mem,filesystem/linux,docker/runtime")
+    await master.registered()
+    found = await metrics(agent)
+    assert found[containers] == 0
+    assert pulls not in found, "absent until there was one, as upstream's"
+    await master.run(make_task("stay", "sleep 1000", container=container(image)))
+    await master.state("stay", "TASK_RUNNING")
+    found = await metrics(agent)
+    assert found[containers] == 1
+    assert found[pulls] > 0
+    await master.kill("stay")
+    await master.state("stay", "TASK_KILLED")
+    assert (await metrics(agent))[containers] == 0
+
+
+async def metrics(agent: Any) -> dict[str, float]:
+    async with aiohttp.ClientSession() as session, session.get(f"{agent.url}/metrics/snapshot") as answer:
+        found: dict[str, float] = await answer.json()
+        return found
 
 
 async def test_out_of_memory_in_an_image(running: Any, master: Any, make_task: Make, image: str) -> None:
