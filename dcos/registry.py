@@ -53,6 +53,10 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
 }
 """What private and public agents have in common."""
 
+_LOG_TITLE, _LOG_SUMMARY = "Log", "Serves what units and tasks of this node wrote"
+_LOG_SOCKET = "dcos-log.sock"
+
+
 SERVICES: tuple[Service, ...] = (
     Service(
         name="dcos-ca",
@@ -520,6 +524,51 @@ SERVICES: tuple[Service, ...] = (
             "DIAGNOSTICS_MASTER_LIST": "{master_list}",
             "DIAGNOSTICS_ZK": "zk://{zk_servers}/mesos",
         },
+    ),
+    Service(
+        name="dcos-log-master",
+        title=_LOG_TITLE,
+        summary=_LOG_SUMMARY,
+        on=MASTERS,
+        command=("dcos-log", "--role=master"),
+        user="dcos_log",
+        groups=("systemd-journal",),
+        sockets=(_LOG_SOCKET,),
+        routes=(
+            Route(
+                prefix="/system/v1/logs/",
+                to=f"unix:{_LOG_SOCKET}",
+                upstream_path="/",
+                needs="dcos:adminrouter:ops:system-logs",
+                buffered=False,
+            ),
+        ),
+        env_file="dcos-log",
+        environment={"LOG_ADMIN_ROUTER": "{scheme}://127.0.0.1", "LOG_NEED_AUTHORIZATION": "{oauth_enabled}"},
+        memory_mb=45,
+    ),
+    Service(
+        name="dcos-log-agent",
+        title=_LOG_TITLE,
+        summary=_LOG_SUMMARY,
+        on=AGENTS,
+        command=("dcos-log", "--role=agent"),
+        user="dcos_log",
+        groups=("systemd-journal",),
+        sockets=(_LOG_SOCKET,),
+        routes=(
+            Route(
+                prefix="/system/v1/logs/",
+                to=f"unix:{_LOG_SOCKET}",
+                upstream_path="/",
+                auth=False,
+                buffered=False,
+                on=AGENTS,
+            ),
+        ),
+        env_file="dcos-log",
+        environment={"LOG_ADMIN_ROUTER": "{scheme}://leader.mesos", "LOG_NEED_AUTHORIZATION": "{oauth_enabled}"},
+        memory_mb=45,
     ),
 )
 

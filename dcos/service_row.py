@@ -90,6 +90,8 @@ class Service:
     capabilities: tuple[str, ...] = ()
     directives: tuple[tuple[str, str, str], ...] = ()
     """(directive, value, reason): what the template does not say, or says otherwise."""
+    sockets: tuple[str, ...] = ()
+    """Names below ``/run/dcos`` at which systemd listens for it, for Admin Router alone; so they are there whenever it is not."""
     timer: tuple[tuple[str, str], ...] = ()
     """Lines of a ``[Timer]``; a service with a timer is a oneshot."""
     restart_s: int = 2

@@ -15,6 +15,7 @@ import msgspec
 
 from dcos.agent import executor_socket, isolators, oversubscription
 from dcos.agent.api import Api
+from dcos.agent.callers import admitting
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
 from dcos.agent.container_api import ContainerApi
@@ -277,9 +278,8 @@ async def run(app: App[Config]) -> None:
     async with contextlib.AsyncExitStack() as serving:
         namer = names(app, serving, known, lambda: daemon.link.leader if daemon.link is not None else None)
         api = Api(views, ExecutorApi(daemon, daemon.clock, token_key=token_key), containers, namer)
-        await serving.enter_async_context(
-            http.listen(api.application(), host=ip, port=config.port, named=needing(namer))
-        )
+        served = http.listen(api.application(), host=ip, port=config.port, admits=admitting(ip), named=needing(namer))
+        await serving.enter_async_context(served)
         if sockets is not None:
             try:
                 await serving.enter_async_context(sockets.serve(api.executor_application()))

@@ -36,7 +36,9 @@ def services_page() -> str:
         ("unit", "on", "user", "what", "ports", "environment file"),
         (
             (
-                f"`{row.name}.service`" + (" + `.timer`" if row.timer else ""),
+                f"`{row.name}.service`"
+                + (" + `.timer`" if row.timer else "")
+                + (" + `.socket`" if row.sockets else ""),
                 _roles(row),
                 row.user if not row.why_root else f"root: {row.why_root}",
                 row.summary,

@@ -412,6 +412,10 @@ def _units(rows: tuple[Service, ...], given: Input, at: Layout) -> tuple[list[Fi
             files.append(
                 File(at.systemd / f"{row.name}.timer", units.timer_unit(row, given.templates["service.timer.in"]))
             )
+        if row.sockets:
+            text = units.socket_unit(row, given.templates["service.socket.in"], at)
+            files.append(File(at.systemd / f"{row.name}.socket", text))
+            wanted.append(f"{row.name}.socket")
         wanted.append(units.started_by_target(row))
     return files, wanted
 

@@ -74,6 +74,7 @@ def service_unit(row: Service, template: str, layout: Layout, environment: str, 
     command = " ".join((str(layout.bin / row.command[0]), *row.command[1:]))
     values = {
         "name": row.name,
+        "socket_unit": f"{row.name}.socket" if row.sockets else "",
         "title": row.title,
         "summary": row.summary,
         "command": command,
@@ -101,6 +102,21 @@ def timer_unit(row: Service, template: str) -> str:
     return fill(template, {"title": row.title, "timer": lines})
 
 
+def socket_unit(row: Service, template: str, layout: Layout) -> str:
+    """The text of ``<name>.socket``."""
+    lines = "\n".join(f"ListenStream={layout.run / name}" for name in row.sockets)
+    return fill(template, {"title": row.title, "streams": lines})
+
+
 def started_by_target(row: Service) -> str:
-    """Name of the unit that ``dcos.target`` wants for a row."""
+    """Name of the unit that ``dcos.target`` wants for a row, beside its sockets."""
     return f"{row.name}.timer" if row.timer else f"{row.name}.service"
+
+
+def units_of(row: Service) -> tuple[str, ...]:
+    """Names of all units of a row."""
+    return (
+        f"{row.name}.service",
+        *((f"{row.name}.timer",) if row.timer else ()),
+        *((f"{row.name}.socket",) if row.sockets else ()),
+    )

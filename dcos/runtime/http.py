@@ -180,10 +180,14 @@ async def listen_unix(
 
 @contextlib.asynccontextmanager
 async def listen_on(
-    app: web.Application, listening: socket.socket, *, line_bytes: int = _LINE_BYTES
+    app: web.Application,
+    listening: socket.socket,
+    *,
+    line_bytes: int = _LINE_BYTES,
+    cancel_on_disconnect: bool = False,
 ) -> AsyncIterator[None]:
-    """Serve ``app`` on a socket that listens already. ``line_bytes`` as above."""
-    async with _running(app, line_bytes=line_bytes) as runner:
+    """Serve ``app`` on a socket that listens already. ``line_bytes``, ``cancel_on_disconnect`` as above."""
+    async with _running(app, line_bytes=line_bytes, cancel_on_disconnect=cancel_on_disconnect) as runner:
         await web.SockSite(runner, listening).start()
         yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from collections.abc import Iterator
 
@@ -35,7 +36,7 @@ CLOSED_ROUTES = (
 
 @pytest.fixture(scope="module")
 def strict(nodes_can_boot: None) -> Iterator[LocalCluster]:
-    made = LocalCluster("e2e-strict")
+    made = LocalCluster(f"{os.environ.get('DCOS_E2E_CLUSTER', 'e2e')}-strict")
     made.down()
     try:
         made.up(masters=1, agents=1, public_agents=0, security="strict")
@@ -166,3 +167,20 @@ def test_a_renewal_is_taken_by_all_services_while_they_run(strict: LocalCluster)
     after = strict.sh("master1", "systemctl show -p MainPID --value dcos-mesos-master dcos-adminrouter dcos-marathon")
     assert after == before, "nobody was started anew"
     assert strict.get("/service/hello-world/", token=token).status == 200
+
+
+def test_logs_of_units_and_of_a_task_are_read_with_a_token(strict: LocalCluster) -> None:
+    """The log services ask Admin Router and the agent over TLS, as whoever asks them."""
+    token = strict.token()
+    tasks = strict.get("/mesos/tasks", token=token).json()["tasks"]
+    task = next(one for one in tasks if one["name"] == "hello-world" and one["state"] == "TASK_RUNNING")
+    here = f"/system/v1/agent/{task['slave_id']}/logs"
+    for path in ("/system/v1/logs", here):
+        answer = strict.get(f"{path}/v2/component/dcos-net?skip=-2", token=token)
+        assert (answer.status, len(answer.text.splitlines())) == (200, 2), answer.text
+    moved = strict.get(f"/system/v1/logs/v2/task/{task['id']}/file/stderr?cursor=END&skip=-3", token=token)
+    assert moved.status == 303, moved.text
+    answer = strict.get(moved.headers["Location"], token=token)
+    assert answer.status == 200, answer.text
+    for path in ("/system/v1/logs/v2/component", f"{here}/v2/component", moved.headers["Location"]):
+        assert strict.get(path).status == 401

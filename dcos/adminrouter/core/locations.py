@@ -39,7 +39,8 @@ _HOST_LOCATION = ("proxy_redirect http://$http_host/ {prefix};", "proxy_redirect
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "/pkgpanda/": _HOST_LOCATION,
-    "/system/v1/logs/": ("proxy_pass_header X-Accel-Buffering;",),
+    # who follows a log may hear nothing for long
+    "/system/v1/logs/": ("proxy_pass_header X-Accel-Buffering;", "proxy_read_timeout 600s;"),
     "/acs/api/v1": _UNCACHED,
     "/exhibitor/": _HOST_LOCATION,
     "/package/": ("proxy_read_timeout 300s;", "proxy_send_timeout 300s;"),
@@ -84,10 +85,6 @@ LOOSE: tuple[tuple[str, Route], ...] = (
         ),
     ),
     *_on_all(
-        "dcos-log",
-        Route(prefix="/system/v1/logs/", to="unix:dcos-log.sock", upstream_path="/", needs=f"{OPS}system-logs"),
-    ),
-    *_on_all(
         "dcos-telegraf",
         Route(
             prefix="/system/v1/metrics/",
@@ -106,7 +103,7 @@ LOOSE: tuple[tuple[str, Route], ...] = (
         ),
     ),
 )
-"""Routes to services that have no row in the table yet: who listens on the socket is served; 503 says that nobody does."""
+"""Routes to services that have no row in the table yet: who listens on the socket is served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +268,7 @@ def _table_location(service: str, route: Route, secured: Secured | None) -> str:
     # who asks bouncer only about itself needs no right for it: there the path counts
     subject = "acs/$request_method$uri" if route.prefix == "/acs/api/v1" else TOKEN
     group = upstream_name(service, route.to)
-    loose = (service, route) in LOOSE
+    on_socket = route.to.startswith("unix:")
     url, tls = _upstream(service, route.to, secured)
     location = block(
         head,
@@ -282,11 +279,11 @@ def _table_location(service: str, route: Route, secured: Secured | None) -> str:
         # the upstream gets the path that was decided on: what the client sent may mean another route to who reads it otherwise
         *((r'rewrite "(?s)^(.*)$" $1 break;',) if route.upstream_path is None else ()),
         # only where nginx itself finds nobody: what a service answers stays as it is
-        *((f"error_page 502 = @no_{group};", *(ERROR_PAGES if route.auth else ())) if loose else ()),
+        *((f"error_page 502 = @no_{group};", *(ERROR_PAGES if route.auth else ())) if on_socket else ()),
         *tls,
         f"proxy_pass {url}{route.upstream_path or ''};",
     )
-    return location + _nobody(group, service) if loose else location
+    return location + _nobody(group, service) if on_socket else location
 
 
 def _nobody(group: str, service: str) -> str:

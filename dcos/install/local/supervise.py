@@ -188,6 +188,10 @@ class Node:
     async def _unit(self, row: Service) -> None:
         service = f"{row.name}.service"
         self.states[service] = UnitState(f"{row.title}: {row.summary}")
+        if row.sockets:  # the service makes them itself here
+            self.states[f"{row.name}.socket"] = UnitState(
+                f"{row.title} socket", active_state="active", sub_state="running", active_enter_timestamp=time.time()
+            )
         try:
             if row.timer:
                 await self._timer(row, service)
@@ -198,7 +202,7 @@ class Node:
             else:
                 await self._service(row, service)
         finally:
-            for name in {service, started_by_target(row)}:
+            for name in {service, started_by_target(row), f"{row.name}.socket"} & self.states.keys():
                 state = self.states[name]
                 state.active_state, state.sub_state, state.pid = "inactive", "dead", 0
 

@@ -55,12 +55,14 @@ class UnitHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def expected_units(role: NodeRole) -> tuple[str, ...]:
-    """Units that a machine of ``role`` has: those of the service table, a timed one with its timer."""
+    """Units that a machine of ``role`` has: those of the service table, with their timers and sockets."""
     names = []
     for row in services_on(role):
         names.append(f"{row.name}.service")
         if row.timer:
             names.append(f"{row.name}.timer")
+        if row.sockets:
+            names.append(f"{row.name}.socket")
     return tuple(names)
 
 

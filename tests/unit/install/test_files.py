@@ -93,11 +93,14 @@ def test_every_row_of_the_role_has_its_unit_and_nothing_else_has(role: NodeRole)
     assert made == {
         "dcos.target",
         "mesos_executors.slice",
-        *(f"{row.name}.service" for row in rows),
-        *(f"{row.name}.timer" for row in rows if row.timer),
+        *(name for row in rows for name in units.units_of(row)),
     }
     wants = {link.path.name for link in tree.links if link.path.parent.name == "dcos.target.wants"}
-    assert wants == set(tree.wanted) == {units.started_by_target(row) for row in rows}
+    assert (
+        wants
+        == set(tree.wanted)
+        == {units.started_by_target(row) for row in rows} | {f"{row.name}.socket" for row in rows if row.sockets}
+    )
 
 
 @pytest.mark.parametrize("row", SERVICES, ids=lambda row: row.name)
@@ -121,6 +124,17 @@ def test_a_unit_is_whole(row: Service) -> None:
     for name, value, reason in row.directives:
         assert f"# {reason}\n{name}={value}\n" in text
         assert text.count(f"\n{name}=") == 1
+
+
+@pytest.mark.parametrize("row", [row for row in SERVICES if row.sockets], ids=lambda row: row.name)
+def test_a_socket_is_for_admin_router_and_its_service_needs_it(row: Service) -> None:
+    files = {file.path.name: file.text for file in plan(given(next(iter(row.on)))).files}
+    socket, service = files[f"{row.name}.socket"], files[f"{row.name}.service"]
+    for name in row.sockets:
+        assert f"ListenStream=/run/dcos/{name}\n" in socket
+    assert "SocketGroup=dcos_adminrouter\nSocketMode=0660\n" in socket
+    assert f"Requires={row.name}.socket\n" in service
+    assert f"After={row.name}.socket\n" in service
 
 
 def test_only_masters_hold_secrets() -> None:
