@@ -20,7 +20,7 @@ from dcos.agent.volumes import Volumes, on_mount_disk
 from dcos.model.conversions import has_volumes
 from dcos.model.resource_kinds import Kind
 from dcos.model.resources import Resources
-from dcos.model.v1.types import Resource, TaskStatusReason, ValueScalar, ValueType
+from dcos.model.v1.types import DiskStatistics, Resource, TaskStatusReason, ValueScalar, ValueType
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import Logger
 from dcos.runtime.process import ProcessError, run
@@ -36,7 +36,7 @@ class Watched:
     container_id: str
     folder: Path
     quota: int
-    volume: bool = False
+    volume: Resource | None = None
 
 
 class DiskUsage:
@@ -62,11 +62,11 @@ class DiskUsage:
         self._enforce = enforce
         self._clock = clock
         self._log = log
-        self._used: dict[str, int] = {}
+        self._told: dict[str, list[DiskStatistics]] = {}
 
-    def used_by(self, container_id: str) -> int | None:
-        """Bytes, as measured last."""
-        return self._used.get(container_id)
+    def told_of(self, container_id: str) -> tuple[DiskStatistics, ...]:
+        """As measured last: of its sandbox, and of each persistent volume, which it names."""
+        return tuple(self._told.get(container_id, ()))
 
     async def run(self) -> None:
         """For ever."""
@@ -77,13 +77,20 @@ class DiskUsage:
     async def look(self) -> None:
         """Measure every container once, one after the other."""
         watched = list(self._watched())
-        found: dict[str, int] = {}
+        found: dict[str, list[DiskStatistics]] = {}
         for one in watched:
             used = await self._measure(one.folder)
             if used is None:
                 continue
-            if not one.volume:
-                found[one.container_id] = used
+            disk = one.volume.disk if one.volume is not None else None
+            found.setdefault(one.container_id, []).append(
+                DiskStatistics(
+                    source=disk.source if disk is not None else None,
+                    persistence=disk.persistence if disk is not None else None,
+                    limit_bytes=one.quota,
+                    used_bytes=used,
+                )
+            )
             if self._enforce and used > one.quota:
                 self._log.warning("disk_quota_exceeded", container=one.container_id, used=used, quota=one.quota)
                 self._post(
@@ -95,7 +102,7 @@ class DiskUsage:
                         self._clock.now(),
                     )
                 )
-        self._used = found
+        self._told = found
 
     def _watched(self) -> Iterator[Watched]:
         wanted: dict[str, tuple[Resource, ...]] = {}
@@ -114,7 +121,7 @@ class DiskUsage:
                 yield Watched(container_id, sandbox, quota)
             for one in resources:
                 if has_volumes((one,)) and one.scalar is not None and not on_mount_disk(one):
-                    yield Watched(container_id, self._volumes.path(one), int(one.scalar.value * _MB), volume=True)
+                    yield Watched(container_id, self._volumes.path(one), int(one.scalar.value * _MB), volume=one)
 
     async def _measure(self, folder: Path) -> int | None:
         try:

@@ -254,7 +254,7 @@ async def run(app: App[Config]) -> None:
         work=work,
         config=config,
         clock=app.clock,
-        disk_used=None if disk is None else disk.used_by,
+        disks_of=None if disk is None else disk.told_of,
         providers=providers,
         pulls=pulls,
     )

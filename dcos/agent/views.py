@@ -18,7 +18,6 @@ from dcos.agent.containerizer.base import LaunchError
 from dcos.agent.containerizer.containerizer import Containerizer
 from dcos.agent.core.state import ExecutorKind, ExecutorRun, FrameworkRun, Phase, TaskRun, container_id_of
 from dcos.agent.daemon import Daemon
-from dcos.agent.disk_usage import quota_of
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.gc import GarbageCollector
 from dcos.agent.identity import CAPABILITIES, version_json
@@ -27,7 +26,7 @@ from dcos.agent.sandbox import WorkDir
 from dcos.model.acls import Action
 from dcos.model.resources import EMPTY, Resources
 from dcos.model.v1 import agent as v1
-from dcos.model.v1.types import ContainerID, ContainerStatus, Image, ResourceStatistics, TimeInfo
+from dcos.model.v1.types import ContainerID, ContainerStatus, DiskStatistics, Image, ResourceStatistics, TimeInfo
 from dcos.runtime.attached import Attached
 from dcos.runtime.clock import Clock
 from dcos.runtime.timing import Timer
@@ -46,7 +45,7 @@ class Views:
         work: WorkDir,
         config: Config,
         clock: Clock,
-        disk_used: Callable[[str], int | None] | None = None,
+        disks_of: Callable[[str], tuple[DiskStatistics, ...]] | None = None,
         providers: ResourceProviders,
         pulls: Mapping[str, Timer],
     ) -> None:
@@ -60,7 +59,7 @@ class Views:
         self.providers = providers
         self.acls = daemon.core.rules.acls
         self._clock = clock
-        self._disk_used = disk_used
+        self._disks_of = disks_of
         self._pulls = pulls
         self._look: processes.Look | None = None
         self._looked = 0.0
@@ -189,9 +188,12 @@ class Views:
         counted: dict[str, Any] = dict(control_groups.total([control_groups.figures(pid) for pid in pids]))
         for name, value in counted.items():
             counted[name] = value if name.endswith("_secs") else int(value)
-        disk = self._disk_used(container_id) if self._disk_used is not None else None
-        if disk is not None:
-            counted |= {"disk_used_bytes": disk, "disk_limit_bytes": quota_of(resources)}
+        disks = self._disks_of(container_id) if self._disks_of is not None else ()
+        if disks:
+            counted["disk_statistics"] = disks
+        for one in disks:
+            if one.persistence is None:
+                counted |= {"disk_used_bytes": one.used_bytes, "disk_limit_bytes": one.limit_bytes}
         return msgspec.structs.replace(told, **counted)
 
     def _of_processes(

@@ -28,7 +28,10 @@ from dcos.model.v1.types import (
     ImageDocker,
     ImageType,
     OperationID,
+    Resource,
     TaskInfo,
+    ValueScalar,
+    ValueType,
     VolumeMode,
 )
 from dcos.testing.patience import PATIENCE_S
@@ -163,6 +166,36 @@ async def test_a_volume_bounds_what_is_in_it(agent: Any, master: Any, make_task:
     last = await master.state("hoarder", "TASK_FAILED")
     assert last.reason == "REASON_CONTAINER_LIMITATION_DISK"
     assert "exceeds quota (1MB)" in last.message
+
+
+async def test_what_is_in_sandbox_and_volume_is_told(agent: Any, master: Any, make_task: Make) -> None:
+    await agent.start("--isolation=posix/cpu,posix/mem,disk/du", "--container_disk_watch_interval=200ms")
+    await master.registered()
+    await apply(master, reserve(100), 1)
+    await apply(master, create(64), 2)
+    fill = "head -c 3000000 /dev/zero >data/file; head -c 1000000 /dev/zero >own; sleep 1000"
+    task = with_volume(make_task("filling", fill), 64)
+    sandbox = Resource(
+        name="disk",
+        type=ValueType.SCALAR,
+        scalar=ValueScalar(value=8.0),
+        allocation_info=task.resources[0].allocation_info,
+    )
+    await master.run(msgspec.structs.replace(task, resources=(*task.resources, sandbox)))
+    await master.state("filling", "TASK_RUNNING")
+    mb = 2**20
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            (usage,) = await get(agent, "/monitor/statistics")
+            told = {one.get("persistence", {}).get("id"): one for one in usage["statistics"].get("disk_statistics", ())}
+            if len(told) == 2 and told["v"]["used_bytes"] > 2 * mb and told[None]["used_bytes"] > mb // 2:
+                break
+            await asyncio.sleep(0.05)
+    assert {name: one["limit_bytes"] for name, one in told.items()} == {"v": 64 * mb, None: 8 * mb}
+    assert usage["statistics"]["disk_limit_bytes"] == 8 * mb
+    assert usage["statistics"]["disk_used_bytes"] == told[None]["used_bytes"] < 2 * mb
+    await master.kill("filling")
+    await master.state("filling", "TASK_KILLED")
 
 
 async def test_a_volume_in_a_group(running: Any, master: Any, make_task: Make) -> None:
