@@ -87,16 +87,23 @@ class Viewer:
         return self.may(Action.VIEW_FRAMEWORK, info.user, about_framework(info))
 
     def executor(self, executor: ExecutorRun, framework: FrameworkInfo) -> bool:
+        return self._inside(Action.VIEW_EXECUTOR, executor, framework)
+
+    def _inside(self, action: Action, executor: ExecutorRun, framework: FrameworkInfo) -> bool:
+        """Nothing is gathered for who may see everything."""
+        if not self._acls.decides(action, self._principal):
+            return True
         about = about_executor(executor, framework)
-        return self.may(Action.VIEW_EXECUTOR, about.user, about)
+        return self.may(action, about.user, about)
 
     def task(self, task: Task, framework: FrameworkInfo) -> bool:
+        if not self._acls.decides(Action.VIEW_TASK, self._principal):
+            return True
         user = task.user if task.user is not None else framework.user
         return self.may(Action.VIEW_TASK, user, About(spaces=spaces_of(task.labels)))
 
     def container(self, executor: ExecutorRun, framework: FrameworkInfo) -> bool:
-        about = about_executor(executor, framework)
-        return self.may(Action.VIEW_CONTAINER, about.user, about)
+        return self._inside(Action.VIEW_CONTAINER, executor, framework)
 
 
 ALL = Viewer(EVERYTHING, None)

@@ -23,6 +23,7 @@ pytestmark = [
 MARKER = str(3_000_000 + 10 * os.getpid())
 M, A = "dcos:mesos:master", "dcos:mesos:agent"
 GROUPS = ("dev", "prod")
+NOBODY = "nobody@example.org"
 ECHOED = base64.b64encode(b"inside\n").decode()
 
 
@@ -30,7 +31,7 @@ ECHOED = base64.b64encode(b"inside\n").decode()
 def cluster() -> Iterator[GuardedCluster]:
     """With an app in each of two groups, and an account for each that may all of its group; and one that may nothing."""
     with guarded_scheduler("marathon", markers=[MARKER]) as made:
-        for uid in (*GROUPS, "nobody"):
+        for uid in (*GROUPS, NOBODY):
             assert made.through("PUT", f"/acs/api/v1/users/{uid}", {"password": "a password"}).status == 201
             for route in ("ops:mesos", "ops:slave"):
                 made.grant(uid, f"dcos:adminrouter:{route}", "full")
@@ -78,23 +79,30 @@ def sandbox(cluster: GuardedCluster, group: str) -> tuple[str, str]:
 
 
 def test_each_group_sees_its_own_tasks(cluster: GuardedCluster) -> None:
-    names = {uid: [one["name"] for one in tasks(cluster, uid)] for uid in ("admin", *GROUPS, "nobody")}
+    names = {uid: [one["name"] for one in tasks(cluster, uid)] for uid in ("admin", *GROUPS, NOBODY)}
     assert sorted(names["admin"]) == ["app.dev", "app.prod"]
-    assert (names["dev"], names["prod"], names["nobody"]) == (["app.dev"], ["app.prod"], [])
+    assert (names["dev"], names["prod"], names[NOBODY]) == (["app.dev"], ["app.prod"], [])
     (task,) = tasks(cluster, "dev")
     assert {"key": "DCOS_SPACE", "value": "/dev/app"} in task["labels"]
     for path in ("/mesos/state", "/cache/master/state", f"/agent/{agent_of(cluster)}/state"):
-        whole = {uid: cluster.through("GET", path, uid=uid).text for uid in ("admin", "dev", "nobody")}
+        whole = {uid: cluster.through("GET", path, uid=uid).text for uid in ("admin", "dev", NOBODY)}
         assert ("app.prod" in whole["admin"], "app.dev" in whole["admin"]) == (True, True), path
         assert ("app.prod" in whole["dev"], "app.dev" in whole["dev"]) == (False, True), path
-        assert "app.dev" not in whole["nobody"], path
+        assert "app.dev" not in whole[NOBODY], path
     assert cluster.through("GET", "/cache/master/state", uid=None).status == 401
+    flags = f"/agent/{agent_of(cluster)}/flags"
+    for path, kind in (("/mesos/flags", M), (flags, A)):
+        refused = cluster.through("GET", path, uid=NOBODY)
+        assert (refused.status, missing(refused)) == (403, f"{kind}:flags"), path
+    for name in ("master", "agent"):
+        log = cluster.processes[name].log.read_text()
+        assert any("audit" in line and NOBODY in line and "deny" in line for line in log.splitlines()), name
 
 
 def test_nobody_ends_a_framework_without_the_right(cluster: GuardedCluster) -> None:
     (framework,) = cluster.through("GET", "/mesos/frameworks").json()["frameworks"]
     call = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework["id"]}}}
-    for uid in (*GROUPS, "nobody"):
+    for uid in (*GROUPS, NOBODY):
         refused = cluster.through("POST", "/mesos/api/v1", call, uid=uid)
         assert (refused.status, missing(refused)) == (403, f"{M}:framework:principal"), uid
         refused = cluster.through("GET", "/mesos/flags", uid=uid)
@@ -153,11 +161,11 @@ def subscribe(cluster: GuardedCluster, uid: str, role: str) -> dict[str, Any]:
 
 
 def test_a_framework_with_an_account_uses_its_role_only(cluster: GuardedCluster) -> None:
-    cluster.grant("nobody", f"{M}:framework:role:team", "create")
-    cluster.eventually("its role", lambda: subscribe(cluster, "nobody", "team")["type"] == "SUBSCRIBED")
-    assert subscribe(cluster, "nobody", "team/below")["type"] == "SUBSCRIBED"
+    cluster.grant(NOBODY, f"{M}:framework:role:team", "create")
+    cluster.eventually("its role", lambda: subscribe(cluster, NOBODY, "team")["type"] == "SUBSCRIBED")
+    assert subscribe(cluster, NOBODY, "team/below")["type"] == "SUBSCRIBED"
     for role in ("*", "other", "teams"):
-        event = subscribe(cluster, "nobody", role)
+        event = subscribe(cluster, NOBODY, role)
         assert event["type"] == "ERROR"
         assert event["error"]["message"].startswith("Not authorized to register framework")
     assert subscribe(cluster, "dev", "team")["type"] == "ERROR"
@@ -169,10 +177,10 @@ def test_a_change_holds_soon(cluster: GuardedCluster) -> None:
     for method, wanted in (("PUT", 200), ("DELETE", 403)):
         cluster.through("PUT", f"/acs/api/v1/acls/{rid}", {"description": ""})
         begun = time.monotonic()
-        assert cluster.through(method, f"/acs/api/v1/acls/{rid}/users/nobody/read").status == 204
+        assert cluster.through(method, f"/acs/api/v1/acls/{rid}/users/{NOBODY}/read").status == 204
         cluster.eventually(
             f"{method} holds",
-            lambda wanted=wanted: cluster.through("GET", "/mesos/flags", uid="nobody").status == wanted,
+            lambda wanted=wanted: cluster.through("GET", "/mesos/flags", uid=NOBODY).status == wanted,
         )
         print(f"{method} held after {time.monotonic() - begun:.2f} s")
 
