@@ -130,6 +130,36 @@ until(lambda: len([one for one in client.list_tasks("/py/web") if one.state == "
 assert client.kill_given_tasks([task.id for task in client.list_tasks("/py/web")])
 until(lambda: client.get_app("/py/web").tasks_running == 2)
 
+
+def running():
+    return {task.id for task in client.list_tasks("/py/web") if task.state == "TASK_RUNNING"}
+
+
+before = running()
+assert {task.id for task in client.kill_tasks("/py/web", host="127.0.0.1")} == before
+until(lambda: len(now := running()) == 2 and not now & before)
+assert client.kill_tasks("/py/web", host="nowhere") == []
+gone, kept = sorted(running())
+assert client.kill_task("/py/web", gone, scale=True)["deploymentId"]
+until(settled)
+assert (running(), client.get_app("/py/web").instances) == ({kept}, 1)
+# Whoever kills and scales once more, because an answer was lost, scales no further.
+assert client.kill_task("/py/web", gone, scale=True)["deploymentId"]
+until(settled)
+assert client.get_app("/py/web").instances == 1
+assert client.kill_tasks("/py/web", scale=True)["deploymentId"]
+until(settled)
+assert client.get_app("/py/web").instances == 0
+refused = refusal(NotFoundError, lambda: client.kill_tasks("/py/web", scale=True))
+assert refused.error_message == "Path '/py/web' does not exist"
+both = [client.get_app("/py/web"), MarathonApp(id="/py/two", cmd=sleep, cpus=0.1, mem=16)]
+both[0].instances = 2
+assert client.update_apps(both)["deploymentId"]
+until(settled)
+assert {one.id: one.instances for one in client.list_apps(app_id="/py/")} == {"/py/web": 2, "/py/two": 1}
+client.delete_app("/py/two")
+until(settled)
+
 refused = refusal(MarathonHttpError, lambda: client.create_app("/py/web", MarathonApp(cmd=sleep)))
 assert refused.status_code == 409
 assert refused.error_message == "An app with id [/py/web] already exists."
@@ -176,6 +206,10 @@ assert {one.id for one in client.list_apps(app_id="/shop")} == {"/shop/db", "/sh
 client.scale_group("/shop", 2)
 until(settled)
 assert {one.instances for one in client.list_apps(app_id="/shop")} == {2}
+group.apps[0].instances, group.apps[1].instances = 1, 0
+assert client.update_group("/shop", group)["deploymentId"]
+until(settled)
+assert {one.id: one.instances for one in client.list_apps(app_id="/shop")} == {"/shop/db": 1, "/shop/front": 0}
 client.delete_group("/shop")
 until(settled)
 client.delete_app("/py/web")
@@ -217,4 +251,6 @@ kinds = {event.event_type for event in everything}
 wanted = {"deployment_info", "deployment_step_success", "instance_changed_event", "add_health_check_event"}
 assert wanted <= kinds, kinds
 assert not broken, broken
+assert client.delete_leader() == {"message": "Leadership abdicated"}
+# Not called: what Marathon 1.11 has not any more (tasks as text, subscriptions of events, versions in paths of groups).
 print("all well")

@@ -11,6 +11,7 @@ import pytest
 
 from dcos.testing.foreign import Installer, environment
 from dcos.testing.mesos_cluster import MesosCluster
+from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.zookeeper import ensemble, why_not
 
@@ -52,7 +53,10 @@ def test_what_its_users_do(cluster: MesosCluster) -> None:
     )
     program = Path(__file__).with_name("marathon_python_program.py")
     done = subprocess.run(
-        [python, program, f"http://127.0.0.1:{port}", MARKER], capture_output=True, text=True, timeout=200, check=False
+        [python, program, f"http://127.0.0.1:{port}", MARKER], capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{cluster.logs()}"
     assert done.stdout == "all well\n"
+    child = cluster.processes["marathon"].child
+    assert child is not None
+    assert child.wait(PATIENCE_S) != 0, "its leader was asked to go: its unit starts it again"

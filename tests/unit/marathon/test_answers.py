@@ -11,6 +11,7 @@ from dcos.marathon.config import Config
 from dcos.marathon.core import backoff, events
 from dcos.marathon.core.backoff import Delay
 from dcos.marathon.core.state import State
+from dcos.marathon.probes import targets
 from dcos.marathon.service import framework_info
 from dcos.model.marathon import App, VersionInfo
 from dcos.model.v1.scheduler import CallType
@@ -291,6 +292,36 @@ async def test_only_failures_delay(marathon: Running, end: TaskState, delays: bo
     marathon.mesos.update(task, end)
     await marathon.until("heard", lambda: not marathon.mesos.unacknowledged)
     assert bool(marathon.leader.state.delays) is delays
+    await marathon.ask("POST", "/v2/apps/web/restart?force=true", None, 200)
+    assert not marathon.leader.state.delays, "a restart waits for nothing"
+
+
+async def test_readiness_is_asked_during_deployments_until_it_is_there(marathon: Running) -> None:
+    check = {"portName": "default", "intervalSeconds": 3600, "timeoutSeconds": 1}
+    await marathon.ask("POST", "/v2/apps", {**APP, "readinessChecks": [check]}, 201)
+    await marathon.until("runs", lambda: marathon.running() == 1)
+    await marathon.until("known", lambda: len(targets(marathon.leader.state)) == 1)
+    [(instance, index)] = targets(marathon.leader.state)
+    assert index == -1
+    await marathon.leader.ask(events.ReadinessProbed(instance, True, "readinessCheck"))
+    await marathon.settled()
+    assert targets(marathon.leader.state) == {}
+    await marathon.ask("PUT", "/v2/apps/web", {"instances": 2}, 200)
+    await marathon.until("the new one only", lambda: len(targets(marathon.leader.state)) == 1)
+    assert (instance, -1) not in targets(marathon.leader.state)
+
+
+async def test_no_service_port_is_left(house: House) -> None:
+    house.settings |= {"local_port_min": 10000, "local_port_max": 10001}
+    async with house.marathon() as marathon:
+        two = {**APP, "portDefinitions": [{"port": 0}, {"port": 0}], "instances": 0}
+        made = await marathon.ask("POST", "/v2/apps", two, 201)
+        assert sorted(one["port"] for one in made["portDefinitions"]) == [10000, 10001]
+        refused = await marathon.ask("POST", "/v2/apps", {**APP, "id": "/other", "instances": 0}, 422)
+        assert "no free service port in [10000, 10001]" in str(refused)
+        await marathon.ask("DELETE", "/v2/apps/web", status=200)
+        await marathon.settled()
+        await marathon.ask("POST", "/v2/apps", {**APP, "id": "/other", "instances": 0}, 201)
 
 
 async def test_what_does_not_get_running_in_time_is_killed(marathon: Running) -> None:

@@ -94,6 +94,9 @@ async def test_what_is_locked(house: House) -> None:
                 "View details at '/v2/deployments/<DEPLOYMENT_ID>'.",
                 "deployments": [deployment],
             }
+        await marathon.ask(
+            "DELETE", "/v2/apps/web", status=200
+        )  # what is not wanted any more goes by force unless it is asked not to
 
 
 async def test_what_exists_already(marathon: Running) -> None:

@@ -197,6 +197,14 @@ def test_linux_and_terminal() -> None:
     assert shared.tty_info is None
 
 
+@pytest.mark.parametrize("required", [True, False])
+def test_ports_of_services_are_those_of_hosts_where_they_must_be(required: bool) -> None:
+    app = app_of(portDefinitions=[{"port": 31005, "name": "a"}, {"port": 31002, "name": "b"}], requirePorts=required)
+    _, env = made(app)
+    assert ((env["PORT0"], env["PORT1"]) == ("31005", "31002")) is required
+    assert env["PORT_31005"] == env["PORT0"], "named by what was declared"
+
+
 # ---- the command and what it may use ---------------------------------------------------------------------------------
 
 

@@ -99,6 +99,7 @@ async def test_the_event_stream(marathon: Running) -> None:
     assert (await marathon.client.get("/v2/events")).status == 405
     async with marathon.client.get(url, headers=headers) as stream:
         assert stream.content_type == "text/event-stream"
+        assert "Content-Encoding" not in stream.headers, "whoever can read that"
         await marathon.ask("POST", "/v2/apps", APP, 201)
         kinds = []
         async with asyncio.timeout(PATIENCE_S):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from dcos.metronome import api
+from dcos.metronome.config import Config
+from dcos.metronome.service import core_settings, framework_info
 from dcos.model.v1 import types as v1
 from tests.unit.metronome.conftest import House, Running
 
@@ -171,6 +174,36 @@ async def test_what_depends_may_also_be_run_by_hand(metronome: Running) -> None:
     await metronome.ask("POST", "/v1/jobs", {"id": "last", "run": RUN, "dependencies": [{"id": "first"}]}, 201)
     await metronome.ask("POST", "/v1/jobs/last/runs", {}, 201)
     await metronome.until("runs", lambda: any(one.startswith("last_") for one in metronome.tasks()))
+
+
+@pytest.mark.parametrize(
+    ("noon_before", "begun"),
+    [("2026-03-28", ["20260329013000", "20260330003000"]), ("2026-10-24", ["20261025003000", "20261026013000"])],
+    ids=["the hour that is left out", "the hour that comes twice"],
+)
+async def test_a_schedule_in_the_night_when_clocks_change(
+    metronome: Running, noon_before: str, begun: list[str]
+) -> None:
+    metronome.clock.time = datetime.fromisoformat(f"{noon_before}T12:00:00+00:00").timestamp()
+    nightly = {"id": "nightly", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+    await metronome.ask("POST", "/v1/jobs", {"id": "job", "run": RUN, "schedules": [nightly]}, 201)
+    await metronome.pass_time(40 * 3600, step_s=20)
+    assert sorted(run_id[:14] for run_id in metronome.state.runs) == begun
+
+
+def test_defaults() -> None:
+    """Source: Metronome's configuration."""
+    config = Config(master="zk://a/mesos", zk="zk://a/metronome")
+    assert (config.http_port, config.framework_name) == (9000, "metronome")
+    info = framework_info(config, "10.0.0.1:9000", None)
+    assert (info.name, info.failover_timeout, info.checkpoint) == ("metronome", 604800.0, True)
+    settings = core_settings(config)
+    assert (settings.launch_timeout_s, settings.launch_confirm_timeout_s, settings.reconcile_interval_s) == (
+        300,
+        300,
+        900,
+    )
+    assert config.leader_proxy_timeout == 30
 
 
 async def test_there_may_be_no_leader(metronome: Running) -> None:
