@@ -22,12 +22,15 @@ from dcos.release import VERSION
 
 _HERE = "dcos.cli.commands"
 COMMANDS = {
+    "apply": Entry(f"{_HERE}.apply:apply", "Make apps, pods, groups, jobs and permissions be as files say"),
     "auth": Entry(f"{_HERE}.auth:auth", "Log in and out"),
     "cluster": Entry(f"{_HERE}.cluster:cluster", "Manage the clusters this machine knows"),
     "completion": Entry(f"{_HERE}.completion:completion", "Print what lets a shell complete commands"),
     "config": Entry(f"{_HERE}.config:config", "Show and change the configuration"),
     "diagnostics": Entry(f"{_HERE}.diagnostics:diagnostics", "Collect what tells of the cluster's state in a bundle"),
+    "explain": Entry(f"{_HERE}.explain:explain", "Say why an app, pod or job waits or fails"),
     "job": Entry(f"{_HERE}.job:job", "Run jobs, once or on a schedule"),
+    "logs": Entry(f"{_HERE}.logs:logs", "Print what all tasks of a service write, across nodes"),
     "marathon": Entry(f"{_HERE}.marathon:marathon", "Run apps"),
     "node": Entry(f"{_HERE}.node:node", "Look at the nodes and maintain them"),
     "package": Entry(f"{_HERE}.package:package", "Find and install packages"),

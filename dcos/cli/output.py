@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -80,6 +81,15 @@ def cut(text: str, width: int) -> str:
     """At most ``width`` characters of the first line, ``...`` where something was left out."""
     first = text.split("\n", 1)[0]
     return text if first == text and len(text) <= width else f"{first[: width - 3]}..."
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """Around what goes on until somebody leaves it: that is no error, and ends with 130 as a shell would say."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):
+        raise click.exceptions.Exit(130) from None
 
 
 def shown_instead(ctx: click.Context, context: Context) -> bool:

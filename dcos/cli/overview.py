@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from dcos.cli.context import Context
 from dcos.cli.nodes import Node, all_nodes
+from dcos.client.adminrouter import identity
 from dcos.client.adminrouter.failures import ClientError, LoginNeeded
-from dcos.client.adminrouter.health import Health
-from dcos.client.adminrouter.marathon import Marathon
-from dcos.client.adminrouter.mesos import Mesos
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -34,6 +34,7 @@ class Answers:
     apps: list[Json] | None = None
     pods: list[Json] | None = None
     """Their status."""
+    version: str = ""
     silent: list[str] = field(default_factory=list)
 
 
@@ -51,32 +52,78 @@ class Overview:
         return not self.problems
 
 
-def gather(mesos: Mesos, health: Health, marathon: Marathon) -> Answers:
-    """Errors: LoginNeeded."""
+def gather(context: Context) -> Answers:
+    """All services at the same time, each by a connection of its own.   Errors: LoginNeeded."""
     answers = Answers()
+    asked = [_Asking(context, part, answers) for part in (_ask_mesos, _ask_health, _ask_marathon, _ask_version)]
+    for one in asked:
+        one.start()
+    for one in asked:
+        one.join()
+        if one.trouble is not None:
+            raise one.trouble
+        answers.silent += one.silent
+    return answers
 
-    def ask(what: str, question: Callable[[], T]) -> T | None:
+
+class _Asking(threading.Thread):
+    """Asks one service, and notes what did not answer."""
+
+    def __init__(self, context: Context, part: Callable[[Context, _Asking], None], answers: Answers) -> None:
+        super().__init__(name=part.__name__, daemon=True)
+        self._context = Context(context.environ, context.verbosity, told=context.cluster)
+        self._part = part
+        self.answers = answers
+        self.silent: list[str] = []
+        self.trouble: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._part(self._context, self)
+        except BaseException as trouble:  # told by who joins
+            self.trouble = trouble
+        finally:
+            self._context.close()
+
+    def ask(self, what: str, question: Callable[[], T]) -> T | None:
+        """None where there is no answer.   Errors: LoginNeeded."""
         try:
             return question()
         except LoginNeeded:
             raise
         except (ClientError, KeyError, TypeError) as error:
-            answers.silent.append(f"{what} does not answer: {error}")
+            self.silent.append(f"{what} does not answer: {error}")
             return None
 
-    answers.nodes = ask("the Mesos master", lambda: all_nodes(mesos, health))
-    answers.health = ask("the health service", health.nodes)
-    if answers.health is not None:
-        answers.units = ask("the health service", health.units)
-        bad = [str(one["host_ip"]) for one in answers.health if one.get("health") != HEALTHY]
-        for ip in bad[:MOST_NODES_IN_DETAIL]:
-            units = ask(f"the health service about {ip}", lambda ip=ip: health.units_of(ip))  # type: ignore[misc]
-            if units is not None:
-                answers.units_of[ip] = units
-    answers.apps = ask("Marathon", marathon.apps)
-    if answers.apps is not None:
-        answers.pods = ask("Marathon", marathon.pods)
-    return answers
+
+def _ask_mesos(context: Context, asking: _Asking) -> None:
+    asking.answers.nodes = asking.ask("the Mesos master", lambda: all_nodes(context.mesos, context.health))
+
+
+def _ask_health(context: Context, asking: _Asking) -> None:
+    health, answers = context.health, asking.answers
+    answers.health = asking.ask("the health service", health.nodes)
+    if answers.health is None:
+        return
+    answers.units = asking.ask("the health service", health.units)
+    bad = [str(one["host_ip"]) for one in answers.health if one.get("health") != HEALTHY]
+    for ip in bad[:MOST_NODES_IN_DETAIL]:
+        units = asking.ask(f"the health service about {ip}", lambda ip=ip: health.units_of(ip))  # type: ignore[misc]
+        if units is not None:
+            answers.units_of[ip] = units
+
+
+def _ask_marathon(context: Context, asking: _Asking) -> None:
+    asking.answers.apps = asking.ask("Marathon", context.marathon.apps)
+    if asking.answers.apps is not None:
+        asking.answers.pods = asking.ask("Marathon", context.marathon.pods)
+
+
+def _ask_version(context: Context, asking: _Asking) -> None:
+    try:
+        asking.answers.version = identity.version(context.transport)
+    except ClientError:
+        return  # the others tell that the cluster is away
 
 
 def assess(answers: Answers) -> Overview:

@@ -21,6 +21,12 @@ class Tail:
         self.task = task
         self._path = f"{mesos.sandbox(task.agent_id, task.raw)}/{file}"
         self._at = 0
+        self._is_whole = True
+        """What was read last ended with a line."""
+
+    def use(self, mesos: Mesos) -> None:
+        """Ask by another connection from now on."""
+        self._mesos = mesos
 
     def last(self, lines: int) -> str:
         """The last ``lines`` of what is there.   Errors: ClientError."""
@@ -32,9 +38,10 @@ class Tail:
     def more(self) -> str:
         """What was added since the last look.   Errors: ClientError."""
         size = self._mesos.file_size(self.task.agent_id, self._path)
-        if size < self._at:
-            self._at = 0
-        return self._read(size)
+        if size >= self._at:
+            return self._read(size)
+        self._at, cut = 0, not self._is_whole
+        return ("\n" if cut else "") + self._read(size)
 
     def _read(self, end: int) -> str:
         parts = []
@@ -50,6 +57,8 @@ class Tail:
                 break
             parts.append(text)
             self._at += length
+        if parts:
+            self._is_whole = parts[-1].endswith("\n")
         return "".join(parts)
 
 

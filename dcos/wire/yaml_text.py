@@ -50,9 +50,18 @@ class _Open:
 
 def decode(raw: bytes) -> Any:
     """The one document in ``raw`` as plain JSON values.   Errors: NotYaml."""
+    return _read(raw, most=1)[0]
+
+
+def documents(raw: bytes) -> list[Any]:
+    """All documents in ``raw``, each as ``decode`` reads it; the limits are for all together.   Errors: NotYaml."""
+    return _read(raw, most=None)
+
+
+def _read(raw: bytes, *, most: int | None) -> list[Any]:
     if len(raw) > MAX_BYTES:
         raise NotYaml(f"longer than {MAX_BYTES} bytes")
-    reader = _Reader()
+    reader = _Reader(most)
     try:
         text = raw.decode()
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -64,15 +73,15 @@ def decode(raw: bytes) -> Any:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not YAML"
         raise NotYaml(f"line {mark.line + 1}: {problem}" if mark else str(problem)) from error
-    if reader.documents == 0:
+    if not reader.documents:
         raise NotYaml("no document")
-    return reader.value
+    return reader.documents
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self.value: Any = None
-        self.documents = 0
+    def __init__(self, most: int | None) -> None:
+        self.documents: list[Any] = []
+        self._most = most
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._total = 0
@@ -93,8 +102,8 @@ class _Reader:
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self._end(event)
             case yaml.DocumentStartEvent():
-                self.documents += 1
-                if self.documents > 1:
+                self._anchors = {}
+                if len(self.documents) == self._most:
                     raise _at(event, "only one document is read")
 
     def _begin(self, event: yaml.CollectionStartEvent, made: list[Any] | dict[str, Any], tag: str) -> None:
@@ -123,7 +132,7 @@ class _Reader:
         if anchor is not None:
             self._anchors[anchor] = (value, size)
         if top is None:
-            self.value = value
+            self.documents.append(value)
             return
         top.size += size
         if isinstance(top.made, list):

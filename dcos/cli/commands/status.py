@@ -2,61 +2,88 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from dcos.cli.context import Context
 from dcos.cli.nodes import word
-from dcos.cli.output import emit_json, emit_table
+from dcos.cli.output import emit_lines, table, until_interrupted
 from dcos.cli.overview import Overview, assess, gather
-from dcos.client.adminrouter import identity
-from dcos.client.adminrouter.failures import ClientError
+
+Json = dict[str, Any]
+WATCH_EVERY_S = 2.0
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-w", "--watch", is_flag=True, help="Again and again, until interrupted.")
+@click.option("--interval", default=WATCH_EVERY_S, show_default=True, help="Seconds between looks, with --watch.")
 @click.pass_context
-def status(ctx: click.Context, as_json: bool) -> None:
+def status(ctx: click.Context, as_json: bool, watch: bool, interval: float) -> None:
     """Show nodes, components, services and problems at a glance.
 
     Ends with 0 when all is well and with 1 when there are problems. (Not in upstream's dcos.)
+
+    \b
+    Example: dcos status --watch
     """
     context = ctx.find_object(Context) or Context()
+    if not watch:
+        facts, overview = _look(context)
+        emit_lines(_shown(facts, overview, as_json=as_json))
+        ctx.exit(0 if overview.is_healthy else 1)
+    with until_interrupted():
+        while True:
+            facts, overview = _look(context)
+            lines = _shown(facts, overview, as_json=as_json)
+            if not as_json:
+                click.clear()
+                click.echo(f"Every {interval:g} s: {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+            emit_lines(lines)
+            time.sleep(interval)
+
+
+def _look(context: Context) -> tuple[Json, Overview]:
+    """The cluster's name, id, address and release, and how it is."""
     cluster = context.cluster
-    overview = assess(gather(context.mesos, context.health, context.marathon))
-    try:
-        version = identity.version(context.transport)
-    except ClientError:
-        version = ""
-    facts = {"name": cluster.name, "id": cluster.id, "url": cluster.url, "version": version}
+    answers = gather(context)
+    facts = {"name": cluster.name, "id": cluster.id, "url": cluster.url, "version": answers.version}
+    return facts, assess(answers)
+
+
+def _shown(facts: Json, overview: Overview, *, as_json: bool) -> list[str]:
     if as_json:
-        emit_json(
-            {
-                "cluster": facts,
-                "healthy": overview.is_healthy,
-                "nodes": overview.nodes,
-                "components": overview.components,
-                "services": overview.services,
-                "problems": overview.problems,
-            }
-        )
-    else:
-        click.echo(f"Cluster     {cluster.name} ({cluster.id})")
-        click.echo(f"Address     {cluster.url}" + (f", DC/OS {version}" if version else ""))
-        _print(overview)
-    ctx.exit(0 if overview.is_healthy else 1)
+        told = {
+            "cluster": facts,
+            "healthy": overview.is_healthy,
+            "nodes": overview.nodes,
+            "components": overview.components,
+            "services": overview.services,
+            "problems": overview.problems,
+        }
+        return [json.dumps(told, indent=4, ensure_ascii=False)]
+    return [
+        f"Cluster     {facts['name']} ({facts['id']})",
+        f"Address     {facts['url']}" + (f", DC/OS {facts['version']}" if facts["version"] else ""),
+        *_lines(overview),
+    ]
 
 
-def _print(overview: Overview) -> None:
+def _lines(overview: Overview) -> Iterator[str]:
     parts = overview.components
     if overview.is_healthy:
-        click.echo("Status      " + click.style("healthy", fg="green"))
+        yield "Status      " + click.style("healthy", fg="green")
     else:
         count = len(overview.problems)
-        click.echo("Status      " + click.style(f"{count} problem{'s' if count > 1 else ''}", fg="red"))
-    click.echo(f"Components  {parts['healthy']} of {parts['total']} healthy")
+        yield "Status      " + click.style(f"{count} problem{'s' if count > 1 else ''}", fg="red")
+    yield f"Components  {parts['healthy']} of {parts['total']} healthy"
     if overview.nodes:
-        click.echo()
-        emit_table(
+        yield ""
+        yield from table(
             ("NODE", "IP", "TYPE", "HEALTH", "STATUS", "ID"),
             [
                 (one["hostname"], one["ip"], one["type"], word(one["health"]), one["status"] or "-", one["id"])
@@ -64,8 +91,8 @@ def _print(overview: Overview) -> None:
             ],
         )
     if overview.services:
-        click.echo()
-        emit_table(
+        yield ""
+        yield from table(
             ("SERVICE", "STATE", "RUNNING", "HEALTHY"),
             [
                 (
@@ -78,6 +105,6 @@ def _print(overview: Overview) -> None:
             ],
         )
     if overview.problems:
-        click.echo("\nPROBLEMS")
+        yield "\nPROBLEMS"
         for problem in overview.problems:
-            click.echo(f"  {problem}")
+            yield f"  {problem}"

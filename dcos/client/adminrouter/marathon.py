@@ -87,6 +87,11 @@ class Marathon:
         """The deployment's id."""
         return str(self._send("PUT", self._app(app_id), change, force=_flag(force))["deploymentId"])
 
+    def put_apps(self, apps: Sequence[Json], *, force: bool) -> str:
+        """Create or change them all, in one deployment, whose id it is."""
+        done = self._send("PUT", f"{self._path}/v2/apps", list(apps), force=_flag(force))
+        return str(done["deploymentId"])
+
     def remove_app(self, app_id: str, *, force: bool) -> str:
         """The deployment's id. Without ``force`` Marathon's own default decides, as upstream's client leaves it."""
         done = self._send("DELETE", self._app(app_id), **({"force": "true"} if force else {}))

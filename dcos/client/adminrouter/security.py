@@ -76,6 +76,11 @@ class Security:
                 raise
         self._transport.send("PUT", f"{_acl(rid)}/{kind}/{quote(who, safe='')}/{quote(action, safe='')}")
 
+    def holders(self, rid: str) -> dict[str, list[dict[str, Any]]]:
+        """``users`` and ``groups`` that have something on the resource, each with its ``actions``."""
+        found: dict[str, list[dict[str, Any]]] = self._transport.get(f"{_acl(rid)}/permissions")
+        return found
+
     def revoke(self, kind: str, who: str, rid: str, action: str) -> None:
         self._transport.send("DELETE", f"{_acl(rid)}/{kind}/{quote(who, safe='')}/{quote(action, safe='')}")
 

@@ -123,3 +123,20 @@ def test_service_accounts_log_in_with_what_is_stored_for_them(cli: Cli) -> None:
     assert (stored["uid"], stored["scheme"]) == ("scheduler", "RS256")
     assert stored["private_key"] == (cli.folder / "private.pem").read_text()
     cli.security("org", "service-accounts", "delete", "scheduler")
+
+
+def test_permissions_from_a_file(cli: Cli) -> None:
+    cli.security("org", "groups", "create", "readers", "-d", "Readers")
+    text = b"resource: dcos:secrets:default:/applied/*\nusers: {admin: [read]}\ngroups: {readers: [read, update]}\n"
+    out = cli.run("apply", "-f", "-", stdin=text)[0].decode()
+    assert "    groups.readers.update: " in out
+    assert cli.run("apply", "-f", "-", "--exit-code", stdin=text)[0].endswith(b"unchanged\n")
+    less = b"resource: dcos:secrets:default:/applied/*\ngroups: {readers: read}\n"
+    assert cli.run("apply", "-f", "-", "--exit-code", stdin=less)[0].endswith(b"unchanged\n")
+    pruned = cli.run("apply", "-f", "-", "--prune", "--yes", "--exit-code", stdin=less, check=2)[0].decode()
+    assert '    groups.readers.update: "granted" -> (none)' in pruned
+    shown = cli.security("org", "groups", "show", "readers")[0].decode()
+    assert "/applied/" not in shown or "update" not in shown
+    cli.run("apply", "-f", "-", "--delete", "--yes", stdin=less)
+    assert cli.run("apply", "-f", "-", "--delete", "--exit-code", stdin=less)[0].endswith(b"unchanged\n")
+    cli.security("org", "groups", "delete", "readers")

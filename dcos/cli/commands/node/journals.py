@@ -8,7 +8,7 @@ from dcos.cli import completing
 from dcos.cli.commands.node.shared import either
 from dcos.cli.context import Context, pass_context
 from dcos.cli.journal import FORMATS, formatted
-from dcos.cli.output import fail
+from dcos.cli.output import fail, until_interrupted
 
 
 @click.command()
@@ -50,5 +50,6 @@ def log(
         entries = context.logs.follow_units(mesos_id, unit, filters, abs(lines))
     else:
         entries = context.logs.units(mesos_id, unit, filters, None if every else abs(lines))
-    for entry in entries:
-        click.echo(formatted(entry, form))
+    with until_interrupted():
+        for entry in entries:
+            click.echo(formatted(entry, form))

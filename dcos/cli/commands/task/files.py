@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
@@ -14,7 +14,7 @@ from dcos.cli import completing
 from dcos.cli.commands.task.shared import found, single
 from dcos.cli.context import Context, pass_context
 from dcos.cli.journal import FORMATS, line_of_file
-from dcos.cli.output import emit_lines, emit_table, fail
+from dcos.cli.output import emit_lines, emit_table, fail, until_interrupted
 from dcos.cli.tails import Tail
 
 LOOK_EVERY_S: Final = 1.0
@@ -64,17 +64,18 @@ def print_tail(tail: Tail, file: str, form: str, text: str) -> None:
     emit_lines(line_of_file(line, form, fields) for line in text.splitlines())
 
 
-def follow_tails(tails: Sequence[Tail], file: str, form: str) -> NoReturn:
+def follow_tails(tails: Sequence[Tail], file: str, form: str) -> None:
     """Print what comes until somebody interrupts; a line says which task speaks when that changes."""
     shown = tails[-1]
-    while True:
-        time.sleep(LOOK_EVERY_S)
-        for tail in tails:
-            text = tail.more()
-            if text and tail is not shown:
-                click.echo(f"===> {tail.task.id} <===")
-                shown = tail
-            print_tail(tail, file, form, text)
+    with until_interrupted():
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            for tail in tails:
+                text = tail.more()
+                if text and tail is not shown:
+                    click.echo(f"===> {tail.task.id} <===")
+                    shown = tail
+                print_tail(tail, file, form, text)
 
 
 @click.command()
