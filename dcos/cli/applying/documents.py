@@ -133,13 +133,15 @@ def _check_holders(body: Json, where: str) -> None:
 
 
 def _kind(body: Json) -> str:
+    if "resource" in body:
+        return "permission"
     if isinstance(body.get("containers"), list):
         return "pod"
     if isinstance(body.get("run"), dict):
         return "job"
     if any(name in body for name in _INSIDE):
         return "group"
-    return "permission" if "resource" in body else "app"
+    return "app"
 
 
 def _group(body: Json, parent: str, where: str) -> Iterator[Document]:

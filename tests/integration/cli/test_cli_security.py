@@ -22,6 +22,9 @@ pytestmark = [
 ]
 
 
+ROOT = Path(__file__).parents[3]
+
+
 class Cli:
     """The command in a process of its own, in an empty folder."""
 
@@ -29,7 +32,12 @@ class Cli:
         self.folder = folder
 
     def run(self, *words: str, stdin: bytes = b"", check: int | None = 0) -> tuple[bytes, str]:
-        environ = {**os.environ, "DCOS_DIR": str(self.folder / ".dcos"), "DCOS_NEW_PASSWORD": "for bob"}
+        environ = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "DCOS_DIR": str(self.folder / ".dcos"),
+            "DCOS_NEW_PASSWORD": "for bob",
+        }
         argv = [sys.executable, "-c", "import sys; from dcos.cli.main import main; sys.exit(main())", *words]
         ended = subprocess.run(
             argv, input=stdin, capture_output=True, timeout=60, check=False, env=environ, cwd=self.folder

@@ -28,6 +28,7 @@ from dcos.cli.output import Refusal
         ({"id": "/g", "apps": []}, "group", "/g"),
         ({"kind": "group", "id": "g", "dependencies": []}, "group", "/g"),
         ({"resource": "dcos:x", "users": {"bob": "full"}}, "permission", "dcos:x"),
+        ({"resource": "dcos:x", "groups": {"devs": "full"}}, "permission", "dcos:x"),
     ],
     ids=str,
 )
