@@ -87,7 +87,8 @@ class VipLoad:
         """What to print of it."""
         seen = [one for one in self.tries if one.began >= fault_at]
         failed = self.failed(fault_at)
-        last = max((one.began - fault_at for one in failed), default=0.0)
+        last = max(failed, key=lambda one: one.began, default=Try(fault_at, 0.0, "", "none"))
+        when = f"{last.began - fault_at:.2f} s after the fault, ended after {last.took:.2f} s: {last.trouble}"
         troubles = ", ".join(f"{count} {what}" for what, count in Counter(one.trouble for one in failed).items())
-        said = f"{len(failed)} of {len(seen)} connections failed, the last begun {last:.2f} s after the fault"
+        said = f"{len(failed)} of {len(seen)} connections failed, the last begun {when}"
         return f"{what}: {said} ({troubles or 'none'})"

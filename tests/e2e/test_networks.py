@@ -87,6 +87,42 @@ def test_containers_of_two_nodes_reach_each_other(cluster: LocalCluster, apps: A
     eventually("the container reached itself by its virtual IP", by_itself, within_s=120)
 
 
+APART = {
+    "cniVersion": "0.2.0",
+    "name": "net-apart",
+    "type": "dcos-l4lb",
+    "delegate": {
+        "type": "bridge",
+        "bridge": "net-apart0",
+        "ipam": {"type": "host-local", "subnet": "10.88.7.0/24", "dataDir": "/run/net-apart"},
+    },
+}
+"""No gateway, no route: what is sent there stays there."""
+
+
+def test_a_virtual_ip_inside_a_network_apart(cluster: LocalCluster, apps: Apps) -> None:
+    """A container that does not reach its node meets another one by a virtual IP in its own network."""
+    at_home, folder = "/opt/mesosphere/etc/dcos/network/cni/net-apart.conf", "/run/dcos/cni/l4lb"
+    cluster.sh("agent1", f"cat >{at_home} <<'END'\n{json.dumps(APART)}\nEND")
+    try:
+        apps.add("net-apart", cmd=SERVE, **on_network("net-apart", "net-apart"))
+        apps.tasks("net-apart")
+        host = "net-apart.marathon.l4lb.thisdcos.directory"
+        vip = eventually("its address", lambda: cluster.sh("agent1", f"getent ahostsv4 {host}").split()[0], within_s=60)
+        meet = f"until curl -sf -m 2 'http://{vip}/'; do sleep 0.5; done; touch net-apart-met; sleep 10000"
+        apps.add("net-apart-client", cmd=meet, **on_network("net-apart", "net-apart-client"))
+        apps.tasks("net-apart-client")
+        find = "find /var/lib/mesos -name net-apart-met | grep ."
+        eventually("they met", lambda: cluster.sh("agent1", find), within_s=60)
+        assert len(cluster.sh("agent1", f"ls {folder}").split()) == 2
+        inside = "for one in /run/dcos/cni/l4lb/*; do nsenter --net=$(cat $one) ip -br link show minuteman; done"
+        assert len(cluster.sh("agent1", inside).splitlines()) == 2
+    finally:
+        apps.end()
+        left = f"ls {folder} | grep . && exit 1; rm {at_home}; ip link delete net-apart0; rm -r /run/net-apart"
+        eventually("nothing is left", lambda: cluster.sh("agent1", f"{left}; true") or True, within_s=60)
+
+
 def test_the_overlay_tells_its_state(cluster: LocalCluster) -> None:
     told = eventually("all is made", lambda: overlay_of(cluster), within_s=120)
     assert set(told) == {cluster.ip(node) for node in cluster.nodes()}

@@ -80,6 +80,8 @@ def test_a_master_answers_on_all_addresses_but_reserved_ones(
         assert answers(node, "127.0.0.1")
         assert not answers(client, RESERVED)
         assert not answers(client, LISTED)
+        assert "fe80:" in node.ip("-6", "addr"), "there are link-local addresses"
+        assert "fe80:" not in node.run("ss", "-Hlunt")
         assert "state DOWN" not in node.ip("-6", "addr", "show", "dev", "spartan")
 
 

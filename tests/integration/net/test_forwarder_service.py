@@ -316,7 +316,7 @@ async def test_names_and_vips_follow_the_master(tmp_path: Path) -> None:
                 "ports": [{"number": 80, "protocol": "tcp", "labels": {"labels": [{"key": "VIP_0", "value": "/w:80"}]}}]
             },
         }
-        await master.run_task(framework, agent, "web", discovery=found, container_ips=["9.0.1.2"])
+        task = await master.run_task(framework, agent, "web", discovery=found, container_ips=["9.0.1.2"])
         flags = (f"--master_list={HOST}:{master.port}",)
         async with dcos_net(tmp_path, *flags) as (port, rest), aiohttp.ClientSession() as session:
             deadline = time.monotonic() + PATIENCE_S
@@ -339,8 +339,41 @@ async def test_names_and_vips_follow_the_master(tmp_path: Path) -> None:
                 assert response.status == 304
             async with session.get(f"http://{HOST}:{rest}/v1/metrics/default") as response:
                 assert "l4lb_vips 1" in await response.text()
-            async with session.get(f"http://{HOST}:{rest}/v1/config") as response:
-                assert response.status == 501
+            host = "w.marathon.l4lb.thisdcos.directory"
+            for path, wanted in (
+                (f"services/{host}", [{"service": f"{host}.", "host": f"{host}.", "ip": vip, "port": "80"}]),
+                (f"hosts/{host}", [{"host": f"{host}.", "ip": vip}]),
+                ("hosts/nobody.marathon.l4lb.thisdcos.directory", []),
+            ):
+                async with session.get(f"http://{HOST}:{rest}/v1/{path}") as response:
+                    assert await response.json() == wanted
+            await master.update(task, "TASK_FINISHED")
+            while await short(port, "w.marathon.l4lb.thisdcos.directory"):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+            async with session.get(f"http://{HOST}:{rest}/v1/vips") as response:
+                assert await response.json() == [], "without backends there is no virtual IP"
+
+
+async def test_what_the_rest_api_has_and_has_not(tmp_path: Path) -> None:
+    statuses = {
+        **dict.fromkeys(("/v1/vips", "/v1/nodes", "/v1/records", "/v1/version", "/lashup/kv/masters"), 200),
+        **{f"/v1/metrics/{one}": 200 for one in ("default", "dns", "lashup", "mesos_listener", "l4lb", "overlay")},
+        **dict.fromkeys(("/v1/config", "/v1/enumerate"), 501),
+        **dict.fromkeys(("/v1/metrics/nothing", "/lashup/key", "/overlay-master/state", "/nothing"), 404),
+    }
+    flags = (f"--master_list={HOST}:{free_port()}",)
+    async with dcos_net(tmp_path, *flags) as (_, rest), aiohttp.ClientSession() as session:
+        found = {}
+        for path in statuses:
+            async with session.get(f"http://{HOST}:{rest}{path}") as response:
+                found[path] = response.status
+        assert found == statuses
+        for method in ("POST", "PUT", "DELETE"):
+            async with session.request(method, f"http://{HOST}:{rest}/v1/vips") as response:
+                assert response.status == 405
+        async with session.get(f"http://{HOST}:{rest}/v1/version") as response:
+            assert (await response.json())["Service"] == "dcos-dns"
 
 
 async def test_resolv_conf_asks_who_answers() -> None:

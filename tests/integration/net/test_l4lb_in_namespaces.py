@@ -200,3 +200,35 @@ async def test_a_broken_table_is_repaired_and_cleanup_leaves_nothing(cluster: Cl
     assert cluster.node.run("nft", "list", "tables") == ""
     assert "minuteman" not in cluster.node.ip("link")
     assert "spartan" not in cluster.node.ip("link")
+
+
+async def test_a_node_that_does_not_balance_makes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """``enable_lb: false``: no table, no device, no names; those of tasks are there all the same."""
+    async with dcos_net(cluster.node, tmp_path, NODE, "--no-enable_lb"):
+        found = discovery(31000, "/web:80", network_scope="host")
+        await cluster.master.run_task(cluster.framework, cluster.agent, "web", discovery=found)
+
+        def named() -> None:
+            name = "web.marathon.agentip.dcos.thisdcos.directory"
+            assert cluster.node.run("dig", "@198.51.100.1", "+short", name).split() == [NODE]
+
+        await eventually(named)
+        assert cluster.node.run("dig", "@198.51.100.1", "+short", "web.marathon.l4lb.thisdcos.directory") == ""
+        assert cluster.node.run("curl", "-sf", "http://127.0.0.1:62080/v1/vips") == "[]"
+        assert "dcos_l4lb" not in cluster.node.run("nft", "list", "tables")
+        assert "minuteman" not in cluster.node.ip("link")
+
+
+async def test_who_filters_forwarded_packets_lets_virtual_ips_pass(cluster: Cluster, tmp_path: Path) -> None:
+    """As Docker does, which drops what it does not know; what else it drops stays dropped, and cleanup leaves nothing."""
+    vip = vip_address("web.marathon")
+    cluster.node.run("iptables", "-P", "FORWARD", "DROP")
+    with greeting(cluster.other.listen(OTHER, 31001), "far"):
+        async with dcos_net(cluster.node, tmp_path, NODE):
+            found = discovery(31001, "/web:80", network_scope="host")
+            await cluster.master.run_task(cluster.framework, cluster.other_agent, "web", discovery=found)
+            assert (await eventually(lambda: greet(cluster.container, vip, 80)))[0] == "far"
+            with pytest.raises(TimeoutError):
+                greet(cluster.container, OTHER, 31001, 0.5)
+        cluster.node.run("env", f"DCOS_ROOT={tmp_path}", sys.executable, "-c", MAIN, "cleanup", f"--ip={NODE}")
+        assert "DCOS" not in cluster.node.run("iptables", "-S")

@@ -111,6 +111,16 @@ def test_containers_reach_each_other_across_nodes(tmp_path: Path) -> None:
         assert first.attach(a, "ovl-a").startswith("9.0.0.")
         at_b, at_c = second.attach(b, "ovl-a"), second.attach(c, "ovl-b")
         assert at_b.startswith("9.0.1.")
+        (device,) = json.loads(one.ip("-d", "-j", "addr", "show", "dev", "vtep1024"))
+        tunnel = device["linkinfo"]["info_data"]
+        assert (tunnel["id"], tunnel["port"], tunnel["local"]) == (1024, 64000, NODES[1])
+        assert device["address"] == "70:b3:d5:80:00:01"
+        assert {f"{one['local']}/{one['prefixlen']}" for one in device["addr_info"]} >= {
+            "44.128.0.1/20",
+            "fd01:a::1/64",
+        }
+        assert "to 9.0.0.0/8 lookup 42" in one.ip("rule")
+        assert "9.0.1.0/24 via 44.128.0.2 dev vtep1024" in one.ip("route", "show", "table", "42")
         # its own address all the way: another network too
         for address, box in ((at_b, b), (at_c, c)):
             with box.listen(address, 80) as server, a.connect(address, 80) as client:
