@@ -54,6 +54,7 @@ class Settings:
     overlays: tuple[Overlay, ...]
     """Those that are enabled."""
     mtu: int = 1420
+    """Largest packet: ``vtep_mtu``, else what the caller says."""
 
     @property
     def ipv6(self) -> bool:
@@ -91,6 +92,11 @@ def parse(value: Any, mtu: int = 1420) -> Settings:
     oui = value["vtep_mac_oui"]
     if not isinstance(oui, str) or _OUI.fullmatch(oui) is None:
         raise ValueError(f"vtep_mac_oui: must be like 70:B3:D5:00:00:00, not {oui!r}")
+    own_mtu = value.get("vtep_mtu")
+    if own_mtu is not None:
+        if not isinstance(own_mtu, int) or isinstance(own_mtu, bool) or own_mtu < MIN_MTU:
+            raise ValueError(f"vtep_mtu: must be a number, at least {MIN_MTU}, not {own_mtu!r}")
+        mtu = own_mtu
     listed = value["overlays"]
     if not isinstance(listed, list) or not listed:
         raise ValueError("overlays: must be a list with at least one network")

@@ -21,6 +21,8 @@ from dcos.runtime.settings import comma_list, one_of, setting
 from dcos.runtime.settings import port as parse_port
 
 PREFIX = "DCOS_NET_"
+_NO_LIMIT = 1 << 16
+"""More than any packet has."""
 
 
 def text_list(text: str) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ def _ip(text: str) -> str:
 
 def overlay_network(text: str) -> Settings | None:
     """Empty: none."""
-    return parse_overlay(json.loads(text)) if text.strip() else None
+    return parse_overlay(json.loads(text), mtu=_NO_LIMIT) if text.strip() else None
 
 
 def overlay_mtu(text: str) -> int:
@@ -175,7 +177,11 @@ class Config:
     overlay_network: Settings | None = setting(
         None, "The overlay networks, as dcos_overlay_network of config.yaml in JSON.", parse=overlay_network
     )
-    overlay_mtu: int = setting(1420, "Largest packet of the overlay, at least 552.", parse=overlay_mtu)
+    overlay_mtu: int = setting(
+        1420,
+        "Largest packet of the overlay, at least 552; a smaller vtep_mtu of overlay_network counts.",
+        parse=overlay_mtu,
+    )
     cni_config_dir: Path = setting(
         Path("/opt/mesosphere/etc/dcos/network/cni"), "Where agents read networks: the overlay's are written there."
     )

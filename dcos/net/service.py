@@ -355,7 +355,7 @@ def _overlay(config: Config, ip: str, masters: tuple[str, ...]) -> Overlay | Non
     if config.overlay_network is None or not config.zk:
         raise Exit(2, "overlay_enable: give --overlay_network and --zk as well")
     return Overlay(
-        replace(config.overlay_network, mtu=config.overlay_mtu),
+        replace(config.overlay_network, mtu=min(config.overlay_network.mtu, config.overlay_mtu)),
         ip,
         bridges=ip not in masters,
         masters=masters,

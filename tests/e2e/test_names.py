@@ -223,3 +223,49 @@ def test_masters_are_learned_from_exhibitor(cluster: LocalCluster) -> None:
         eventually("it knows them", lambda: named(cluster, node, wanted, "-p", str(port), at="127.0.0.1"), within_s=120)
     finally:
         cluster.sh(node, f"systemctl stop {unit}", check=False)
+
+
+def test_an_agent_behind_a_load_balancer_of_the_masters(cluster: LocalCluster, apps: Apps) -> None:
+    """As ``master_discovery: master_http_loadbalancer`` installs it: masters by Exhibitor, ZooKeeper by names that follow."""
+    node = "public2"
+    zk = ",".join(f"zk-{number}.zk:2181" for number in range(1, 6))
+    overrides = {
+        "/etc/mesosphere/dcos-net.env": "MASTER_SOURCE=exhibitor\n"
+        f"EXHIBITOR_ADDRESS={cluster.ip(cluster.nodes('master')[-1])}\nDCOS_NET_ZK=zk://{zk}/mesos\n",
+        "/etc/mesosphere/mesos/agent-public.env": f"MESOS_MASTER=zk://{zk}/mesos\n",
+    }
+    units = "dcos-net dcos-mesos-slave-public"
+
+    def registered() -> bool:
+        agents = cluster.get("/mesos/slaves", token=cluster.token()).json()["slaves"]
+        return [one["active"] for one in agents if cluster.ip(node) in one["pid"]] == [True]
+
+    def settle(what: str) -> None:
+        cluster.sh(node, f"systemctl restart {units}")
+        eventually(f"it is registered {what}", registered, within_s=120)
+        eventually("names", lambda: dig(cluster, node, "zk-3.zk"), within_s=120)
+
+    for path, text in overrides.items():
+        cluster.sh(node, f"mkdir -p $(dirname {path}) && printf '{text}' >{path}")
+    try:
+        settle("by names")
+        assert "zk-1.zk" in cluster.sh(
+            node, "tr '\\0' '\\n' </proc/$(systemctl show --value -p MainPID dcos-net)/environ"
+        )
+        here = [["hostname", "CLUSTER", cluster.ip(node)]]
+        apps.add(
+            "names-told",
+            cmd="exec python3 -m http.server $PORT0",
+            acceptedResourceRoles=["slave_public"],
+            constraints=here,
+            portDefinitions=[{"port": 0, "name": "http", "labels": {"VIP_0": "/names-told:80"}}],
+        )
+        apps.tasks("names-told")
+        url = f"http://names-told.marathon.l4lb.{DIRECTORY}/"
+        for where in (node, "agent1"):
+            eventually(f"from {where}", lambda w=where: cluster.sh(w, f"curl -sf -m 5 {url}"), within_s=120)
+        subnets = f"curl -sf http://{cluster.ip(node)}:5051/overlay-agent/overlay"
+        assert json.loads(cluster.sh(node, subnets))["overlays"][0]["state"] == {"status": "STATUS_OK"}
+    finally:
+        cluster.sh(node, f"rm -f {' '.join(overrides)}")
+        settle("again")

@@ -130,6 +130,8 @@ def test_the_overlay_tells_its_state(cluster: LocalCluster) -> None:
     assert here == told[cluster.ip("agent1")]
     assert "mesos_bridge" in here["overlays"][0]
     assert "mesos_bridge" not in told[cluster.ip("master1")]["overlays"][0]
+    own = json.loads(cluster.sh("master1", f"curl -sf http://{cluster.ip('master1')}:5050/overlay-agent/overlay"))
+    assert own == told[cluster.ip("master1")]
 
 
 def test_every_node_tells_its_public_addresses(cluster: LocalCluster) -> None:

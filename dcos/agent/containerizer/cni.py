@@ -61,6 +61,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """Ports of the host lead to it."""
     noted: str = ""
     """Folder in which the container is noted as one with virtual IPs inside."""
+    forwarders: dict[str, Any] | None = None
+    """What gave the address of its link to the node's forwarders, if it has one."""
 
     @property
     def ipv4(self) -> str | None:
@@ -75,6 +77,11 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
             for one in self.result.addresses
         )
         return msgspec.structs.replace(self.info, ip_addresses=found)
+
+
+def _link(attachment: Attachment, addresses: dict[str, Any]) -> Attachment:
+    """The link to the forwarders as an attachment of its own."""
+    return Attachment(network=attachment.network, interface=balanced.LINK, info=attachment.info, config=addresses)
 
 
 def named(infos: Sequence[NetworkInfo]) -> tuple[NetworkInfo, ...]:
@@ -143,7 +150,9 @@ class Plugins:
         args = {**(arguments if isinstance(arguments, dict) else {}), _ARGUMENTS: {"network_info": told}}
         config = {**config, "args": args}
         maps = config.get("type") == port_mapper.TYPE and self._program(port_mapper.TYPE) is None
-        delegate, folder = self._balanced(port_mapper.delegate_of(config) if maps else config)
+        outer = port_mapper.delegate_of(config) if maps else config
+        balances = (outer or {}).get("type") == balanced.TYPE and self._program(balanced.TYPE) is None
+        delegate = port_mapper.delegate_of(outer) if balances and outer else outer
         if delegate is None:
             raise NetworkError(f"Failed to attach to CNI network '{name}': its configuration has no 'delegate'")
         masks = masquerade.wants(delegate)
@@ -158,21 +167,28 @@ class Plugins:
         try:
             if masks:
                 await self.masquerade.cover(attachment.result.subnets)
-            if folder:
-                await balanced.register(folder, container_id, netns)
-                attachment = msgspec.structs.replace(attachment, noted=folder)
+            if balances and outer:
+                noted, forwarders = balanced.folder_of(outer), balanced.addresses_of(outer)
+                attachment = msgspec.structs.replace(attachment, noted=noted, forwarders=forwarders)
+                await self._balance(container_id, netns, attachment)
             return await self._mapped(attachment) if maps and info.port_mappings else attachment
-        except (NftError, LinkError, OSError) as error:
-            if folder:
-                balanced.unregister(folder, container_id)
-            await self._call("DEL", container_id, netns, attachment)
+        except (NftError, LinkError, OSError, ValueError) as error:
+            await self.detach(container_id, netns, attachment)
             raise NetworkError(f"Failed to attach to CNI network '{name}': {error}") from error
+        except NetworkError:
+            await self.detach(container_id, netns, attachment)
+            raise
 
-    def _balanced(self, config: dict[str, Any] | None) -> tuple[dict[str, Any] | None, str]:
-        """What makes the interface, and where the container is noted (empty: nowhere)."""
-        if config is None or config.get("type") != balanced.TYPE or self._program(balanced.TYPE) is not None:
-            return config, ""
-        return port_mapper.delegate_of(config), balanced.folder_of(config)
+    async def _balance(self, container_id: str, netns: str, attachment: Attachment) -> None:
+        """Errors: LinkError, OSError, ValueError, NetworkError."""
+        if attachment.forwarders is not None:
+            link = _link(attachment, attachment.forwarders)
+            found = read_result(await self._call("ADD", container_id, netns, link)).addresses
+            if not found:
+                raise ValueError("no address for its link to the forwarders")
+            await balanced.join(container_id, netns, found[0])
+        if attachment.noted:
+            await balanced.register(attachment.noted, container_id, netns)
 
     async def _mapped(self, attachment: Attachment) -> Attachment:
         """With the container's ports on the host.   Errors: NftError."""
@@ -186,6 +202,12 @@ class Plugins:
         """The container may be gone: its plugin gives back addresses all the same.   Errors: NetworkError."""
         if attachment.noted:
             balanced.unregister(attachment.noted, container_id)
+        if attachment.forwarders is not None:
+            try:
+                await balanced.part(container_id)
+            except LinkError as error:
+                raise NetworkError(f"Failed to detach from CNI network '{attachment.network}': {error}") from error
+            await self._call("DEL", container_id, netns, _link(attachment, attachment.forwarders))
         if attachment.mapped and attachment.ipv4 is not None:
             try:
                 await self.mapper.close(attachment.ipv4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -160,23 +161,41 @@ async def test_a_command_on_a_bridge(agent: Any, master: Any, make_task: Make, p
     assert not processes.alive(pid)
 
 
+@pytest.fixture
+def forwarder() -> Iterator[str]:
+    """An address that dcos-net has on a node, and somebody who answers there."""
+    address = "198.51.100.1"
+    subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True)
+    try:
+        with socket.create_server((address, 53)):
+            yield address
+    finally:
+        subprocess.run(["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=True)
+
+
 async def test_a_command_that_balances_virtual_ips_inside(
-    agent: Any, master: Any, make_task: Make, place: Place
+    agent: Any, master: Any, make_task: Make, place: Place, forwarder: str
 ) -> None:
-    """It is noted for dcos-net, with the device that virtual IPs are routed to, until its end."""
+    """It is noted for dcos-net, with the device that virtual IPs are routed to, until its end; and reaches forwarders."""
     folder = place.data / "l4lb"
     ipam = {"type": "host-local", "subnet": "172.29.81.0/24", "dataDir": str(place.data)}
     delegate = {"type": "bridge", "bridge": BRIDGE, "ipam": ipam}
     minuteman = {"enable": True, "path": str(folder)}
     place.define("balanced", type="dcos-l4lb", delegate=delegate, minuteman=minuteman)
     await started(agent, master, place)
-    value = "ip -o link show minuteman; sleep 1000"
+    asks = f"import socket; socket.create_connection(('{forwarder}', 53), 5); print('answered')"
+    value = f'ip -o link show minuteman; ip route; {sys.executable} -c "{asks}"; sleep 1000'
     await master.run(make_task("inside", value, container=joined(NetworkInfo(name="balanced"))))
     running = await master.state("inside", "TASK_RUNNING")
     (address,) = (one.ip_address for one in running.container_status.network_infos[0].ip_addresses)
     assert address.startswith("172.29.81.")
     out = agent.sandbox("inside") / "stdout"
-    await until(lambda: "minuteman" in out.read_text())
+    await until(lambda: "answered" in out.read_text())
+    assert "minuteman" in out.read_text()
+    assert "default via" not in out.read_text(), "nothing else leads out"
+    link = [one.name for one in (place.data / "spartan-network").glob("198.51.100.*")]
+    assert len(link) == 1
+    assert link[0] in subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
     (noted,) = folder.iterdir()
     assert noted.name == running.container_status.container_id.value
     assert namespace(running.container_status.executor_pid) == os.readlink(noted.read_text())
@@ -188,6 +207,8 @@ async def test_a_command_that_balances_virtual_ips_inside(
     await master.state("inside", "TASK_KILLED")
     assert not list(folder.iterdir())
     assert not list((place.data / "balanced").glob("172.*"))
+    assert not list((place.data / "spartan-network").glob("198.51.100.*"))
+    assert link[0] not in subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
 
 
 async def test_an_image_on_a_bridge(agent: Any, master: Any, make_task: Make, place: Place, image: str) -> None:

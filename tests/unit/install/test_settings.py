@@ -106,6 +106,7 @@ def test_defaults_and_calculations() -> None:
             "dcos_overlay_network's names with a subnet6 (dcos6), not 'dcos'",
         ),
         ("dcos_overlay_mtu", 500, "must be at least 552"),
+        ("dcos_overlay_network", overlay(vtep_mtu=500), "vtep_mtu: must be a number, at least 552, not 500"),
         ("resolvers", [], "at least one"),
         ("resolvers", ["198.51.100.2"], "it would ask itself"),
         ("resolvers", ["1.1.1.1:70000"], "port must be between 1 and 65535"),
