@@ -21,6 +21,7 @@ declare -A check=(
     [runc]=runc [skopeo]=skopeo [umoci]=umoci [dig]=dnsutils [jq]=jq [gcc]=gcc
     [ping]=iputils-ping [prometheus]=prometheus
     [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry [slapd]=slapd
+    [redis-server]=redis-server [haproxy]=haproxy [prometheus-alertmanager]=prometheus-alertmanager [/usr/lib/postgresql]=postgresql
 )
 
 here() { if [[ $1 == /* ]]; then [[ -e $1 ]]; else PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; fi; }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dcos.agent.config import Config
 from dcos.agent.isolators import ALWAYS, BY_NAME, WITHOUT_EFFECT
+from dcos.dev.packages import builtin
 from dcos.registry import SERVICES, NodeRole, Port, Service
 
 _SHORT = {NodeRole.MASTER: "M", NodeRole.AGENT: "A", NodeRole.PUBLIC_AGENT: "P"}
@@ -113,7 +114,7 @@ def agent_flags_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/services.md": services_page,
     "docs/reference/agent-flags.md": agent_flags_page,
-}
+} | builtin.pages()
 
 
 def stale(root: Path) -> list[Path]:

@@ -100,7 +100,7 @@ class Processes:
         """The exit status of one that ends by itself.   Errors: subprocess.TimeoutExpired."""
         return self._children.pop(name).wait(within_s)
 
-    def start_mesos(self, *, ports: str = "31200-31299") -> None:
+    def start_mesos(self, *, ports: str = "31200-31299", resources: str = "cpus:2;mem:1024;disk:1000") -> None:
         """A master, and an agent that runs tasks as plain processes."""
         self.start(
             "master", "dcos.master", f"--zk={self.zk}/mesos", "--ip=127.0.0.1", f"--port={self.port('master')}",
@@ -110,14 +110,14 @@ class Processes:
             "agent", "dcos.agent", f"--master={self.zk}/mesos", "--ip=127.0.0.1", f"--port={self.port('agent')}",
             f"--work_dir={self.folder / 'agent'}", f"--runtime_dir={self.folder / 'run'}", "--launcher=posix",
             "--isolation=posix/cpu,posix/mem", "--hostname=127.0.0.1", "--no-systemd_enable_support",
-            f"--resources=cpus:2;mem:1024;disk:1000;ports:[{ports}]", "--no-switch_user",
+            f"--resources={resources};ports:[{ports}]", "--no-switch_user",
         )  # fmt: skip
 
-    def start_marathon(self) -> None:
+    def start_marathon(self, *flags: str) -> None:
         self.start(
             "marathon", "dcos.marathon", f"--master={self.zk}/mesos", f"--zk={self.zk}/marathon",
             "--http_address=127.0.0.1", "--hostname=127.0.0.1", f"--http_port={self.port('marathon')}", "--mesos_user=",
-            "--min_revive_offers_interval=500",
+            "--min_revive_offers_interval=500", *flags,
         )  # fmt: skip
 
     def start_cosmos(self) -> None:

@@ -9,17 +9,25 @@ import signal
 import subprocess
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
+from dcos.catalog.core import lint
 from dcos.catalog.core.collection import Collection
 from dcos.catalog.core.errors import CatalogError
 from dcos.catalog.core.options import defaults
 from dcos.catalog.core.render import render, unpacked
+from dcos.catalog.core.trial import every_option, tried
 from dcos.catalog.repository import read_tree
 from dcos.catalog.service import PACKAGES
+from dcos.dev.packages import services
+from dcos.marathon.core import normalize, validate
+from dcos.marathon.core.validate import Rules
+from dcos.model.marathon import App
 from dcos.testing.ports import free_port
+from dcos.wire import marathon as wire
 from dcos.wire.cosmos import decode_definition
 from dcos.wire.universe import Package
 
@@ -39,21 +47,97 @@ def test_schema_is_draft_4_and_its_defaults_keep_it(package: Package) -> None:
     jsonschema.Draft4Validator(package.config).validate(defaults(package.config))
 
 
+def faults(app: dict[str, Any]) -> list[str]:
+    """What Marathon would refuse of an app; its role is a cluster's usual one."""
+    read = normalize.canonical(wire.read(app, App), normalize.Defaults(role="slave_public"))
+    return [
+        str(one)
+        for one in validate.app_faults(read, Rules(frozenset({"secrets"}), "slave_public"), roles={"slave_public"})
+    ]
+
+
 @pytest.mark.parametrize("package", BUILTIN, ids=IDS)
 def test_render(package: Package) -> None:
     app = render(package, "http://source", None, None)
     name = package.name
     assert app["id"] == name
     assert app["instances"] == 1
-    assert app["acceptedResourceRoles"] == ["*"]
-    assert app["portDefinitions"][0]["labels"] == {"VIP_0": f"/{name}:80"}
+    assert app["healthChecks"]
     labels = app["labels"]
     assert labels["DCOS_SERVICE_NAME"] == name
-    assert (labels["DCOS_SERVICE_SCHEME"], labels["DCOS_SERVICE_PORT_INDEX"]) == ("http", "0")
     assert (labels["DCOS_PACKAGE_NAME"], labels["DCOS_PACKAGE_VERSION"]) == (name, package.version)
     assert labels["DCOS_PACKAGE_SOURCE"] == "http://source"
     assert unpacked(labels["DCOS_PACKAGE_OPTIONS"]) == {}
     assert decode_definition(labels["DCOS_PACKAGE_DEFINITION"]) == package
+    assert faults(app) == []
+
+
+@pytest.mark.parametrize("package", BUILTIN, ids=IDS)
+def test_every_option_and_wrong_ones(package: Package) -> None:
+    trial = tried(package)
+    assert (trial.defaults, trial.every, trial.taken) == ("", "", ())
+    assert trial.refused >= 5
+    assert faults(render(package, "u", every_option(package.config or {}), None)) == []
+
+
+@pytest.mark.parametrize("package", BUILTIN, ids=IDS)
+def test_lint_has_nothing_to_say(package: Package) -> None:
+    assert list(lint.whole(package)) == []
+
+
+def _app(name: str, **given: Any) -> dict[str, Any]:
+    return render(Collection([("u", BUILTIN)]).find(name).package, "u", given, None)
+
+
+MADE = [one.name for one in services.PACKAGES]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_where_the_software_comes_from(name: str) -> None:
+    """Agents, an image, an archive: the same service; what it runs is a good program for the shell or for Python."""
+    plain = _app(name, software={"image": "", "artifact": ""})
+    assert "docker" not in plain["container"]
+    assert plain["fetch"] == []
+    assert _app(name, software={"image": "mine:1"})["container"]["docker"] == {"image": "mine:1"}
+    archive = {"image": "", "artifact": "http://h/a.tgz"}
+    assert _app(name, software=archive)["fetch"] == [{"uri": "http://h/a.tgz", "extract": True}]
+    program = plain["env"]["SERVICE_PROGRAM"]
+    if "python" in plain["cmd"]:
+        compile(program, name, "exec")
+    else:
+        subprocess.run(["sh", "-n"], input=program, text=True, check=True)
+
+
+@pytest.mark.parametrize("name", [one.name for one in services.PACKAGES if one.storage_mb])
+def test_where_data_lies(name: str) -> None:
+    kept = _app(name, storage={"persistent": True, "size": 77})
+    assert kept["container"]["volumes"] == [
+        {"containerPath": "data", "mode": "RW", "persistent": {"type": "root", "size": 77}}
+    ]
+    assert faults(kept) == []
+    assert _app(name, storage={"persistent": False})["container"]["volumes"] == []
+    assert kept["upgradeStrategy"] == {"minimumHealthCapacity": 0, "maximumOverCapacity": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "option", "variables"),
+    [
+        (one.name, one.group, option.name, option.env)
+        for one in services.PACKAGES
+        for option in one.options
+        if option.secret
+    ],
+)
+def test_secrets_are_named_and_not_shown(name: str, group: str, option: str, variables: str) -> None:
+    app = _app(name, **{group: {f"{option}_secret": "team/it"}})
+    assert app["secrets"] == {option: {"source": "team/it"}}
+    assert app["env"][variables] == {"secret": option}
+    assert faults(app) == []
+
+
+def test_both_secrets_of_the_edge_proxy() -> None:
+    app = _app("edge-proxy", edge={"token_secret": "a", "certificate_secret": "b"})
+    assert app["secrets"] == {"token": {"source": "a"}, "certificate": {"source": "b"}}
 
 
 def test_options() -> None:
