@@ -42,8 +42,7 @@ from dcos.wire.errors import WireError
 from dcos.wire.universe import Json, Package, to_json
 
 CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME")
-"""Neither LOGGING nor LOGGING_V2 as long as no service answers ``/system/v1/logs``: without them the command line of old
-reads the logs of tasks from their sandboxes."""
+"""Neither LOGGING nor LOGGING_V2: without them the command line of old reads logs of tasks from their sandboxes, as tests see."""
 BUILTIN_PATH: Final = "/universe/repo"
 CALLER: Final = "caller"
 """Of a request: who asks, where a guard knows."""
