@@ -184,7 +184,7 @@ async def test_bridge_address_ports_and_network_checks(
 
 async def test_kill_waits_for_the_grace(docked: Any, master: Any, make_task: Make) -> None:
     command = CommandInfo(value="trap 'echo asked' TERM; echo set; while :; do sleep 0.1; done")
-    policy = KillPolicy(grace_period=DurationInfo(nanoseconds=300_000_000))
+    policy = KillPolicy(grace_period=DurationInfo(nanoseconds=3_000_000_000))
     await master.run(make_task("deaf", command, container=container(), kill_policy=policy))
     await master.state("deaf", "TASK_RUNNING")
     await until(lambda: "set" in (docked.sandbox("deaf") / "stdout").read_text())
