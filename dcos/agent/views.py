@@ -166,12 +166,13 @@ class Views:
         """Sum over its tasks' processes; limits are requests, and hard limits where there are any."""
         used = executor.used()
         usages = [self._usage(pid) for pid in executor.pids]
-        return self._statistics(used, usages, executor.run_id, executor.pids)
+        containers = dict.fromkeys((executor.run_id, *(one.container_id for one in executor.tasks.values())))
+        return self._statistics(used, usages, executor.run_id, executor.pids, tuple(containers))
 
     def task_statistics(self, run: TaskRun) -> ResourceStatistics:
         pids = [run.pid] if run.phase is Phase.RUNNING and run.pid is not None else []
         usages = [self._usage(pid) for pid in pids]
-        return self._statistics(Resources.of(run.info.resources), usages, run.container_id, pids)
+        return self._statistics(Resources.of(run.info.resources), usages, run.container_id, pids, (run.container_id,))
 
     def _usage(self, pid: int) -> processes.Usage:
         """As of at most a second ago: one look at all processes serves a whole answer."""
@@ -181,19 +182,25 @@ class Views:
         return processes.usage(pid, self._look)
 
     def _statistics(
-        self, resources: Resources, usages: list[processes.Usage], container_id: str, pids: list[int]
+        self,
+        resources: Resources,
+        usages: list[processes.Usage],
+        container_id: str,
+        pids: list[int],
+        on_disk: tuple[str, ...],
     ) -> ResourceStatistics:
-        """By control group where the container has its own, else by its processes."""
+        """By control group where the container has its own, else by its processes. ``on_disk``: who has files for it."""
         told = self._of_processes(resources, usages, container_id)
         counted: dict[str, Any] = dict(control_groups.total([control_groups.figures(pid) for pid in pids]))
         for name, value in counted.items():
             counted[name] = value if name.endswith("_secs") else int(value)
-        disks = self._disks_of(container_id) if self._disks_of is not None else ()
+        disks = [disk for one in on_disk for disk in self._disks_of(one)] if self._disks_of is not None else []
+        sandboxes = [one for one in disks if one.persistence is None]
         if disks:
-            counted["disk_statistics"] = disks
-        for one in disks:
-            if one.persistence is None:
-                counted |= {"disk_used_bytes": one.used_bytes, "disk_limit_bytes": one.limit_bytes}
+            counted["disk_statistics"] = tuple(disks)
+        if sandboxes:
+            counted["disk_used_bytes"] = sum(one.used_bytes or 0 for one in sandboxes)
+            counted["disk_limit_bytes"] = sum(one.limit_bytes or 0 for one in sandboxes)
         return msgspec.structs.replace(told, **counted)
 
     def _of_processes(
@@ -216,7 +223,7 @@ class Views:
 
     def process_statistics(self, pid: int | None) -> ResourceStatistics:
         """Of a container that has no resources of its own."""
-        return self._statistics(EMPTY, [processes.usage(pid)] if pid is not None else [], "", [])
+        return self._statistics(EMPTY, [processes.usage(pid)] if pid is not None else [], "", [], ())
 
     def executor_status(self, executor: ExecutorRun) -> ContainerStatus:
         """Of a container that is the executor's own."""

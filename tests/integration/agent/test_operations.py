@@ -168,7 +168,8 @@ async def test_a_volume_bounds_what_is_in_it(agent: Any, master: Any, make_task:
     assert "exceeds quota (1MB)" in last.message
 
 
-async def test_what_is_in_sandbox_and_volume_is_told(agent: Any, master: Any, make_task: Make) -> None:
+@pytest.mark.parametrize("grouped", [False, True], ids=["command", "group"])
+async def test_what_is_in_sandbox_and_volume_is_told(agent: Any, master: Any, make_task: Make, grouped: bool) -> None:
     await agent.start("--isolation=posix/cpu,posix/mem,disk/du", "--container_disk_watch_interval=200ms")
     await master.registered()
     await apply(master, reserve(100), 1)
@@ -181,7 +182,11 @@ async def test_what_is_in_sandbox_and_volume_is_told(agent: Any, master: Any, ma
         scalar=ValueScalar(value=8.0),
         allocation_info=task.resources[0].allocation_info,
     )
-    await master.run(msgspec.structs.replace(task, resources=(*task.resources, sandbox)))
+    task = msgspec.structs.replace(task, resources=(*task.resources, sandbox))
+    if grouped:
+        await master.run_group(ExecutorInfo(executor_id=ExecutorID(value="pod")), task)
+    else:
+        await master.run(task)
     await master.state("filling", "TASK_RUNNING")
     mb = 2**20
     async with asyncio.timeout(PATIENCE_S):
