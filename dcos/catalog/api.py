@@ -27,12 +27,12 @@ from dcos.catalog.core.errors import (
     unavailable,
 )
 from dcos.catalog.core.render import normal_id, render
-from dcos.catalog.core.resources import images_rewritten, rewrite, through_proxy
+from dcos.catalog.core.resources import images_rewritten, rewrite, through_proxy, urls_of
 from dcos.catalog.fetch import SCHEMAS
 from dcos.catalog.operations import Neighbours, Operations
 from dcos.catalog.persist import RepositoryList
 from dcos.catalog.repository import Shelf
-from dcos.catalog.resource import passed_on
+from dcos.catalog.resource import given_out, passed_on
 from dcos.runtime import http
 from dcos.runtime.log import Logger
 from dcos.store.base import StoreError
@@ -328,7 +328,12 @@ class Api:
         offered = tuple(cosmos.universe_repository(schema) for schema in SCHEMAS)
         chosen = _chosen(request, offered)
         schema = SCHEMAS[offered.index(chosen)]
-        packages: list[Package] = [one for one in self._shelf.own.packages if one.schema <= schema]
+        kept = self._shelf.files  # what lies in this service, others' clients could not reach
+        packages: list[Package] = [
+            one
+            for one in self._shelf.own.packages
+            if one.schema <= schema and kept.keys().isdisjoint(urls_of(one.resource))
+        ]
         return _answer({"packages": [to_json(one) for one in packages]}, chosen)
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
@@ -338,6 +343,8 @@ class Api:
             raise CatalogError("not_present", "Required param 'url' not present in the request")
         if url not in (await self._collection()).resource_urls:
             raise resource_forbidden(url)
+        if (here := self._shelf.files.get(url)) is not None:
+            return given_out(here, url)
         return await passed_on(request, self._neighbours.session, url)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -83,6 +83,8 @@ class Shelf:
     ) -> None:
         self.builtin = builtin
         self.own = own
+        self.files: dict[str, bytes] = {}
+        """Files of packages that lie in this service, by URL."""
         self._fetcher = fetcher
         self._clock = clock
         self._log = log
@@ -91,6 +93,11 @@ class Shelf:
         self._again_s = again_s
         self._kept: dict[str, _Kept] = {}
         self._merged: tuple[tuple[tuple[str, Contents], ...], Collection] | None = None
+
+    def put(self, package: Package, files: Mapping[str, bytes]) -> None:
+        """One package more on this machine, with files of its own."""
+        self.own = self.own.joined(Contents((package,)))
+        self.files |= files
 
     async def collection(self, entries: Iterable[RepositoryEntry]) -> Collection:
         """The merged packages of ``entries``.   Errors: those of a repository that never could be read."""

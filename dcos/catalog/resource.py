@@ -36,6 +36,12 @@ async def passed_on(request: web.Request, session: aiohttp.ClientSession, url: s
         return await _stream(request, url, upstream)
 
 
+def given_out(data: bytes, url: str) -> web.Response:
+    """One that lies in this service."""
+    headers = {"Content-Disposition": f'attachment; filename="{_file_name(url)}"'}
+    return web.Response(body=data, content_type="application/octet-stream", headers=headers)
+
+
 async def _stream(request: web.Request, url: str, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
     if upstream.status != 200:
         raise generic_http("GET", url, upstream.status, f"Unexpected answer status {upstream.status} from {url}")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from dcos.catalog import command_line
 from dcos.catalog.api import BUILTIN_PATH, Api
 from dcos.catalog.config import Config
 from dcos.catalog.core.contents import Contents
@@ -84,6 +85,8 @@ async def run(app: App[Config]) -> None:
             contextlib.aclosing(shelf),
             http.listen(api.application(*_guards(app, inside)), host=where.host, port=where.port),
         ):
+            if config.builtin_catalog:
+                app.spawn(_offer_command_line(app, shelf), name="making the command line's plugin")
             while True:
                 chroot = url.path if url.path != "/" else ""
                 store = await connect(url.hosts, chroot=chroot, credentials=url.credentials)
@@ -96,6 +99,12 @@ async def run(app: App[Config]) -> None:
                     await store.close()
                 app.log.warning("store_session_lost")
                 await asyncio.sleep(_RETRY_S * app.rng.uniform(0.5, 1.5))
+
+
+async def _offer_command_line(app: App[Config], shelf: Shelf) -> None:
+    archive = await command_line.made(app.log)
+    if archive is not None:
+        shelf.put(command_line.package(archive, app.config.dcos_version), {command_line.URL: archive})
 
 
 def _guards(app: App[Config], session: aiohttp.ClientSession) -> tuple[Any, ...]:

@@ -143,7 +143,10 @@ def to_registry(registry: str, *, verify_tls: bool, verify_source_tls: bool = Tr
         new = name_in(registry, image)
         options = ["--all", "--preserve-digests", f"--dest-tls-verify={str(verify_tls).lower()}"]
         options.append(f"--src-tls-verify={str(verify_source_tls).lower()}")
-        run(["skopeo", "copy", "-q", *options, f"docker://{image}", f"docker://{new}"], timeout_s=COPY_S)
+        run(
+            ["skopeo", "--insecure-policy", "copy", "-q", *options, f"docker://{image}", f"docker://{new}"],
+            timeout_s=COPY_S,
+        )
         return new
 
     return copy

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
+import io
 import json
+import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +56,23 @@ def test_repositories_outlive_a_restart(services: Processes) -> None:
     services.start_cosmos()
     again = services.eventually("again", lambda: call(services, "/package/repository/list", {}))
     assert again == {"repositories": []}
+
+
+def test_the_command_lines_plugin(services: Processes) -> None:
+    """As upstream's program gets it when a cluster is set up."""
+    services.start_cosmos()
+
+    def described() -> Any:
+        with contextlib.suppress(urllib.error.HTTPError):
+            return call(services, "/package/describe", {"packageName": "dcos-core-cli"}, version=3)["package"]
+
+    package = services.eventually("the plugin is made", described)
+    binary = package["resource"]["cli"]["binaries"]["linux"]["x86-64"]
+    with urllib.request.urlopen(binary["url"], timeout=PATIENCE_S) as answer:
+        archive = answer.read()
+    assert binary["contentHash"] == [{"algo": "sha256", "value": hashlib.sha256(archive).hexdigest()}]
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert {"plugin.toml", "bin/dcos"} <= set(opened.namelist())
 
 
 def test_install_hello_world(services: Processes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import io
 import json
 import zipfile
@@ -15,7 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from dcos.catalog import operations
+from dcos.catalog import command_line, operations
 from dcos.catalog.api import Api
 from dcos.catalog.core.contents import Contents
 from dcos.catalog.fetch import Fetcher, Limits
@@ -683,6 +684,21 @@ async def test_resource(world: World) -> None:
     async with world.session.get(world.url + "/package/resource", params={"url": f"{world.far}/repo"}) as answer:
         assert answer.status == 403
         assert json.loads(await answer.read())["type"] == "Forbidden"
+
+
+async def test_a_file_of_the_catalogs_own(world: World) -> None:
+    """It is given out here, and not told to other catalogs, which could not reach it."""
+    archive = b"an archive"
+    world.shelf.put(command_line.package(archive, "3.0.0"), {command_line.URL: archive})
+    described = await world.ok("/package/describe", {"packageName": "dcos-core-cli"}, version=3)
+    for system in ("linux", "darwin"):
+        binary = described["package"]["resource"]["cli"]["binaries"][system]["x86-64"]
+        assert binary["contentHash"] == [{"algo": "sha256", "value": hashlib.sha256(archive).hexdigest()}]
+        async with world.session.get(binary["url"]) as answer:
+            assert (answer.status, await answer.read()) == (200, archive)
+            assert answer.headers["Content-Disposition"] == 'attachment; filename="dcos-core-cli.zip"'
+    async with world.session.get(world.url + "/universe/repo") as answer:
+        assert "dcos-core-cli" not in [one["name"] for one in (await answer.json(content_type=None))["packages"]]
 
 
 async def test_resource_that_is_cut_short(world: World) -> None:
