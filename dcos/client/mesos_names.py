@@ -55,11 +55,16 @@ class Names:
 
     async def name(self, request: web.Request) -> str | None:
         """Errors: Unauthorized, Away."""
-        token = token_in(request.headers.get("Authorization", ""))
-        if token is not None:
-            return await self._account(token)
+        account = await self.by_token(request)
+        if account is not None:
+            return account
         who = caller(request.transport)
         return principal_of(who.service) if who is not None else None
+
+    async def by_token(self, request: web.Request) -> str | None:
+        """Errors: Unauthorized, Away."""
+        token = token_in(request.headers.get("Authorization", ""))
+        return None if token is None else await self._account(token)
 
     async def _account(self, token: str) -> str:
         try:

@@ -27,7 +27,7 @@ JSON = "application/json"
 Admits = Callable[[web.Request, Caller], Awaitable[bool]]
 """Whether a service of the cluster may ask this."""
 Named = Callable[[web.Request], Awaitable[web.Response | None]]
-"""The refusal of who shows no certificate; None: it proved otherwise who it is."""
+"""The refusal of who shows no certificate, or one that is not enough; None: it proved otherwise who it is."""
 _LINE_BYTES = 8190
 Serve = Callable[[], asyncio.BaseProtocol]
 """Makes one end of a new connection."""
@@ -97,11 +97,14 @@ def _only(admits: Admits, named: Named | None = None) -> Any:
     @web.middleware
     async def check(request: web.Request, handler: Any) -> web.StreamResponse:
         who = caller(request.transport)
-        if who is None and named is not None:
-            refused = await named(request)
-            if refused is not None:
-                return refused
-        elif who is None or not await admits(request, who):
+        if who is None or not await admits(request, who):
+            if named is not None:
+                refused = await named(request)
+                if refused is None:
+                    proved: web.StreamResponse = await handler(request)
+                    return proved
+                if who is None:
+                    return refused
             shown = f"{who.service} on a {who.unit}" if who is not None else "nobody known"
             _log.warning("not_admitted", caller=shown, method=request.method, path=request.path)
             return json_response({"message": f"{shown} may not ask this"}, status=403)

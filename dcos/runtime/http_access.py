@@ -39,6 +39,10 @@ class Namer(Protocol):
         """Who asks; None: it brings nothing of that kind.   Errors: Unauthorized, Away."""
         ...
 
+    async def by_token(self, request: web.Request) -> str | None:
+        """The same by a token alone."""
+        ...
+
     async def meet(self, principal: str) -> None:
         """Learn what somebody may do who named himself otherwise.   Errors: Away."""
         ...
@@ -104,7 +108,7 @@ def needing(namer: Namer | None) -> Callable[[web.Request], Awaitable[web.Respon
 
     async def named(request: web.Request) -> web.Response | None:
         try:
-            return unnamed() if await namer.name(request) is None else None
+            return unnamed() if await namer.by_token(request) is None else None
         except Unauthorized:
             return unnamed()
         except Away:

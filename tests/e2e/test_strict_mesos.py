@@ -74,8 +74,8 @@ def door(nodes_can_boot: None) -> Iterator[Door]:
         for group in GROUPS:
             made.account(group, password=PASSWORD)
             made.log_in(group, password=PASSWORD)
-            for rid in ("dcos:adminrouter:ops:mesos", "dcos:adminrouter:ops:slave"):
-                made.grant(group, rid, "full")
+            for route in ("mesos", "slave", "system-logs"):
+                made.grant(group, f"dcos:adminrouter:ops:{route}", "full")
             for rid in (f"{M}:framework:role", f"{A}:framework:role"):
                 made.grant(group, rid, "read")
             for kind in (f"{M}:task", f"{M}:executor", f"{A}:task", f"{A}:executor", f"{A}:sandbox"):
@@ -143,6 +143,17 @@ def test_an_account_sees_ends_and_enters_what_is_its_own(door: Door) -> None:
         let_in = door.ask(group, "POST", f"/agent/{agent}/api/v1", session)
         assert (let_in.status, INSIDE in let_in.text) == (200, True), let_in
     assert running(door, "admin") == ["app.dev", "app.prod"]
+
+
+def test_the_logs_of_a_task_are_its_groups(door: Door) -> None:
+    """The log service of an agent asks that agent with the asker's token, which counts beside its own certificate."""
+    found = door.ask("admin", "GET", "/mesos/tasks").json()["tasks"]
+    task = next(one["id"] for one in found if one["name"] == "app.dev")
+    path = f"/system/v1/agent/{agent_of(door)}/logs/v2/task/{task}/file/stdout"
+    eventually("its output", lambda: "mine" in door.ask("dev", "GET", path).text, within_s=60)
+    assert "mine" in door.ask("admin", "GET", path).text
+    refused = door.ask("prod", "GET", path)
+    assert (refused.status in (403, 404), "mine" in refused.text) == (True, False), refused
 
 
 def test_a_token_opens_the_ports_of_mesos_as_far_as_its_permissions_go(door: Door) -> None:

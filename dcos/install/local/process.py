@@ -53,6 +53,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "MARATHON_BOUNCER": "http://{ip}:8101",
     },
     "dcos-metronome": {"METRONOME_BOUNCER": "http://{ip}:8101"},
+    "dcos-mesos-master": {"MESOS_BOUNCER": "http://{ip}:8101"},
     "dcos-bouncer": {"BOUNCER_IP": "{ip}"},
     "dcos-cosmos": {
         "COSMOS_HTTP_INTERFACE": "{ip}:7070",
