@@ -133,6 +133,8 @@ class Guard:
         kinds = v1.CallType
         if call.type in _WHOLE:
             return ((_WHOLE[call.type], None, PLAIN),)
+        if call.type in _CONFIGURED:
+            return ((Action.MODIFY_RESOURCE_PROVIDER_CONFIG, _CONFIGURED[call.type], PLAIN),)
         match call.type:
             case kinds.LAUNCH_NESTED_CONTAINER if call.launch_nested_container is not None:
                 body = call.launch_nested_container
@@ -195,11 +197,15 @@ _WHOLE: dict[v1.CallType, Action] = {
     v1.CallType.PRUNE_IMAGES: Action.PRUNE_IMAGES,
     v1.CallType.GET_RESOURCE_PROVIDERS: Action.VIEW_RESOURCE_PROVIDER,
     v1.CallType.MARK_RESOURCE_PROVIDER_GONE: Action.MARK_RESOURCE_PROVIDER_GONE,
-    v1.CallType.ADD_RESOURCE_PROVIDER_CONFIG: Action.MODIFY_RESOURCE_PROVIDER_CONFIG,
-    v1.CallType.UPDATE_RESOURCE_PROVIDER_CONFIG: Action.MODIFY_RESOURCE_PROVIDER_CONFIG,
-    v1.CallType.REMOVE_RESOURCE_PROVIDER_CONFIG: Action.MODIFY_RESOURCE_PROVIDER_CONFIG,
 }
 """Calls about nothing in particular."""
+
+_CONFIGURED: dict[v1.CallType, str] = {
+    v1.CallType.ADD_RESOURCE_PROVIDER_CONFIG: "create",
+    v1.CallType.UPDATE_RESOURCE_PROVIDER_CONFIG: "update",
+    v1.CallType.REMOVE_RESOURCE_PROVIDER_CONFIG: "delete",
+}
+"""What they do to a configuration. ACLs know no difference."""
 
 
 def _as_user(action: Action, command: CommandInfo | None, about: About) -> Wanted:

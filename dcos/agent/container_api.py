@@ -18,6 +18,7 @@ from dcos.agent.nested import NestedContainers
 from dcos.agent.nested_records import Launched, NestedError, NoContainer, NoSwitchboard, Request, Termination
 from dcos.model.v1 import agent as v1
 from dcos.model.v1.types import CommandInfo, ContainerID
+from dcos.runtime.http_access import changes
 from dcos.runtime.mesos_http import forbidden
 from dcos.wire.errors import WireError
 from dcos.wire.mesos_codec import JSON, PROTOBUF, Codec, accepted, by_content_type
@@ -90,6 +91,7 @@ class ContainerApi:
         missing = self.missing(request, call)
         if missing is not None:
             raise Refused(403, missing=missing)
+        changes(request, str(call.type))
 
     async def _answer(self, request: web.Request, call: v1.Call, media: Media) -> web.StreamResponse:
         body: Any = getattr(call, str(call.type).lower())

@@ -78,10 +78,16 @@ class Names:
 
     def refused(self, request: web.Request, principal: str | None, missing: str) -> None:
         """A line of the audit log."""
+        self._audit(request, principal, missing, allowed=False)
+
+    def changed(self, request: web.Request, principal: str | None, what: str) -> None:
+        """The same."""
+        self._audit(request, principal, what, allowed=True)
+
+    def _audit(self, request: web.Request, principal: str | None, wanted: str, *, allowed: bool) -> None:
         source = request.headers.get("X-Real-IP") or request.remote or "unknown"
-        said = audit_fields(
-            self._authorizer, principal or "", missing, allowed=False, reason="not granted", source=source
-        )
+        reason = "granted" if allowed else "not granted"
+        said = audit_fields(self._authorizer, principal or "", wanted, allowed=allowed, reason=reason, source=source)
         self._log.info("audit", action=f"{request.method} {request.path}", **said)
 
     async def learn(self, principals: Collection[str]) -> None:

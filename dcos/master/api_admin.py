@@ -24,7 +24,7 @@ from dcos.model.v1 import maintenance, master
 from dcos.model.v1.master import Call, CallType
 from dcos.model.v1.quota import QuotaRequest, QuotaStatus
 from dcos.model.v1.types import MachineID, WeightInfo
-from dcos.runtime.http_access import Handler, principal_of
+from dcos.runtime.http_access import Handler, changes, principal_of
 from dcos.runtime.mesos_http import json_body, text_of, text_response
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
@@ -121,6 +121,7 @@ class AdminApi:
         refused = refusal(self._api, principal, call)
         if refused is not None:
             return refused
+        changes(request, str(call.type))
         return await decided(self._api, lambda now, number: OperatorCall(now, number, call, principal))
 
     def _hidden(self, request: web.Request, kind: CallType) -> bool:
@@ -174,6 +175,7 @@ class AdminApi:
         refused = refusal(self._api, principal_of(request), call)
         if refused is not None:
             return refused
+        changes(request, str(call.type))
         return await decided(self._api, lambda now, number: RemoveQuota(now, number, role, request.path))
 
     # ---- maintenance -------------------------------------------------------------------------------------------------

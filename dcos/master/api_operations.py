@@ -30,7 +30,7 @@ from dcos.model.v1.types import (
     OfferOperationUnreserve,
     Resource,
 )
-from dcos.runtime.http_access import principal_of
+from dcos.runtime.http_access import changes, principal_of
 from dcos.runtime.mesos_http import form_of, text_response
 from dcos.wire import mesos_json
 from dcos.wire.errors import WireError
@@ -164,4 +164,5 @@ class OperationForms:
             call = call_of(path, dict(await form_of(request)))
         except BadForm as error:
             return text_response(400, str(error))
+        changes(request, str(call.type))
         return await operate(self._api, call, principal_of(request))

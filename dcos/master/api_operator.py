@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from dcos.master import api_admin, api_operations, rights
+from dcos.master import api_admin, api_operations, guards, rights
 from dcos.master.api import Api, forms, posting
 from dcos.master.calls import Asked, Json, Row, change, decided, refusal, reply
 from dcos.master.core import quota, views
@@ -28,7 +28,7 @@ from dcos.model.resource_kinds import Kind
 from dcos.model.v1.master import Call, CallTeardown, CallType, Event, EventSubscribed, EventType, Response
 from dcos.model.v1.types import FrameworkID, Resource, ValueScalar, ValueType
 from dcos.runtime.attached import FileRefused
-from dcos.runtime.http_access import principal_of
+from dcos.runtime.http_access import changes, principal_of
 from dcos.runtime.mesos_http import answer_codec, form_of, posted, spliced_body, text_response
 from dcos.wire.spliced import Spliced
 
@@ -246,6 +246,8 @@ class OperatorApi:
         asked = Asked(self._api, request, call, codec, principal_of(request))
         refused = refusal(self._api, asked.principal, call)
         if refused is None:
+            if guards.changes(call.type):
+                changes(request, call.type)
             return await row.handle(asked)
         return await reply(asked, _HIDDEN[call.type]) if call.type in _HIDDEN else refused
 
@@ -258,4 +260,5 @@ class OperatorApi:
         refused = refusal(self._api, principal_of(request), call)
         if refused is not None:
             return refused
+        changes(request, f"TEARDOWN {framework}")
         return await decided(self._api, lambda now, number: Teardown(now, number, framework))

@@ -25,6 +25,11 @@ def missing(acls: Authorizer, principal: str | None, call: Call, state: State) -
     return None
 
 
+def changes(kind: CallType) -> bool:
+    """Whether a call is one by which an operator changes something."""
+    return kind in _OPERATIONS or (kind in _GUARDS and not kind.startswith("GET_"))
+
+
 def _whole(action: Action) -> Callable[[Call, State], Wanted]:
     return lambda _call, _state: ((action, None),)
 
@@ -59,6 +64,17 @@ def _set_quota(call: Call, _: State) -> Wanted:
 def _remove_quota(call: Call, _: State) -> Wanted:
     return ((Action.UPDATE_QUOTA, call.remove_quota.role),) if call.remove_quota is not None else ()
 
+
+_OPERATIONS = frozenset(
+    {
+        CallType.RESERVE_RESOURCES,
+        CallType.UNRESERVE_RESOURCES,
+        CallType.CREATE_VOLUMES,
+        CallType.DESTROY_VOLUMES,
+        CallType.GROW_VOLUME,
+        CallType.SHRINK_VOLUME,
+    }
+)
 
 _GUARDS: dict[CallType, Callable[[Call, State], Wanted]] = {
     CallType.GET_FLAGS: _whole(Action.VIEW_FLAGS),

@@ -40,6 +40,7 @@ class By(Enum):
 class Need:
     rid: str
     action: str
+    """Empty: the object's name says it."""
     by: By = By.WHOLE
 
     def endings(self, what: str | None, about: About) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ class Need:
 
     def wanted(self, what: str | None, about: About) -> Iterator[Permission]:
         for ending in self.endings(what, about):
-            yield Permission(self.rid + ending, self.action)
+            yield Permission(self.rid + ending, self.action or what or "full")
 
     def held(self, grants: Grants, what: str | None, about: About) -> bool:
         enough = any if self.by is By.ROLES else all
@@ -159,7 +160,7 @@ NEEDS: Final[Mapping[Action, Row]] = {
     Action.GET_MAINTENANCE_SCHEDULE: _one(f"{MASTER}:agent", "read"),  # ours
     Action.GET_MAINTENANCE_STATUS: _one(f"{MASTER}:agent", "read"),  # ours
     Action.VIEW_RESOURCE_PROVIDER: _one(f"{AGENT}:resource_provider", "read"),
-    Action.MODIFY_RESOURCE_PROVIDER_CONFIG: _one(f"{AGENT}:resource_provider_config", "update"),
+    Action.MODIFY_RESOURCE_PROVIDER_CONFIG: _one(f"{AGENT}:resource_provider_config", ""),
     Action.MARK_RESOURCE_PROVIDER_GONE: _one(f"{AGENT}:resource_provider_config", "delete"),
 }
 """As a master asks; an agent asks the same of itself: ``SHOWN_BY_AGENTS``."""

@@ -25,6 +25,14 @@ def principal_of(request: web.Request) -> str | None:
     return found
 
 
+_CHANGES: Final = web.RequestKey("changes", str)
+
+
+def changes(request: web.Request, what: str) -> None:
+    """Note that ``request`` is to change something, which an audit log wants to hear of when it did."""
+    request[_CHANGES] = what
+
+
 class Away(Exception):
     """Who asks cannot be found out now."""
 
@@ -49,6 +57,10 @@ class Namer(Protocol):
 
     def refused(self, request: web.Request, principal: str | None, missing: str) -> None:
         """Hear that somebody was refused for want of a permission."""
+        ...
+
+    def changed(self, request: web.Request, principal: str | None, what: str) -> None:
+        """Hear that somebody changed something."""
         ...
 
 
@@ -96,6 +108,8 @@ class Access:
             answer = await handler(request)
             if self._namer is not None and (missing := answer.headers.get(MISSING)) is not None:
                 self._namer.refused(request, principal_of(request), missing)
+            elif self._namer is not None and (what := request.get(_CHANGES)) is not None and answer.status < 300:
+                self._namer.changed(request, principal_of(request), what)
             return answer
 
         return handle

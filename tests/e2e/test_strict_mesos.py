@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -150,10 +151,15 @@ def test_the_logs_of_a_task_are_its_groups(door: Door) -> None:
     found = door.ask("admin", "GET", "/mesos/tasks").json()["tasks"]
     task = next(one["id"] for one in found if one["name"] == "app.dev")
     path = f"/system/v1/agent/{agent_of(door)}/logs/v2/task/{task}/file/stdout"
-    eventually("its output", lambda: "mine" in door.ask("dev", "GET", path).text, within_s=60)
-    assert "mine" in door.ask("admin", "GET", path).text
-    refused = door.ask("prod", "GET", path)
-    assert (refused.status in (403, 404), "mine" in refused.text) == (True, False), refused
+    led = door.ask("dev", "GET", path)
+    assert led.status == 303, led
+    where = urlsplit(led.headers["Location"])
+    file = f"{where.path}?{where.query}"
+    for uid in ("admin", "dev"):
+        assert "mine" in door.ask(uid, "GET", file).text, (uid, file)
+    assert door.ask("prod", "GET", path).status == 404, "it does not see that task"
+    refused = door.ask("prod", "GET", file)
+    assert (refused.status, "mine" in refused.text) == (403, False), refused
 
 
 def test_a_token_opens_the_ports_of_mesos_as_far_as_its_permissions_go(door: Door) -> None:

@@ -31,12 +31,14 @@ def registration_problem(acls: Authorizer, info: FrameworkInfo, asker: str | Non
     """A framework needs every role that it names. ``asker``: whose rights count."""
     multi_role = any(one.type is FrameworkInfoCapabilityType.MULTI_ROLE for one in info.capabilities)
     roles = sorted(set(info.roles)) if multi_role else [info.role or "*"]
-    allowed = all(acls.allows(Action.REGISTER_FRAMEWORK, asker, role) for role in roles) if roles else acls.bare(asker)
-    if allowed:
+    action = Action.REGISTER_FRAMEWORK
+    refused = [role for role in roles if not acls.allows(action, asker, role)]
+    if not refused and (roles or acls.bare(asker)):
         return None
     named = info.id.value if info.id is not None else ""
     shown = "{ " + ", ".join(roles) + " }" if roles else "{}"
-    return f"Not authorized to register framework {named} with roles {shown}"
+    text = f"Not authorized to register framework {named} with roles {shown}"
+    return _naming(text, acls.missing(action, asker, refused[0] if refused else None))
 
 
 def task_problem(
@@ -48,7 +50,8 @@ def task_problem(
     if acls.allows(Action.RUN_TASK, asker, user, about):
         return None
     of = framework.id.value if framework.id is not None else ""
-    return f"launch task {task.task_id.value} of framework {of} under user '{user}'"
+    text = f"launch task {task.task_id.value} of framework {of} under user '{user}'"
+    return _naming(text, acls.missing(Action.RUN_TASK, asker, user, about))
 
 
 def operation_problem(
@@ -57,8 +60,14 @@ def operation_problem(
     """Of operations on resources; launches are judged task by task."""
     for action, what in operation_wants(operation):
         if not acls.allows(action, asker, what):
-            return f"Principal '{framework.principal or ''}' no authorized to {_shown(action, what)}"
+            text = f"Principal '{framework.principal or ''}' no authorized to {_shown(action, what)}"
+            return _naming(text, acls.missing(action, asker, what))
     return None
+
+
+def _naming(text: str, missing: str) -> str:
+    """Upstream's words, and the permission that is missing where it has an id."""
+    return f"{text}: the permission {missing} is missing" if missing else text
 
 
 def _shown(action: Action, what: str | None) -> str:

@@ -143,7 +143,7 @@ async def test_only_who_may_ends_a_framework() -> None:
     given = {"spark": f"{M}:framework:role create", "bob": f"{M}:framework:principal:other delete",
              "ann": f"{M}:framework:principal:spark delete"}  # fmt: skip
     async with (
-        asking("strict", **given) as (master, _),
+        asking("strict", **given) as (master, accounts),
         stream(master, "/api/v1/scheduler", subscribe(), named("spark")) as (_, queue),
     ):
         framework = (await wanted(queue, "SUBSCRIBED"))["subscribed"]["framework_id"]["value"]
@@ -153,6 +153,9 @@ async def test_only_who_may_ends_a_framework() -> None:
         refused = await master.call("TEARDOWN", named("spark"), framework_id={"value": framework})
         assert refused.status == 403, "not even its own account"
         assert (await master.call("TEARDOWN", named("ann"), framework_id={"value": framework})).status == 200
+        lines = [(one["uid"], one["object"], one["result"]) for one in accounts.log.lines]
+        needed = f"{M}:framework:principal:spark"
+        assert lines == [("bob", needed, "deny"), ("spark", needed, "deny"), ("ann", "TEARDOWN", "allow")]
 
 
 async def test_a_framework_uses_the_roles_of_its_account_only() -> None:
@@ -163,7 +166,10 @@ async def test_a_framework_uses_the_roles_of_its_account_only() -> None:
             assert (record.info.principal, record.proved) == ("spark", "spark")
         async with stream(master, "/api/v1/scheduler", subscribe(None, "root", "ops"), named("spark")) as (_, queue):
             error = (await wanted(queue, "ERROR"))["error"]["message"]
-            assert error == "Not authorized to register framework  with roles { ops }"
+            assert error == (
+                "Not authorized to register framework  with roles { ops }: the permission"
+                f" {M}:framework:role:ops is missing"
+            )
         refused = await master.post("/api/v1/scheduler", subscribe("dcos_marathon"), named("spark"))
         assert refused.status == 400, "nobody takes another's name"
         assert (await master.post("/api/v1/scheduler", subscribe("spark"))).status == 401
@@ -262,6 +268,10 @@ def test_what_a_framework_does_is_judged_by_who_it_proved_to_be() -> None:
         if state == "TASK_ERROR":
             (status,) = stage.statuses(stream)
             assert (status.state, status.reason) == (TaskState.TASK_ERROR, "REASON_TASK_UNAUTHORIZED")
+            assert status.message == (
+                f"Principal 'p' no authorized to launch task t of framework {framework} under user 'root':"
+                f" the permission {M}:task:user:root is missing"
+            )
         else:
             assert "t" in stage.state.frameworks[framework].tasks
 

@@ -82,7 +82,9 @@ AGENTS: list[tuple[Action, str | None, About, str, str]] = [
     (Action.VIEW_STANDALONE_CONTAINER, None, PLAIN, f"{A}:executor:app_id", "read"),
     (Action.PRUNE_IMAGES, None, PLAIN, A, "update"),
     (Action.VIEW_RESOURCE_PROVIDER, None, PLAIN, f"{A}:resource_provider", "read"),
-    (Action.MODIFY_RESOURCE_PROVIDER_CONFIG, None, PLAIN, f"{A}:resource_provider_config", "update"),
+    (Action.MODIFY_RESOURCE_PROVIDER_CONFIG, "create", PLAIN, f"{A}:resource_provider_config", "create"),
+    (Action.MODIFY_RESOURCE_PROVIDER_CONFIG, "update", PLAIN, f"{A}:resource_provider_config", "update"),
+    (Action.MODIFY_RESOURCE_PROVIDER_CONFIG, "delete", PLAIN, f"{A}:resource_provider_config", "delete"),
     (Action.MARK_RESOURCE_PROVIDER_GONE, None, PLAIN, f"{A}:resource_provider_config", "delete"),
 ]
 CASES = [*((False, *row) for row in MASTERS), *((True, *row) for row in AGENTS)]
@@ -104,7 +106,7 @@ def decider(grants: Grants, *, agent: bool = False, anonymous: bool = False) -> 
 @pytest.mark.parametrize(
     ("agent", "action", "what", "about", "rid", "verb"),
     CASES,
-    ids=[f"{'agent' if row[0] else 'master'} {row[1].name} {row[4]}" for row in CASES],
+    ids=[f"{'agent' if row[0] else 'master'} {row[1].name} {row[4]} {row[5]}" for row in CASES],
 )
 def test_each_action(agent: bool, action: Action, what: str | None, about: About, rid: str, verb: str) -> None:
     nothing = decider(Grants(), agent=agent)

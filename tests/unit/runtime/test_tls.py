@@ -134,6 +134,9 @@ class Tokens:
     def refused(self, request: web.Request, principal: str | None, missing: str) -> None:
         raise AssertionError(missing)
 
+    def changed(self, request: web.Request, principal: str | None, what: str) -> None:
+        raise AssertionError(what)
+
 
 async def test_where_a_token_does_instead_of_a_certificate(files: Path) -> None:
     """Whatever is asked for; and who shows a certificate is looked at as before."""
