@@ -18,7 +18,7 @@ from dcos.testing.cluster import Answer, LocalCluster, eventually
 from dcos.wire import jwt
 from tests.e2e.conftest import gather_logs
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 M, A = "dcos:mesos:master", "dcos:mesos:agent"
 GROUPS = ("dev", "prod")
