@@ -114,7 +114,8 @@ class Balancer:
         found = self._found.get(version)
         if found is None:
             found, changed = await self._read(version), None
-        few = found.made and changed is not None and len(changed) < _FEW
+        # of containers' networks there may be many: none of them keeps the loop
+        few = found.made and changed is not None and len(changed) < _FEW and not self._place.inside
         if version == 6 and not found.sound:
             news = wanted if changed is None or not found.made else changed
             if not any(":" in one.ip for one in news):

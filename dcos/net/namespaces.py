@@ -11,7 +11,7 @@ Source: 6.2 of the cluster facts; dcos-net's watcher of the folder, which also l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -160,11 +160,8 @@ class Namespaces:
         """As of a ``Balancer``, in every namespace. What goes wrong in one is its own affair."""
         async with self._lock:
             self._goal = _Goal(wanted, frozenset(hosts))
-            await self._each(one.balance.want(wanted, self._goal.hosts, changed, lost) for one in self._kept.values())
-
-    @staticmethod
-    async def _each(calls: Iterable[Awaitable[None]]) -> None:
-        await asyncio.gather(*calls)
+            hosts = self._goal.hosts
+            await asyncio.gather(*(one.balance.want(wanted, hosts, changed, lost) for one in self._kept.values()))
 
     async def run(self) -> None:
         """Follow the folder, for ever."""
@@ -194,12 +191,11 @@ class Namespaces:
                 waiting[container] = self._waiting.get(container, now)
         self._waiting = waiting
         self._complain(files, now)
-        async with self._lock:
-            for identity in [one for one in self._kept if one not in wanted]:
-                await self._end(identity)
-            for identity, path in wanted.items():
-                if identity not in self._kept:
-                    await self._begin(identity, path)
+        for identity in [one for one in self._kept if one not in wanted]:
+            await self._end(identity)
+        for identity, path in wanted.items():
+            if identity not in self._kept:
+                await self._begin(identity, path)
 
     def _is_changed(self, now: float) -> bool:
         """Whether there may be other files than those that were read."""
@@ -243,14 +239,20 @@ class Namespaces:
         except (OSError, links.LinkError) as error:
             self._log.warning("not_begun", namespace=path, error=str(error))
             return
-        if self._goal is not None:
-            await balance.want(self._goal.wanted, self._goal.hosts)
-        repairing = asyncio.create_task(balance.keep_repaired(self._repair_s))
-        self._kept[identity] = _Kept(path, balance, repairing)
+        while True:
+            goal = self._goal
+            if goal is not None:
+                await balance.want(goal.wanted, goal.hosts)
+            async with self._lock:
+                if self._goal is goal:  # else something else is wanted meanwhile
+                    repairing = asyncio.create_task(balance.keep_repaired(self._repair_s))
+                    self._kept[identity] = _Kept(path, balance, repairing)
+                    break
         self._log.info("begun", namespace=path)
 
     async def _end(self, identity: Identity) -> None:
-        kept = self._kept.pop(identity)
+        async with self._lock:
+            kept = self._kept.pop(identity)
         kept.repairing.cancel()
         await asyncio.gather(kept.repairing, return_exceptions=True)
         kept.balance.end()

@@ -58,6 +58,36 @@ def test_a_vip_has_backends_on_several_nodes(cluster: LocalCluster, apps: Apps) 
         eventually(f"each from {node}", each, within_s=120)
 
 
+def test_a_vip_of_a_container_in_bridge_mode(cluster: LocalCluster, apps: Apps) -> None:
+    """Named and numbered, from every node, from itself, and at its port of the node."""
+    host, number = "net-bridged.marathon.l4lb.thisdcos.directory", "10.123.4.5:81"
+    again = "curl -sf -m 5 --retry 20 --retry-all-errors --retry-delay 1"
+    hairpin = f"{again} http://{host}/ >self/index.html"
+    apps.add(
+        "net-bridged",
+        cmd=f"echo from-the-bridge >index.html && mkdir self && ({hairpin} &) && {SERVE}",
+        acceptedResourceRoles=PRIVATE,
+        networks=[{"mode": "container/bridge"}],
+        container={
+            "type": "MESOS",
+            "portMappings": [
+                {"containerPort": 8000, "hostPort": 0, "labels": {"VIP_0": "/net-bridged:80", "VIP_1": number}}
+            ],
+        },
+    )
+    (task,) = apps.tasks("net-bridged")
+    at_the_node = f"{task['host']}:{task['ports'][0]}"
+    for node in cluster.nodes():
+        for where in (host, number, at_the_node):
+            text = eventually(f"{where} from {node}", lambda n=node, w=where: fetched(cluster, n, w), within_s=120)
+            assert text.strip() == "from-the-bridge"
+
+    def by_itself() -> bool:
+        return fetched(cluster, "master1", f"{host}/self").strip() == "from-the-bridge"
+
+    eventually("the container reached itself by its virtual IP", by_itself, within_s=120)
+
+
 @pytest.mark.parametrize("network", ["dcos", "dcos6"])
 def test_containers_of_two_nodes_reach_each_other(cluster: LocalCluster, apps: Apps, network: str) -> None:
     """The one's page is fetched by the other, by address and by virtual IP, and served again to every node; and by itself."""

@@ -108,6 +108,30 @@ async def test_nothing_is_asked_for_before_anything_is_known(folder: Path) -> No
     assert node.begun["/ns/a"].wants == []
 
 
+async def test_what_is_wanted_while_it_begins_is_not_missed(folder: Path) -> None:
+    node = Node(folder)
+    await node.kept.want(WANTED)
+    node.add("/ns/a", 2)
+    (folder / "a").write_text("/ns/a")
+    begin = node.begin
+
+    async def slowly(path: str) -> Balancing:
+        made = await begin(path)
+        want = node.begun[path].want
+
+        async def first(*args: Any) -> None:
+            await want(*args)
+            node.begun[path].want = want  # type: ignore[method-assign]
+            await node.kept.want({})
+
+        node.begun[path].want = first  # type: ignore[method-assign]
+        return made
+
+    node.begin = slowly  # type: ignore[method-assign]
+    await node.look()
+    assert [wanted for wanted, _ in node.begun["/ns/a"].wants] == [WANTED, {}]
+
+
 async def test_containers_of_one_namespace(folder: Path) -> None:
     node = Node(folder)
     node.spaces |= {"/proc/1/ns/net": (0, 5), "/proc/2/ns/net": (0, 5)}
