@@ -276,6 +276,7 @@ def more_than_there_was(spec: RunSpec, crew: deploy.Crew, *_: Any) -> deploy.Dec
         ("deploy.hold", lambda spec, crew, *_: deploy.restart(spec, crew), "is paused"),
         ("deploy.hold", more_than_there_was, "there were at the pause"),
         ("deployments.go_on", lambda turn, one, **_: deployments.known(turn, one), "after the pause: deployment"),
+        ("deploy.stop", lambda _: deploy.Decision(done=True), "is left of what is no more wanted"),
         ("numbering.Numbers.lowest", lambda *_: 0, "instances with the number 0"),
         ("deployments._explain", lambda *_: "", "does not say why it waits"),
         ("everywhere.effective", lambda _, __, spec: spec, "/everywhere has"),

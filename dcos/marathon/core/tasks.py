@@ -407,16 +407,30 @@ def _never_launched(turn: Turn, instance: Instance) -> None:
 
 
 def check_unreachable(turn: Turn, instance: Instance) -> None:
-    """Replace, then forget, as the unreachable strategy says."""
+    """Replace, then forget, as the unreachable strategy says; whatever that says, one that nobody ever heard of again after its
+    launch is not waited for: neither its tasks nor its volumes were seen, and its agent may never come back under this id."""
+    if _was_never_seen(instance) and _gone_s(turn, instance) >= turn.settings.launch_confirm_timeout_s:
+        turn.drop_instance(instance)
+        return
     spec = turn.state.wanted(instance.app_id) or turn.state.spec_of(instance)
     strategy = spec.unreachable_strategy if spec else None
     if strategy == "disabled" or strategy is None or instance.unreachable_since is None:
         return
-    gone_s = turn.now - instance.unreachable_since
+    gone_s = _gone_s(turn, instance)
     if gone_s >= strategy.expunge_after_seconds:
         turn.drop_instance(instance)
     elif gone_s >= strategy.inactive_after_seconds and instance.condition is Condition.UNREACHABLE:
         turn.save_instance(replace(instance, condition=Condition.UNREACHABLE_INACTIVE, since=turn.now))
+
+
+def _gone_s(turn: Turn, instance: Instance) -> float:
+    """How long it has been unreachable."""
+    return turn.now - (turn.now if instance.unreachable_since is None else instance.unreachable_since)
+
+
+def _was_never_seen(instance: Instance) -> bool:
+    started = instance.incarnation > 1 or any(task.started_at is not None for task in instance.tasks)
+    return instance.reservation is not None and not instance.reservation.confirmed and not started
 
 
 def tick(turn: Turn) -> None:

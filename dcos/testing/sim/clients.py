@@ -81,7 +81,8 @@ class Clients:
         else:
             running = [one.id for one in state.instances.values()]
             if running:
-                leader.ask(events.KillInstances((rng.choice(running),), wipe=rng.random() < 0.3))
+                way = rng.choice(("", "", "", "wipe", "scale"))
+                leader.ask(events.KillInstances((rng.choice(running),), wipe=way == "wipe", scale=way == "scale"))
 
     def insist(self) -> None:
         """As long as an app is not what was asked for, ask again."""
@@ -96,7 +97,7 @@ class Clients:
                 if present is not None:
                     leader.ask(events.DeletePod(app) if is_pod else events.DeleteApp(app))
             elif kind is None:
-                if present is None:
+                if present is None or present.instances != count:
                     leader.ask(events.PutGroup("/group", apps.group(count), force=True))
             elif is_pod:
                 if present is None or present.instances != count:
@@ -184,6 +185,11 @@ class Clients:
             f"{one.id} is not healthy"
             for one in state.instances.values()
             if not one.rests and not state.is_healthy(one)
+        ]
+        out += [
+            f"{one.id} is left of what is no more wanted"
+            for one in state.instances.values()
+            if state.wanted(one.app_id) is None
         ]
         for app in self.wanted:
             count = self._count(app)

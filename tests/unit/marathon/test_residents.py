@@ -190,6 +190,27 @@ async def test_one_that_cannot_be_reached_is_waited_for(marathon: Running) -> No
     assert now.agent is agent
 
 
+async def test_one_that_was_never_heard_of_is_not_waited_for(marathon: Running) -> None:
+    """Its agent went away with the launch: seed 900085 of the simulation with three agents."""
+    marathon.mesos.autorun = False
+    await marathon.ask("POST", "/v2/apps", APP, 201)
+    await marathon.until("launched", lambda: len(marathon.mesos.tasks) == 1)
+    [(lost, task)] = marathon.mesos.tasks.items()
+    marathon.mesos.lose(task.agent, since=marathon.clock.time)
+    await marathon.until("known", lambda: all(one.is_unreachable for one in marathon.leader.state.instances.values()))
+    marathon.mesos.autorun = True
+    await marathon.tick(299)
+    assert list(marathon.mesos.tasks) == [lost]
+    await marathon.tick(2)
+    await marathon.settled()
+    assert marathon.running() == 1
+    task.agent.reachable = True
+    marathon.mesos.update(lost, t.TaskState.TASK_RUNNING)
+    await marathon.until("killed when it is back", lambda: lost not in marathon.mesos.tasks)
+    marathon.mesos.offer()
+    await marathon.until("its volume is given back", lambda: len(volumes(marathon)) == 1)
+
+
 async def test_reservations_that_were_never_made_are_given_up(marathon: Running) -> None:
     marathon.mesos.autorun = False
     await marathon.ask("POST", "/v2/apps", APP, 201)
