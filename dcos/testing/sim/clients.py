@@ -104,7 +104,7 @@ class Clients:
                     leader.ask(events.PutPod(kind.pod(count), force=True))
             elif app not in state.apps:
                 leader.ask(events.CreateApp(kind.app(count)))
-            elif kind.counted and state.apps[app].instances != count:
+            elif (kind.counted or not state.apps[app].instances) and state.apps[app].instances != count:
                 self.superseded = self.superseded or bool(state.deployments)
                 leader.ask(events.PutApps(((app, {"instances": count}),), force=True))
 
