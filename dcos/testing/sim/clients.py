@@ -81,8 +81,8 @@ class Clients:
         else:
             running = [one.id for one in state.instances.values()]
             if running:
-                way = rng.choice(("", "", "", "wipe", "scale"))
-                leader.ask(events.KillInstances((rng.choice(running),), wipe=way == "wipe", scale=way == "scale"))
+                extra = rng.choice(("", "", "", "wipe", "scale"))
+                leader.ask(events.KillInstances((rng.choice(running),), wipe=extra == "wipe", scale=extra == "scale"))
 
     def insist(self) -> None:
         """As long as an app is not what was asked for, ask again."""
