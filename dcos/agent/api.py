@@ -37,13 +37,29 @@ from dcos.wire.mesos_codec import JSON
 PREFIX = "/slave(1)"
 
 
+def _asked_for(request: web.Request) -> str:
+    """The endpoint, without the prefix and a slash at the end."""
+    return unquote(request.rel_url.raw_path).removeprefix(PREFIX).rstrip("/")
+
+
+def is_executor(request: web.Request) -> bool:
+    """Whether it is a call of the executors' API, which looks at their tokens."""
+    return _asked_for(request) == EXECUTOR_PATH
+
+
 class Api:
     """Requests to answers."""
 
     def __init__(
-        self, views: Views, executors: ExecutorApi, containers: ContainerApi, namer: Namer | None = None
+        self,
+        views: Views,
+        executors: ExecutorApi,
+        containers: ContainerApi,
+        namer: Namer | None = None,
+        *,
+        near: ExecutorApi | None = None,
     ) -> None:
-        """``namer``: of callers who bring tokens or certificates."""
+        """``namer``: of callers who bring tokens or certificates. ``near``: for executors at the socket, if it is another."""
         self._views = views
         self._containers_api = containers
         files = Files(views.attached)
@@ -79,6 +95,7 @@ class Api:
         }
         guarded = access(views.config, namer).guarded
         self._routes = {path: guarded(handler, realm) for path, (handler, realm) in rows.items()}
+        self._near = guarded((near or executors).handle, None)
 
     @property
     def paths(self) -> frozenset[str]:
@@ -94,15 +111,15 @@ class Api:
         """The executor API alone."""
         app = http.application()
         for prefix in ("", PREFIX):
-            app.router.add_route("*", f"{prefix}{EXECUTOR_PATH}", self._routes[EXECUTOR_PATH])
+            app.router.add_route("*", f"{prefix}{EXECUTOR_PATH}", self._near)
         return app
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         """Old clients ask for ``/state.json`` and the like: the same."""
-        path = unquote(request.rel_url.raw_path)
+        path = _asked_for(request)
         if "/.." in path:
             return text_response(404)
-        path = path.removeprefix(PREFIX).rstrip("/") or "/"
+        path = path or "/"
         handler = self._routes.get(path) or self._routes.get(path.removesuffix(".json"))
         if handler is None and path.startswith("/api/v1/"):
             # the longest known prefix answers; some clients call /api/v1/operator

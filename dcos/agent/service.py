@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from aiohttp import web
 
 from dcos.agent import executor_socket, isolators, oversubscription
-from dcos.agent.api import Api
+from dcos.agent.api import Api, is_executor
 from dcos.agent.callers import admitting
 from dcos.agent.checkpoint import Checkpoints
 from dcos.agent.config import Config
@@ -60,9 +61,10 @@ from dcos.client.agent_names import FrontDoor
 from dcos.model.acls import EVERYTHING
 from dcos.model.mesos_permissions import Granted
 from dcos.model.v1.types import AgentInfo, ContainerInfo, ContainerInfoType, DomainInfo
-from dcos.runtime import access_settings, http
+from dcos.runtime import access_settings, http, tls
 from dcos.runtime import app as runtime_app
 from dcos.runtime.app import App, Exit
+from dcos.runtime.files import write_atomic
 from dcos.runtime.http_access import Namer, needing
 from dcos.runtime.net import AddressError, detect_ip
 from dcos.runtime.timing import Timer
@@ -139,8 +141,9 @@ async def run(app: App[Config]) -> None:
     if images is not None:
         pulls["containerizer/mesos/provisioner/docker_store/image_pull_ms"] = images.pulled
 
+    identity = tls.own()
     asked = config.jwt_secret_key if config.authenticate_http_executors else None
-    token_key = asked.key if asked is not None else None
+    token_key = asked.key if asked is not None else own_key(work.root) if identity is not None else None
 
     def environment() -> AgentEnvironment:
         return AgentEnvironment(
@@ -152,6 +155,7 @@ async def run(app: App[Config]) -> None:
             extra=config.executor_environment_variables,
             native_library=native_library(config.launcher_dir),
             token_key=token_key,
+            authorities=str(identity.settings.authorities) if identity is not None and not identity.plain_too else None,
             domain_socket=None if sockets is None else sockets.path,
         )
 
@@ -277,8 +281,13 @@ async def run(app: App[Config]) -> None:
     containers = ContainerApi(nested, heartbeat_s=config.http_heartbeat_interval)
     async with contextlib.AsyncExitStack() as serving:
         namer = names(app, serving, known, lambda: daemon.link.leader if daemon.link is not None else None)
-        api = Api(views, ExecutorApi(daemon, daemon.clock, token_key=token_key), containers, namer)
-        served = http.listen(api.application(), host=ip, port=config.port, admits=admitting(ip), named=needing(namer))
+        near = ExecutorApi(daemon, daemon.clock, token_key=asked.key if asked is not None else None)
+        # at a port that wants to know everybody, executors show their tokens
+        strict = identity is not None and not identity.plain_too
+        far = ExecutorApi(daemon, daemon.clock, token_key=token_key) if strict else near
+        api = Api(views, far, containers, namer, near=near)
+        named = but_executors(needing(namer)) if strict else needing(namer)
+        served = http.listen(api.application(), host=ip, port=config.port, admits=admitting(ip), named=named)
         await serving.enter_async_context(served)
         if sockets is not None:
             try:
@@ -327,6 +336,26 @@ async def run(app: App[Config]) -> None:
             await daemon.executors_back(config.executor_reregistration_timeout)
             tasks.create_task(link.run(), name="link")
             tasks.create_task(follow(elected, link), name="detect")
+
+
+def own_key(folder: Path) -> bytes:
+    """That signs executors' tokens where none is given: made once, for tokens outlive the agent.   Errors: OSError."""
+    path = folder / "executor-key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, os.urandom(32), mode=0o600)
+    return path.read_bytes()
+
+
+def but_executors(named: http.Named | None) -> http.Named | None:
+    """``named`` for all but the executors' API, which looks at the tokens that it gave."""
+    if named is None:
+        return None
+
+    async def asked(request: web.Request) -> web.Response | None:
+        return None if is_executor(request) else await named(request)
+
+    return asked
 
 
 def secret_store(app: App[Config], leader: Callable[[], str | None]) -> Secrets | None:

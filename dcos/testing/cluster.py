@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from dcos.testing.netns import Namespace
 
@@ -180,12 +181,17 @@ class LocalCluster:
     def password(self) -> str:
         return Path(self.facts["password_file"]).read_text(encoding="utf-8").strip()
 
+    def door(self, master: str = "master1") -> str:
+        """URL of a master's Admin Router."""
+        parts = urlsplit(str(self.facts["url"]))
+        return f"{parts.scheme}://{self.ip(master)}{f':{parts.port}' if parts.port else ''}"
+
     def token(self, master: str = "master1") -> str:
         body = {"uid": self.facts["admin"], "password": self.password}
-        reply = self.http(f"{self.scheme}://{self.ip(master)}/acs/api/v1/auth/login", method="POST", body=body)
+        reply = self.http(f"{self.door(master)}/acs/api/v1/auth/login", method="POST", body=body)
         if reply.status != 200:
             raise Failed(f"login: {reply.status} {reply.text}")
         return str(reply.json()["token"])
 
     def get(self, path: str, *, token: str | None = None, master: str = "master1", timeout_s: float = 20) -> Answer:
-        return self.http(f"{self.scheme}://{self.ip(master)}{path}", token=token, timeout_s=timeout_s)
+        return self.http(f"{self.door(master)}{path}", token=token, timeout_s=timeout_s)

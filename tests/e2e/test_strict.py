@@ -12,6 +12,7 @@ import pytest
 from dcos.registry import NodeRole, services_on
 from dcos.testing.cluster import LocalCluster, eventually
 from tests.e2e.conftest import gather_logs
+from tests.e2e.outside import runs_from_outside
 
 pytestmark = pytest.mark.e2e
 
@@ -101,6 +102,10 @@ def test_a_job_runs_and_a_task_reads_its_secret(strict: LocalCluster, tmp_path: 
     eventually("the job succeeds", succeeded, within_s=120)
 
 
+def test_a_framework_from_outside_with_an_executor_of_its_own(strict: LocalCluster) -> None:
+    runs_from_outside(strict, strict.sh("master1", "cat /opt/mesosphere/etc/ca-bundle.crt"))
+
+
 def test_a_process_without_credentials_gets_nothing_from_any_port(strict: LocalCluster) -> None:
     for node, role in (("master1", NodeRole.MASTER), ("agent1", NodeRole.AGENT)):
         known = {port.number for row in services_on(role) for port in row.ports}
@@ -125,6 +130,16 @@ def test_a_process_without_credentials_gets_nothing_from_any_port(strict: LocalC
                 assert (plain, secured) == ("400", "400"), "nginx says what is missing: TLS, a certificate"
             elif port in CHECKS_TOKENS:
                 assert (plain, secured) == ("000", "401"), where
+                if port == 5051:
+                    for way in (
+                        "/state",
+                        "/api/v1",
+                        "/slave(1)/api/v1",
+                        "/api/v1/executor",
+                        "/api/v1/executor/../state",
+                    ):
+                        said = asked(strict, node, f"https://{where}{way}", "--path-as-is -X POST")
+                        assert said in ("401", "404"), way
             else:
                 assert (plain, secured) == ("000", "000"), where
 

@@ -136,6 +136,8 @@ class Containerizer:
 
     async def _launch(self, plan: Plan, ids: Ids) -> Running:
         agent = self._agent_environment()
+        if not plan.executor:
+            agent = dataclasses.replace(agent, authorities=None)
         user = plan.user if self._settings.switch_user else None
         if user is not None:
             account(user)

@@ -38,6 +38,8 @@ class AgentEnvironment:
     """Where libmesos is, which executors in Java and Python of old load; None where there is none."""
     token_key: bytes | None = field(default=None, repr=False)
     """Signs executors' tokens, where they have to show one."""
+    authorities: str | None = None
+    """File by which custom executors verify the agent, where its port speaks TLS only."""
     domain_socket: str | None = None
     """By which executors reach the agent; None: only over TCP."""
 
@@ -83,6 +85,8 @@ def environment(
     if agent.token_key is not None:
         claims = Claims(fid=ids.framework, eid=ids.executor, cid=directory.rpartition("/")[2])
         out["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = sign(agent.token_key, claims)
+    if agent.authorities is not None:
+        out["LIBPROCESS_SSL_CA_FILE"] = agent.authorities
     out.update(agent.extra or {})
     out.update(image)
     out.update(command_variables(command))

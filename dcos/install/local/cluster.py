@@ -213,8 +213,6 @@ class LocalCluster:
             return spec
         name, reason = choose_driver(wanted.driver, self.folders.base)
         self.progress.say(f"driver {name}: {reason}")
-        if name == "process" and wanted.security != "disabled":
-            raise LocalError("--security other than disabled needs nodes that are booted (driver nspawn)")
         taken = {spec.prefix for spec in known_clusters(self.folders.base).values()}
 
         def keep(prefix: str, no_vips: str = "") -> ClusterSpec:

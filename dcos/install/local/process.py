@@ -47,24 +47,24 @@ _AGENT: Mapping[str, str] = {
 }
 # Variables that differ from production, over the node's own values: {ip}, {root}, {number}.
 CHANGES: Mapping[str, Mapping[str, str]] = {
+    "dcos-mesos-master": {"MESOS_BOUNCER": "{scheme}://{ip}:8101"},
     "dcos-marathon": {
         "MARATHON_HTTP_ADDRESS": "{ip}",
         "MARATHON_HOSTNAME": "{ip}",
-        "MARATHON_BOUNCER": "http://{ip}:8101",
+        "MARATHON_BOUNCER": "{scheme}://{ip}:8101",
     },
-    "dcos-metronome": {"METRONOME_BOUNCER": "http://{ip}:8101"},
-    "dcos-mesos-master": {"MESOS_BOUNCER": "http://{ip}:8101"},
+    "dcos-metronome": {"METRONOME_BOUNCER": "{scheme}://{ip}:8101"},
     "dcos-bouncer": {"BOUNCER_IP": "{ip}"},
     "dcos-cosmos": {
         "COSMOS_HTTP_INTERFACE": "{ip}:7070",
         "COSMOS_IP": "{ip}",
-        "COSMOS_ADMIN_ROUTER_URI": "http://{ip}:10080",
-        "COSMOS_BOUNCER": "http://{ip}:8101",
+        "COSMOS_ADMIN_ROUTER_URI": "{front_door}",
+        "COSMOS_BOUNCER": "{scheme}://{ip}:8101",
     },
     "dcos-mesos-slave": _AGENT,
     "dcos-mesos-slave-public": _AGENT,
     "dcos-certificates": {"CERTIFICATES_HTTPS_PORT": "10443"},
-    "dcos-secrets": {"SECRETS_IP": "{ip}", "SECRETS_BOUNCER": "http://{ip}:8101"},
+    "dcos-secrets": {"SECRETS_IP": "{ip}", "SECRETS_BOUNCER": "{scheme}://{ip}:8101"},
     "dcos-net": {
         "DCOS_NET_MANAGE_NETWORK": "false",
         "DCOS_NET_DNS_BIND": "{ip}:10053",
@@ -248,7 +248,9 @@ class ProcessDriver:
         arguments = dict(served.public)
         for key in ("ip_detect_contents", "ip_detect_public_contents"):
             arguments[key] = f"#!/bin/sh\necho {node.ip}\n"
-        changes = {name: self._filled(CHANGES[name], node) for name in CHANGES}
+        front_door = self.url(node, "dcos-adminrouter")
+        values = {"scheme": arguments["scheme"], "front_door": front_door}
+        changes = {name: self._filled(CHANGES[name], node, **values) for name in CHANGES}
         if not self.spec.no_vips:
             changes["dcos-net"].update(self._filled(VIRTUAL_IPS, node))
         if node.role != MASTER:
@@ -270,8 +272,8 @@ class ProcessDriver:
             changes=changes,
         )
 
-    def _filled(self, texts: Mapping[str, str], node: NodeSpec) -> dict[str, str]:
-        values = {"ip": node.ip, "root": str(self.root(node)), "number": str(self.spec.number)}
+    def _filled(self, texts: Mapping[str, str], node: NodeSpec, **more: str) -> dict[str, str]:
+        values = {"ip": node.ip, "root": str(self.root(node)), "number": str(self.spec.number), **more}
         return {key: text.format_map(values) for key, text in texts.items()}
 
     def _link_programs(self, given: Input, layout: Layout) -> None:
@@ -313,6 +315,8 @@ class ProcessDriver:
         return ["/bin/sh", "-c", f"exec tail {shlex.join([*options, *files])}"]
 
     def url(self, node: NodeSpec, service: str, port: str = "http") -> str:
+        if service == "dcos-adminrouter" and port == "http" and self.spec.security == "strict":
+            return f"https://{node.ip}:{shifted(registry.port_of(service, 'https'))}"
         return f"http://{node.ip}:{shifted(registry.port_of(service, port))}"
 
     def memory_bytes(self, node: NodeSpec) -> int | None:
