@@ -50,6 +50,7 @@ from dcos.wire.universe import Json, Package
 
 SDK_POLL_S = 10.0
 SDK_POLLS = 10_000
+SDK_UNINSTALL_VARIABLE = "SDK_UNINSTALL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +191,11 @@ class Operations:
         if app is None:
             return
         before = await self._framework_ids(one)
-        if before is None:
+        env = app.get("env") or {}
+        if before is None and env.get(SDK_UNINSTALL_VARIABLE) != "true":  # one that cleans up already may tell no more
             raise uninstall_not_started(one.app_id, "its scheduler does not tell its framework ids")
         changed = {key: value for key, value in app.items() if key not in _NOT_PUT}
-        changed["env"] = (app.get("env") or {}) | {"SDK_UNINSTALL": "true"}
+        changed["env"] = env | {SDK_UNINSTALL_VARIABLE: "true"}
         deployment = await self._marathon.replace(changed)
         self._spawn(self._finish_sdk(one, before, deployment))
 
@@ -213,7 +215,7 @@ class Operations:
         headers = {"Authorization": self._caller.authorization} if self._caller.authorization else None
         return await exchange(self._neighbours.session, one.app_id, "GET", url, headers=headers, only=only)
 
-    async def _finish_sdk(self, one: Installed, before: frozenset[str], deployment: str) -> None:
+    async def _finish_sdk(self, one: Installed, before: frozenset[str] | None, deployment: str) -> None:
         for _ in range(SDK_POLLS):
             await asyncio.sleep(SDK_POLL_S)
             try:
@@ -229,7 +231,7 @@ class Operations:
                 self._log.info("uninstall_waits", app=one.app_id, reason=str(error))
         self._log.warning("uninstall_given_up", app=one.app_id, reason="it took too long")
 
-    async def _sdk_is_done(self, one: Installed, before: frozenset[str], deployment: str) -> bool:
+    async def _sdk_is_done(self, one: Installed, before: frozenset[str] | None, deployment: str) -> bool:
         if any(running.get("id") == deployment for running in await self._marathon.deployments()):
             return False
         try:
@@ -237,7 +239,7 @@ class Operations:
         except NeighbourError:
             return False
         now = await self._framework_ids(one)
-        return now is None or now == before
+        return now is None or before is None or now == before
 
     # ---- packages that another package's service installs ----
 

@@ -57,6 +57,10 @@ class Cosmos:
     def repositories(self) -> Json:
         return self._call("/package/repository/list", {})
 
+    def repository_status(self) -> Json:
+        """Ours: what each offers, and what is left out of it."""
+        return self._call("/package/repository/status", {})
+
     def add_repository(self, name: str, uri: str, index: int | None) -> Json:
         return self._call("/package/repository/add", {"name": name, "uri": uri, "index": index})
 

@@ -461,6 +461,21 @@ async def test_a_refusal_does_not_count_as_cleaned_up(world: World, monkeypatch:
     assert data == {"serviceName": "/sdk", "reason": "the permission a:right is missing"}
 
 
+async def test_an_uninstall_that_was_begun_before_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalog that waited for the end is gone, and the scheduler tells nothing any more."""
+    monkeypatch.setattr(operations, "SDK_POLL_S", 0.0)
+    world.shelf.own = Contents((package("sdk-like", template=SDK_TEMPLATE),))
+    await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
+    await world.ok("/package/uninstall", {"packageName": "sdk-like"})
+    world.later.pop().close()
+    world.door.framework_ids = None
+    world.door.deploy_status = 200
+    await world.ok("/package/uninstall", {"packageName": "sdk-like"})
+    (work,) = world.later
+    await asyncio.wait_for(work, PATIENCE_S)
+    assert world.marathon.apps == {}
+
+
 async def test_uninstall_of_a_service_that_does_not_answer(world: World) -> None:
     world.shelf.own = Contents((package("sdk-like", template=SDK_TEMPLATE),))
     await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)

@@ -208,6 +208,9 @@ def test_package_bad_options(ready: Dcos, tmp_path: Path) -> None:
 
 def test_package_repo(ready: Dcos) -> None:
     assert ready("package", "repo", "list").out.startswith("Universe: http://127.0.0.1:7070/")
+    status = ready("package", "repo", "status")
+    assert (status.code, status.rows[0][:2]) == (0, ["Universe", "good"])
+    assert ready("package", "repo", "status", "--json").json["repositories"][0]["broken"] == []
     assert ready("package", "repo", "remove", "Universe").code == 0
     assert ready("package", "repo", "list", "--json").json == {"repositories": []}
     assert ready("package", "repo", "add", "Universe", "http://127.0.0.1:7070/universe/repo").code == 0

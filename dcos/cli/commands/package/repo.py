@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dcos.cli.context import Context, pass_context
-from dcos.cli.output import emit_json, emit_lines, fail
+from dcos.cli.output import emit_json, emit_lines, emit_table, fail, notice
 
 
 @click.group()
@@ -34,6 +34,34 @@ def repo_list(context: Context, as_json: bool) -> None:
         emit_json(found)
     else:
         emit_lines(f"{one['name']}: {one['uri']}" for one in found["repositories"])
+
+
+@repo.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def repo_status(context: Context, as_json: bool) -> None:
+    """Show what each repository offers, what is left out of it and why; exit code 1 where one is not good.
+
+    \b
+    Example: dcos package repo status
+    """
+    found = context.cosmos.repository_status()["repositories"]
+    if as_json:
+        emit_json({"repositories": found})
+    else:
+        rows = [
+            (one["name"], one["state"], one["packages"], one["versions"], len(one["broken"]), len(one["tooNew"]))
+            for one in found
+        ]
+        emit_table(("NAME", "STATE", "PACKAGES", "VERSIONS", "BROKEN", "TOO NEW"), rows)
+        for one in found:
+            if "error" in one:
+                notice(f"{one['name']}: {one['error']['message']}")
+            for bad in one["broken"]:
+                who = " ".join(bad[key] for key in ("name", "version") if key in bad)
+                notice(f"{one['name']}: {who or 'a package'} is left out: {bad['place']}: {bad['reason']}")
+    if any(one["state"] != "good" for one in found):
+        raise SystemExit(1)
 
 
 @repo.command("add")
