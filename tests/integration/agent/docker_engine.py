@@ -162,9 +162,7 @@ class DockerEngine:
                     os.kill(int(pid), signal.SIGKILL)
         self._holder.kill()
         self._holder.wait()
-        groups = Path("/sys/fs/cgroup")
-        # the last one is what agents make theirs in, above the containers'
-        for group in (*groups.glob(f"*/{self.folder.name}"), groups / self.folder.name, groups / "mesos"):
+        for group in (*Path("/sys/fs/cgroup").glob(f"*/{self.folder.name}"), Path("/sys/fs/cgroup", self.folder.name)):
             with contextlib.suppress(OSError):
                 group.rmdir()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +37,6 @@ LOOK = "ls /dev/shm; ls -l /proc/self/ns/ipc"
 
 why_not = oci.usable() or ("" if os.geteuid() == 0 else "only root")
 pytestmark = pytest.mark.skipif(bool(why_not), reason=f"containers cannot share namespaces here: {why_not}")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_cgroup_left() -> Iterator[None]:
-    """runc removes a container's cgroup, not the empty one above it."""
-    yield
-    for folder in Path("/sys/fs/cgroup").glob("*/mesos"):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def contained(image: str | None = None, ipc_mode: LinuxInfoIpcMode | None = None) -> ContainerInfo:

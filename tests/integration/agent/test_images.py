@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +36,6 @@ Make = Callable[..., TaskInfo]
 
 reason = usable()
 pytestmark = pytest.mark.skipif(reason is not None, reason=f"images cannot be run here: {reason}")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_cgroup_left() -> Iterator[None]:
-    """runc removes a container's cgroup, not the empty one above it."""
-    yield
-    for folder in Path("/sys/fs/cgroup").glob("*/mesos"):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def container(image: str) -> ContainerInfo:

@@ -74,14 +74,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_cgroup_left() -> Iterator[None]:
-    yield
-    for folder in Path("/sys/fs/cgroup").glob("*/mesos"):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
 @pytest.fixture(scope="module")
 def open_folder() -> Iterator[Path]:
     """One that other users may pass through. (pytest's own are closed again by every other pytest of this user.)"""
