@@ -240,7 +240,7 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
         files.append((CA_BUNDLE, bundle, 0o644, "root"))
     secrets = given.secrets.of(given.role)
     if given.role is NodeRole.MASTER:
-        files += _master_secrets(secrets)
+        files += _master_secrets(secrets, given.arguments)
     else:
         files += _agent_secrets(secrets)
         files += [
@@ -249,7 +249,7 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
     return files
 
 
-def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
+def _master_secrets(secrets: Secrets, arguments: Mapping[str, str]) -> list[tuple[str, str, int, str]]:
     owner = "dcos_bouncer"
     files = []
     if secrets.superuser_username:
@@ -263,11 +263,17 @@ def _master_secrets(secrets: Secrets) -> list[tuple[str, str, int, str]]:
             "uid": uid,
             "description": description,
             "public_key": key,
-            "permissions": [{"rid": rid, "action": "read"} for rid in rids],
+            "permissions": [{"rid": rid, "action": "full" if rid == "dcos:superuser" else "read"} for rid in rids],
         }
         for uid, description, key, rids in (
             (AGENT_ACCOUNT, "Agents, which read secrets for their tasks", secrets.agent_public_key, AGENT_RIGHTS),
             (ROUTER_ACCOUNT, "Admin Router, which finds services", secrets.adminrouter_public_key, ROUTER_RIGHTS),
+            (
+                arguments["superuser_service_account_uid"],
+                "Superuser service account",
+                arguments["superuser_service_account_public_key"],
+                ("dcos:superuser",),
+            ),
         )
         if key
     ]

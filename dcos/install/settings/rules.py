@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dcos.model import overlay
+from dcos.wire import jwt
 
 Rule = Callable[..., None]
 
@@ -264,6 +265,28 @@ def forward_zones_are_servers(dns_forward_zones: str) -> None:
 def ip_sources_are_known(mesos_dns_ip_sources: str) -> None:
     for source in json_value(mesos_dns_ip_sources, list):
         _need(source in ("host", "netinfo", "mesos", "docker"), f"{source!r} is not host, netinfo, mesos or docker")
+
+
+def service_account_is_whole(
+    superuser_service_account_uid: str, superuser_service_account_public_key: str, superuser_username: str
+) -> None:
+    uid = superuser_service_account_uid
+    both = bool(uid) == bool(superuser_service_account_public_key)
+    _need(
+        both,
+        "superuser_service_account_uid and superuser_service_account_public_key must be given together, or neither",
+    )
+    _need(not uid or _USER.fullmatch(uid) is not None, f"must be letters, digits and . _ @ + -, not {uid!r}")
+    _need(not uid or uid != superuser_username, "must be another account than superuser_username")
+
+
+def is_public_key(superuser_service_account_public_key: str) -> None:
+    if not superuser_service_account_public_key:
+        return
+    try:
+        jwt.load_public_pem(superuser_service_account_public_key)
+    except ValueError:
+        raise ValueError("must be an RSA public key in PEM form (BEGIN PUBLIC KEY)") from None
 
 
 def superuser_is_whole(superuser_username: str, superuser_password_hash: str) -> None:

@@ -132,6 +132,13 @@ KEYS: tuple[Key, ...] = (
         rules=(rules.password_is_hashed,),
         secret=True,
     ),
+    Key(
+        "superuser_service_account_uid",
+        "Service account that may do everything, made at the first start: for programs that set the cluster up.",
+        "",
+        rules=(rules.service_account_is_whole,),
+    ),
+    Key("superuser_service_account_public_key", "Its public key (RSA, PEM).", "", rules=(rules.is_public_key,)),
     # certificates
     Key(
         "ca_certificate_path",
@@ -351,7 +358,7 @@ KEYS: tuple[Key, ...] = (
 
 _NETWORK = "calico networks come with a later version"
 _OBSERVED = "logs and metrics come with a later version"
-_LOGIN = "sign-in through outside identity providers comes with a later version"
+_LOGIN = "sign-in through an outside provider is set up once the cluster runs: PUT /acs/api/v1/auth/oidc/providers/<id>"
 
 UNSUPPORTED: dict[str, str] = {
     "dcos_overlay_config_attempts": "the overlay is tried until it works",
@@ -359,7 +366,6 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(("mesos_container_log_sink", "mesos_logrotate_file_size_mb", "mesos_log_retention_mb"), _OBSERVED),
     **dict.fromkeys(("enable_mesos_input_plugin", "telemetry_enabled", "diagnostics_bundles_dir"), _OBSERVED),
     **dict.fromkeys(("oauth_issuer_url", "oauth_client_id", "oauth_auth_redirector", "oauth_auth_host"), _LOGIN),
-    **dict.fromkeys(("superuser_service_account_uid", "superuser_service_account_public_key"), _LOGIN),
     **dict.fromkeys(
         ("cluster_docker_credentials", "cluster_docker_registry_url", "enable_docker_gc"),
         "the Docker Engine's own configuration on each node says this",
@@ -370,7 +376,7 @@ UNSUPPORTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         ("exhibitor_admin_password", "exhibitor_tls_enabled", "exhibitor_tls_required"),
-        "ZooKeeper is reached without TLS or password",
+        "what ZooKeeper speaks, security says; who may ask Exhibitor, Admin Router does",
     ),
     **dict.fromkeys(("rexray_config", "rexray_config_preset"), "external volumes come with a later version"),
     **dict.fromkeys(("enable_gpu_isolation", "gpus_are_scarce"), "GPUs are not handled"),

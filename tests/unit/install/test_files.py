@@ -16,7 +16,7 @@ from dcos.install.tree import BOOTSTRAP_USER, BOUNCER_CREDENTIALS, Input, Releas
 from dcos.model.layout import Layout
 from dcos.net.config import environment_of_lines
 from dcos.registry import SERVICES, NodeRole, Service, services_on
-from dcos.wire import envfile
+from dcos.wire import envfile, jwt
 
 ROOT = Path(__file__).parents[3]
 AWKWARD = [
@@ -244,3 +244,14 @@ def test_another_root_moves_everything() -> None:
 
 def test_roles_are_the_installers_words() -> None:
     assert {role.value for role in NodeRole} == set(ROLES)
+
+
+def test_a_service_account_that_may_everything() -> None:
+    """As bouncer reads it."""
+    key = jwt.public_pem(jwt.generate_key().public_key())
+    made = given(NodeRole.MASTER, superuser_service_account_uid="setup", superuser_service_account_public_key=key)
+    (file,) = [one for one in plan(made).files if one.path.name == "bouncer-service-accounts.json"]
+    assert (file.mode, file.owner) == (0o600, "dcos_bouncer")
+    (row,) = [one for one in json.loads(file.text) if one["uid"] == "setup"]
+    assert row["public_key"].strip() == key.strip()
+    assert row["permissions"] == [{"rid": "dcos:superuser", "action": "full"}]

@@ -113,6 +113,8 @@ def test_defaults_and_calculations() -> None:
         ("resolvers", ["1.1.1.1", "1.1.1.1:53"], "given more than once"),
         ("adminrouter_tls_cipher_suite", "no-such-cipher", "OpenSSL knows no cipher by 'no-such-cipher'"),
         ("adminrouter_tls_cipher_suite", "AES; x", "must be ciphers in OpenSSL's words"),
+        ("superuser_service_account_uid", "setup", "must be given together, or neither"),
+        ("superuser_service_account_public_key", "x", "must be an RSA public key in PEM form"),
         ("adminrouter_tls_1_0_enabled", "yes", "must be true or false"),
         ("adminrouter_tls_protocols", "TLSv1", "is calculated and cannot be set"),
         ("dns_search", "a,b", "no comma"),
