@@ -204,7 +204,7 @@ class Operations:
         try:
             ids = await self._ask_service(one, "state/frameworkId")
         except NeighbourError as error:
-            if isinstance(error, Answered) and error.status in (401, 403):
+            if _is_refused(error):
                 raise
             return None
         return frozenset(map(str, ids)) if isinstance(ids, list) else None
@@ -236,7 +236,9 @@ class Operations:
             return False
         try:
             await self._ask_service(one, "plans/deploy", only=200)  # 202 while the plan is under way
-        except NeighbourError:
+        except NeighbourError as error:
+            if _is_refused(error):  # a token that is over gets no better
+                raise
             return False
         now = await self._framework_ids(one)
         return now is None or before is None or now == before
@@ -346,6 +348,11 @@ def _source(one: Installed, collection: Collection, package: Package) -> str:
     """Where the package came from, as the app's label says or else as the collection does."""
     from_label = one.labels.get("DCOS_PACKAGE_SOURCE")
     return from_label or collection.find(package.name, package.version).source
+
+
+def _is_refused(error: NeighbourError) -> bool:
+    """Whether the caller's own token is not good, or not good enough."""
+    return isinstance(error, Answered) and error.status in (401, 403)
 
 
 def _goodbye(one: Installed, collection: Collection) -> str | None:

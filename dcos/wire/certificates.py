@@ -159,34 +159,46 @@ def issue(authority: Authority, request: str, names: Names, now: float, *, days:
         raise CertificateError(f"names an RSA key of {key.key_size} bits; {_RSA_BITS} are the least")
     issuer, start = authority.certificate, _instant(now)
     end = min(start + datetime.timedelta(days=days), issuer.not_valid_after_utc)
-    alternatives: list[x509.GeneralName] = [x509.DNSName(one) for one in names.dns]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(one)) for one in names.addresses]
     made = (
-        x509.CertificateBuilder()
-        .subject_name(
-            x509.Name(
-                [
-                    x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, names.unit),
-                    x509.NameAttribute(NameOID.COMMON_NAME, names.common_name),
-                ]
-            )
-        )
+        _leaf(names, key)
         .issuer_name(issuer.subject)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
         .not_valid_before(max(start - _SKEW, issuer.not_valid_before_utc))
         .not_valid_after(end)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(_authority_identifier(issuer), critical=False)
         .sign(authority.key, _hash_for(authority.key))
     )
     return pem(made) + authority.served
+
+
+def self_signed(key: PrivateKey, names: Names, now: float, *, days: int = AUTHORITY_DAYS) -> str:
+    """A certificate that nobody vouches for: encryption where there is no authority."""
+    start = _instant(now)
+    made = _leaf(names, key.public_key())
+    made = made.issuer_name(_subject(names)).not_valid_before(start - _SKEW)
+    return pem(made.not_valid_after(start + datetime.timedelta(days=days)).sign(key, _hash_for(key)))
+
+
+def _subject(names: Names) -> x509.Name:
+    parts = ((NameOID.ORGANIZATIONAL_UNIT_NAME, names.unit), (NameOID.COMMON_NAME, names.common_name))
+    return x509.Name([x509.NameAttribute(which, value) for which, value in parts if value])
+
+
+def _leaf(names: Names, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> x509.CertificateBuilder:
+    """All but by whom and how long."""
+    alternatives: list[x509.GeneralName] = [x509.DNSName(one) for one in names.dns]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(one)) for one in names.addresses]
+    purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_subject(names))
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(purposes, critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
 
 
 def _instant(now: float) -> datetime.datetime:

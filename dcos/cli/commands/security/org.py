@@ -47,6 +47,24 @@ def _permission_commands(group: click.Group, kind: str, metavar: str) -> None:
         context.security.revoke(kind, who, rid, action)
 
 
+def _account_commands(group: click.Group, metavar: str, *, service: bool) -> None:
+    """``delete`` and ``show`` of users and of service accounts."""
+    which = "service account" if service else "user"
+
+    @group.command("delete", help=f"Delete the {which} {metavar}, with its memberships and permissions.")
+    @click.argument("uid", metavar=metavar)
+    @pass_context
+    def delete(context: Context, uid: str) -> None:
+        context.security.delete_account(uid)
+
+    @group.command("show", help=f"Show {which}s; with {metavar}S their permissions too.")
+    @click.argument("uids", nargs=-1, metavar=f"[{metavar}S]...")
+    @_JSON
+    @pass_context
+    def show(context: Context, uids: tuple[str, ...], as_json: bool) -> None:
+        _show_accounts(context, uids, as_json, service=service)
+
+
 # ---- users -----------------------------------------------------------------------------------------------------------
 
 
@@ -74,23 +92,7 @@ def create_user(context: Context, uid: str, description: str, password: str | No
     context.security.add_account(uid, {"description": description, "password": password})
 
 
-@users.command("delete")
-@click.argument("uid")
-@pass_context
-def delete_user(context: Context, uid: str) -> None:
-    """Delete the user UID, with its memberships and permissions."""
-    context.security.delete_account(uid)
-
-
-@users.command("show")
-@click.argument("uids", nargs=-1)
-@_JSON
-@pass_context
-def show_users(context: Context, uids: tuple[str, ...], as_json: bool) -> None:
-    """Show users; with UIDS their permissions too."""
-    _show_accounts(context, uids, as_json, service=False)
-
-
+_account_commands(users, "UID", service=False)
 _permission_commands(users, "users", "UID")
 
 
@@ -121,23 +123,7 @@ def create_service_account(context: Context, uid: str, public_key: str, descript
     context.security.add_account(uid, body)
 
 
-@service_accounts.command("delete")
-@click.argument("uid", metavar="SID")
-@pass_context
-def delete_service_account(context: Context, uid: str) -> None:
-    """Delete the service account SID."""
-    context.security.delete_account(uid)
-
-
-@service_accounts.command("show")
-@click.argument("uids", nargs=-1, metavar="[SIDS]...")
-@_JSON
-@pass_context
-def show_service_accounts(context: Context, uids: tuple[str, ...], as_json: bool) -> None:
-    """Show service accounts; with SIDS their permissions too."""
-    _show_accounts(context, uids, as_json, service=True)
-
-
+_account_commands(service_accounts, "SID", service=True)
 _permission_commands(service_accounts, "users", "SID")
 
 
