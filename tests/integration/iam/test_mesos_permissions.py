@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -14,6 +15,9 @@ import pytest
 
 from dcos.testing.cluster import Answer
 from dcos.testing.identity import GuardedCluster, guarded_scheduler, why_not
+from dcos.testing.patience import PATIENCE_S
+from dcos.wire.authorization import token_in
+from tests.integration.iam.forged import forgeries
 
 pytestmark = [
     pytest.mark.integration,
@@ -169,6 +173,26 @@ def test_a_framework_with_an_account_uses_its_role_only(cluster: GuardedCluster)
         assert event["type"] == "ERROR"
         assert event["error"]["message"].startswith("Not authorized to register framework")
     assert subscribe(cluster, "dev", "team")["type"] == "ERROR"
+
+
+def test_no_forged_token_opens_a_port_of_mesos(cluster: GuardedCluster) -> None:
+    """At the ports themselves: a master checks tokens with bouncer's keys, an agent has the front door check them."""
+    forged = [one for one in forgeries(cluster) if token_in(one) is not None]
+    assert len(forged) > 20
+    for port in (cluster.master_port, cluster.agent_port):
+        for value in forged:
+            status = asked(port, value)
+            assert status in (400, 401), (port, value, status)
+        assert asked(port, f"token={cluster.tokens['admin']}") == 200
+        assert asked(port, f"Bearer {cluster.tokens['admin']}") == 200
+
+
+def asked(port: int, authorization: str) -> int:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)) as link:
+        link.putrequest("GET", "/flags")
+        link.putheader("Authorization", authorization.encode())
+        link.endheaders()
+        return link.getresponse().status
 
 
 def test_a_change_holds_soon(cluster: GuardedCluster) -> None:

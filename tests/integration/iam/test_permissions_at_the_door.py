@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import hmac
 import http.client
-import json
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +13,7 @@ import pytest
 from dcos.testing.cluster import Answer
 from dcos.testing.identity import GuardedCluster, guarded, why_not
 from dcos.testing.patience import PATIENCE_S
-from dcos.wire import jwt
+from tests.integration.iam.forged import forgeries
 
 pytestmark = [
     pytest.mark.integration,
@@ -179,50 +175,11 @@ def test_the_audit_log_tells_who_was_refused_what(cluster: GuardedCluster, bob: 
     assert cluster.tokens["bob"] not in text
 
 
-def _forgeries(cluster: GuardedCluster) -> list[str]:
-    """Values of ``Authorization`` that must let nobody in."""
-    good = cluster.tokens["admin"]
-    header, claims, signature = good.split(".")
-    (jwk,) = cluster.through("GET", "/acs/api/v1/auth/jwks", uid=None).json()["keys"]
-    pem = jwt.public_pem(jwt.from_jwks({"keys": [jwk]})[0]).encode()
-    admin = {"uid": "admin", "exp": 4_000_000_000}
-
-    def part(value: object) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-    confused = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(admin)}"
-    proof = base64.urlsafe_b64encode(hmac.digest(pem, confused.encode(), hashlib.sha256)).rstrip(b"=").decode()
-    other = jwt.generate_key()
-    tokens = [
-        f"{confused}.{proof}",
-        f"{part({'alg': 'none'})}.{part(admin)}.",
-        f"{part({'alg': 'none'})}.{part(admin)}.{signature}",
-        f"{header}.{part(admin)}.{signature}",
-        f"{header}.{claims}.",
-        f"{header}.{claims}",
-        f"{part({'alg': 'RS256', 'jwk': jwt.to_jwk(other.public_key())})}.{part(admin)}.{signature}",
-        jwt.sign("admin", None, other),
-        jwt.sign("admin", 1, other),
-        "a" * 4000,
-        "..",
-        "\u00e9.\u00e9.\u00e9",
-    ]
-    schemes = [
-        "token=",
-        f"token=x token={good}",
-        f"token={tokens[0]} Bearer {good}",
-        "Basic YWRtaW46YWRtaW4=",
-        good,
-        "Bearer ",
-    ]
-    return [*(f"{scheme}{one}" for one in tokens for scheme in ("token=", "Bearer ")), *schemes]
-
-
 def test_no_forged_token_gets_through(cluster: GuardedCluster) -> None:
     good = cluster.tokens["admin"]
     cookie = {"Cookie": f"dcos-acs-auth-cookie={good}"}
     for path in ("/mesos/state-summary", "/acs/api/v1/users", "/secrets/v1/store", "/service/marathon/v2/apps"):
-        for value in _forgeries(cluster):
+        for value in forgeries(cluster):
             for more in ({}, cookie):
                 # a header wins over a cookie, so a bad one is not saved by a good cookie
                 status = _asked(cluster, path, {"Authorization": value, **more})
