@@ -66,11 +66,14 @@ class Upgrades:
 
     def _judge(self, state: State, before: dict[str, Goal], outcome: Outcome[Any], *, by_people: bool) -> None:
         owners = {task.id: one for one in state.instances.values() for task in one.tasks}
+        named = {one for deployment in state.deployments.values() for one in _sentenced(deployment)}
         hit: set[str] = set()
         for effect in outcome.effects:
             kill = effect.call.kill if isinstance(effect, Send) else None
             victim = owners.get(kill.task_id.value) if kill is not None else None
-            if victim is not None and before.get(victim.id) is Goal.RUNNING and state.is_healthy(victim):
+            if victim is None or victim.id in named:
+                continue
+            if before.get(victim.id) is Goal.RUNNING and state.is_healthy(victim):
                 hit.add(victim.app_id)
         self._seen.update(one.app_id for one in state.instances.values() if one.condition is Condition.RUNNING)
         made: dict[str, list[Instance]] = {}
@@ -125,6 +128,11 @@ class Upgrades:
         if new > held.new and any(one.config_version == spec.config_version for one in made) and held.old:
             text = f"{spec.id} has {new} new instances, {held.new} there were when {deployment.id} was paused"
             self._trace.violation("marathon", text)
+
+
+def _sentenced(deployment: Deployment) -> list[str]:
+    """Whom people named, to be killed and not replaced."""
+    return [one for step in deployment.steps for action in step.actions for one in action.sentenced]
 
 
 def _together(state: State, spec: RunSpec) -> list[str]:
