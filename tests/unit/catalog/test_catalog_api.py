@@ -77,6 +77,8 @@ class FakeDoor:
     def __init__(self) -> None:
         self.framework_ids: list[str] | None = ["id-1"]
         self.deploy_status = 202
+        self.plans = 0
+        """How often the plan was asked for."""
         self.missing: str | None = None
         """The permission that whoever asks for framework ids has not."""
         self.passed_on: list[tuple[str, dict[str, Any]]] = []
@@ -94,6 +96,7 @@ class FakeDoor:
         return web.Response(status=404) if self.framework_ids is None else web.json_response(self.framework_ids)
 
     async def _plan(self, _: web.Request) -> web.Response:
+        self.plans += 1
         return web.json_response({"status": "COMPLETE"}, status=self.deploy_status)
 
     async def _manager(self, request: web.Request) -> web.Response:
@@ -459,6 +462,18 @@ async def test_a_refusal_does_not_count_as_cleaned_up(world: World, monkeypatch:
     status, kind, data = await world.error("/package/uninstall", {"packageName": "sdk-like"})
     assert (status, kind) == (403, "Forbidden")
     assert data == {"serviceName": "/sdk", "reason": "the permission a:right is missing"}
+
+
+async def test_a_token_that_is_over_ends_the_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "SDK_POLL_S", 0.0)
+    world.shelf.own = Contents((package("sdk-like", template=SDK_TEMPLATE),))
+    await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
+    await world.ok("/package/uninstall", {"packageName": "sdk-like"})
+    (work,) = world.later
+    world.door.deploy_status = 401
+    await asyncio.wait_for(work, PATIENCE_S)
+    assert world.door.plans == 1
+    assert "/sdk" in world.marathon.apps
 
 
 async def test_an_uninstall_that_was_begun_before_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
