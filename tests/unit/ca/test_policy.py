@@ -52,6 +52,7 @@ def test_nodes_that_prove_who_they_are() -> None:
         (400, {"address": "agent.example"}),
         (403, {"address": "10.0.0.8"}),  # another node's
         (403, {"address": "10.0.0.1", "came_from": "10.0.0.1"}),  # a master's
+        (403, {"revoked": frozenset({"10.0.0.7"})}),  # lost, and its keys with it
         (403, {"came_from": None}),
         (403, {"extra": ("10.0.0.9",)}),
         (403, {**MASTER, "came_from": "10.0.0.7"}),
