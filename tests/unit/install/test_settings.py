@@ -116,7 +116,7 @@ def test_defaults_and_calculations() -> None:
         ("superuser_service_account_uid", "setup", "must be given together, or neither"),
         ("superuser_service_account_public_key", "x", "must be an RSA public key in PEM form"),
         ("revoked_nodes", ["10.0.0.300"], "'10.0.0.300' is not an IPv4 address"),
-        ("certificate_days", 1, "must be at least 2"),
+        ("certificate_days", 1, "must be between 2 and 90, not 1"),
         ("adminrouter_tls_1_0_enabled", "yes", "must be true or false"),
         ("adminrouter_tls_protocols", "TLSv1", "is calculated and cannot be set"),
         ("dns_search", "a,b", "no comma"),
