@@ -56,17 +56,24 @@ def tried(package: Package) -> Trial:
     if package.template is None:
         trial.has_app = False
         return trial
+    try:
+        _try_all(trial, package)
+    except CatalogError as error:  # of a schema that no option can be made up from
+        trial.defaults = trial.filled = trial.every = f"{error.type}: {error.message}"
+    return trial
+
+
+def _try_all(trial: Trial, package: Package) -> None:
     given: Json = {}
     trial.defaults = _why_not(package, given)
     if trial.defaults:
         given, trial.needs = _filled(package)
         trial.filled = _why_not(package, given)
     if package.config is None:
-        return trial
+        return
     trial.every = _why_not(package, merge(given, every_option(package.config)))
     if not trial.filled:
         _try_wrong(trial, package, given)
-    return trial
 
 
 def _why_not(package: Package, given: Json) -> str:
