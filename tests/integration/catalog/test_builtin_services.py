@@ -5,12 +5,16 @@ One cluster of plain processes, on which the services come and go one after the 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +26,10 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
+from dcos.catalog.core.collection import Collection
+from dcos.catalog.core.render import render
+from dcos.catalog.repository import read_tree
+from dcos.catalog.service import PACKAGES
 from dcos.testing.patience import PATIENCE_S
 from dcos.testing.ports import free_port
 from dcos.testing.processes import Processes
@@ -153,6 +161,39 @@ def redis_says(port: int, *words: str) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         connection.sendall("".join(f"{word}\r\n" for word in words).encode() + b"QUIT\r\n")
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("name", [name for name in (*PROGRAMS, "zookeeper") if name != "edge-proxy"])
+def test_without_root(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As on agents that run tasks as nobody, with output files of somebody else."""
+    app = render(Collection([("u", read_tree(PACKAGES, "3.0.0").packages)]).find(name).package, "u", None, None)
+    port = free_port()
+    environ = {key: str(value) for key, value in app["env"].items()}
+    with tempfile.TemporaryDirectory(prefix="dcos-catalog-") as folder, tempfile.TemporaryFile() as output:
+        os.chown(folder, 65534, 65534)
+        environ |= {"MESOS_SANDBOX": folder, "HOST": "127.0.0.1", "PORT0": str(port), "PATH": "/usr/bin:/bin"}
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", app["cmd"]], env=environ, cwd=folder, stdout=output, stderr=output, user=65534, group=65534,
+            extra_groups=[], start_new_session=True,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while _refuses(port):
+                output.seek(0)
+                assert process.poll() is None, output.read().decode()
+                assert time.monotonic() < deadline, output.read().decode()
+                time.sleep(0.1)
+            if name == "nginx":
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).close()
+            process.terminate()
+            process.wait(PATIENCE_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        assert name != "nginx" or b'"GET / HTTP/1.1" 200' in output.read()
 
 
 def test_redis(catalog: Catalog) -> None:

@@ -23,7 +23,7 @@ events { worker_connections $NGINX_CONNECTIONS; }
 http {
     $include
     default_type application/octet-stream;
-    access_log /dev/stdout;
+    access_log "$temp/access";
     sendfile on;
     client_max_body_size ${NGINX_MAX_BODY_MB}m;
     client_body_temp_path "$temp/body";
@@ -39,4 +39,8 @@ http {
     }
 }
 END
+# the task's own output may belong to another user, and nginx opens by name
+rm -f "$temp/access"
+mkfifo "$temp/access"
+cat "$temp/access" &
 exec "$nginx" -c "$MESOS_SANDBOX/nginx.conf" -e stderr
