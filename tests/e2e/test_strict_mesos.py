@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Door:
 @pytest.fixture(scope="module")
 def door(nodes_can_boot: None) -> Iterator[Door]:
     """A strict cluster with an app in each of two groups and an account for each group."""
-    cluster = LocalCluster("e2e-strict-mesos")
+    cluster = LocalCluster(f"{os.environ.get('DCOS_E2E_CLUSTER', 'e2e')}-strict-mesos")
     cluster.down()
     try:
         cluster.up(masters=1, agents=1, public_agents=0, security="strict")
