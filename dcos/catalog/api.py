@@ -307,9 +307,9 @@ class Api:
         body: cosmos.RepositoryAddRequest = asked.body
         entry = RepositoryEntry(body.name, body.uri)
         repositories.check_uri(entry)
-        repositories.added(await self._list.read(), entry, body.index)
+        repositories.added(await self._list.read(), entry, body.place)
         await self._shelf.verify(entry)
-        return _shown(await self._list.change(lambda entries: repositories.added(entries, entry, body.index)))
+        return _shown(await self._list.change(lambda entries: repositories.added(entries, entry, body.place)))
 
     async def repository_delete(self, asked: Asked) -> Json:
         body: cosmos.RepositoryDeleteRequest = asked.body

@@ -38,6 +38,7 @@ class FakeMarathon:
         routes.add_get("/v2/info", self._info)
         routes.add_get("/v2/apps", self._list)
         routes.add_post("/v2/apps", self._create)
+        routes.add_put("/v2/apps", self._put_many)
         routes.add_get("/v2/deployments", self._deployments)
         routes.add_delete("/v2/deployments/{id}", self._stop_deployment)
         routes.add_get("/v2/queue", self._queue)
@@ -173,6 +174,12 @@ class FakeMarathon:
         partial = request.query.get("partialUpdate", "true") == "true" and app is not None
         self._store({**(app if partial and app else {}), **change, "id": app_id})
         return web.json_response(self._deploy(app_id, "ScaleApplication"), status=200 if app else 201)
+
+    async def _put_many(self, request: web.Request) -> web.Response:
+        apps = await request.json()
+        for app in apps:
+            self._store(self.apps.get(app["id"], {}) | app)
+        return web.json_response(self._deploy(apps[0]["id"], "ScaleApplication"))
 
     async def _delete(self, request: web.Request) -> web.Response:
         app_id, app = self._find(request)

@@ -11,7 +11,7 @@ import gzip
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -155,7 +155,12 @@ class RenderRequest(_Request, frozen=True, kw_only=True):
 class RepositoryAddRequest(_Request, frozen=True, kw_only=True):
     name: str
     uri: str
-    index: int | None = None
+    index: int | Annotated[str, msgspec.Meta(pattern="^-?[0-9]{1,9}$")] | None = None
+    """Upstream's decoder takes a number in quotes too, which its command line up to 0.6 sends."""
+
+    @property
+    def place(self) -> int | None:
+        return None if self.index is None else int(self.index)
 
 
 class RepositoryDeleteRequest(_Request, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ class Logs:
         """
         query: Json = {"filter": list(filters)} if filters else {}
         if lines is not None:
-            query |= {"cursor": "END", "skip": -lines}
+            query["skip"] = -lines
         parts = self._transport.stream(_journal(node, unit), query=query, headers={"Accept": "application/json"})
         for line in _lines(parts):
             if line.strip():
@@ -37,7 +37,7 @@ class Logs:
 
     def follow_units(self, node: str | None, unit: str | None, filters: Sequence[str], lines: int) -> Iterator[Json]:
         """As ``units``, and then whatever comes."""
-        query: Json = {"cursor": "END", "skip": -lines} | ({"filter": list(filters)} if filters else {})
+        query: Json = {"skip": -lines} | ({"filter": list(filters)} if filters else {})
         headers = {"Accept": EVENTS}
         yield from events(self._transport.stream(_journal(node, unit), query=query, headers=headers, forever=True))
 

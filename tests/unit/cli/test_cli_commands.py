@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from dcos.cli.main import dcos as root
 from dcos.testing.adminrouter import TOKEN, FakeAdminRouter, running
 from dcos.testing.marathon_pods import VERSION
 from tests.unit.cli.results import Dcos
@@ -17,6 +20,22 @@ def test_help_of_every_command(dcos: Dcos) -> None:
     for name in ("auth", "cluster", "config", "marathon", "node", "package", "service", "status", "task"):
         assert f"\n  {name} " in listing
         assert dcos(name, "--help").out.startswith(f"Usage: dcos {name}")
+
+
+def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield " ".join(path), command
+        return
+    context = click.Context(command, info_name=path[-1])
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from _commands(inner, (*path, name))
+
+
+def test_the_help_of_every_command_has_an_example() -> None:
+    missing = [path for path, one in _commands(root, ("dcos",)) if "Example: dcos " not in (one.help or "")]
+    assert missing == []
 
 
 @pytest.mark.parametrize(

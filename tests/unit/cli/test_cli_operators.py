@@ -27,10 +27,10 @@ def test_node_log(ready: Dcos, fake: FakeAdminRouter) -> None:
     assert ready("node", "log", "--leader").out == (
         "2026-01-02 03:04:06 UTC dcos-net [42]: net is up\n2026-01-02 03:04:07 UTC dcos-marathon [42]: leads\n"
     )
-    assert fake.operations.asked[-1] == "/system/v1/leader/mesos/logs/v2/component?cursor=END&skip=-10"
+    assert fake.operations.asked[-1] == "/system/v1/leader/mesos/logs/v2/component?skip=-10"
     ready("node", "log", "a-S0", "--component=dcos-net", "--filter=PRIORITY:6", "--filter=_PID:42", "--lines=-3")
     assert fake.operations.asked[-1] == (
-        "/system/v1/agent/a-S0/logs/v2/component/dcos-net.service?filter=PRIORITY%3A6&filter=_PID%3A42&cursor=END&skip=-3"
+        "/system/v1/agent/a-S0/logs/v2/component/dcos-net.service?filter=PRIORITY%3A6&filter=_PID%3A42&skip=-3"
     )
     assert ready("node", "log", "--leader", "--all", "-o", "cat").out == "net is up\nleads\n"
     assert fake.operations.asked[-1] == "/system/v1/leader/mesos/logs/v2/component"

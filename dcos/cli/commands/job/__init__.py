@@ -20,7 +20,11 @@ Json = dict[str, Any]
 
 @click.group()
 def job() -> None:
-    """Run jobs, once or on a schedule."""
+    """Run jobs, once or on a schedule.
+
+    \b
+    Example: dcos job list
+    """
 
 
 @job.command()
@@ -29,6 +33,7 @@ def job() -> None:
 def add(context: Context, resource: str | None) -> None:
     """Add the job in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
+    \b
     Example: dcos job add backup.json
     """
     wanted = read_object(resource, "dcos job add < job.json")
@@ -42,7 +47,11 @@ def add(context: Context, resource: str | None) -> None:
 @click.argument("resource", required=False)
 @pass_context
 def update(context: Context, resource: str | None) -> None:
-    """Change the job in RESOURCE: a JSON or YAML file, a URL, or standard input. Its schedule is changed when it has one."""
+    """Change the job in RESOURCE: a JSON or YAML file, a URL, or standard input. Its schedule is changed when it has one.
+
+    \b
+    Example: dcos job update backup.json
+    """
     wanted = read_object(resource, "dcos job update < job.json")
     schedules = _cut_schedules(wanted)
     if not isinstance(wanted.get("id"), str):
@@ -68,7 +77,11 @@ def _put_schedule(metronome: Metronome, job_id: str, wanted: Json) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
 def list_(context: Context, as_json: bool, quiet: bool) -> None:
-    """List the jobs."""
+    """List the jobs.
+
+    \b
+    Example: dcos job list
+    """
     jobs = context.metronome.jobs()
     if as_json:
         emit_json(jobs)
@@ -115,7 +128,11 @@ def show() -> None:
 @click.argument("job_id", shell_complete=completing.jobs)
 @pass_context
 def show_job(context: Context, job_id: str) -> None:
-    """Print the job JOB_ID."""
+    """Print the job JOB_ID.
+
+    \b
+    Example: dcos job show nightly.backup
+    """
     emit_json(context.metronome.job(job_id, "activeRuns", "schedules", "historySummary"))
 
 
@@ -124,7 +141,11 @@ def show_job(context: Context, job_id: str) -> None:
 @click.option("--stop-current-job-runs", is_flag=True, help="Stop the runs that it has.")
 @pass_context
 def remove(context: Context, job_id: str, stop_current_job_runs: bool) -> None:
-    """Remove the job JOB_ID."""
+    """Remove the job JOB_ID.
+
+    \b
+    Example: dcos job remove nightly.backup --stop-current-job-runs
+    """
     context.metronome.remove_job(job_id, stop_runs=stop_current_job_runs)
 
 

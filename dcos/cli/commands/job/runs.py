@@ -18,7 +18,11 @@ Json = dict[str, Any]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def run(context: Context, job_id: str, as_json: bool) -> None:
-    """Run the job JOB_ID now."""
+    """Run the job JOB_ID now.
+
+    \b
+    Example: dcos job run nightly.backup
+    """
     made = context.metronome.start(job_id)
     if as_json:
         emit_json(made)
@@ -32,7 +36,11 @@ def run(context: Context, job_id: str, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="All its runs.")
 @pass_context
 def kill(context: Context, job_id: str, run_id: str | None, every: bool) -> None:
-    """Stop RUN_ID of the job JOB_ID, or all its runs."""
+    """Stop RUN_ID of the job JOB_ID, or all its runs.
+
+    \b
+    Example: dcos job kill nightly.backup --all
+    """
     if (run_id is None) != every:
         fail("give either a run id or --all")
     for one in [str(found["id"]) for found in context.metronome.runs(job_id)] if every else [str(run_id)]:
@@ -46,7 +54,11 @@ def kill(context: Context, job_id: str, run_id: str | None, every: bool) -> None
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
 def show_runs(context: Context, job_id: str, run_id: str | None, as_json: bool, quiet: bool) -> None:
-    """List the runs of the job JOB_ID that are not over."""
+    """List the runs of the job JOB_ID that are not over.
+
+    \b
+    Example: dcos job show runs nightly.backup
+    """
     found = [one for one in context.metronome.runs(job_id) if run_id is None or one["id"] == run_id]
     if as_json:
         emit_json(found)
@@ -65,7 +77,11 @@ def show_runs(context: Context, job_id: str, run_id: str | None, as_json: bool, 
 @click.option("--failures", is_flag=True, help="Those that failed.")
 @pass_context
 def history(context: Context, job_id: str, as_json: bool, quiet: bool, last: bool, failures: bool) -> None:
-    """List the finished runs of the job JOB_ID: those that succeeded, or failed."""
+    """List the finished runs of the job JOB_ID: those that succeeded, or failed.
+
+    \b
+    Example: dcos job history nightly.backup --failures
+    """
     kept: Json | None = context.metronome.job(job_id, "history").get("history")
     if not kept:
         fail(f"job '{job_id}' has no history")
@@ -94,7 +110,11 @@ def _head(job_id: str, kept: Json, *, failures: bool) -> str:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids of runs.")
 @pass_context
 def queue(context: Context, job_id: str | None, as_json: bool, quiet: bool) -> None:
-    """List runs that wait for resources."""
+    """List runs that wait for resources.
+
+    \b
+    Example: dcos job queue
+    """
     waiting = [one for one in context.metronome.queue() if job_id is None or one["jobId"] == job_id]
     rows = [(str(one["jobId"]), str(each["runId"])) for one in waiting for each in one["runs"]]
     if as_json:

@@ -20,7 +20,11 @@ def schedule() -> None:
 @click.argument("resource", required=False)
 @pass_context
 def add(context: Context, job_id: str, resource: str | None) -> None:
-    """Give the job JOB_ID the schedule in RESOURCE: a JSON file, a URL, or standard input."""
+    """Give the job JOB_ID the schedule in RESOURCE: a JSON file, a URL, or standard input.
+
+    \b
+    Example: dcos job schedule add nightly.backup schedule.json
+    """
     context.metronome.add_schedule(job_id, read_object(resource, f"dcos job schedule add {job_id} < schedule.json"))
 
 
@@ -29,7 +33,11 @@ def add(context: Context, job_id: str, resource: str | None) -> None:
 @click.argument("resource", required=False)
 @pass_context
 def update(context: Context, job_id: str, resource: str | None) -> None:
-    """Change a schedule of the job JOB_ID to the one in RESOURCE, which has the same id."""
+    """Change a schedule of the job JOB_ID to the one in RESOURCE, which has the same id.
+
+    \b
+    Example: dcos job schedule update nightly.backup schedule.json
+    """
     wanted = read_object(resource, f"dcos job schedule update {job_id} < schedule.json")
     if not isinstance(wanted.get("id"), str):
         fail("the schedule must have an id")
@@ -41,7 +49,11 @@ def update(context: Context, job_id: str, resource: str | None) -> None:
 @click.argument("schedule_id")
 @pass_context
 def remove(context: Context, job_id: str, schedule_id: str) -> None:
-    """Take the schedule SCHEDULE_ID from the job JOB_ID."""
+    """Take the schedule SCHEDULE_ID from the job JOB_ID.
+
+    \b
+    Example: dcos job schedule remove nightly.backup default
+    """
     context.metronome.remove_schedule(job_id, schedule_id)
 
 
@@ -50,7 +62,11 @@ def remove(context: Context, job_id: str, schedule_id: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def show(context: Context, job_id: str, as_json: bool) -> None:
-    """List the schedules of the job JOB_ID."""
+    """List the schedules of the job JOB_ID.
+
+    \b
+    Example: dcos job schedule show nightly.backup
+    """
     found = context.metronome.schedules(job_id)
     if as_json:
         emit_json(found)

@@ -17,13 +17,21 @@ from dcos.cli.output import emit_json
 
 @click.group()
 def marathon() -> None:
-    """Run apps and pods."""
+    """Run apps and pods.
+
+    \b
+    Example: dcos marathon app list
+    """
 
 
 @marathon.command()
 @pass_context
 def about(context: Context) -> None:
-    """Print what Marathon says about itself."""
+    """Print what Marathon says about itself.
+
+    \b
+    Example: dcos marathon about
+    """
     emit_json(context.marathon.info())
 
 

@@ -41,6 +41,7 @@ def app() -> None:
 def add(context: Context, resource: str | None, wait: bool) -> None:
     """Add the app in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
+    \b
     Example: dcos marathon app add app.json
     """
     wanted = read_object(resource, "dcos marathon app add < app.json")
@@ -57,7 +58,11 @@ def add(context: Context, resource: str | None, wait: bool) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
 def list_(context: Context, as_json: bool, quiet: bool) -> None:
-    """List the apps."""
+    """List the apps.
+
+    \b
+    Example: dcos marathon app list --quiet
+    """
     apps = sorted(context.marathon.apps(), key=lambda one: str(one["id"]))
     if as_json:
         emit_json(apps)
@@ -104,7 +109,11 @@ def _row(one: Json, deployments: Mapping[str, Sequence[str]], waiting: set[str])
 @click.option("--app-version", help="This version; -1 is the one before the present, -2 the one before that.")
 @pass_context
 def show(context: Context, app_id: str, app_version: str | None) -> None:
-    """Print the app APP_ID."""
+    """Print the app APP_ID.
+
+    \b
+    Example: dcos marathon app show /web --app-version=-1
+    """
     try:
         version = earlier(app_version, lambda: context.marathon.versions(app_id), f"application '{normal(app_id)}'")
         emit_json(context.marathon.app(app_id, version))
@@ -121,7 +130,11 @@ reasons.add_to(app, "app")
 @waiting
 @pass_context
 def remove(context: Context, app_id: str, force: bool, wait: bool) -> None:
-    """Remove the app APP_ID."""
+    """Remove the app APP_ID.
+
+    \b
+    Example: dcos marathon app remove /web
+    """
     with explaining("App", app_id):
         deployment_id = context.marathon.remove_app(app_id, force=force)
     if wait and deployment_id:
@@ -134,7 +147,11 @@ def remove(context: Context, app_id: str, force: bool, wait: bool) -> None:
 @waiting
 @pass_context
 def restart(context: Context, app_id: str, force: bool, wait: bool) -> None:
-    """Replace all tasks of the app APP_ID by new ones."""
+    """Replace all tasks of the app APP_ID by new ones.
+
+    \b
+    Example: dcos marathon app restart /web --wait
+    """
     with explaining("App", app_id):
         if not context.marathon.app(app_id).get("instances"):
             fail(f"unable to restart '{normal(app_id)}': it has no instances")
@@ -148,7 +165,11 @@ def restart(context: Context, app_id: str, force: bool, wait: bool) -> None:
 @waiting
 @pass_context
 def start(context: Context, app_id: str, instances: int, force: bool, wait: bool) -> None:
-    """Start the stopped app APP_ID with so many INSTANCES."""
+    """Start the stopped app APP_ID with so many INSTANCES.
+
+    \b
+    Example: dcos marathon app start /web 2
+    """
     if instances <= 0:
         fail(f"the number of instances must be positive: {instances}")
     with explaining("App", app_id):
@@ -164,7 +185,11 @@ def start(context: Context, app_id: str, instances: int, force: bool, wait: bool
 @waiting
 @pass_context
 def stop(context: Context, app_id: str, force: bool, wait: bool) -> None:
-    """Stop all instances of the app APP_ID; it stays known."""
+    """Stop all instances of the app APP_ID; it stays known.
+
+    \b
+    Example: dcos marathon app stop /web
+    """
     with explaining("App", app_id):
         if not context.marathon.app(app_id).get("instances"):
             fail(f"Application '{normal(app_id)}' already stopped: 0 instances")
@@ -178,7 +203,11 @@ def stop(context: Context, app_id: str, force: bool, wait: bool) -> None:
 @waiting
 @pass_context
 def scale(context: Context, app_id: str, instances: int, force: bool, wait: bool) -> None:
-    """Run so many INSTANCES of the app APP_ID. (Not in upstream's dcos.)"""
+    """Run so many INSTANCES of the app APP_ID. (Not in upstream's dcos.)
+
+    \b
+    Example: dcos marathon app scale /web 3
+    """
     if instances < 0:
         fail(f"the number of instances must not be negative: {instances}")
     with explaining("App", app_id):
@@ -196,7 +225,11 @@ def _scale(context: Context, app_id: str, instances: int, force: bool, wait: boo
 @click.option("--host", help="Only those on this host.")
 @pass_context
 def kill(context: Context, app_id: str, and_scale: bool, host: str | None) -> None:
-    """Kill the tasks of the app APP_ID."""
+    """Kill the tasks of the app APP_ID.
+
+    \b
+    Example: dcos marathon app kill /web --host=10.0.0.2
+    """
     if and_scale and host:
         fail("--scale and --host exclude each other")
     with explaining("App", app_id):
@@ -216,6 +249,7 @@ def kill(context: Context, app_id: str, and_scale: bool, host: str | None) -> No
 def update(context: Context, app_id: str, properties: tuple[str, ...], force: bool, wait: bool) -> None:
     """Change the app APP_ID by PROPERTIES (key=value, values are JSON), or by the JSON or YAML on standard input.
 
+    \b
     Example: dcos marathon app update web instances=3 env='{"MODE": "fast"}'
     """
     example = f"dcos marathon app update {app_id} < change.json"
@@ -235,6 +269,10 @@ def version() -> None:
 @click.option("--max-count", type=click.IntRange(min=1), help="At most so many.")
 @pass_context
 def version_list(context: Context, app_id: str, max_count: int | None) -> None:
-    """List the versions of the app APP_ID, newest first."""
+    """List the versions of the app APP_ID, newest first.
+
+    \b
+    Example: dcos marathon app version list /web --max-count=3
+    """
     with explaining("App", app_id):
         emit_json(context.marathon.versions(app_id)[:max_count])

@@ -35,7 +35,11 @@ def debug() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
-    """List the apps and pods with instances to launch."""
+    """List the apps and pods with instances to launch.
+
+    \b
+    Example: dcos marathon debug list
+    """
     found = context.marathon.queue()
     if as_json:
         emit_json(found)
@@ -71,7 +75,11 @@ def _entry(context: Context, spec_id: str, *, offers: bool = False) -> Json:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def summary(context: Context, app_id: str, as_json: bool) -> None:
-    """Say how many offers met each wish of the app or pod APP_ID."""
+    """Say how many offers met each wish of the app or pod APP_ID.
+
+    \b
+    Example: dcos marathon debug summary /web
+    """
     entry = _entry(context, app_id)
     if as_json:
         emit_json(entry)
@@ -119,7 +127,11 @@ def _list(values: Any) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def details(context: Context, app_id: str, as_json: bool) -> None:
-    """Say of each agent's last offer which wishes of the app or pod APP_ID it met."""
+    """Say of each agent's last offer which wishes of the app or pod APP_ID it met.
+
+    \b
+    Example: dcos marathon debug details /web
+    """
     entry = _entry(context, app_id, offers=True)
     offers = entry.get("lastUnusedOffers", [])
     if as_json:

@@ -25,7 +25,11 @@ def deployment() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
 def list_(context: Context, app_id: str | None, as_json: bool, quiet: bool) -> None:
-    """List what is under way, of the app or pod APP_ID or of all."""
+    """List what is under way, of the app or pod APP_ID or of all.
+
+    \b
+    Example: dcos marathon deployment list /web
+    """
     wanted = None if app_id is None else "/" + app_id.strip("/")
     found = [
         one
@@ -61,7 +65,11 @@ def _row(one: Json) -> tuple[str, ...]:
 @click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def stop(context: Context, deployment_id: str) -> None:
-    """Leave off DEPLOYMENT_ID where it is, without undoing anything."""
+    """Leave off DEPLOYMENT_ID where it is, without undoing anything.
+
+    \b
+    Example: dcos marathon deployment stop 5b2c6d3e
+    """
     context.marathon.stop_deployment(deployment_id)
 
 
@@ -69,7 +77,11 @@ def stop(context: Context, deployment_id: str) -> None:
 @click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def rollback(context: Context, deployment_id: str) -> None:
-    """Undo DEPLOYMENT_ID by a new deployment."""
+    """Undo DEPLOYMENT_ID by a new deployment.
+
+    \b
+    Example: dcos marathon deployment rollback 5b2c6d3e
+    """
     emit_json(context.marathon.roll_back_deployment(deployment_id))
 
 
@@ -79,7 +91,11 @@ def rollback(context: Context, deployment_id: str) -> None:
 @click.option("--interval", type=float, default=1.0, show_default=True, help="Seconds between looks.")
 @pass_context
 def watch(context: Context, deployment_id: str, max_count: int | None, interval: float) -> None:
-    """Print DEPLOYMENT_ID again and again until it is done."""
+    """Print DEPLOYMENT_ID again and again until it is done.
+
+    \b
+    Example: dcos marathon deployment watch 5b2c6d3e --interval=2
+    """
     looks = 0
     while max_count is None or looks < max_count:
         found = next((one for one in context.marathon.deployments() if one["id"] == deployment_id), None)
@@ -96,7 +112,11 @@ def watch(context: Context, deployment_id: str, max_count: int | None, interval:
 @click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def pause(context: Context, deployment_id: str) -> None:
-    """Hold DEPLOYMENT_ID where it is. (Not in upstream's dcos.)"""
+    """Hold DEPLOYMENT_ID where it is. (Not in upstream's dcos.)
+
+    \b
+    Example: dcos marathon deployment pause 5b2c6d3e
+    """
     context.marathon.steer_deployment(deployment_id, "pause")
 
 
@@ -104,7 +124,11 @@ def pause(context: Context, deployment_id: str) -> None:
 @click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def continue_(context: Context, deployment_id: str) -> None:
-    """End the pause of DEPLOYMENT_ID, or the present step of its rollouts. (Not in upstream's dcos.)"""
+    """End the pause of DEPLOYMENT_ID, or the present step of its rollouts. (Not in upstream's dcos.)
+
+    \b
+    Example: dcos marathon deployment continue 5b2c6d3e
+    """
     context.marathon.steer_deployment(deployment_id, "continue")
 
 
@@ -112,7 +136,11 @@ def continue_(context: Context, deployment_id: str) -> None:
 @click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def promote(context: Context, deployment_id: str) -> None:
-    """End all steps of the rollouts of DEPLOYMENT_ID: replace the rest now. (Not in upstream's dcos.)"""
+    """End all steps of the rollouts of DEPLOYMENT_ID: replace the rest now. (Not in upstream's dcos.)
+
+    \b
+    Example: dcos marathon deployment promote 5b2c6d3e
+    """
     context.marathon.steer_deployment(deployment_id, "promote")
 
 
@@ -120,5 +148,9 @@ def promote(context: Context, deployment_id: str) -> None:
 @click.argument("deployment_id", shell_complete=completing.deployments)
 @pass_context
 def abort(context: Context, deployment_id: str) -> None:
-    """Roll DEPLOYMENT_ID back: what runs the old configuration stays. (Not in upstream's dcos.)"""
+    """Roll DEPLOYMENT_ID back: what runs the old configuration stays. (Not in upstream's dcos.)
+
+    \b
+    Example: dcos marathon deployment abort 5b2c6d3e
+    """
     emit_json(context.marathon.steer_deployment(deployment_id, "abort"))

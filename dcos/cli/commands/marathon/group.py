@@ -31,6 +31,7 @@ def group() -> None:
 def add(context: Context, resource: str | None, wait: bool) -> None:
     """Add the group in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
+    \b
     Example: dcos marathon group add group.json
     """
     wanted = read_object(resource, "dcos marathon group add < group.json")
@@ -74,7 +75,11 @@ def _apps(one: Json) -> int:
 @click.option("--group-version", help="This version; -1 is the one before the present, -2 the one before that.")
 @pass_context
 def show(context: Context, group_id: str, group_version: str | None) -> None:
-    """Print the group GROUP_ID with everything in it."""
+    """Print the group GROUP_ID with everything in it.
+
+    \b
+    Example: dcos marathon group show /shop
+    """
     with explaining("Group", group_id):
         version = earlier(
             group_version, lambda: context.marathon.group_versions(group_id), f"group '{normal(group_id)}'"
@@ -88,7 +93,11 @@ def show(context: Context, group_id: str, group_version: str | None) -> None:
 @waiting
 @pass_context
 def remove(context: Context, group_id: str, force: bool, wait: bool) -> None:
-    """Remove the group GROUP_ID with everything in it."""
+    """Remove the group GROUP_ID with everything in it.
+
+    \b
+    Example: dcos marathon group remove /shop
+    """
     with explaining("Group", group_id):
         deployment_id = context.marathon.remove_group(group_id, force=force)
     if wait and deployment_id:
@@ -102,7 +111,11 @@ def remove(context: Context, group_id: str, force: bool, wait: bool) -> None:
 @waiting
 @pass_context
 def scale(context: Context, group_id: str, factor: float, force: bool, wait: bool) -> None:
-    """Multiply the instances of all apps in GROUP_ID by FACTOR."""
+    """Multiply the instances of all apps in GROUP_ID by FACTOR.
+
+    \b
+    Example: dcos marathon group scale /shop 2
+    """
     _update(context, group_id, {"scaleBy": factor}, force, wait)
 
 
@@ -115,6 +128,7 @@ def scale(context: Context, group_id: str, factor: float, force: bool, wait: boo
 def update(context: Context, group_id: str, properties: tuple[str, ...], force: bool, wait: bool) -> None:
     """Change the group GROUP_ID by PROPERTIES (key=value, values are JSON), or by the JSON or YAML on standard input.
 
+    \b
     Example: dcos marathon group update shop < group.json
     """
     example = f"dcos marathon group update {group_id} < group.json"
@@ -139,6 +153,7 @@ def switch(context: Context, live: str, idle: str, force: bool, wait: bool) -> N
     The apps and pods of IDLE are scaled to the numbers of their counterparts in LIVE, in the order of their dependencies; when
     all of them are healthy, those of LIVE are scaled to 0. Roll the deployment back to return.
 
+    \b
     Example: dcos marathon group switch /shop/blue /shop/green
     """
     created(context, context.marathon.switch_group(live, idle, force=force), wait)

@@ -20,7 +20,11 @@ def leader() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def show(context: Context, as_json: bool) -> None:
-    """Print the address of the leading instance."""
+    """Print the address of the leading instance.
+
+    \b
+    Example: dcos marathon leader show
+    """
     try:
         host, _, port = context.marathon.leader().rpartition(":")
     except NotFound:
@@ -34,7 +38,11 @@ def show(context: Context, as_json: bool) -> None:
 @leader.command()
 @pass_context
 def delete(context: Context) -> None:
-    """Let the leading instance resign; another one takes over."""
+    """Let the leading instance resign; another one takes over.
+
+    \b
+    Example: dcos marathon leader delete
+    """
     click.echo(context.marathon.abdicate())
 
 
@@ -83,7 +91,11 @@ def plugin() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
-    """List the plugins."""
+    """List the plugins.
+
+    \b
+    Example: dcos marathon plugin list
+    """
     found = context.marathon.plugins()
     if as_json:
         emit_json({"plugins": found})

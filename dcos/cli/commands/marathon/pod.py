@@ -31,6 +31,7 @@ def pod() -> None:
 def add(context: Context, resource: str | None, wait: bool) -> None:
     """Add the pod in RESOURCE: a JSON or YAML file, a URL, or standard input.
 
+    \b
     Example: dcos marathon pod add pod.json
     """
     wanted = read_object(resource, "dcos marathon pod add < pod.json")
@@ -42,7 +43,11 @@ def add(context: Context, resource: str | None, wait: bool) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
 def list_(context: Context, as_json: bool, quiet: bool) -> None:
-    """List the pods with their containers."""
+    """List the pods with their containers.
+
+    \b
+    Example: dcos marathon pod list
+    """
     pods = sorted(context.marathon.pods(), key=lambda one: str(one["id"]))
     if as_json:
         emit_json(pods)
@@ -71,7 +76,11 @@ def _row(status: Json, waiting: set[str]) -> tuple[Any, ...]:
 @click.argument("pod_id", shell_complete=completing.pods)
 @pass_context
 def show(context: Context, pod_id: str) -> None:
-    """Print the pod POD_ID with its status and instances."""
+    """Print the pod POD_ID with its status and instances.
+
+    \b
+    Example: dcos marathon pod show /pair
+    """
     with explaining("Pod", pod_id):
         emit_json(context.marathon.pod(pod_id))
 
@@ -85,7 +94,11 @@ reasons.add_to(pod, "pod")
 @waiting
 @pass_context
 def remove(context: Context, pod_id: str, force: bool, wait: bool) -> None:
-    """Remove the pod POD_ID."""
+    """Remove the pod POD_ID.
+
+    \b
+    Example: dcos marathon pod remove /pair
+    """
     with explaining("Pod", pod_id):
         deployment_id = context.marathon.remove_pod(pod_id, force=force)
     if wait and deployment_id:
@@ -100,6 +113,7 @@ def remove(context: Context, pod_id: str, force: bool, wait: bool) -> None:
 def update(context: Context, pod_id: str, force: bool, wait: bool) -> None:
     """Replace the pod POD_ID by the whole definition (JSON or YAML) on standard input.
 
+    \b
     Example: dcos marathon pod update shop < pod.json
     """
     wanted = read_object(None, f"dcos marathon pod update {pod_id} < pod.json")
@@ -113,6 +127,10 @@ def update(context: Context, pod_id: str, force: bool, wait: bool) -> None:
 @click.argument("instance_ids", nargs=-1, required=True, metavar="INSTANCE...")
 @pass_context
 def kill(context: Context, pod_id: str, instance_ids: tuple[str, ...]) -> None:
-    """Kill these instances of the pod POD_ID; others take their place."""
+    """Kill these instances of the pod POD_ID; others take their place.
+
+    \b
+    Example: dcos marathon pod kill /pair pair.instance-4f2a9c1e
+    """
     with explaining("Pod", pod_id):
         context.marathon.kill_pod_instances(pod_id, instance_ids)

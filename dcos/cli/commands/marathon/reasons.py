@@ -22,6 +22,7 @@ def add_to(group: click.Group, kind: Literal["app", "pod"]) -> None:
 
     @group.command(
         help=f"Say why the {kind} {name} is not yet as it shall be, per agent, and what would help. (Not in upstream's dcos.)"
+        f"\n\n\b\nExample: dcos marathon {kind} explain /shop"
     )
     @click.argument("spec_id", metavar=name, shell_complete=completing.specs)
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -34,6 +35,7 @@ def add_to(group: click.Group, kind: Literal["app", "pod"]) -> None:
 
     @group.command(
         help=f"Say what the autoscaling of the {kind} {name} decided lately, and why. (Not in upstream's dcos.)"
+        f"\n\n\b\nExample: dcos marathon {kind} autoscaling /shop"
     )
     @click.argument("spec_id", metavar=name, shell_complete=completing.specs)
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -24,7 +24,11 @@ def task() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids.")
 @pass_context
 def list_(context: Context, app_id: str | None, as_json: bool, quiet: bool) -> None:
-    """List the tasks of the app APP_ID or of all."""
+    """List the tasks of the app APP_ID or of all.
+
+    \b
+    Example: dcos marathon task list /web
+    """
     tasks = sorted(context.marathon.tasks(app_id), key=lambda one: (str(one.get("appId")), str(one["id"])))
     if as_json:
         emit_json(tasks)
@@ -43,7 +47,11 @@ def _row(one: Json) -> tuple[Any, ...]:
 @click.argument("task_id", shell_complete=completing.tasks)
 @pass_context
 def show(context: Context, task_id: str) -> None:
-    """Print the task TASK_ID."""
+    """Print the task TASK_ID.
+
+    \b
+    Example: dcos marathon task show web.instance-4f2a9c1e._app.1
+    """
     found = next((one for one in context.marathon.tasks() if one["id"] == task_id), None)
     if found is None:
         fail(f"Task '{task_id}' does not exist")
@@ -55,7 +63,11 @@ def show(context: Context, task_id: str) -> None:
 @click.option("--wipe", is_flag=True, help="Its reserved data too.")
 @pass_context
 def stop(context: Context, task_id: str, wipe: bool) -> None:
-    """Kill the task TASK_ID; its app starts another."""
+    """Kill the task TASK_ID; its app starts another.
+
+    \b
+    Example: dcos marathon task stop web.instance-4f2a9c1e._app.1
+    """
     found = context.marathon.kill_tasks((task_id,), wipe=wipe).get("tasks", [])
     if not found:
         fail(f"Task '{task_id}' does not exist")
@@ -69,7 +81,11 @@ def stop(context: Context, task_id: str, wipe: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def kill(context: Context, task_ids: tuple[str, ...], scale: bool, wipe: bool, as_json: bool) -> None:
-    """Kill the tasks TASK_IDS."""
+    """Kill the tasks TASK_IDS.
+
+    \b
+    Example: dcos marathon task kill --scale web.instance-4f2a9c1e._app.1
+    """
     done = context.marathon.kill_tasks(task_ids, scale=scale, wipe=wipe)
     if as_json:
         emit_json(done)

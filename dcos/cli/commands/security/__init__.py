@@ -10,7 +10,11 @@ from dcos.cli.commands.security.secrets import secret_store, secrets
 
 @click.group()
 def security() -> None:
-    """Manage accounts, groups, permissions and secrets."""
+    """Manage accounts, groups, permissions and secrets.
+
+    \b
+    Example: dcos security org users show
+    """
 
 
 @click.group()

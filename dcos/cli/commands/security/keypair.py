@@ -16,7 +16,11 @@ from dcos.wire.jwt import private_pem, public_pem
 @click.argument("public_key")
 @click.option("-l", "--key-length", type=click.Choice(["2048", "4096"]), default="2048", help="Bits of the RSA key.")
 def keypair(private_key: str, public_key: str, key_length: str) -> None:
-    """Make a pair of keys in two new files; the private one is for you alone."""
+    """Make a pair of keys in two new files; the private one is for you alone.
+
+    \b
+    Example: dcos security org service-accounts keypair private.pem public.pem
+    """
     key = rsa.generate_private_key(public_exponent=65537, key_size=int(key_length))
     for path, text, mode in (
         (private_key, private_pem(key), 0o600),

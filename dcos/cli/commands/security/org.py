@@ -33,6 +33,7 @@ def _permission_commands(group: click.Group, kind: str, metavar: str) -> None:
     def grant(context: Context, who: str, rid: str, action: str, description: str | None) -> None:
         """Let somebody do ACTION (create, read, update, delete, full) to RID.
 
+        \b
         Example: dcos security org users grant bob dcos:adminrouter:service:marathon full
         """
         context.security.grant(kind, who, rid, action, description)
@@ -43,21 +44,31 @@ def _permission_commands(group: click.Group, kind: str, metavar: str) -> None:
     @click.argument("action")
     @pass_context
     def revoke(context: Context, who: str, rid: str, action: str) -> None:
-        """Take ACTION on RID away."""
+        """Take ACTION on RID away.
+
+        \b
+        Example: dcos security org users revoke bob dcos:adminrouter:service:marathon full
+        """
         context.security.revoke(kind, who, rid, action)
 
 
 def _account_commands(group: click.Group, metavar: str, *, service: bool) -> None:
     """``delete`` and ``show`` of users and of service accounts."""
     which = "service account" if service else "user"
+    path = f"dcos security org {'service-accounts' if service else 'users'}"
 
-    @group.command("delete", help=f"Delete the {which} {metavar}, with its memberships and permissions.")
+    @group.command(
+        "delete",
+        help=f"Delete the {which} {metavar}, with its memberships and permissions.\n\n\b\nExample: {path} delete bob",
+    )
     @click.argument("uid", metavar=metavar)
     @pass_context
     def delete(context: Context, uid: str) -> None:
         context.security.delete_account(uid)
 
-    @group.command("show", help=f"Show {which}s; with {metavar}S their permissions too.")
+    @group.command(
+        "show", help=f"Show {which}s; with {metavar}S their permissions too.\n\n\b\nExample: {path} show bob"
+    )
     @click.argument("uids", nargs=-1, metavar=f"[{metavar}S]...")
     @_JSON
     @pass_context
@@ -84,7 +95,11 @@ def users() -> None:
 )
 @pass_context
 def create_user(context: Context, uid: str, description: str, password: str | None) -> None:
-    """Make the user UID."""
+    """Make the user UID.
+
+    \b
+    Example: dcos security org users create bob -d Bob
+    """
     if password is None:
         if not sys.stdin.isatty():
             fail("a password is needed: DCOS_NEW_PASSWORD, --password, or a terminal")
@@ -114,7 +129,11 @@ def service_accounts() -> None:
 @click.option("-d", "--description", help="What it is for; the account's id unless given.")
 @pass_context
 def create_service_account(context: Context, uid: str, public_key: str, description: str | None) -> None:
-    """Make the service account SID."""
+    """Make the service account SID.
+
+    \b
+    Example: dcos security org service-accounts create -p public.pem kafka
+    """
     try:
         text = sys.stdin.read() if public_key == "-" else Path(public_key).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
@@ -161,7 +180,11 @@ def groups() -> None:
 @click.option("-d", "--description", default="", help="Who that is.")
 @pass_context
 def create_group(context: Context, gid: str, description: str) -> None:
-    """Make the group GID."""
+    """Make the group GID.
+
+    \b
+    Example: dcos security org groups create devs -d Developers
+    """
     context.security.add_group(gid, description)
 
 
@@ -169,7 +192,11 @@ def create_group(context: Context, gid: str, description: str) -> None:
 @click.argument("gid")
 @pass_context
 def delete_group(context: Context, gid: str) -> None:
-    """Delete the group GID, with its permissions."""
+    """Delete the group GID, with its permissions.
+
+    \b
+    Example: dcos security org groups delete devs
+    """
     context.security.delete_group(gid)
 
 
@@ -178,7 +205,11 @@ def delete_group(context: Context, gid: str) -> None:
 @_JSON
 @pass_context
 def show_groups(context: Context, gids: tuple[str, ...], as_json: bool) -> None:
-    """Show groups."""
+    """Show groups.
+
+    \b
+    Example: dcos security org groups show
+    """
     found = [context.security.group(gid) for gid in gids] if gids else context.security.groups()
     if as_json:
         emit_json({str(one["gid"]): one for one in found})
@@ -191,7 +222,11 @@ def show_groups(context: Context, gids: tuple[str, ...], as_json: bool) -> None:
 @_JSON
 @pass_context
 def members(context: Context, gid: str, as_json: bool) -> None:
-    """Show who is in the group GID."""
+    """Show who is in the group GID.
+
+    \b
+    Example: dcos security org groups members devs
+    """
     found = context.security.members(gid)
     if as_json:
         emit_json(found)
@@ -204,7 +239,11 @@ def members(context: Context, gid: str, as_json: bool) -> None:
 @click.argument("uid")
 @pass_context
 def add_user(context: Context, gid: str, uid: str) -> None:
-    """Make UID a member of GID."""
+    """Make UID a member of GID.
+
+    \b
+    Example: dcos security org groups add_user devs bob
+    """
     context.security.add_member(gid, uid)
 
 
@@ -213,7 +252,11 @@ def add_user(context: Context, gid: str, uid: str) -> None:
 @click.argument("uid")
 @pass_context
 def del_user(context: Context, gid: str, uid: str) -> None:
-    """Take UID out of GID."""
+    """Take UID out of GID.
+
+    \b
+    Example: dcos security org groups del_user devs bob
+    """
     context.security.delete_member(gid, uid)
 
 

@@ -45,6 +45,7 @@ def create(
 ) -> None:
     """Store a secret under PATH. Without a value it is asked for.
 
+    \b
     Example: dcos security secrets create --text-file=password.txt dev/db/password
     """
     context.security.add_secret(store, path, _value(value, text_file, raw_file))
@@ -58,7 +59,11 @@ def create(
 def update(
     context: Context, path: str, value: str | None, text_file: str | None, raw_file: str | None, store: str
 ) -> None:
-    """Replace the secret under PATH. Tasks see it when they are started again."""
+    """Replace the secret under PATH. Tasks see it when they are started again.
+
+    \b
+    Example: dcos security secrets update --text-file=password.txt dev/db/password
+    """
     context.security.change_secret(store, path, _value(value, text_file, raw_file))
 
 
@@ -70,7 +75,11 @@ def update(
 @_STORE
 @pass_context
 def create_sa_secret(context: Context, private_key: str, uid: str, path: str, strict: bool, store: str) -> None:
-    """Store what a service needs to log in as the service account SA_UID."""
+    """Store what a service needs to log in as the service account SA_UID.
+
+    \b
+    Example: dcos security secrets create-sa-secret --strict private.pem kafka kafka/account
+    """
     where = "https://leader.mesos" if strict else "http://leader.mesos"
     made = {
         "scheme": "RS256",
@@ -86,7 +95,11 @@ def create_sa_secret(context: Context, private_key: str, uid: str, path: str, st
 @_STORE
 @pass_context
 def delete(context: Context, path: str, store: str) -> None:
-    """Delete the secret under PATH. Running tasks keep what they have."""
+    """Delete the secret under PATH. Running tasks keep what they have.
+
+    \b
+    Example: dcos security secrets delete dev/db/password
+    """
     context.security.delete_secret(store, path)
 
 
@@ -96,7 +109,11 @@ def delete(context: Context, path: str, store: str) -> None:
 @_JSON
 @pass_context
 def get(context: Context, path: str, store: str, as_json: bool) -> None:
-    """Print the secret under PATH."""
+    """Print the secret under PATH.
+
+    \b
+    Example: dcos security secrets get dev/db/password
+    """
     raw = context.security.secret(store, path)
     if not as_json:
         sys.stdout.flush()
@@ -118,7 +135,11 @@ def get(context: Context, path: str, store: str, as_json: bool) -> None:
 @_JSON
 @pass_context
 def list_secrets(context: Context, path: str, store: str, as_json: bool) -> None:
-    """List the secrets below PATH; / for all."""
+    """List the secrets below PATH; / for all.
+
+    \b
+    Example: dcos security secrets list /
+    """
     found = context.security.secrets(store, path)
     if as_json:
         emit_json({"array": found})
@@ -130,7 +151,11 @@ def list_secrets(context: Context, path: str, store: str, as_json: bool) -> None
 @_JSON
 @pass_context
 def secret_store(context: Context, as_json: bool) -> None:
-    """Show the secret stores."""
+    """Show the secret stores.
+
+    \b
+    Example: dcos security cluster secret-store
+    """
     found = context.security.stores()
     if as_json:
         emit_json(found)
