@@ -136,8 +136,8 @@ def test_secrets_are_named_and_not_shown(name: str, group: str, option: str, var
 
 
 def test_both_secrets_of_the_edge_proxy() -> None:
-    app = _app("edge-proxy", edge={"token_secret": "a", "certificate_secret": "b"})
-    assert app["secrets"] == {"token": {"source": "a"}, "certificate": {"source": "b"}}
+    app = _app("edge-proxy", edge={"service_account_secret": "a", "certificate_secret": "b"})
+    assert app["secrets"] == {"service_account": {"source": "a"}, "certificate": {"source": "b"}}
 
 
 def test_options() -> None:

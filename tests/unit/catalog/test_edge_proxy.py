@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import urllib.error
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dcos.dev.packages.programs import edge_proxy
 
@@ -86,6 +94,57 @@ def test_what_haproxy_is_told() -> None:
     assert "  server s0 10.0.0.2:31000 check inter 5s fall 2 cookie s0\n" in text
     assert "frontend one_1" not in text, "the port is the proxy's own"
     assert text.count("redirect scheme https") == 2, "not in the HTTPS frontend"
+
+
+def test_a_service_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It proves its key, keeps its token, and asks for another when Marathon takes it no more."""
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    logins: list[str] = []
+    good = "token-1"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert jwt.decode(asked["token"], key.public_key(), algorithms=["RS256"])["uid"] == asked["uid"] == "edge"
+            logins.append(asked["uid"])
+            self.answer(200, {"token": f"token-{len(logins)}"})
+
+        def do_GET(self) -> None:
+            known = self.headers["Authorization"] == f"token={good}"
+            self.answer(200 if known else 401, {"apps": [{"id": "/a"}]})
+
+        def answer(self, status: int, body: dict[str, Any]) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    monkeypatch.setattr(edge_proxy, "SANDBOX", tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("MARATHON_URL", url)
+        account = {"uid": "edge", "private_key": pem, "login_endpoint": f"{url}/acs/api/v1/auth/login"}
+        login = edge_proxy.Login(json.dumps(account))
+        try:
+            for _ in range(2):
+                assert edge_proxy.apps(login) == [{"id": "/a"}]
+            good = "token-2"
+            with pytest.raises(urllib.error.HTTPError):
+                edge_proxy.apps(login)
+            assert edge_proxy.apps(login) == [{"id": "/a"}]
+            assert len(logins) == 2
+            with pytest.raises(ValueError, match="does not take the private key"):
+                edge_proxy.Login(json.dumps({**account, "private_key": "none"})).token()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert list(tmp_path.iterdir()) == []
+    assert edge_proxy.Login("").token() == ""
 
 
 @pytest.mark.usefixtures("settings")

@@ -6,14 +6,17 @@ connections go on. What cannot be read or is wrong changes nothing: the last goo
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -32,12 +35,69 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def apps() -> list[Json]:
+def authorities() -> ssl.SSLContext:
+    """Whom HTTPS is trusted by: the cluster's authorities where its file is there, else the system's."""
+    file = ENV.get("EDGE_CA_FILE") or ""
+    return ssl.create_default_context(cafile=file if file and Path(file).is_file() else None)
+
+
+class Login:
+    """A token of a service account: openssl signs the proof, a token serves for half an hour.   Errors: OSError, ValueError."""
+
+    def __init__(self, account: str) -> None:
+        self._account: Json = json.loads(account) if account else {}
+        self._token = ""
+        self._until = 0.0
+
+    def token(self) -> str:
+        if self._account and time.monotonic() >= self._until:
+            body = {"uid": self._account["uid"], "token": self._proof()}
+            request = urllib.request.Request(
+                self._account["login_endpoint"],
+                data=json.dumps(body).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=30, context=authorities()) as answer:
+                self._token = str(json.load(answer)["token"])
+            self._until = time.monotonic() + 1800
+        return self._token
+
+    def forget(self) -> None:
+        self._until = 0.0
+
+    def _proof(self) -> str:
+        """A JWT that says who this is for five minutes."""
+        claims = {"uid": self._account["uid"], "exp": int(time.time()) + 300}
+        head = ".".join(_packed(json.dumps(part).encode()) for part in ({"alg": "RS256", "typ": "JWT"}, claims))
+        key = SANDBOX / "account.pem"
+        key.write_text(self._account["private_key"])
+        try:
+            signed = subprocess.run(
+                ["openssl", "dgst", "-sha256", "-sign", str(key)], input=head.encode(), capture_output=True, check=False
+            )
+        finally:
+            key.unlink()
+        if signed.returncode:
+            raise ValueError("openssl does not take the private key of the service account")
+        return f"{head}.{_packed(signed.stdout)}"
+
+
+def _packed(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def apps(login: Login) -> list[Json]:
     request = urllib.request.Request(ENV["MARATHON_URL"].rstrip("/") + "/v2/apps?embed=apps.tasks")
-    if token := ENV.get("MARATHON_TOKEN"):
+    if token := login.token():
         request.add_header("Authorization", f"token={token}")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        found: list[Json] = json.load(answer)["apps"]
+    try:
+        with urllib.request.urlopen(request, timeout=30, context=authorities()) as answer:
+            found: list[Json] = json.load(answer)["apps"]
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 401:
+            login.forget()
+        raise
     return found
 
 
@@ -207,6 +267,7 @@ def main() -> None:
     os.umask(0o077)
     if pem := ENV.get("EDGE_CERTIFICATE"):
         (SANDBOX / "certificate.pem").write_text(pem.rstrip() + "\n")
+    login = Login(ENV.get("EDGE_ACCOUNT", ""))
     haproxy, file, new = program(), SANDBOX / "haproxy.cfg", SANDBOX / "haproxy.new"
     running: subprocess.Popen[bytes] | None = None
     last = ""
@@ -214,7 +275,7 @@ def main() -> None:
     try:
         while True:
             try:
-                text = configuration(services(apps(), ENV["EDGE_GROUP"]))
+                text = configuration(services(apps(login), ENV["EDGE_GROUP"]))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 say(f"Marathon does not answer: {error}")
                 text = last or configuration([])
