@@ -49,6 +49,7 @@ _AGENT_ENVIRONMENT: Mapping[str, str] = {
     "MESOS_RECONFIGURATION_POLICY": "additive",
     "MESOS_SERVICE_ACCOUNT_CREDENTIAL": "{etc}/mesos-agent-service-account.json",
     "MESOS_SECRETS_CA": "{etc}/ca-bundle.crt",
+    "MESOS_STATSD_SOCKET": "{run}/telegraf/dcos_statsd.sock",
     "MESOS_SECURITY": "{security}",
 }
 """What private and public agents have in common."""
@@ -244,6 +245,7 @@ SERVICES: tuple[Service, ...] = (
             "MARATHON_MESOS_BRIDGE_NAME": "{dcos_ucr_default_bridge_network_name}",
             "MARATHON_MAX_INSTANCES_PER_OFFER": "100",
             "MARATHON_TASK_LAUNCH_CONFIRM_TIMEOUT": "1800000",
+            "MARATHON_METRICS_PROMETHEUS": "true",
         },
     ),
     Service(
@@ -518,6 +520,7 @@ SERVICES: tuple[Service, ...] = (
             Route(prefix="/system/health/v1", to="unix:dcos-diagnostics.sock", auth=False, on=AGENTS),
         ),
         health="/system/health/v1",
+        state=("dcos-diagnostics",),
         writes=("/run/dcos",),
         env_file="dcos-diagnostics",
         environment={
@@ -545,7 +548,7 @@ SERVICES: tuple[Service, ...] = (
         ),
         env_file="dcos-log",
         environment={"LOG_ADMIN_ROUTER": "{scheme}://127.0.0.1", "LOG_NEED_AUTHORIZATION": "{oauth_enabled}"},
-        memory_mb=45,
+        memory_mb=41,
     ),
     Service(
         name="dcos-log-agent",
@@ -568,7 +571,44 @@ SERVICES: tuple[Service, ...] = (
         ),
         env_file="dcos-log",
         environment={"LOG_ADMIN_ROUTER": "{scheme}://leader.mesos", "LOG_NEED_AUTHORIZATION": "{oauth_enabled}"},
-        memory_mb=45,
+        memory_mb=41,
+    ),
+    Service(
+        name="dcos-telegraf",
+        title="Telegraf",
+        summary="Measures this node, its containers and the cluster's services on it",
+        on=EVERYWHERE,
+        command=("dcos-telegraf",),
+        user="dcos_telegraf",
+        directives=(
+            ("RuntimeDirectory", "dcos/telegraf", "where agents ask for tasks' statsd ports"),
+            ("RuntimeDirectoryPreserve", "yes", "which ports tasks have is known after a restart"),
+            ("CPUQuota", "50%", "however much tasks tell by statsd"),
+        ),
+        ports=(
+            Port(name="http", number=61091),
+            Port(name="statsd", number=61825, bind="loopback", protocols=("udp",)),
+        ),
+        sockets=("telegraf-dcos-metrics.sock",),
+        routes=(
+            Route(
+                prefix="/system/v1/metrics/",
+                to="unix:telegraf-dcos-metrics.sock",
+                upstream_path="/",
+                needs="dcos:adminrouter:ops:system-metrics",
+            ),
+            Route(
+                prefix="/system/v1/metrics/",
+                to="unix:telegraf-dcos-metrics.sock",
+                upstream_path="/",
+                auth=False,
+                on=AGENTS,
+            ),
+        ),
+        health="/metrics",
+        env_file="telegraf.env",
+        environment={"TELEGRAF_CLUSTER_NAME": "{cluster_name}"},
+        memory_mb=42,
     ),
 )
 

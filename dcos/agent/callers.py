@@ -1,6 +1,6 @@
 """Who may ask an agent where callers show certificates: masters' services anything, those beside it what they are there for.
 
-What stands beside an agent reads tasks' files for the masters' Admin Routers. Of another machine it reads nothing.
+What stands beside an agent reads tasks' files for the masters' Admin Routers, and measures. Of another machine it reads nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from aiohttp import web
 from dcos.registry import NodeRole
 from dcos.runtime.tls import Caller
 
-_READS: Mapping[str, tuple[str, ...]] = {"dcos-log-agent": ("/files/download", "/files/browse")}
+_READS: Mapping[str, tuple[str, ...]] = {
+    "dcos-log-agent": ("/files/download", "/files/browse"),
+    "dcos-telegraf": ("/containers", "/metrics/snapshot", "/state"),
+    "dcos-diagnostics": ("/containers", "/flags", "/metrics/snapshot", "/overlay-agent/overlay", "/state", "/version"),
+}
 """Paths by service."""
 
 

@@ -297,6 +297,10 @@ class Config(WithoutEffect):
         "File of the service account by which this agent reads secrets for its tasks: JSON with uid, private_key and "
         "login_endpoint. Without the file, tasks with secrets of the store fail.",
     )
+    statsd_socket: Path | None = setting(
+        None,
+        "Socket of dcos-telegraf, which gives each container of this agent a port for statsd. Default: containers have none.",
+    )
     secrets_url: str | None = setting(
         None,
         "Front door of the secret store, https://host[:port]; leader.mesos is the leading master's machine. Default: that of "

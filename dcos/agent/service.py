@@ -54,6 +54,7 @@ from dcos.agent.resource_providers import ResourceProviders
 from dcos.agent.resources import agent_attributes, agent_resources, memory_bytes
 from dcos.agent.sandbox import WorkDir
 from dcos.agent.secrets import Secrets
+from dcos.agent.statsd import StatsdPorts
 from dcos.agent.views import Views
 from dcos.agent.volume_gids import VolumeGids
 from dcos.client import mesos_names
@@ -184,6 +185,7 @@ async def run(app: App[Config]) -> None:
             None if images is None else ImageVolumes(images.image, work.root / "provisioner"),
         ),
         secrets=secret_store(app, lambda: daemon.link.leader if daemon.link is not None else None),
+        statsd=StatsdPorts(config.statsd_socket, app.log) if config.statsd_socket is not None else None,
         rules=rules,
         networks=Networks(Plugins(config.network_cni_config_dir, config.network_cni_plugins_dir or ""), dns=dns),
         log=app.log,

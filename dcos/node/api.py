@@ -5,8 +5,8 @@ Any path of the cluster's health takes the query parameter ``cache``: answer fro
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -33,9 +33,17 @@ _VIEWS: tuple[tuple[str, View], ...] = (
 )
 
 
-def application(local: LocalHealth, puller: Puller | None) -> web.Application:
+class Part(Protocol):
+    """Further routes."""
+
+    def add_to(self, router: web.UrlDispatcher) -> None: ...
+
+
+def application(local: LocalHealth, puller: Puller | None, parts: Sequence[Part] = ()) -> web.Application:
     """``puller`` None: an agent, which knows of no other node."""
     app = http.application()
+    for part in parts:
+        part.add_to(app.router)
 
     async def own(request: web.Request) -> web.Response:
         try:

@@ -86,4 +86,11 @@ class Config:
     forget_after: float = setting(
         3600.0, "An agent that Mesos counts as unreachable is still asked for so long.", parse=duration
     )
+    bundles: Path | None = setting(
+        None, "Folder of diagnostics bundles. Default: dcos-diagnostics/diag-bundles in /var/lib/dcos."
+    )
+    collect_timeout: float = setting(60.0, "How long a service has to answer when a bundle is made.", parse=duration)
+    ports: str = setting(
+        "", "Where services of this node are, service=host:port,...; the others are at the service table's ports."
+    )
     journal_lines: int = setting(10, "Lines of its journal that are shown of an unhealthy unit.")

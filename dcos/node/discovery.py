@@ -16,7 +16,7 @@ from dcos.registry import NodeRole
 from dcos.runtime import http
 from dcos.runtime.credentials import pair_of
 from dcos.runtime.log import Logger
-from dcos.runtime.tls import scheme
+from dcos.runtime.tls import agent_router_port, scheme
 from dcos.store import detect
 from dcos.store.base import Store
 from dcos.store.election import ranked
@@ -171,6 +171,14 @@ class Directory:
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
             self._log.warning("agents_unknown", url=url, error=str(error) or type(error).__name__)
             return None
+
+
+def url_of(target: Target, config: Config) -> str:
+    """Where another node's dcos-diagnostics is asked: masters at their own port, agents at their Admin Router."""
+    master = target.role is NodeRole.MASTER
+    port = config.port if master else config.agent_port or agent_router_port()
+    host = f"[{target.ip}]" if ":" in target.ip else target.ip
+    return f"{scheme()}://{host}:{port}"
 
 
 def _target(agent: _Agent) -> Target:

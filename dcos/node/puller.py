@@ -16,13 +16,11 @@ import msgspec
 from dcos.node.config import Config
 from dcos.node.core.report import NodeHealth, Report, Target
 from dcos.node.core.units import UnitHealth
-from dcos.node.discovery import Directory
+from dcos.node.discovery import Directory, url_of
 from dcos.node.local import LocalHealth
 from dcos.node.sources import SourceError
-from dcos.registry import NodeRole
 from dcos.runtime.clock import Clock
 from dcos.runtime.log import Logger
-from dcos.runtime.tls import agent_router_port, scheme
 
 _AT_ONCE = 200
 _REFRESH_S = 60.0
@@ -115,15 +113,15 @@ class Puller:
                 units = await self._local.units()
                 return NodeHealth(target, units, socket.gethostname(), target.mesos_id)
             return NodeHealth(target, mesos_id=target.mesos_id)
-        agent_port = self._config.agent_port or agent_router_port()
-        port = self._config.port if target.role == NodeRole.MASTER else agent_port
-        host = f"[{target.ip}]" if ":" in target.ip else target.ip
         timeout = aiohttp.ClientTimeout(total=self._config.pull_timeout)
         try:
             async with (
                 self._slots,
                 self._session.get(
-                    f"{scheme()}://{host}:{port}{PATH}", timeout=timeout, raise_for_status=True, allow_redirects=False
+                    f"{url_of(target, self._config)}{PATH}",
+                    timeout=timeout,
+                    raise_for_status=True,
+                    allow_redirects=False,
                 ) as response,
             ):
                 answer = self._decoder.decode(await response.read())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 import pytest
 
-from dcos.testing.cluster import LocalCluster, eventually
+from dcos.testing.cluster import Failed, LocalCluster, eventually
 from tests.e2e.test_cluster import hello_answers, hello_tasks
 
 pytestmark = pytest.mark.e2e
@@ -57,3 +58,31 @@ def test_the_service_may_read_the_journal_and_little_else(cluster: LocalCluster)
         assert "dcos_log" in shown
         listing = cluster.sh(node, "stat -c '%U:%G %a' /run/dcos/dcos-log.sock").strip()
         assert listing == "root:dcos_adminrouter 660"
+
+
+def test_a_diagnostics_bundle_of_all_nodes(cluster: LocalCluster) -> None:
+    token, id = cluster.token(), f"e2e-{time.time_ns()}"
+    url = f"{cluster.scheme}://{cluster.ip('master1')}/system/health/v1/diagnostics/{id}"
+    assert cluster.http(url, token=token, method="PUT", body={}).status == 200
+    assert cluster.http(url, method="GET").status == 401
+
+    def done() -> dict[str, object]:
+        found = cluster.http(url, token=token).json()
+        if found["status"] != "Done":
+            raise Failed(str(found))
+        return dict(found)
+
+    made = eventually("it is done", done, within_s=300)
+    assert made["errors"] == [], "every node has its part"
+    folder = f"/var/lib/dcos/dcos-diagnostics/diag-bundles/{id}"
+    names = cluster.sh("master1", f"python3 -m zipfile -l {folder}/file.zip")
+    for node, role in (("master1", "master"), ("agent1", "agent"), ("public1", "agent_public")):
+        for name in ("units/dcos-net.service.log", "commands/units.txt", "dcos-net/vips.json"):
+            assert f"{cluster.ip(node)}_{role}/{name}" in names
+    assert f"{cluster.ip('master1')}_master/dcos-mesos-master/state.json" in names
+    assert f"{cluster.ip('agent1')}_agent/dcos-mesos-slave/state.json" in names
+    token_like = "eyJ[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.]"
+    unpack = f"cd /tmp && python3 -m zipfile -e {folder}/file.zip bundle"
+    found = cluster.sh("master1", f"{unpack} && grep -rlE '{token_like}' bundle; rm -r bundle")
+    assert not found.strip(), "tokens"
+    assert cluster.http(url, token=token, method="DELETE").json()["status"] == "Deleted"

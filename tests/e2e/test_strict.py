@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -108,7 +109,7 @@ def test_a_framework_from_outside_with_an_executor_of_its_own(strict: LocalClust
 
 def test_a_process_without_credentials_gets_nothing_from_any_port(strict: LocalCluster) -> None:
     for node, role in (("master1", NodeRole.MASTER), ("agent1", NodeRole.AGENT)):
-        known = {port.number for row in services_on(role) for port in row.ports}
+        known = {port.number for row in services_on(role) for port in row.ports if "tcp" in port.protocols}
         seen = listening(strict, node)
         assert {port for _, port in seen} <= known, "every port is in the service table"
         # a master alone has no quorum, agents' diagnostics have a socket, and their Admin Router is there over TLS alone
@@ -199,3 +200,30 @@ def test_logs_of_units_and_of_a_task_are_read_with_a_token(strict: LocalCluster)
     assert answer.status == 200, answer.text
     for path in ("/system/v1/logs/v2/component", f"{here}/v2/component", moved.headers["Location"]):
         assert strict.get(path).status == 401
+
+
+def test_metrics_and_bundles_are_made_over_tls(strict: LocalCluster) -> None:
+    """What measures and collects asks with its certificates; nothing of it needs a token of its own."""
+    token = strict.token()
+    (agent,) = strict.get("/mesos/slaves", token=token).json()["slaves"]
+    path = f"/system/v1/agent/{agent['id']}/metrics/v0/containers"
+
+    def measured() -> bool:
+        found = [strict.get(f"{path}/{id}", token=token).json() for id in strict.get(path, token=token).json()]
+        return any(one["dimensions"].get("task_name") == "hello-world" for one in found)
+
+    eventually("its container is measured", measured, within_s=120)
+    url = f"{strict.scheme}://{strict.ip('master1')}/system/health/v1/diagnostics/strict-{time.time_ns()}"
+    assert strict.http(url, token=token, method="PUT", body={}).status == 200
+    eventually("the bundle is done", lambda: strict.http(url, token=token).json()["status"] == "Done", within_s=300)
+    made = strict.http(url, token=token).json()
+    assert made["errors"] == []
+    file = f"/var/lib/dcos/dcos-diagnostics/diag-bundles/{made['id']}/file.zip"
+    names = strict.sh("master1", f"python3 -m zipfile -l {file}")
+    for name in (
+        "dcos-mesos-master/state.json",
+        "dcos-exhibitor/cluster_status.json",
+        "units/dcos-marathon.service.log",
+    ):
+        assert f"{strict.ip('master1')}_master/{name}" in names
+    assert f"{strict.ip('agent1')}_agent/dcos-mesos-slave/state.json" in names

@@ -54,7 +54,7 @@ def test_ports_depend_on_settings_that_there_are_and_that_reach_the_service() ->
                 assert f"{{{setting}}}" in row.environment.values(), (row.name, setting)
 
 
-ON_EVERY_NODE = {53, 62080}
+ON_EVERY_NODE = {53, 61091, 61825, 62080}
 ON_MASTERS = {
     *(80, 443, 1050, 2181, 2888, 3888, 5050, 7070, 8080, 8101, 8123, 8181, 8443, 9000, 61053),
     *(1337,),  # of the Enterprise edition: the secret store
@@ -68,7 +68,7 @@ def test_ports_are_those_of_the_original(role: NodeRole) -> None:
     """Tools and firewalls know them. None is anywhere else, and none is missing."""
     wanted = ON_EVERY_NODE | (ON_MASTERS if role is NodeRole.MASTER else ON_AGENTS)
     assert {port.number for row in services_on(role) for port in row.ports} == wanted
-    on_loopback_only = {8101, 7070, 62080, 1337} & wanted
+    on_loopback_only = {8101, 7070, 61825, 62080, 1337} & wanted
     for row in services_on(role):
         for port in row.ports:
             if port.number in on_loopback_only:

@@ -84,15 +84,6 @@ LOOSE: tuple[tuple[str, Route], ...] = (
             drop_authorization=True,
         ),
     ),
-    *_on_all(
-        "dcos-telegraf",
-        Route(
-            prefix="/system/v1/metrics/",
-            to="unix:telegraf-dcos-metrics.sock",
-            upstream_path="/",
-            needs=f"{OPS}system-metrics",
-        ),
-    ),
     (
         "dcos-ui-update-service",
         Route(

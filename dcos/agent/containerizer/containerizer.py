@@ -51,6 +51,7 @@ from dcos.agent.core.exits import Exit
 from dcos.agent.core.memory import in_docker
 from dcos.agent.fetcher import Fetcher
 from dcos.agent.sandbox import WorkDir, make_sandbox
+from dcos.agent.statsd import StatsdPorts
 from dcos.agent.volume_gids import VolumeGids
 from dcos.agent.volumes import Volumes, link, relink
 from dcos.model.v1.types import CommandInfo, ContainerInfo, Image, Resource, Volume, VolumeMode
@@ -91,6 +92,7 @@ class Containerizer:
         gids: VolumeGids | None = None,
         sources: VolumeSources | None = None,
         secrets: secret_references.Store | None = None,
+        statsd: StatsdPorts | None = None,
         log: Logger,
     ) -> None:
         self._work = work
@@ -102,6 +104,7 @@ class Containerizer:
         self.gids = gids
         self._sources = sources or VolumeSources()
         self._secrets = secrets
+        self._statsd = statsd
         self._launchers = launchers
         self._launcher = launcher
         self._backends: dict[str, Backend] = {host.name: host}
@@ -184,6 +187,8 @@ class Containerizer:
                 )
         except BadEnvironment as error:
             raise LaunchError(str(error)) from error
+        if self._statsd is not None and not docker:
+            variables = await self._statsd.variables(plan.run_id) | variables
         holder = None if docker else await self._shared.of(plan)
         if plan.nested:
             own = holder.address if holder is not None else None

@@ -79,6 +79,11 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "ADMINROUTER_UPSTREAMS": "dcos-bouncer={ip}:8101,dcos-secrets={ip}:1337,dcos-cosmos={ip}:7070,dcos-net={ip}:62080",
     },
     "dcos-adminrouter-agent": {"ADMINROUTER_IP": "{ip}", "ADMINROUTER_WORKERS": "1"},
+    "dcos-telegraf": {
+        "TELEGRAF_NET": "http://{ip}:62080",
+        "TELEGRAF_STATSD_LISTEN": "{ip}",
+        "TELEGRAF_TASKS_HOST": "{ip}",
+    },
     "dcos-log-master": {"LOG_ADMIN_ROUTER": "http://{ip}:10080"},
     "dcos-log-agent": {"LOG_ADMIN_ROUTER": "http://leader.mesos:10080"},
 }
