@@ -24,7 +24,7 @@ from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings
 from dcos.exhibitor.core.monitor import Action, InstanceState
 from dcos.exhibitor.supervisor import Supervisor
 from dcos.runtime import http
-from dcos.runtime.tls import scheme
+from dcos.runtime.tls import Caller, scheme
 
 _PEER_S = 3.0
 _WORD_S = 5.0
@@ -45,6 +45,16 @@ class About:
     check_period_s: float
 
 
+_BASE = "/exhibitor/v1"
+_STATUS = f"{_BASE}/cluster/status"
+
+
+async def admits(request: web.Request, caller: Caller) -> bool:
+    """Masters, to everything; any node's dcos-net, to who the masters are, which Admin Router tells anybody."""
+    asks_for_masters = (request.method, request.path, caller.service) == ("GET", _STATUS, "dcos-net")
+    return asks_for_masters or await http.masters_only(request, caller)
+
+
 class Api:
     def __init__(
         self, about: About, supervisor: Supervisor, activity: Activity, session: aiohttp.ClientSession
@@ -56,10 +66,9 @@ class Api:
 
     def application(self) -> web.Application:
         app = http.application()
-        base = "/exhibitor/v1"
-        app.router.add_get(f"{base}/cluster/status", self._status)
-        app.router.add_get(f"{base}/cluster/list", self._list)
-        app.router.add_get(f"{base}/config/get-state", self._config)
+        app.router.add_get(_STATUS, self._status)
+        app.router.add_get(f"{_BASE}/cluster/list", self._list)
+        app.router.add_get(f"{_BASE}/config/get-state", self._config)
         for path, handler in (
             ("cluster/state", self._state),
             ("cluster/log", self._log),
@@ -67,8 +76,8 @@ class Api:
             ("cluster/{action:start|stop|restart}", self._action),
             ("cluster/set/{switch}/{value}", self._switch),
         ):
-            app.router.add_get(f"{base}/{path}", _plain(handler))
-            app.router.add_get(f"{base}/{path}/{{host}}", self._at(path, handler))
+            app.router.add_get(f"{_BASE}/{path}", _plain(handler))
+            app.router.add_get(f"{_BASE}/{path}/{{host}}", self._at(path, handler))
         return app
 
     # ---- one server ----

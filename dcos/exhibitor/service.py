@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dcos.exhibitor.activity import Activity
-from dcos.exhibitor.api import About, Api
+from dcos.exhibitor.api import About, Api, admits
 from dcos.exhibitor.config import Config
 from dcos.exhibitor.core.ensemble import Ensemble, Member, Tls, ZooSettings, zoo_cfg
 from dcos.exhibitor.relay import relay
@@ -53,7 +53,7 @@ async def run(app: App[Config]) -> None:
         async with contextlib.AsyncExitStack() as stack:
             session = await stack.enter_async_context(http.session(timeout_s=10.0))
             api = Api(about, supervisor, activity, session)
-            await stack.enter_async_context(http.listen(api.application(), host=ip, port=config.port))
+            await stack.enter_async_context(http.listen(api.application(), host=ip, port=config.port, admits=admits))
             if config.zk_loopback and not ip.startswith("127."):
                 await stack.enter_async_context(relay("127.0.0.1", config.zk_client_port, ip, config.zk_client_port))
             if (identity := own_identity()) is not None:

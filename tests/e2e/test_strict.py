@@ -158,7 +158,13 @@ def test_the_certificate_of_an_agent_opens_what_agents_need_and_no_more(strict: 
     assert may("5050/api/v1", "-H 'Content-Type: application/json'", f"-d '{call}'") == "200"
     for path in ("5050/teardown", "5050/api/v1/scheduler", "5050/machine/down", "5050/quota"):
         assert may(path, "-X POST") == "403", path
-    for path in ("8181/exhibitor/v1/cluster/restart/x", "8123/v1/version", "1050/system/health/v1"):
+    assert may("8181/exhibitor/v1/cluster/status") == "200", "who the masters are"
+    for path in (
+        "8181/exhibitor/v1/cluster/restart/x",
+        "8181/exhibitor/v1/cluster/list",
+        "8123/v1/version",
+        "1050/system/health/v1",
+    ):
         assert may(path) == "403", path
     other = asked(strict, "agent1", f"https://{strict.ip('agent1')}:61002/", own, user="root")
     assert other == "403", "nor does one agent ask another's Admin Router"
