@@ -17,7 +17,7 @@ from dcos.registry import NodeRole, Service, services_on
 from dcos.wire.certificates import Names
 
 SCHEME = "Enrolment"
-MASTER_NAMES = ("leader.mesos", "master.mesos")
+MASTER_NAMES = ("leader.mesos", "master.mesos", *(f"zk-{number}.zk" for number in range(1, 6)))
 SERVICE_NAMES: Mapping[str, str] = {"dcos-marathon": "marathon.mesos", "dcos-metronome": "metronome.mesos"}
 AGENTS = ("dcos-mesos-slave", "dcos-mesos-slave-public")
 AGENT_NAME = "dcos-mesos-agent"

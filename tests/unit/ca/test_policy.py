@@ -77,7 +77,7 @@ def test_an_agent_gets_its_own_names_only() -> None:
 
 def test_masters_have_the_names_of_leaders() -> None:
     found = names(Asker(NodeRole.MASTER, "10.0.0.1", ("192.0.2.1",)), "dcos-marathon")
-    assert {"leader.mesos", "master.mesos", "marathon.mesos"} <= set(found.dns)
+    assert {"leader.mesos", "master.mesos", "zk-1.zk", "zk-5.zk", "marathon.mesos"} <= set(found.dns)
     assert "192.0.2.1" in found.addresses
 
 
