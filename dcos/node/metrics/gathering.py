@@ -119,7 +119,7 @@ class Gathering:
         if self._agent is None:
             return
         try:
-            used = await self._asking.containers(self._agent)
+            used = await self._asking.containers(self._agent, now)
         except SourceAway as error:
             self._note(self._agent, str(error))
             return

@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from dcos.node.core.exposition import Family
 from dcos.node.core.points import Container, Point
 
-_MOST_BYTES = 8 << 20
+_MOST_BYTES = 64 << 20
+_WHOSE_S = 60.0
 _TYPES = {"counter": "counter", "gauge": "gauge", "histogram": "histogram", "summary": "summary"}
 _LABELS = ("DCOS_SERVICE_NAME",)
 """Of a task's labels those that its series carry, as upstream."""
@@ -47,6 +48,8 @@ class Asking:
         """``named``: headers for Mesos."""
         self._session = session
         self._named = named
+        self._whose: dict[str, Container] = {}
+        self._looked_at = 0.0
 
     async def ask(self, source: Source, now: float) -> Answer:
         """Errors: SourceAway."""
@@ -64,11 +67,14 @@ class Asking:
         except (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise SourceAway(f"{source.url}: {error}") from error
 
-    async def containers(self, agent: str) -> dict[str, tuple[Container, Mapping[str, Any]]]:
-        """Containers of the agent at that URL and what they use, by id.   Errors: SourceAway."""
+    async def containers(self, agent: str, now: float) -> dict[str, tuple[Container, Mapping[str, Any]]]:
+        """Containers of the agent at that URL and what they use, by id. Whose they are is asked when there is a new one, for
+        the agent's whole state may be long.   Errors: SourceAway."""
         told = await self._decoded(f"{agent}/containers", list[_Usage])
-        whose = _whose(await self._decoded(f"{agent}/state", _State))
-        return {one.container_id: (whose.get(one.container_id) or one.alone(), one.statistics) for one in told}
+        if {one.container_id for one in told} - self._whose.keys() or now - self._looked_at > _WHOSE_S:
+            self._whose = _whose(await self._decoded(f"{agent}/state", _State))
+            self._looked_at = now
+        return {one.container_id: (self._whose.get(one.container_id) or one.alone(), one.statistics) for one in told}
 
     async def _decoded(self, url: str, kind: type[Any]) -> Any:
         try:
