@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import stat
@@ -130,6 +131,13 @@ def test_service_accounts_log_in_with_what_is_stored_for_them(cli: Cli) -> None:
     assert stored["login_endpoint"] == "https://leader.mesos/acs/api/v1/auth/login"
     assert (stored["uid"], stored["scheme"]) == ("scheduler", "RS256")
     assert stored["private_key"] == (cli.folder / "private.pem").read_text()
+    cli.run("auth", "logout")
+    cli.run("auth", "login", "--username=scheduler", "--private-key=private.pem")
+    claims = cli.run("config", "show", "core.dcos_acs_token")[0].split(b".")[1]
+    assert json.loads(base64.urlsafe_b64decode(claims + b"=="))["uid"] == "scheduler"
+    wrong = cli.run("auth", "login", "--username=scheduler", "--private-key=public.pem", check=1)[1]
+    assert wrong.startswith("Error: cannot read the private key public.pem")
+    cli.run("auth", "login", f"--username={ADMIN}", "--password-file=password")
     cli.security("org", "service-accounts", "delete", "scheduler")
 
 

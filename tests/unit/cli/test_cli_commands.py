@@ -479,3 +479,41 @@ def test_status_of_an_unreachable_cluster(ready: Dcos) -> None:
     done = ready("status", "--json")
     assert done.code == 1
     assert len(done.json["problems"]) == 3
+
+
+def test_watching_the_status_until_interrupted(ready: Dcos, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("dcos.cli.commands.status.time.sleep", sleep)
+    done = ready("status", "--watch", "--interval=0.5")
+    assert (done.code, looks, done.err) == (130, [0.5, 0.5], "")
+    assert done.out.count("Components  3 of 3 healthy") == 2
+
+
+def test_requests_are_shown_without_the_token(ready: Dcos) -> None:
+    shown = ready("-vv", "node", "list", "--mesos-id")
+    assert shown.out == "a-S0\na-S1\n"
+    assert "GET http" in shown.err
+    assert "/mesos/master/state: 200, " in shown.err
+    assert "  content-type: application/json" in shown.err
+    assert TOKEN not in shown.err
+
+
+def test_colours_are_for_terminals_that_want_them(ready: Dcos, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[" not in ready("status").out
+    # as on a terminal: colours unless something says otherwise
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda _, color=None: color is False)
+    assert "\x1b[32mhealthy" in ready("status").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in ready("status").out
+
+
+def test_strict_deprecations(ready: Dcos, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DCOS_CLI_STRICT_DEPRECATIONS", "1")
+    for name in ("node", "service", "task"):
+        assert ready(name).out.startswith(f"Usage: dcos {name}")
