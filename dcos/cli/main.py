@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None, *, context: Context | None = None) -
     except click.UsageError as error:
         if error.ctx is not None:
             click.echo(error.ctx.get_usage(), err=True)
-        _say(error.format_message(), _usage_hint(error))
+        _say(_in_upstreams_words(error.format_message()), _usage_hint(error))
         return 1
     except click.ClickException as error:
         _say(error.format_message(), error.hint if isinstance(error, Refusal) else "")
@@ -156,6 +156,12 @@ def _say(text: str, hint: str = "") -> None:
     click.echo(f"Error: {text}", err=True)
     if hint:
         click.echo(f"Hint: {hint}", err=True)
+
+
+def _in_upstreams_words(text: str) -> str:
+    """``unknown command x`` of groups below the first, too."""
+    name = text.removeprefix("No such command '").partition("'")[0]
+    return f"unknown command {name}" if text.startswith("No such command '") else text
 
 
 def _usage_hint(error: click.UsageError) -> str:

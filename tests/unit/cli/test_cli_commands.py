@@ -42,6 +42,7 @@ def test_the_help_of_every_command_has_an_example() -> None:
     ("words", "text"),
     [
         (("nonsense",), "Error: unknown command nonsense"),
+        (("node", "nonsense"), "Error: unknown command nonsense\nHint: `dcos node --help` says what there is\n"),
         (("node", "list", "--nonsense"), "Error: No such option"),
         (("node", "list"), "Error: no cluster is attached"),
         (("cluster", "attach", "x"), "Error: unable to find cluster 'x'"),
