@@ -49,16 +49,16 @@ def test_two_are_not_one() -> None:
 
 def test_files(tmp_path: Path) -> None:
     file = tmp_path / "secrets"
-    file.write_text("a s1\n")
+    file.write_text("a sesame\n")
     file.chmod(0o600)
     for text in (str(file), f"file://{file}"):
         found = read_many(text)
-        assert (dict(found.secrets), found.open_to_others, str(found)) == ({"a": "s1"}, False, str(file))
-        assert "s1" not in repr(found)
+        assert (dict(found.secrets), found.open_to_others, str(found)) == ({"a": "sesame"}, False, str(file))
+        assert "sesame" not in repr(found)
     file.chmod(0o644)
     one = read_one(str(file))
-    assert (one.principal, one.secret, one.open_to_others) == ("a", "s1", True)
-    assert "s1" not in repr(one)
+    assert (one.principal, one.secret, one.open_to_others) == ("a", "sesame", True)
+    assert "sesame" not in repr(one)
     with pytest.raises(ValueError, match="file"):
         read_many("secrets")
 
