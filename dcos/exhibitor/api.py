@@ -23,6 +23,7 @@ from dcos.exhibitor.activity import Activity
 from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings
 from dcos.exhibitor.core.monitor import Action, InstanceState
 from dcos.exhibitor.supervisor import Supervisor
+from dcos.exhibitor.upkeep import Upkeep
 from dcos.runtime import http
 from dcos.runtime.tls import Caller, scheme
 
@@ -57,10 +58,16 @@ async def admits(request: web.Request, caller: Caller) -> bool:
 
 class Api:
     def __init__(
-        self, about: About, supervisor: Supervisor, activity: Activity, session: aiohttp.ClientSession
+        self,
+        about: About,
+        supervisor: Supervisor,
+        upkeep: Upkeep,
+        activity: Activity,
+        session: aiohttp.ClientSession,
     ) -> None:
         self._about = about
         self._supervisor = supervisor
+        self._upkeep = upkeep
         self._activity = activity
         self._session = session
 
@@ -69,6 +76,9 @@ class Api:
         app.router.add_get(_STATUS, self._status)
         app.router.add_get(f"{_BASE}/cluster/list", self._list)
         app.router.add_get(f"{_BASE}/config/get-state", self._config)
+        app.router.add_get(f"{_BASE}/index/get-backups", self._backups)
+        app.router.add_get(f"{_BASE}/backups", self._backup_state)
+        app.router.add_post(f"{_BASE}/backups", self._backup_now)
         for path, handler in (
             ("cluster/state", self._state),
             ("cluster/log", self._log),
@@ -85,7 +95,7 @@ class Api:
     async def _state(self, request: web.Request) -> Any:
         watch = self._supervisor.watch
         return {
-            "switches": {"restarts": watch.restarts, "cleanup": True, "backups": False},
+            "switches": {"restarts": watch.restarts, **self._upkeep.switches},
             "state": int(watch.state),
             "description": watch.state.description,
             "isLeader": watch.is_leader,
@@ -107,10 +117,34 @@ class Api:
 
     async def _switch(self, request: web.Request) -> Any:
         switch, value = request.match_info["switch"], request.match_info["value"]
-        if switch != "restarts":
+        if switch == "restarts":
+            self._supervisor.switch_restarts(value == "true")
+        elif switch in self._upkeep.switches:
+            self._upkeep.switches[switch] = value == "true"
+        else:
             return {"message": "Not found", "succeeded": False}
-        self._supervisor.switch_restarts(value == "true")
         return {"message": "OK", "succeeded": True}
+
+    # ---- backups ----
+
+    async def _backups(self, request: web.Request) -> web.Response:
+        """As Exhibitor lists them; dates in milliseconds."""
+        found = self._upkeep.backups()
+        return http.json_response([{"name": one.name, "modifiedDate": round(one.made * 1000)} for one in found])
+
+    async def _backup_state(self, request: web.Request) -> web.Response:
+        upkeep = self._upkeep
+        found = [
+            {"name": one.name, "made": one.made, "zxid": f"{one.last:x}", "size": one.size} for one in upkeep.backups()
+        ]
+        about = {"folder": str(upkeep.schedule.folder), "last_success": upkeep.last_success}
+        return http.json_response({**about, "last_error": upkeep.last_error, "backups": found})
+
+    async def _backup_now(self, request: web.Request) -> web.Response:
+        name = await self._upkeep.backup()
+        error = self._upkeep.last_error
+        message = error or name or "nothing changed since the newest backup"
+        return http.json_response({"message": message, "succeeded": not error})
 
     # ---- all servers ----
 
@@ -148,7 +182,7 @@ class Api:
 
     def _whole_state(self) -> dict[str, Any]:
         about, watch = self._about, self._supervisor.watch
-        zoo = about.settings
+        zoo, schedule = about.settings, self._upkeep.schedule
         config = {
             "rollInProgress": False,
             "rollStatus": "n/a",
@@ -166,10 +200,10 @@ class Api:
             "connectPort": zoo.connect_port,
             "electionPort": zoo.election_port,
             "checkMs": round(about.check_period_s * 1000),
-            "cleanupPeriodMs": 3_600_000,
-            "cleanupMaxFiles": 3,
-            "backupPeriodMs": 0,
-            "backupMaxStoreMs": 0,
+            "cleanupPeriodMs": round(schedule.cleanup_period_s * 1000),
+            "cleanupMaxFiles": schedule.keep,
+            "backupPeriodMs": round(schedule.backup_period_s * 1000),
+            "backupMaxStoreMs": round(schedule.backup_max_age_s * 1000),
             "autoManageInstances": 0,
             "autoManageInstancesSettlingPeriodMs": 0,
             "observerThreshold": 0,
@@ -181,13 +215,13 @@ class Api:
                 "syncLimit": str(zoo.sync_limit),
                 "quorumListenOnAllIPs": "false",
             },
-            "backupExtra": {},
-            "controlPanel": {"restarts": watch.restarts},
+            "backupExtra": {"directory": str(schedule.folder)},
+            "controlPanel": {"restarts": watch.restarts, **self._upkeep.switches},
         }
         return {
             "version": _SPOKEN_VERSION,
             "running": watch.running,
-            "backupActive": False,
+            "backupActive": schedule.backup_period_s > 0,
             "standaloneMode": about.ensemble.is_alone,
             "extraHeadingText": "",
             "nodeMutationsAllowed": False,

@@ -15,6 +15,12 @@ _JARS = ("zookeeper", "slf4j-simple", "netty-codec", "netty-resolver")
 DEBIAN_CLASSPATH = ":".join(f"/usr/share/java/{name}.jar" for name in _JARS)
 
 
+def at_least_one(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError("must be a whole number of 1 or more")
+    return int(text)
+
+
 def words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -73,3 +79,16 @@ class Config:
     )
     check_timeout: float = setting(10.0, "A ZooKeeper that does not answer for so long is down.", parse=duration)
     stop_timeout: float = setting(10.0, "ZooKeeper's time to end before it is killed.", parse=duration)
+    backup_dir: Path | None = setting(None, "Folder of backups (else ``backups`` in the state folder); made as 0700.")
+    backup_period: float = setting(
+        600.0, "How often ZooKeeper's data is backed up if it changed; 0secs: on demand only.", parse=duration
+    )
+    backup_max_age: float = setting(
+        21_600.0, "Backups older than this are deleted, never the newest; 0secs: none.", parse=duration
+    )
+    cleanup_period: float = setting(
+        3_600.0, "How often old snapshots and transaction logs are deleted; 0secs: never.", parse=duration
+    )
+    cleanup_max_files: int = setting(
+        3, "So many whole snapshots stay, and the logs that they need.", parse=at_least_one
+    )

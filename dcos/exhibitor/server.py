@@ -97,11 +97,8 @@ class Server:
     @classmethod
     def find(cls, launch: Launch, pid_file: Path) -> tuple[Server | None, bool]:
         """(a ZooKeeper of an earlier one of us that still runs, whether it runs with this ``launch``)."""
-        try:
-            mark = msgspec.json.decode(pid_file.read_bytes(), type=_Mark)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            return None, False
-        if start_time(mark.pid) != mark.started or not _is_zookeeper(mark.pid):
+        mark = _running(pid_file)
+        if mark is None:
             return None, False
         try:
             return cls(mark.pid, None), mark.digest == launch.digest
@@ -139,6 +136,20 @@ class Server:
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
+
+
+def running_pid(pid_file: Path) -> int | None:
+    """Of the ZooKeeper that the file tells of, if it runs."""
+    mark = _running(pid_file)
+    return None if mark is None else mark.pid
+
+
+def _running(pid_file: Path) -> _Mark | None:
+    try:
+        mark = msgspec.json.decode(pid_file.read_bytes(), type=_Mark)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+    return mark if start_time(mark.pid) == mark.started and _is_zookeeper(mark.pid) else None
 
 
 def _is_zookeeper(pid: int) -> bool:

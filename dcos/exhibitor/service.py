@@ -6,11 +6,11 @@ Exit codes: 3: another dcos-exhibitor has the state folder; 4: this node is not 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from dcos.exhibitor import backup_command
 from dcos.exhibitor.activity import Activity
 from dcos.exhibitor.api import About, Api, admits
 from dcos.exhibitor.config import Config
@@ -18,7 +18,9 @@ from dcos.exhibitor.core.ensemble import Ensemble, Member, Tls, ZooSettings, zoo
 from dcos.exhibitor.relay import relay
 from dcos.exhibitor.renewal import Renewal
 from dcos.exhibitor.server import Launch, java_command
+from dcos.exhibitor.state_folder import Taken, held
 from dcos.exhibitor.supervisor import Plan, Supervisor
+from dcos.exhibitor.upkeep import Schedule, Upkeep
 from dcos.runtime import app as runtime
 from dcos.runtime import http
 from dcos.runtime.app import App, Exit
@@ -52,13 +54,15 @@ async def run(app: App[Config]) -> None:
         )
         async with contextlib.AsyncExitStack() as stack:
             session = await stack.enter_async_context(http.session(timeout_s=10.0))
-            api = Api(about, supervisor, activity, session)
+            upkeep = Upkeep(_schedule(config, state), activity, app.clock)
+            api = Api(about, supervisor, upkeep, activity, session)
             await stack.enter_async_context(http.listen(api.application(), host=ip, port=config.port, admits=admits))
             if config.zk_loopback and not ip.startswith("127."):
                 await stack.enter_async_context(relay("127.0.0.1", config.zk_client_port, ip, config.zk_client_port))
             if (identity := own_identity()) is not None:
                 renewal = Renewal(app, identity, supervisor, ensemble, own, settings, config.renewal_turn)
                 app.spawn(renewal.follow(), name="renewal")
+            app.spawn(upkeep.run(), name="upkeep")
             app.spawn(_tell_readiness(app, supervisor, ensemble), name="readiness")
             await supervisor.run()
 
@@ -128,22 +132,27 @@ def _plan(config: Config, settings: ZooSettings, ensemble: Ensemble, own: Member
 
 @contextlib.contextmanager
 def _folder_of_ours(state: Path) -> Iterator[None]:
-    """Make the state folders, 0700, and hold their lock: two ZooKeepers on one data folder would ruin it."""
-    for folder in (state, state / "conf", state / "zookeeper/snapshot", state / "zookeeper/transactions"):
-        folder.mkdir(parents=True, exist_ok=True)
-    for folder in (state, state / "conf", state / "zookeeper", *(state / "zookeeper").iterdir()):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(0o700)
-    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    """Errors: Exit."""
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Exit(EXIT_LOCKED, f"another dcos-exhibitor uses {state}") from error
+            stack.enter_context(held(state))
+        except Taken as error:
+            raise Exit(EXIT_LOCKED, str(error)) from error
         yield
-    finally:
-        os.close(lock)
+
+
+def _schedule(config: Config, state: Path) -> Schedule:
+    return Schedule(
+        folder=config.backup_dir or state / "backups",
+        backup_period_s=config.backup_period,
+        backup_max_age_s=config.backup_max_age,
+        cleanup_period_s=config.cleanup_period,
+        keep=config.cleanup_max_files,
+    )
 
 
 def main() -> int:
+    """``dcos-exhibitor [flags]``, ``dcos-exhibitor backup ...``."""
+    if sys.argv[1:2] == ["backup"]:
+        return backup_command.main(sys.argv[2:])
     return runtime.main("dcos-exhibitor", Config, run, prefix="EXHIBITOR_")

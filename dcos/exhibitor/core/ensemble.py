@@ -129,8 +129,6 @@ def zoo_cfg(settings: ZooSettings, ensemble: Ensemble, own: Member) -> str:
         f"dataLogDir={settings.transaction_dir}",
         *_client_port(settings),
         "maxClientCnxns=0",
-        "autopurge.purgeInterval=1",
-        "autopurge.snapRetainCount=3",
         "admin.enableServer=false",
         "4lw.commands.whitelist=*",
         "quorumListenOnAllIPs=false",

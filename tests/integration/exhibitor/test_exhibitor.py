@@ -134,7 +134,7 @@ def test_a_master_alone(alone: Exhibitor) -> None:
     alone.wait_ready()
     assert alone.get("cluster/status") == [SERVING]
     state = {
-        "switches": {"restarts": True, "cleanup": True, "backups": False},
+        "switches": {"restarts": True, "cleanup": True, "backups": True},
         "state": 3,
         "description": "serving",
         "isLeader": True,

@@ -67,7 +67,7 @@ def test_an_ensemble_is_listed_with_its_observers() -> None:
         "server.3=10.0.0.3:2888:3888:observer",
     ]
     assert {"peerType=observer", "admin.enableServer=false", "4lw.commands.whitelist=*"} <= set(lines)
-    assert {"quorumListenOnAllIPs=false", "autopurge.purgeInterval=1", "maxClientCnxns=0"} <= set(lines)
+    assert {"quorumListenOnAllIPs=false", "maxClientCnxns=0"} <= set(lines)
 
 
 def test_patience_is_twice_the_time_to_form_an_ensemble() -> None:
