@@ -610,6 +610,48 @@ SERVICES: tuple[Service, ...] = (
         environment={"TELEGRAF_CLUSTER_NAME": "{cluster_name}"},
         memory_mb=42,
     ),
+    Service(
+        name="dcos-checks-api",
+        title="Checks API",
+        summary="Runs checks of this node and of the cluster for who asks",
+        on=EVERYWHERE,
+        command=("dcos-check-runner", "http-server"),
+        user="dcos_check_runner",
+        sockets=("dcos-checks-api.sock",),
+        routes=(
+            Route(
+                prefix="/system/checks/v1",
+                to="unix:dcos-checks-api.sock",
+                needs="dcos:adminrouter:ops:system-health",
+                drop_authorization=True,
+            ),
+            Route(
+                prefix="/system/checks/v1",
+                to="unix:dcos-checks-api.sock",
+                auth=False,
+                drop_authorization=True,
+                on=AGENTS,
+            ),
+        ),
+        env_file="dcos-checks",
+        memory_mb=45,
+    ),
+    Service(
+        name="dcos-checks-poststart",
+        title="Checks Poststart",
+        summary="Checks each minute whether this node is as it should be",
+        on=EVERYWHERE,
+        command=("dcos-check-runner", "check", "node-poststart"),
+        unit="oneshot.service.in",
+        why_root="checks of operators look at what only root may see",
+        directives=(
+            ("Restart", "on-failure", "once what was wrong is mended, that shows sooner than after a minute"),
+            ("RestartSec", "15", "the same"),
+        ),
+        env_file="dcos-checks",
+        timer=(("OnBootSec", "1min"), ("OnUnitActiveSec", "1min")),
+        certificate=False,
+    ),
 )
 
 

@@ -1,6 +1,7 @@
 """Who may ask an agent where callers show certificates: masters' services anything, those beside it what they are there for.
 
-What stands beside an agent reads tasks' files for the masters' Admin Routers, and measures. Of another machine it reads nothing.
+What stands beside an agent reads tasks' files for the masters' Admin Routers, measures and checks.
+Of another machine it reads nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dcos.runtime.tls import Caller
 _READS: Mapping[str, tuple[str, ...]] = {
     "dcos-log-agent": ("/files/download", "/files/browse"),
     "dcos-telegraf": ("/containers", "/metrics/snapshot", "/state"),
+    "dcos-checks-api": ("/metrics/snapshot",),
     "dcos-diagnostics": ("/containers", "/flags", "/metrics/snapshot", "/overlay-agent/overlay", "/state", "/version"),
 }
 """Paths by service."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dcos.install import networks, units
 from dcos.install.settings.rules import BY_LOAD_BALANCER
+from dcos.model import checks
 from dcos.model.layout import Layout
 from dcos.registry import NodeRole, Service, services_on
 from dcos.wire import envfile
@@ -194,6 +195,14 @@ def _dns_config(given: Input) -> dict[str, str]:
     return {**asked, "RESOLVERS": given.arguments["resolvers_list"]}
 
 
+def _checks(given: Input, layout: Layout) -> dict[str, object]:
+    """The built-in checks and those of ``config.yaml``."""
+    built_in = checks.built_in(str(layout.bin / "dcos-checks"), check_time=given.arguments["check_time"] == "true")
+    every = built_in.with_more(checks.parse(json.loads(given.arguments["custom_checks"])))
+    path = given.arguments["check_search_path"]
+    return {**every.as_json(), "check_env": {"PATH": path, "LD_LIBRARY_PATH": str(layout.opt / "lib")}}
+
+
 def _asks_exhibitor(given: Input) -> bool:
     """Whether the node is told who the masters are when it runs, not when it is installed. Masters know themselves."""
     return given.role is not NodeRole.MASTER and given.arguments["master_discovery"] == BY_LOAD_BALANCER
@@ -235,6 +244,8 @@ def _etc(given: Input, layout: Layout) -> list[tuple[str, str, int, str]]:
         ("master_count", given.arguments["num_masters"] + "\n", 0o644, "root"),
         ("dns_search_config", envfile.render({"SEARCH": given.arguments["dns_search"]}), 0o644, "root"),
         ("dns_config", envfile.render(_dns_config(given)), 0o644, "root"),
+        ("dcos-check-config.json", _json(_checks(given, layout)), 0o644, "root"),
+        ("dcos-check-runner.yaml", f"check-config: {layout.etc}/dcos-check-config.json\n", 0o644, "root"),
     ]
     if bundle := given.arguments.get("ca_bundle"):
         files.append((CA_BUNDLE, bundle, 0o644, "root"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcos import registry
+from dcos.model.layout import Layout
 from dcos.registry import NodeRole
 from dcos.runtime.credentials import MESOS_CREDENTIAL, CredentialFile, read_one
 from dcos.runtime.settings import duration, setting
@@ -30,6 +31,11 @@ def role_of(text: str) -> NodeRole:
     if text not in names:
         raise ValueError(f"must be one of {', '.join(names)}")
     return names[text]
+
+
+def role_marked(layout: Layout) -> NodeRole | None:
+    """What the installer made of this node; None: nothing."""
+    return next((role for role in NodeRole if (layout.config / "roles" / role.value).exists()), None)
 
 
 def source(text: str) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dcos import registry
-from dcos.model.layout import Layout
 from dcos.node.api import application
 from dcos.node.bundles.api import ClusterApi, NodeApi
 from dcos.node.bundles.cluster import ClusterMaker
@@ -21,12 +20,12 @@ from dcos.node.bundles.local import Collector, Content
 from dcos.node.bundles.making import Make, Making
 from dcos.node.bundles.nodes import Nodes
 from dcos.node.bundles.store import Store
-from dcos.node.config import Config
+from dcos.node.config import Config, role_marked
 from dcos.node.core.report import Target
 from dcos.node.discovery import Directory
 from dcos.node.local import LocalHealth, Self
 from dcos.node.puller import Puller
-from dcos.node.sources import DBusSource, FileSource, UnitSource
+from dcos.node.sources import source_of
 from dcos.registry import NodeRole
 from dcos.runtime import app as runtime
 from dcos.runtime import http
@@ -40,10 +39,10 @@ EXIT_NO_ROLE = 3
 
 async def run(app: App[Config]) -> None:
     config, layout = app.config, app.layout
-    role = config.role or _role_marked(layout)
+    role = config.role or role_marked(layout)
     if role is None:
         raise Exit(EXIT_NO_ROLE, f"no role: neither --role nor a marker in {layout.config / 'roles'}")
-    source, has_journal = _source(config, layout)
+    source, has_journal = source_of(config.units_source, layout)
     about = Self(
         role=role,
         ip=detect_ip(config.ip, config.ip_discovery_command),
@@ -121,20 +120,6 @@ def _give_to_group(path: Path, group: str) -> None:
     """Admin Router runs as a user of its own and reaches the socket by this group."""
     with contextlib.suppress(KeyError, PermissionError):
         os.chown(path, -1, grp.getgrnam(group).gr_gid)
-
-
-def _role_marked(layout: Layout) -> NodeRole | None:
-    return next((role for role in NodeRole if (layout.config / "roles" / role.value).exists()), None)
-
-
-def _source(config: Config, layout: Layout) -> tuple[UnitSource, bool]:
-    """(the source, whether the units have a journal)."""
-    kind, _, path = config.units_source.partition(":")
-    if kind == "file":
-        return FileSource(Path(path)), False
-    if kind == "dbus" or (Path("/run/systemd/system").is_dir() and layout.root == Path("/")):
-        return DBusSource(), True
-    return FileSource(layout.run / "units.json"), False
 
 
 def main() -> int:

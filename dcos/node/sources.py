@@ -26,6 +26,7 @@ import msgspec
 from dbus_fast import BusType, DBusError, Message, MessageType
 from dbus_fast.aio import MessageBus
 
+from dcos.model.layout import Layout
 from dcos.node.core.units import MISSING, UnitState
 
 _TIMEOUT_S = 10.0
@@ -130,6 +131,16 @@ class DBusSource:
         bus, self._bus = self._bus, None
         if bus is not None:
             bus.disconnect()
+
+
+def source_of(kind: str, layout: Layout) -> tuple[UnitSource, bool]:
+    """(who knows the units, whether they have a journal). ``kind``: auto, dbus or file:<path>."""
+    word, _, path = kind.partition(":")
+    if word == "file":
+        return FileSource(Path(path)), False
+    if word == "dbus" or (Path("/run/systemd/system").is_dir() and layout.root == Path("/")):
+        return DBusSource(), True
+    return FileSource(layout.run / "units.json"), False
 
 
 async def _property(bus: MessageBus, path: str, kind: str, name: str) -> Any:

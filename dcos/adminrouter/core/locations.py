@@ -75,15 +75,6 @@ LOOSE: tuple[tuple[str, Route], ...] = (
         "dcos-pkgpanda-api",
         Route(prefix="/pkgpanda/", to="unix:pkgpanda-api.sock", upstream_path="/", needs=f"{OPS}metadata"),
     ),
-    *_on_all(
-        "dcos-checks-api",
-        Route(
-            prefix="/system/checks/v1",
-            to="unix:dcos-checks-api.sock",
-            needs=f"{OPS}system-health",
-            drop_authorization=True,
-        ),
-    ),
     (
         "dcos-ui-update-service",
         Route(

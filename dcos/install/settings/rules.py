@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dcos.model import overlay
+from dcos.model import checks, overlay
 from dcos.wire import jwt
 
 Rule = Callable[..., None]
@@ -353,3 +353,14 @@ def weights_are_numbers(weights: str) -> None:
         except ValueError:
             positive = False
         _need(bool(role) and positive, f"{entry!r} is not role=positive number")
+
+
+def custom_checks_are_whole(custom_checks: str) -> None:
+    given = json_value(custom_checks, dict)
+    _need("check_env" not in given, "check_env is not yours to set; check_search_path is")
+    checks.built_in("", check_time=True).with_more(checks.parse(given))
+
+
+def search_path_is_absolute(check_search_path: str) -> None:
+    folders = check_search_path.split(":")
+    _need(all(folder.startswith("/") for folder in folders), "must be absolute paths, separated by colons")

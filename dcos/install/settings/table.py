@@ -328,7 +328,19 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("weights", "Weights of roles: role=number,role=number.", "", rules=(rules.weights_are_numbers,)),
     # checks
-    _yes("check_time", "Whether the installer asks for a synchronised clock.", "true"),
+    _yes("check_time", "Whether the installer and the check clock_sync ask for a synchronised clock."),
+    Key(
+        "custom_checks",
+        "Checks beside the built-in ones: cluster_checks and node_checks. See docs/guides/checks.md.",
+        "{}",
+        rules=(rules.custom_checks_are_whole,),
+    ),
+    Key(
+        "check_search_path",
+        "PATH of checks: folders, separated by colons.",
+        "/opt/mesosphere/bin:/usr/bin:/bin:/sbin",
+        rules=(rules.search_path_is_absolute,),
+    ),
     # follows from the above, or is the same everywhere
     Key("master_quorum", "Masters that must agree.", calculated=calc.master_quorum),
     Key("scheme", "How services of the cluster ask each other: http or https.", calculated=calc.scheme),
@@ -370,7 +382,7 @@ UNSUPPORTED: dict[str, str] = {
         ("cluster_docker_credentials", "cluster_docker_registry_url", "enable_docker_gc"),
         "the Docker Engine's own configuration on each node says this",
     ),
-    **dict.fromkeys(("custom_checks", "check_config", "check_search_path"), "node checks come with a later version"),
+    "check_config": "the built-in checks are fixed; custom_checks adds to them",
     **dict.fromkeys(
         ("use_proxy", "http_proxy", "https_proxy", "no_proxy"), "proxies for services come with a later version"
     ),
