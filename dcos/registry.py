@@ -652,6 +652,31 @@ SERVICES: tuple[Service, ...] = (
         timer=(("OnBootSec", "1min"), ("OnUnitActiveSec", "1min")),
         certificate=False,
     ),
+    Service(
+        name="dcos-pkgpanda-api",
+        title="Package API",
+        summary="Tells which component packages this node has",
+        on=EVERYWHERE,
+        command=("dcos-pkgpanda-api",),
+        user="dcos_pkgpanda",
+        directives=(
+            ("RestrictAddressFamilies", "AF_UNIX", "it reads a folder and answers on a socket"),
+            ("PrivateNetwork", "yes", "the same"),
+        ),
+        sockets=("pkgpanda-api.sock",),
+        routes=(
+            Route(
+                prefix="/pkgpanda/",
+                to="unix:pkgpanda-api.sock",
+                upstream_path="/",
+                needs="dcos:adminrouter:ops:metadata",
+            ),
+            Route(prefix="/pkgpanda/", to="unix:pkgpanda-api.sock", upstream_path="/", auth=False, on=AGENTS),
+        ),
+        env_file="dcos-pkgpanda-api",
+        certificate=False,
+        memory_mb=38,
+    ),
 )
 
 

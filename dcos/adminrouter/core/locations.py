@@ -15,12 +15,12 @@ Source: Admin Router's routes; ``docs/reference/adminrouter.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dcos import registry
 from dcos.adminrouter.core.targets import ANSWER_HEADER, DECISION_UPSTREAM, LONGER_MODE, OF_THE_CLUSTER
-from dcos.registry import AGENTS, NodeRole, Route
+from dcos.registry import NodeRole, Route
 from dcos.wire.ciphers import PROTOCOLS
 
 _UNCACHED = (
@@ -65,16 +65,7 @@ OWN = frozenset({"/mesos/", "/marathon/"})
 """Routes of the table that lead to whoever leads: made here."""
 
 
-def _on_all(service: str, route: Route) -> tuple[tuple[str, Route], tuple[str, Route]]:
-    """The route on masters, and without the check on agents."""
-    return (service, route), (service, replace(route, auth=False, needs="", on=AGENTS))
-
-
 LOOSE: tuple[tuple[str, Route], ...] = (
-    *_on_all(
-        "dcos-pkgpanda-api",
-        Route(prefix="/pkgpanda/", to="unix:pkgpanda-api.sock", upstream_path="/", needs=f"{OPS}metadata"),
-    ),
     (
         "dcos-ui-update-service",
         Route(
