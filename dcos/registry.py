@@ -677,6 +677,27 @@ SERVICES: tuple[Service, ...] = (
         certificate=False,
         memory_mb=38,
     ),
+    Service(
+        name="dcos-history",
+        title="History",
+        summary="Keeps the cluster's state summary of the last hour",
+        on=MASTERS,
+        command=("dcos-history",),
+        user="dcos_history",
+        sockets=("dcos-history.sock",),
+        routes=(
+            Route(
+                prefix="/dcos-history-service/",
+                to="unix:dcos-history.sock",
+                upstream_path="/",
+                needs="dcos:adminrouter:ops:historyservice",
+            ),
+        ),
+        state=("dcos-history",),
+        env_file="history",
+        environment={"HISTORY_ZK": "zk://{zk_servers}/mesos"},
+        memory_mb=45,
+    ),
 )
 
 

@@ -38,6 +38,7 @@ AUTH = {"Authorization": f"token={TOKEN}"}
 SOCKETS = (
     "pkgpanda-api",
     "dcos-checks-api",
+    "dcos-history",
     "dcos-log",
     "telegraf-dcos-metrics",
     "dcos-ui-update-service",

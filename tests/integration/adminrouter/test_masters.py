@@ -13,7 +13,9 @@ from tests.integration.adminrouter.front_door import AUTH, BAD_TOKEN, FrontDoor,
 from tests.integration.adminrouter.test_routes import PROTECTED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
-_ON_SOCKETS = ("/pkgpanda/", "/system/checks", "/system/v1/logs", "/system/v1/metrics", "/dcos-ui-update-service")
+_ON_SOCKETS = (
+    "/pkgpanda/", "/system/checks", "/system/v1/logs", "/system/v1/metrics", "/dcos-history-service", "/dcos-ui-update-service"
+)  # fmt: skip
 ROUTES = [row for row in PROTECTED if not row[0].startswith(_ON_SOCKETS) and "/leader/" not in row[0]]
 
 

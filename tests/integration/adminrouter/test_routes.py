@@ -49,6 +49,7 @@ PROTECTED = [
     ),
     ("/pkgpanda/repository/?x=1", "pkgpanda-api", "/repository/?x=1"),
     ("/system/checks/v1/node", "dcos-checks-api", "/system/checks/v1/node"),
+    ("/dcos-history-service/history/last", "dcos-history", "/history/last"),
     ("/system/v1/logs/v2/component", "dcos-log", "/v2/component"),
     ("/system/v1/metrics/v0/node", "telegraf-dcos-metrics", "/v0/node"),
     ("/dcos-ui-update-service/api/v1/version/", "dcos-ui-update-service", "/api/v1/version/"),
