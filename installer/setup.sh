@@ -17,11 +17,13 @@ declare -A boot=(
     [systemd-nspawn]=systemd-container [mmdebstrap]=mmdebstrap [ip]=iproute2 [nft]=nftables [nsenter]=util-linux
     [xz]=xz-utils [tar]=tar [curl]=curl [git]=git
 )
+# builds the web interface into the package; nodes do not need it
+declare -A build=([npm]=npm)
 declare -A check=(
     [runc]=runc [skopeo]=skopeo [umoci]=umoci [dig]=dnsutils [jq]=jq [gcc]=gcc
     [ping]=iputils-ping [prometheus]=prometheus
     [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry [slapd]=slapd
-    [redis-server]=redis-server [haproxy]=haproxy [prometheus-alertmanager]=prometheus-alertmanager [/usr/lib/postgresql]=postgresql
+    [chromium]=chromium [redis-server]=redis-server [haproxy]=haproxy [prometheus-alertmanager]=prometheus-alertmanager [/usr/lib/postgresql]=postgresql
 )
 
 here() { if [[ $1 == /* ]]; then [[ -e $1 ]]; else PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; fi; }
@@ -45,11 +47,12 @@ want() {
     done
 }
 if [[ $kind == dev ]]; then
-    want boot; want check
+    want boot; want build; want check
     # pymesos, a peer in the tests, is compiled.
     [[ -e $($python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h ]] || missing+=(python3-dev libc6-dev)
-elif [[ $driver != process ]] && can_boot; then
-    want boot
+else
+    want build
+    if [[ $driver != process ]] && can_boot; then want boot; fi
 fi
 $python -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 

@@ -180,7 +180,8 @@ class Config:
     oauth_client_id: str = setting("", "Client id for the outside login page.", environ="OAUTH_CLIENT_ID")
     ui_dir: Path | None = setting(
         None,
-        "Folder with the web interface. Default: dcos-ui-update-service/dist/ui in the state folder, else our page.",
+        "Folder with the web interface. Default: dcos-ui-update-service/dist/ui in the state folder, else our own, "
+        "else a plain page.",
     )
     cluster_name: str = setting("", "Shown on our page.")
     nginx: str = setting("nginx", "Program to run.")

@@ -168,10 +168,13 @@ def _groups(config: Config, layout: Layout, ip: str) -> Mapping[str, str]:
 
 
 def _files(config: Config, layout: Layout, run: Path) -> Files:
-    ui = config.ui_dir or layout.state / "dcos-ui-update-service/dist/ui"
+    own = layout.opt / "active/dcos/share/dcos/gui"
+    given = (config.ui_dir or layout.state / "dcos-ui-update-service/dist/ui", own)
     pages = run / "pages"
+    ui = next((one for one in given if (one / "index.html").exists()), pages)
     return Files(
-        ui=ui if (ui / "index.html").exists() else pages,
+        ui=ui,
+        own_ui=ui == own,
         pages=pages,
         version=layout.etc / "dcos-version.json",
         buildinfo=layout.opt / "active.buildinfo.full.json",

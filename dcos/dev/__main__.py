@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dcos.dev import again, docs
+from dcos.install import bundle, gui
+from dcos.install.command import CommandFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,6 +86,19 @@ def e2e() -> bool:
     return twice("e2e", "-q", "--timeout=1800", "--durations=12")
 
 
+def web_interface() -> bool:
+    """Types and tests of ``gui/``, with what its lock names."""
+
+    def check() -> int:
+        try:
+            return gui.check(ROOT, bundle.cache_folder())
+        except CommandFailed as trouble:
+            print(trouble)
+            return 1
+
+    return timed("web interface", "npm run types, npm run test", check)
+
+
 def write_docs() -> bool:
     for path in docs.stale(ROOT):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,13 +108,14 @@ def write_docs() -> bool:
 
 
 VERBS: dict[str, tuple[str, tuple[Callable[[], bool], ...]]] = {
-    "check": ("lint and the fast tests, under two minutes", (lint, fast_tests)),
+    "check": ("lint and the fast tests, under two minutes", (lint, web_interface, fast_tests)),
     "lint": ("format, ruff, mypy, import contracts, generated documents", (lint,)),
     # The end-to-end tests make the node image, which some integration tests boot.
     "test": (
-        "everything: lint, unit, property, simulation, end to end, integration",
-        (lint, fast_tests, simulation, e2e, integration),
+        "everything: lint, web interface, unit, property, simulation, end to end, integration",
+        (lint, web_interface, fast_tests, simulation, e2e, integration),
     ),
+    "gui": ("types and tests of the web interface", (web_interface,)),
     "e2e": ("the end-to-end tests on real systemd nodes", (e2e,)),
     "integration": ("the tests with real ZooKeeper, nginx, nftables, runc, Docker and systemd", (integration,)),
     "docs": ("re-make the documents that follow from tables", (write_docs,)),

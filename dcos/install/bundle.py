@@ -5,6 +5,7 @@
         bin/<console scripts>                              (first line names the final place)
         lib/python3.11/site-packages/                      (locked dependencies and ``dcos``, byte-compiled)
         share/dcos/{units,installer,config}
+        share/dcos/gui                                     (the web interface, built by npm: ``gui.py``)
 
 The id is a hash of everything it is made from: equal sources, equal lock, equal id, and the archive is not made again.
 Libraries come as wheels, each checked against the lock's hashes. Files are sorted, owned by root, with one fixed time.
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcos.install import assets
+from dcos.install import assets, gui
 from dcos.install.command import CommandFailed, run
 from dcos.install.locking import locked
 
@@ -63,7 +64,7 @@ def cache_folder(environ: dict[str, str] | None = None) -> Path:
 
 def source_files(checkout: Path) -> list[Path]:
     """Every file the bundle is made from, sorted, relative to the checkout."""
-    found = [Path("pyproject.toml"), Path("requirements.txt")]
+    found = [Path("pyproject.toml"), Path("requirements.txt"), *gui.source_files(checkout)]
     for folder in ("dcos", *assets.FOLDERS):
         for path in sorted((checkout / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
@@ -104,13 +105,16 @@ def build(checkout: Path, cache: Path, say: Callable[[str], None] = lambda _: No
     with locked(cache / "bundles.lock"):
         if not archive.exists():
             folder.mkdir(parents=True, exist_ok=True)
+            site = gui.build(checkout, cache, say)
             libraries = _libraries(checkout, cache, say)
             say("packing the bundle")
             work = folder / f"{bundle_id}.partial"
             shutil.rmtree(work, ignore_errors=True)
             try:
                 name = package_name(version, bundle_id)
-                _tree(checkout, libraries, work / "packages" / name, f"{PREFIX}/packages/{name}", scripts, version)
+                tree = work / "packages" / name
+                _tree(checkout, libraries, tree, f"{PREFIX}/packages/{name}", scripts, version)
+                shutil.copytree(site, tree / assets.SHARE / gui.FOLDER)
                 _archive(work, archive)
             finally:
                 shutil.rmtree(work, ignore_errors=True)

@@ -55,7 +55,7 @@ def now(cluster: LocalCluster) -> dict[str, Any]:
 
 def vip(cluster: LocalCluster) -> str:
     """The address that a node's forwarder gives for the VIP's name."""
-    dig = cluster.here("dig", f"@{cluster.ip('agent1')}", "-p", "10053", "+short", "+tries=1", VIP_NAME)
+    dig = cluster.here("dig", f"@{cluster.ip('agent1')}", "-p", "20053", "+short", "+tries=1", VIP_NAME)
     return subprocess.run(dig, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
 
 

@@ -84,6 +84,8 @@ class Files:
     """What nginx serves itself."""
 
     ui: Path
+    own_ui: bool = False
+    """``ui`` is our web interface, which a strict policy fits; others may need scripts and styles within their pages."""
     pages: Path
     version: Path
     buildinfo: Path
@@ -297,7 +299,43 @@ def agent(role: NodeRole, files: Files, secured: Secured | None) -> Iterator[str
     yield block("/", "return 404;")
 
 
-def _pages(files: Files, login: str, frames: str) -> Iterator[str]:
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect")),
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
+"""Nothing runs, is shown or asked that does not come from this very host. Who may frame us: ``X-Frame-Options``."""
+_STRICT = (
+    f'add_header Content-Security-Policy "{_POLICY}" always;',  # the quotes in it are the policy's
+    "add_header X-Content-Type-Options nosniff always;",
+    "add_header Referrer-Policy same-origin always;",
+)
+
+
+def _own_ui(files: Files, frames: str) -> Iterator[str]:
+    """The page is asked for each time; its assets are named by their content, so a browser keeps them for a year."""
+    yield block(
+        "/",
+        f"root {quoted(files.ui)};",
+        "index index.html;",
+        'add_header Cache-Control "no-cache";',
+        f"add_header X-Frame-Options {quoted(frames)};",
+        *_STRICT,
+    )
+    yield block(
+        "/assets/",
+        f"root {quoted(files.ui)};",
+        "gzip_static on;",
+        "add_header Vary Accept-Encoding;",
+        'add_header Cache-Control "public, max-age=31536000, immutable";',
+        *_STRICT,
+    )
+
+
+def _other_ui(files: Files, frames: str) -> Iterator[str]:
     yield block(
         "/",
         f"root {quoted(files.ui)};",
@@ -312,6 +350,10 @@ def _pages(files: Files, login: str, frames: str) -> Iterator[str]:
         "gzip_static on;",
         "add_header Vary Accept-Encoding;",
     )
+
+
+def _pages(files: Files, login: str, frames: str) -> Iterator[str]:
+    yield from _own_ui(files, frames) if files.own_ui else _other_ui(files, frames)
     joint = "&" if "?" in login else "?"
     yield block("= /login", f'if ($args) {{ return 302 "{login}{joint}$args"; }}', f"return 302 {quoted(login)};")
     yield block("= /marathon", "return 307 /marathon/$is_args$args;")

@@ -24,7 +24,7 @@ from time import monotonic, sleep
 import psutil
 
 from dcos import registry
-from dcos.install import apply, assets, bundle
+from dcos.install import apply, assets, bundle, gui
 from dcos.install.command import run
 from dcos.install.genconf import Served, configure
 from dcos.install.local import loopback, supervise
@@ -38,12 +38,13 @@ from dcos.model.layout import Layout
 from dcos.registry import NodeRole
 from dcos.wire import envfile
 
-SHIFT = 10000
+SHIFT = 20000
+"""Of ports that only root may use. Not 10000: browsers refuse port 10080, and the front door would be there."""
 
 _AGENT: Mapping[str, str] = {
     "MESOS_LAUNCHER": "posix",
     "MESOS_RUNTIME_DIR": "{root}/var/run/mesos",
-    "MESOS_SECRETS_URL": "https://leader.mesos:10443",
+    "MESOS_SECRETS_URL": "https://leader.mesos:20443",
 }
 # Variables that differ from production, over the node's own values: {ip}, {root}, {number}.
 CHANGES: Mapping[str, Mapping[str, str]] = {
@@ -63,18 +64,18 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
     },
     "dcos-mesos-slave": _AGENT,
     "dcos-mesos-slave-public": _AGENT,
-    "dcos-certificates": {"CERTIFICATES_HTTPS_PORT": "10443"},
+    "dcos-certificates": {"CERTIFICATES_HTTPS_PORT": "20443"},
     "dcos-secrets": {"SECRETS_IP": "{ip}", "SECRETS_BOUNCER": "{scheme}://{ip}:8101"},
     "dcos-net": {
         "DCOS_NET_MANAGE_NETWORK": "false",
-        "DCOS_NET_DNS_BIND": "{ip}:10053",
+        "DCOS_NET_DNS_BIND": "{ip}:20053",
         "DCOS_NET_REST_BIND": "{ip}",
     },
     "dcos-gen-resolvconf": {},
     "dcos-adminrouter": {
         "ADMINROUTER_IP": "{ip}",
-        "ADMINROUTER_HTTP_PORT": "10080",
-        "ADMINROUTER_HTTPS_PORT": "10443",
+        "ADMINROUTER_HTTP_PORT": "20080",
+        "ADMINROUTER_HTTPS_PORT": "20443",
         "ADMINROUTER_WORKERS": "1",
         "ADMINROUTER_UPSTREAMS": "dcos-bouncer={ip}:8101,dcos-secrets={ip}:1337,dcos-cosmos={ip}:7070,dcos-net={ip}:62080",
     },
@@ -84,8 +85,8 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "TELEGRAF_STATSD_LISTEN": "{ip}",
         "TELEGRAF_TASKS_HOST": "{ip}",
     },
-    "dcos-log-master": {"LOG_ADMIN_ROUTER": "http://{ip}:10080"},
-    "dcos-log-agent": {"LOG_ADMIN_ROUTER": "http://leader.mesos:10080"},
+    "dcos-log-master": {"LOG_ADMIN_ROUTER": "http://{ip}:20080"},
+    "dcos-log-agent": {"LOG_ADMIN_ROUTER": "http://leader.mesos:20080"},
 }
 
 
@@ -118,6 +119,8 @@ class ProcessDriver:
 
     def __init__(self, folders: Folders, spec: ClusterSpec) -> None:
         self.folders, self.spec = folders, spec
+        self._site: Path | None = None
+        """The web interface, where npm can build it."""
 
     def root(self, node: NodeSpec) -> Path:
         return self.folders.root(node.name, os.geteuid())
@@ -141,6 +144,10 @@ class ProcessDriver:
     def configure(self, config: Path, say: Callable[[str], None]) -> Served:
         """No bundle is made: the services are the programs of this very environment."""
         checkout = assets.checkout()
+        try:
+            self._site = gui.build(checkout, bundle.cache_folder(), say)
+        except gui.NoNpm as trouble:
+            say(f"{trouble.output}; a plain page is served instead")
         return configure(
             config, config.parent, version=bundle.version_of(checkout), bundle_id=bundle.content_id(checkout)
         )
@@ -285,6 +292,9 @@ class ProcessDriver:
         """A package whose programs are those of this very environment."""
         programs = layout.opt / "packages" / given.release.package / "bin"
         programs.mkdir(parents=True, exist_ok=True)
+        site = programs.parent / assets.SHARE / gui.FOLDER
+        if self._site is not None and not site.exists():
+            shutil.copytree(self._site, site)
         for name in given.scripts:
             link = programs / name
             if not link.is_symlink():

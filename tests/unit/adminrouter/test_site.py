@@ -191,3 +191,17 @@ def test_the_certificate_is_made_once(tmp_path: Path) -> None:
     assert not certificate.ensure(*pair, addresses=("10.0.0.1",), now=1_700_000_000)
     assert pair[0].read_bytes() == before
     assert pair[1].stat().st_mode & 0o777 == 0o600
+
+
+def test_our_web_interface_has_a_strict_policy_and_assets_that_are_kept() -> None:
+    site = _site(NodeRole.MASTER)
+    other, own = render(site), render(replace(site, files=replace(site.files, own_ui=True)))
+    assert "Content-Security-Policy" not in other  # upstream's needs styles within its pages
+    policy = next(line for line in own.splitlines() if "Content-Security-Policy" in line)
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in own
+    page, assets = own.index("location / {"), own.index("location /assets/ {")
+    assert 'add_header Cache-Control "no-cache";' in own[page:assets]
+    assert "immutable" in own[assets : own.index("}", assets)]
+    assert "immutable" not in own[page:assets]
+    assert own.count("X-Content-Type-Options nosniff always;") == 2
