@@ -6,10 +6,10 @@ Source: cosmos PackageDefinitionRenderer (defaults, merge), com.github.fge json-
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 import re2
 from jsonschema import Draft4Validator, ValidationError, validators
@@ -17,6 +17,7 @@ from jsonschema.exceptions import UnknownType
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from dcos.catalog.core import ecma
 from dcos.catalog.core.errors import options_mismatch, options_not_allowed, schema_unusable
 
 Json = dict[str, Any]
@@ -75,15 +76,20 @@ def fits(root: Mapping[str, Any], rule: Mapping[str, Any], value: Any) -> bool:
 
 @contextmanager
 def _usable_schema() -> Iterator[None]:
-    """A schema comes from outside, and the library takes it for a good one."""
+    """A schema comes from outside, and the library takes it for a good one. All its patterns share one budget."""
+    before = _budget.set(ecma.Budget())
     try:
         yield
+    except ecma.TooHard as error:
+        raise schema_unusable(str(error)) from None
     except RecursionError:
         raise schema_unusable("it refers to itself without end") from None
     except Unresolvable as error:
         raise schema_unusable(f"it refers to what cannot be found: {error}") from None
     except (UnknownType, TypeError, ValueError, AttributeError, LookupError) as error:
         raise schema_unusable(f"it is not draft 4: {error}".splitlines()[0][:300]) from None
+    finally:
+        _budget.reset(before)
 
 
 # ---- the check -------------------------------------------------------------------------------------------------------
@@ -97,22 +103,22 @@ def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iter
 _RE2 = re2.Options()
 _RE2.log_errors = False
 _RE2.max_mem = 8 * 1024**2
-MAX_BACKTRACKED = 1000
+_budget: Final[ContextVar[ecma.Budget | None]] = ContextVar("budget", default=None)
 
 
 def matches(pattern: str, text: str) -> bool:
     """Patterns are ECMA 262 and come from outside: RE2, whose time grows with the text only, where it can read them.
 
-    What it cannot read (looking ahead or behind, references) goes to Python's ``re`` for texts of up to ``MAX_BACKTRACKED``
-    characters. A pattern that neither reads refuses nothing.
+    What it cannot read, such as looking ahead or behind, goes to ``ecma``, whose work is counted. A pattern that neither reads
+    refuses nothing.   Errors: ecma.TooHard.
     """
     try:
         return re2.compile(pattern, _RE2).search(text) is not None  # type: ignore[no-untyped-call]  # as its overrides are
     except re2.error:
         pass
     try:
-        return len(text) > MAX_BACKTRACKED or re.search(pattern, text) is not None
-    except (re.error, RecursionError):
+        return ecma.found(pattern, text, _budget.get())
+    except ecma.Unreadable:
         return True
 
 
