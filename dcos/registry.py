@@ -698,6 +698,22 @@ SERVICES: tuple[Service, ...] = (
         environment={"HISTORY_ZK": "zk://{zk_servers}/mesos"},
         memory_mb=45,
     ),
+    Service(
+        name="dcos-docker-gc",
+        title="Docker GC",
+        summary="Takes away what nobody uses any more of the Docker Engine",
+        on=AGENTS,
+        command=("dcos-docker-gc",),
+        unit="oneshot.service.in",
+        why_root="whoever may speak with the Docker Engine is root",
+        directives=(("RestrictAddressFamilies", "AF_UNIX", "it speaks with the Engine only"),),
+        state=("docker-gc",),
+        env_file="docker-gc",
+        environment={"DOCKER_GC_ENABLED": "{enable_docker_gc}"},
+        timer=(("OnBootSec", "45s"), ("OnUnitActiveSec", "1h")),
+        start_timeout_s=1800,
+        certificate=False,
+    ),
 )
 
 

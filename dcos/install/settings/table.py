@@ -306,6 +306,10 @@ KEYS: tuple[Key, ...] = (
         "1hrs",
         rules=(rules.is_duration("docker_remove_delay"),),
     ),
+    _yes(
+        "enable_docker_gc",
+        "Whether agents take away, each hour, containers, images and volumes of the Docker Engine that nobody uses.",
+    ),
     Key(
         "docker_stop_timeout",
         "Time that docker tasks get to end when they name none.",
@@ -379,7 +383,7 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(("enable_mesos_input_plugin", "telemetry_enabled", "diagnostics_bundles_dir"), _OBSERVED),
     **dict.fromkeys(("oauth_issuer_url", "oauth_client_id", "oauth_auth_redirector", "oauth_auth_host"), _LOGIN),
     **dict.fromkeys(
-        ("cluster_docker_credentials", "cluster_docker_registry_url", "enable_docker_gc"),
+        ("cluster_docker_credentials", "cluster_docker_registry_url"),
         "the Docker Engine's own configuration on each node says this",
     ),
     "check_config": "the built-in checks are fixed; custom_checks adds to them",
