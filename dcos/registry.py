@@ -397,6 +397,14 @@ SERVICES: tuple[Service, ...] = (
         routes=(
             Route(prefix="/acs/api/v1/auth/", to="http", auth=False),
             Route(prefix="/acs/api/v1/auth/oidc/providers", to="http", needs="dcos:adminrouter:acs"),
+            Route(prefix="/acs/api/v1/auth/saml/providers", to="http", needs="dcos:adminrouter:acs"),
+            # what browsers and identity providers ask for without a token
+            Route(
+                prefix="^/acs/api/v1/auth/saml/providers/[^/]+/(?:acs-callback|sp-metadata)$",
+                to="http",
+                auth=False,
+                pattern=True,
+            ),
             Route(prefix="/acs/api/v1", to="http", needs="dcos:adminrouter:acs"),
         ),
         health="/acs/api/v1/auth/jwks",

@@ -52,6 +52,8 @@ class Route:
     auth: bool = True
     needs: str = ""
     exact: bool = False
+    pattern: bool = False
+    """``prefix`` is a regular expression over the whole path; it goes before all that are none."""
     on: frozenset[NodeRole] = MASTERS
     buffered: bool = True
     drop_authorization: bool = False

@@ -22,7 +22,7 @@ declare -A build=([npm]=npm)
 declare -A check=(
     [runc]=runc [skopeo]=skopeo [umoci]=umoci [dig]=dnsutils [jq]=jq [gcc]=gcc
     [ping]=iputils-ping [prometheus]=prometheus
-    [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry [slapd]=slapd
+    [/usr/lib/cni/bridge]=containernetworking-plugins [dockerd]=docker.io [docker-registry]=docker-registry [slapd]=slapd [xmlsec1]=xmlsec1
     [chromium]=chromium [redis-server]=redis-server [haproxy]=haproxy [prometheus-alertmanager]=prometheus-alertmanager [/usr/lib/postgresql]=postgresql
 )
 

@@ -62,11 +62,11 @@ def services_page() -> str:
         ("path at the Admin Router", "on", "token needed", "unit", "upstream"),
         (
             (
-                ("= " if route.exact else "") + f"`{route.prefix}`",
+                ("= " if route.exact else "~ " if route.pattern else "") + f"`{route.prefix}`",
                 " ".join(_SHORT[role] for role in NodeRole if role in route.on),
                 "yes" if route.auth else "no",
                 row.name,
-                f"{route.to} `{route.upstream_path or route.prefix}`",
+                route.to if route.pattern else f"{route.to} `{route.upstream_path or route.prefix}`",
             )
             for row in SERVICES
             for route in row.routes

@@ -18,6 +18,7 @@ from dcos.iam import persist
 from dcos.iam.api_ldap import LdapApi
 from dcos.iam.api_oidc import OidcApi
 from dcos.iam.api_policy import PolicyApi
+from dcos.iam.api_saml import SamlApi
 from dcos.iam.core import login
 from dcos.iam.core.errors import IamError, invalid_credentials, too_many_attempts, unknown_user
 from dcos.iam.core.users import User, change, changed, check_uid, creation, shown
@@ -53,12 +54,14 @@ PROVIDERS = {
 def application(identity: Identity) -> web.Application:
     """The routes of dcos-bouncer."""
     app = http.application(client_max_size=_BODY_LIMIT, middlewares=(manners,))
-    oidc, ldap = OidcApi(identity), LdapApi(identity)
-    api = Api(identity, oidc, ldap)
+    oidc, saml, ldap = OidcApi(identity), SamlApi(identity), LdapApi(identity)
+    api = Api(identity, oidc, saml, ldap)
     app.add_routes(
         [
             web.post(f"{PREFIX}/auth/login", api.login),
+            web.get(f"{PREFIX}/auth/login", api.away),
             *oidc.routes(PREFIX),
+            *saml.routes(PREFIX),
             *ldap.routes(PREFIX),
             web.get(f"{PREFIX}/auth/logout", api.logout),
             web.get(f"{PREFIX}/auth/jwks", api.jwks),
@@ -80,9 +83,10 @@ def application(identity: Identity) -> web.Application:
 class Api:
     """One method per endpoint."""
 
-    def __init__(self, identity: Identity, oidc: OidcApi, ldap: LdapApi) -> None:
+    def __init__(self, identity: Identity, oidc: OidcApi, saml: SamlApi, ldap: LdapApi) -> None:
         self._identity = identity
         self._oidc = oidc
+        self._saml = saml
         self._ldap = ldap
 
     # ---- login ---------------------------------------------------------------------------------------------------
@@ -100,6 +104,18 @@ class Api:
             case login.IdTokenLogin(token):
                 user = await self._guarded("", source, lambda: self._oidc.by_id_token(token))
                 return self._logged_in(user, None, source, "oidc")
+
+    async def away(self, request: web.Request) -> web.Response:
+        """To the login pages of an outside provider."""
+        if request.query.get("oidc-provider"):
+            return await self._oidc.start(request)
+        if request.query.get("saml-provider"):
+            return await self._saml.start(request)
+        raise IamError(
+            400,
+            "One of the query parameters oidc-provider, saml-provider must be given.",
+            "ERR_MISSING_QUERY_PARAMETERS",
+        )
 
     async def _guarded(self, uid: str, source: str, check: Callable[[], Awaitable[User | None]]) -> User:
         """Count the try as failed beforehand, so that many at once gain nothing.   Errors: IamError."""
@@ -171,7 +187,7 @@ class Api:
         return answer({"keys": [jwt.to_jwk(key) for key in self._identity.public_keys]})
 
     async def providers(self, _: web.Request) -> web.Response:
-        return answer({**PROVIDERS, **await self._oidc.shown(), **await self._ldap.shown()})
+        return answer({**PROVIDERS, **await self._oidc.shown(), **await self._saml.shown(), **await self._ldap.shown()})
 
     async def ui_config(self, _: web.Request) -> web.Response:
         return answer(

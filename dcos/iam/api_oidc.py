@@ -20,28 +20,20 @@ from dcos.iam.core import oidc as rules
 from dcos.iam.core.errors import IamError, invalid_credentials
 from dcos.iam.core.oidc import Flow, OidcError, OidcProvider
 from dcos.iam.core.policy import check_gid
-from dcos.iam.core.users import LEGACY_OIDC_PROVIDER, User, check_uid
+from dcos.iam.core.users import User
 from dcos.iam.identity import Identity
 from dcos.iam.oidc import OidcClient
 from dcos.iam.provider_store import OIDC, Exists, Missing
+from dcos.iam.remote_accounts import NoAccount, remote_account
 from dcos.iam.requests import audit, done, json_object, source_of
 from dcos.iam.requests import shown as answer
-from dcos.iam.sessions import let_in, token_for
+from dcos.iam.sessions import TOKEN_PAGE, let_in, token_for
 from dcos.runtime import log
 from dcos.wire import jwt
 
 _log = log.get_logger("dcos-bouncer")
 _COOKIE = "dcos-acs-oidc-flow"
 _COOKIE_PATH = "/acs/api/v1/auth/oidc/"
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>DC/OS authentication token</title></head>
-<body>
-<p>Copy this token into the terminal that asks for it:</p>
-<pre>{token}</pre>
-</body>
-</html>
-"""
 
 
 class OidcApi:
@@ -52,7 +44,6 @@ class OidcApi:
     def routes(self, prefix: str) -> list[web.RouteDef]:
         one = f"{prefix}/auth/oidc/providers/{{id}}"
         return [
-            web.get(f"{prefix}/auth/login", self.start),
             web.get(f"{prefix}/auth/oidc/callback", self.callback),
             web.get(f"{prefix}/auth/oidc/providers", self.providers),
             web.get(one, self.provider),
@@ -126,18 +117,11 @@ class OidcApi:
     # ---- login -------------------------------------------------------------------------------------------------------
 
     async def start(self, request: web.Request) -> web.Response:
-        name = request.query.get("oidc-provider")
-        if not name and not request.query.get("saml-provider"):
-            raise IamError(
-                400,
-                "One of the query parameters oidc-provider, saml-provider must be given.",
-                "ERR_MISSING_QUERY_PARAMETERS",
-            )
+        name = request.query.get("oidc-provider", "")
         try:
-            provider = await self._known(check_gid(name or ""))
+            provider = await self._known(check_gid(name))
         except IamError:
             return web.Response(status=303, headers={"Location": "/?iam-error=unknown-provider"})
-        assert name is not None
         target = rules.check_target(request.query.get("target") or "/", provider.base_url)
         browser = request.cookies.get(_COOKIE, "")
         if len(browser) < 32:
@@ -166,19 +150,19 @@ class OidcApi:
         source = source_of(request)
         try:
             user, target = await self._back(request)
-        except OidcError as error:
+        except (OidcError, NoAccount) as error:
             audit("oidc-login", None, source, "deny", str(error))
             raise invalid_credentials() from error
         token = token_for(self._identity, user)
         if target == rules.SHOW_TOKEN:
             headers = {"Content-Type": "text/html; charset=utf-8"}
-            response = web.Response(text=_PAGE.format(token=html.escape(token)), headers=headers)
+            response = web.Response(text=TOKEN_PAGE.format(token=html.escape(token)), headers=headers)
         else:
             response = web.Response(status=303, headers={"Location": target})
         return let_in(self._identity, response, user, token, source=source, how="oidc")
 
     async def _back(self, request: web.Request) -> tuple[User, str]:
-        """Errors: OidcError."""
+        """Errors: OidcError, NoAccount."""
         state, code = request.query.get("state", ""), request.query.get("code")
         flow = rules.unpack(state, self._key(), request.cookies.get(_COOKIE, ""), self._identity.clock.now())
         if code is None:
@@ -200,25 +184,14 @@ class OidcApi:
                 uid, description = rules.person(claims, provider, None, self._identity.clock.now())
                 first = not any(not one.is_service for one in await persist.users(self._identity.store))
                 return await self._account(uid, description, name, provider, create=first)
-            except OidcError as error:
+            except (OidcError, NoAccount) as error:
                 _log.info("id_token_refused", provider=name, why=str(error))
         return None
 
     async def _account(self, uid: str, description: str, name: str, provider: OidcProvider, *, create: bool) -> User:
-        """Errors: OidcError."""
-        try:
-            check_uid(uid)
-        except IamError as error:
-            raise OidcError("the e-mail address cannot be a uid") from error
-        user = await persist.user(self._identity.store, uid)
-        if user is None and create:
-            user = User(uid=uid, description=description, provider_type="oidc", provider_id=name)
-            await persist.add_user(self._identity.store, user)
-            audit("user-import", uid, "-", "allow", "first login", what=name)
-        ids = {name, provider.issuer, *([LEGACY_OIDC_PROVIDER] if provider.issuer == LEGACY_OIDC_PROVIDER else [])}
-        if user is None or user.provider_type != "oidc" or user.provider_id not in ids:
-            raise OidcError(f"{uid} is no account of this provider")
-        return user
+        """Errors: NoAccount."""
+        also = (provider.issuer,)
+        return await remote_account(self._identity, uid, description, kind="oidc", name=name, also=also, create=create)
 
     def _key(self) -> bytes:
         """Signs the state: the same on all masters."""

@@ -1,6 +1,6 @@
-"""Settings of outside identity providers in ZooKeeper: ``/oidc/<id>`` and ``/ldap/config``.
+"""Settings of outside identity providers in ZooKeeper: ``/oidc/<id>``, ``/saml/<id>``, ``/ldap/config``.
 
-They hold passwords, so they are sealed where the masters have a key (``--key_file``); kept in the clear otherwise, behind the
+Most hold passwords, so they are sealed where the masters have a key (``--key_file``); kept in the clear otherwise, behind the
 same access list as all of identity. What was kept in the clear before there was a key is read as it is, and sealed when written.
 """
 
@@ -16,6 +16,7 @@ from dcos.store.base import NodeExists, NoNode, Store
 from dcos.wire.sealing import NONCE_BYTES, KeyRing, SealingError, Secret
 
 OIDC = "/oidc"
+SAML = "/saml"
 LDAP = "/ldap/config"
 T = TypeVar("T")
 

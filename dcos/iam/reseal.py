@@ -32,8 +32,9 @@ async def run(app: App[Config]) -> None:
             private=credentials is not None,
         )
         try:
-            providers = await store.children(provider_store.OIDC) or ()
-            paths = [key_store.PATH, provider_store.LDAP, *(f"{provider_store.OIDC}/{name}" for name in providers)]
+            paths = [key_store.PATH, provider_store.LDAP]
+            for above in (provider_store.OIDC, provider_store.SAML):
+                paths += [f"{above}/{name}" for name in await store.children(above) or ()]
             done = await reseal(store, ring, [(path, path) for path in paths])
         finally:
             await store.close()

@@ -12,6 +12,16 @@ from dcos.wire import jwt
 
 AUTH_COOKIE = "dcos-acs-auth-cookie"
 INFO_COOKIE = "dcos-acs-info-cookie"
+TOKEN_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>DC/OS authentication token</title></head>
+<body>
+<p>Copy this token into the terminal that asks for it:</p>
+<pre>{token}</pre>
+</body>
+</html>
+"""
+"""What a browser shows to who logs in for a terminal."""
 
 
 def token_for(identity: Identity, user: User, asked_exp: int | None = None) -> str:

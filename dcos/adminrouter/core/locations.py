@@ -236,7 +236,7 @@ def _upstream(service: str, to: str, secured: Secured | None) -> tuple[str, tupl
 
 
 def _table_location(service: str, route: Route, secured: Secured | None) -> str:
-    head = f"= {route.prefix}" if route.exact else route.prefix
+    head = f"= {route.prefix}" if route.exact else f"~ {route.prefix}" if route.pattern else route.prefix
     extras = tuple(line.format(prefix=route.prefix) for line in EXTRAS.get(route.prefix, ()))
     streaming = () if route.buffered else ("proxy_buffering off;", "proxy_request_buffering off;")
     authorization = '""' if route.drop_authorization else "$dcos_authorization" if route.auth else "$http_authorization"

@@ -79,6 +79,8 @@ OPEN = [
     ("/dcos-metadata/dcos-version.json", 200, '{"version": "3.0.0"}'),
     ("/dcos-metadata/ui-config.json", 200, '"path": "/acs/api/v1/uiconfig/"'),
     ("/acs/api/v1/auth/providers", 200, '"path": "/acs/api/v1/auth/providers"'),
+    ("/acs/api/v1/auth/saml/providers/a/sp-metadata", 200, '"path": "/acs/api/v1/auth/saml/providers/a/sp-metadata"'),
+    ("/acs/api/v1/auth/saml/providers/a/acs-callback", 200, '"path": "/acs/api/v1/auth/saml/providers/a/acs-callback"'),
     ("/exhibitor/exhibitor/v1/cluster/status", 200, '"path": "/exhibitor/v1/cluster/status"'),
     ("/cache/master/state", 200, '"path": "/master/state"'),
     ("/nginx/metrics", 200, "nginx_up 1"),

@@ -82,12 +82,18 @@ async def test_keys_that_sign_tokens_and_what_providers_are_told(tmp_path: Path)
             signing = _ring(OLD).seal(key_store.PATH, Secret(value=b'{"version": 2}'), os.urandom(NONCE_BYTES))
             await store.create(key_store.PATH, signing, parents=True)
             await store.create("/oidc/ours", b'{"client_secret": "x"}', parents=True)
+            await store.create("/saml/ours", b'{"idp_metadata": "x"}', parents=True)
             credentials, keys = _files(tmp_path, "dcos_bouncer")
             keys.write_text(f"{NEW}\n{OLD}\n")
             flags = (f"--zk={zookeeper.url}/dcos/iam", f"--zk_credentials_file={credentials}", f"--key_file={keys}")
             done = await asyncio.to_thread(_run, "dcos.iam.service", *flags)
-            assert "2 nodes were sealed anew, 0 had" in done.stdout, done.stderr
-            for path, value in ((key_store.PATH, b'{"version": 2}'), ("/oidc/ours", b'{"client_secret": "x"}')):
+            assert "3 nodes were sealed anew, 0 had" in done.stdout, done.stderr
+            expected = {
+                key_store.PATH: b'{"version": 2}',
+                "/oidc/ours": b'{"client_secret": "x"}',
+                "/saml/ours": b'{"idp_metadata": "x"}',
+            }
+            for path, value in expected.items():
                 node = await store.get(path)
                 assert node is not None
                 assert _ring(NEW).open(path, node.data).value == value

@@ -105,7 +105,8 @@ def test_both_kinds_of_agents_have_the_same() -> None:
 def test_every_route_of_the_table_has_a_location(role: NodeRole) -> None:
     text = render(_site(role))
     for _, route in table_routes(role):
-        assert f"location {'= ' if route.exact else ''}{route.prefix} {{" in text, route
+        how = "= " if route.exact else "~ " if route.pattern else ""
+        assert f"location {how}{route.prefix} {{" in text, route
 
 
 def test_whatever_proxies_on_a_master_asks_first() -> None:
@@ -119,6 +120,7 @@ def test_whatever_proxies_on_a_master_asks_first() -> None:
     assert unasked == {
         "= /exhibitor/exhibitor/v1/cluster/status",
         "/acs/api/v1/auth/",
+        "~ ^/acs/api/v1/auth/saml/providers/[^/]+/(?:acs-callback|sp-metadata)$",
         "/ca/node/v1/",
         "= /dcos-metadata/ui-config.json",
         "= /nginx/metrics",
