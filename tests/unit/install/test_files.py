@@ -13,6 +13,7 @@ from dcos.install import units
 from dcos.install.prereqs import ROLES
 from dcos.install.settings import resolve
 from dcos.install.tree import BOOTSTRAP_USER, BOUNCER_CREDENTIALS, Input, Release, Secrets, plan
+from dcos.model import checks
 from dcos.model.layout import Layout
 from dcos.net.config import environment_of_lines
 from dcos.registry import SERVICES, NodeRole, Service, services_on
@@ -83,6 +84,20 @@ def given(role: NodeRole, **changes: object) -> Input:
             agent_enrolment_key="agent-enrolment",
         ),
     )
+
+
+def test_every_node_has_the_checks_of_its_configuration() -> None:
+    mine = {"description": "Mine", "cmd": ["true"], "timeout": "1s", "roles": ["agent"]}
+    custom = {"node_checks": {"checks": {"mine": mine}, "poststart": ["mine"]}}
+    changed = given(NodeRole.AGENT, custom_checks=custom, check_time=False, check_search_path="/usr/bin")
+    files = {file.path.name: file.text for file in plan(changed, Layout()).files}
+    assert files["dcos-check-runner.yaml"] == "check-config: /opt/mesosphere/etc/dcos-check-config.json\n"
+    told = json.loads(files["dcos-check-config.json"])
+    assert told["check_env"] == {"PATH": "/usr/bin", "LD_LIBRARY_PATH": "/opt/mesosphere/lib"}
+    names = checks.parse(told).of(checks.POSTSTART, checks.AGENT)
+    assert names["mine"].cmd == ("true",)
+    assert names["xz"].cmd == ("/opt/mesosphere/bin/dcos-checks", "executable", "xz")
+    assert "clock_sync" not in names
 
 
 @pytest.mark.parametrize("role", list(NodeRole))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from dcos.node.checks.running import ConfigError, NotThereError, Runner, chosen,
 from dcos.node.core.units import MISSING, UnitState, expected_units
 from dcos.node.sources import SourceError
 from dcos.registry import NodeRole
-from dcos.runtime import http
+from dcos.runtime import http, tls
 from dcos.runtime.clock import SystemClock
+from dcos.testing.certificates import self_signed
+from dcos.testing.ports import free_port
 
 GOOD = UnitState(load_state="loaded", active_state="active", sub_state="running", pid=1)
 BAD = UnitState(load_state="loaded", active_state="failed", sub_state="failed", exec_main_status=1)
@@ -152,6 +156,49 @@ async def test_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_without_tls_there_are_no_certificates_to_look_at(tmp_path: Path) -> None:
     assert await look(here(tmp_path), ["certificates"]) == (OK, "services of this cluster speak without TLS")
+
+
+class _Clock:
+    def __init__(self, ahead_s: float) -> None:
+        self.ahead_s = ahead_s
+
+    def now(self) -> float:
+        return SystemClock().now() + self.ahead_s
+
+    def monotonic(self) -> float:
+        return SystemClock().monotonic()
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Iterator[tls.Identity]:
+    """This process as a service of the cluster; its certificate holds for a day still."""
+    self_signed(tmp_path)
+    crt, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    made = tls.Identity(tls.Settings(crt, key, crt))
+    tls.become(made)
+    yield made
+    tls.become(None)
+
+
+async def test_certificates_are_looked_at_as_clients_see_them(tmp_path: Path, identity: tls.Identity) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    self_signed(other)
+    foreign = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    foreign.load_cert_chain(other / "tls.crt", other / "tls.key")
+    nobody = free_port()
+    for context, ahead_h, port, status, text in (
+        (None, 0, 0, OK, "hours left"),
+        (None, 23, 0, WARNING, "dcos-mesos-slave: 1 hours left"),
+        (foreign, 0, 0, CRITICAL, "certificate verify failed"),
+        (None, 0, nobody, OK, "no service shows one"),
+    ):
+        async with http.listen(web.Application(), host="127.0.0.1", port=0, tls=context) as (_, bound):
+            role = NodeRole.AGENT
+            node = replace(here(tmp_path, None, role, agent_port=port or bound), clock=_Clock(ahead_h * 3600 - 60))
+            seen = await look(node, ["certificates"])
+            assert seen[0] == status
+            assert text in seen[1]
 
 
 @pytest.mark.parametrize("word", ["clock", "names", "journald", "docker"])
