@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 import ssl
 import stat
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -123,10 +124,10 @@ async def ip(here: Here) -> Finding:
     except AddressError as error:
         return CRITICAL, str(error)
     try:
-        server = await asyncio.start_server(lambda *_: None, found, 0)
+        with socket.socket(socket.AF_INET6 if ":" in found else socket.AF_INET) as probe:
+            probe.bind((found, 0))  # and listens to nobody
     except OSError as error:
         return CRITICAL, f"{found} is no address of this node: {error}"
-    server.close()
     return OK, f"the address is {found}"
 
 
