@@ -41,8 +41,8 @@ from dcos.wire.cosmos import MediaType, RepositoryEntry, vendor
 from dcos.wire.errors import WireError
 from dcos.wire.universe import Json, Package, to_json
 
-CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME")
-"""Neither LOGGING nor LOGGING_V2: without them the command line of old reads logs of tasks from their sandboxes, as tests see."""
+CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME", "LOGGING", "LOGGING_V2")
+"""By the last two, command lines of old read logs from dcos-log instead of the master's and the agents' files."""
 BUILTIN_PATH: Final = "/universe/repo"
 CALLER: Final = "caller"
 """Of a request: who asks, where a guard knows."""

@@ -72,7 +72,8 @@ class Processes:
 
     # ---- start and stop ----
 
-    def start(self, name: str, module: str, *flags: str) -> None:
+    def start(self, name: str, module: str, *flags: str, root: Path | None = None) -> None:
+        """``root``: of a node of its own, whose files and sockets are not those of the others."""
         code = f"import sys; from {module}.service import main; sys.exit(main())"
         with (self.folder / f"{name}.log").open("ab") as out:
             self._children[name] = subprocess.Popen(
@@ -80,7 +81,7 @@ class Processes:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                env={**os.environ, "DCOS_ROOT": str(self.folder)},
+                env={**os.environ, "DCOS_ROOT": str(root or self.folder)},
             )
 
     def pid(self, name: str) -> int:

@@ -22,6 +22,7 @@ from typing import Any
 import argon2
 import pytest
 
+from dcos.testing import journald as journals
 from dcos.testing.foreign import Installer, environment
 from dcos.testing.processes import Processes
 from dcos.testing.zookeeper import ensemble
@@ -71,7 +72,53 @@ def node_files(folder: Path, version: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(folder: Path) -> Iterator[Processes]:
+def journal(folder: Path) -> Iterator[journals.Journald]:
+    """Of all nodes."""
+    if reason := journals.why_not():
+        pytest.skip(reason)
+    with journals.journald(folder / "j") as running:
+        yield running
+
+
+def start_agents_node(made: Processes, journal: journals.Journald) -> None:
+    """What else is on an agent: its Admin Router, its logs and its metrics."""
+    root = made.folder / "node"
+    (root / "run/dcos/telegraf").mkdir(parents=True)
+    (root / "opt/mesosphere/etc").mkdir(parents=True)
+    (root / "etc/mesosphere/roles").mkdir(parents=True)
+    (root / "etc/mesosphere/roles/slave").touch()
+    (root / "var/lib/dcos").mkdir(parents=True)
+    (root / "var/lib/dcos/cluster-id").write_text("the-cluster-id\n")
+    made.start(
+        *("log-agent", "dcos.node.logs", "--role=agent", "--ip=127.0.0.1", f"--agent_port={made.port('agent')}"),
+        *(f"--admin_router={made.url('adminrouter')}", f"--journal={journal.folder}", "--follow_interval=50ms"),
+        root=root,
+    )
+    made.start(
+        *("telegraf", "dcos.node.metrics", "--ip=127.0.0.1", f"--agent_port={made.port('agent')}", "--interval=500ms"),
+        *(f"--port={made.port('telegraf')}", f"--statsd_port={made.port('statsd')}", "--tasks_host=127.0.0.1"),
+        *(f"--admin_router={made.url('agents-router')}", f"--mesos_master_port={made.port('nobody')}"),
+        *(f"--marathon_port={made.port('nobody')}", f"--exhibitor_port={made.port('nobody')}"),
+        f"--net=http://127.0.0.1:{made.port('nobody')}",
+        root=root,
+    )
+    made.start(
+        *("agents-router", "dcos.adminrouter", "--role=agent", "--ip=127.0.0.1", f"--zk={made.zk}/mesos"),
+        *(f"--http_port={made.port('agents-router')}", "--https_port=0", "--access_log=off"),
+        f"--upstreams=dcos-mesos-slave=127.0.0.1:{made.port('agent')}",
+        root=root,
+    )
+
+
+def open_sockets(made: Processes) -> None:
+    """Sockets of a unit have Admin Router's group; here nginx's workers are nobody."""
+    for name in ("run/dcos/dcos-log.sock", "node/run/dcos/dcos-log.sock", "node/run/dcos/telegraf-dcos-metrics.sock"):
+        made.eventually(name, (made.folder / name).exists)
+        (made.folder / name).chmod(0o666)
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path, journal: journals.Journald) -> Iterator[Processes]:
     node_files(folder, "1.11")
     with ensemble(folder / "zk", servers=1) as zookeeper, Processes(folder, zookeeper.url) as made:
         made.start("bouncer", "dcos.iam", f"--zk={made.zk}/dcos/iam", f"--port={made.port('bouncer')}")
@@ -99,8 +146,14 @@ def cluster(folder: Path) -> Iterator[Processes]:
             *("adminrouter", "dcos.adminrouter", "--role=master", "--ip=127.0.0.1", f"--zk={made.zk}/mesos"),
             *(f"--http_port={made.port('adminrouter')}", f"--https_port={made.port('tls')}", "--access_log=off"),
             *(f"--upstreams={upstreams}", "--cache_first_poll_delay=0.2", "--cache_poll_period=1"),
-            "--events_poll_period=1",
+            *("--events_poll_period=1", f"--agent_router_port={made.port('agents-router')}"),
         )
+        made.start(
+            *("log-master", "dcos.node.logs", "--role=master", "--ip=127.0.0.1", f"--journal={journal.folder}"),
+            *(f"--admin_router={made.url('adminrouter')}", "--follow_interval=50ms"),
+        )
+        start_agents_node(made, journal)
+        open_sockets(made)
         yield made
 
 
@@ -111,10 +164,11 @@ class Cli:
         self.program = program
         self._cluster = cluster
         self._environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{cluster.folder}/bin:{os.environ['PATH']}",
             "HOME": str(cluster.folder),
             "DCOS_DIR": str(cluster.folder / "dcos-dir"),
             "LC_ALL": "C.UTF-8",
+            "SSH_AUTH_SOCK": "/nowhere",
             "PYTHONUNBUFFERED": "1",
         }
 

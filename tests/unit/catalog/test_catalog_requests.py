@@ -14,7 +14,7 @@ async def test_capabilities(world: World) -> None:
     async with world.session.get(world.url + "/capabilities") as answer:
         assert answer.headers["Content-Type"] == "application/vnd.dcos.capabilities+json;charset=utf-8;version=v1"
         names = [one["name"] for one in (await answer.json(content_type=None))["capabilities"]]
-    assert names == ["PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME"]
+    assert names == ["PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME", "LOGGING", "LOGGING_V2"]
 
 
 @pytest.mark.parametrize(
