@@ -75,6 +75,15 @@ def test_every_unit_is_active(cluster: LocalCluster) -> None:
             assert cluster.is_active(node, f"{row.name}.timer"), (node, row.name)
 
 
+def test_the_web_interface_comes_with_the_package(cluster: LocalCluster) -> None:
+    page = cluster.get("/")
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    asset = re.findall(r"/assets/[^\"]+\.js", page.text)[0]
+    script = cluster.get(asset)
+    assert script.status == 200
+    assert "immutable" in script.headers["Cache-Control"]
+
+
 def test_status_says_healthy(cluster: LocalCluster) -> None:
     eventually("dcos status is 0", cluster.healthy, within_s=120)
     text = cluster.dcos("status").stdout

@@ -165,6 +165,105 @@ def test_an_error_of_a_server_is_shown_in_its_words_and_goes_away(page: Page, pl
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def act(page: Page, name: str) -> None:
+    """Choose an action of the service's page and confirm it; the dialog closes when the server has agreed."""
+    page.locator(".actions").get_by_role("button", name=name).click()
+    page.get_by_role("dialog").get_by_role("button", name=name).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_an_app_is_scaled_restarted_suspended_and_resumed(page: Page, plain: LocalCluster) -> None:
+    go(page, plain, "#/services/detail/%2Fsleeps")
+    page.get_by_role("button", name="Scale").click()
+    page.get_by_role("dialog").get_by_label("Instances").fill("3")
+    picture(page, "scale")
+    page.get_by_role("dialog").get_by_role("button", name="Scale").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("TASK_RUNNING")).to_have_count(3)
+    state = page.locator("h1 .badge")
+    expect(state).to_have_text("Running")
+    before = set(ids(page))
+    act(page, "Restart")
+    eventually("three new tasks", lambda: len(ids(page)) == 3 and not before & set(ids(page)), within_s=PATIENCE_S)
+    expect(state).to_have_text("Running")
+    act(page, "Suspend")
+    expect(state).to_have_text("Stopped")
+    act(page, "Resume")
+    expect(page.get_by_text("TASK_RUNNING")).to_have_count(1)
+
+
+def ids(page: Page) -> list[str]:
+    """Of the tasks in the table."""
+    return page.get_by_role("cell").filter(has_text="sleeps.instance").all_inner_texts()
+
+
+def test_a_pod_is_scaled_and_removed(page: Page, plain: LocalCluster) -> None:
+    one = {"name": "one", "exec": {"command": {"shell": "sleep 1000"}}, "resources": {"cpus": 0.1, "mem": 32}}
+    body = {
+        "id": "/pod",
+        "containers": [one],
+        "networks": [{"mode": "host"}],
+        "scaling": {"kind": "fixed", "instances": 1},
+    }
+    url = f"{plain.facts['url']}/service/marathon/v2/pods"
+    assert plain.http(url, method="POST", body=body, token=plain.token()).status == 201
+    go(page, plain, "#/services/detail/%2Fpod")
+    expect(page.get_by_text("STABLE")).to_have_count(1)
+    page.get_by_role("button", name="Scale").click()
+    page.get_by_role("dialog").get_by_label("Instances").fill("2")
+    page.get_by_role("dialog").get_by_role("button", name="Scale").click()
+    expect(page.get_by_text("STABLE")).to_have_count(2)
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_label("To be sure, type").fill("pod")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    expect(page.get_by_role("link", name="pod", exact=True)).to_have_count(0)
+
+
+def test_what_a_deployment_holds_is_refused_in_marathons_words_and_can_be_forced(
+    page: Page, plain: LocalCluster
+) -> None:
+    go(page, plain, "#/services/detail/%2Fbig")
+    page.get_by_role("button", name="Scale").click()
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("dialog").get_by_label("Instances").fill("2")
+    dialog.get_by_role("button", name="Scale").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("locked by one or more deployments")
+    picture(page, "locked")
+    dialog.get_by_role("checkbox").check()
+    dialog.get_by_role("button", name="Scale").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".facts")).to_contain_text("0 of 2")
+
+
+def test_a_deployment_is_rolled_back(page: Page, plain: LocalCluster) -> None:
+    go(page, plain, "#/dashboard")
+    row = page.locator(".deployments li").filter(has_text="/big")
+    row.get_by_role("button", name="Roll back").click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    go(page, plain, "#/services/detail/%2Fbig")
+    expect(page.locator(".facts")).to_contain_text("0 of 1")
+
+
+def test_a_service_is_removed_only_by_who_types_its_name(page: Page, plain: LocalCluster) -> None:
+    go(page, plain, "#/services/detail/%2Fsleeps")
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    sure = dialog.get_by_role("button", name="Delete")
+    expect(sure).to_be_disabled()
+    dialog.get_by_label("To be sure, type").fill("sleep")
+    expect(sure).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Delete").click()
+    dialog.get_by_label("To be sure, type").fill("sleeps")
+    picture(page, "delete")
+    sure.click()
+    expect(page.get_by_role("link", name="hello-world")).to_be_visible()
+    expect(page.get_by_role("link", name="sleeps")).to_have_count(0)
+
+
 def test_by_keyboard_in_chinese_in_the_dark_and_on_a_phone(page: Page, plain: LocalCluster) -> None:
     go(page, plain, "#/dashboard")
     page.reload()
@@ -200,8 +299,9 @@ def test_logging_out_leaves_nothing(page: Page, plain: LocalCluster) -> None:
 
 
 def test_nothing_was_refused_by_the_policy_and_no_script_failed(page: Page) -> None:
-    # those are answers: of the login, of who is not logged in, the one made up, and services that are not there (any more)
-    kept = [one for one in SAID if not re.search(r"status of (401|503|404)", one)]
+    # those are answers: of the login, of who is not logged in, the one made up, of what a deployment
+    # holds, and services that are not there (any more)
+    kept = [one for one in SAID if not re.search(r"status of (401|503|404|409)", one)]
     assert kept == []
 
 

@@ -38,10 +38,20 @@ export async function get<T>(path: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
-export async function post(path: string, body: unknown): Promise<void> {
-  await ask(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify(body),
-  });
+export interface Asked {
+  method: "PUT" | "POST" | "DELETE";
+  body?: unknown;
+  /** Media types of the question and the answer, where they are not plain JSON. */
+  type?: string;
+  accept?: string;
+}
+
+export async function send(path: string, { method, body, type, accept }: Asked): Promise<void> {
+  const headers: Record<string, string> = { Accept: accept ?? "application/json" };
+  if (body === undefined) {
+    await ask(path, { method, headers });
+  } else {
+    headers["Content-Type"] = type ?? "application/json";
+    await ask(path, { method, headers, body: JSON.stringify(body) });
+  }
 }

@@ -6,6 +6,7 @@ import { to } from "../core/route";
 import type { Word } from "../core/texts";
 import * as sources from "../sources";
 import { useSource } from "../store";
+import { RollBack } from "./actions";
 import { Meter, Shown } from "./parts";
 import { useText } from "./settings";
 
@@ -139,6 +140,7 @@ function Deployments({ all }: { all: Deployment[] }) {
           <span class="quiet">
             {t("step")} {one.currentStep ?? 0} {t("of")} {one.totalSteps ?? 0}
           </span>
+          <RollBack id={one.id} />
           {one.explanation && <p>{one.explanation}</p>}
         </li>
       ))}

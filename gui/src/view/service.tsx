@@ -8,6 +8,7 @@ import { to } from "../core/route";
 import { appState, findService, isPod, podState, taskHealth, waitingOf, type State } from "../core/services";
 import * as sources from "../sources";
 import { Source, useSource } from "../store";
+import { Actions } from "./actions";
 import { Badge, Crumbs, Fact, Shown, Trouble } from "./parts";
 import { trailTo } from "./services";
 import { useText } from "./settings";
@@ -60,6 +61,7 @@ function OfApp({ app, state }: { app: App; state: State }) {
   return (
     <>
       <Title id={app.id} state={state} />
+      <Actions service={app} />
       <Trouble error={gone(detail.trouble)} />
       <Why waits={detail.value?.waits} />
       <dl class="facts card">
@@ -207,6 +209,7 @@ function OfPod({ pod, state }: { pod: Pod; state: State }) {
   return (
     <>
       <Title id={pod.id} state={state} />
+      <Actions service={pod} />
       <Trouble error={gone(detail.trouble)} />
       <Why waits={detail.value?.waits} />
       <dl class="facts card">
