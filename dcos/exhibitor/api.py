@@ -21,7 +21,10 @@ from aiohttp import web
 from dcos.exhibitor import fourletter
 from dcos.exhibitor.activity import Activity
 from dcos.exhibitor.core.ensemble import Ensemble, Member, ZooSettings
-from dcos.exhibitor.core.monitor import Action, InstanceState
+from dcos.exhibitor.core.monitor import Action, InstanceState, Watch
+from dcos.exhibitor.explorer import Explorer
+from dcos.exhibitor.membership import Membership
+from dcos.exhibitor.resizer import Resizer, shown
 from dcos.exhibitor.supervisor import Supervisor
 from dcos.exhibitor.upkeep import Upkeep
 from dcos.runtime import http
@@ -60,14 +63,19 @@ class Api:
     def __init__(
         self,
         about: About,
-        supervisor: Supervisor,
+        membership: Membership,
         upkeep: Upkeep,
+        explorer: Explorer,
         activity: Activity,
         session: aiohttp.ClientSession,
     ) -> None:
         self._about = about
-        self._supervisor = supervisor
+        self._membership = membership
+        self.supervisor: Supervisor | None = None
+        """From the moment that it is decided how ZooKeeper begins."""
+        self.resizer: Resizer | None = None
         self._upkeep = upkeep
+        self._explorer = explorer
         self._activity = activity
         self._session = session
 
@@ -76,9 +84,11 @@ class Api:
         app.router.add_get(_STATUS, self._status)
         app.router.add_get(f"{_BASE}/cluster/list", self._list)
         app.router.add_get(f"{_BASE}/config/get-state", self._config)
+        app.router.add_get(f"{_BASE}/ensemble", self._ensemble)
         app.router.add_get(f"{_BASE}/index/get-backups", self._backups)
         app.router.add_get(f"{_BASE}/backups", self._backup_state)
         app.router.add_post(f"{_BASE}/backups", self._backup_now)
+        self._explorer.add_routes(app, _BASE)
         for path, handler in (
             ("cluster/state", self._state),
             ("cluster/log", self._log),
@@ -90,10 +100,23 @@ class Api:
             app.router.add_get(f"{_BASE}/{path}/{{host}}", self._at(path, handler))
         return app
 
+    @property
+    def _watch(self) -> Watch:
+        return Watch() if self.supervisor is None else self.supervisor.watch
+
+    async def ask(self, host: str, path: str) -> Any:
+        """What the dcos-exhibitor of a master, or we ourselves, answer at ``path``.
+
+        Errors: aiohttp.ClientError, TimeoutError, OSError, ValueError.
+        """
+        if host == self._about.own.host and path == "ensemble":
+            return self._ensemble_now()
+        return await self._peer(host, path)
+
     # ---- one server ----
 
     async def _state(self, request: web.Request) -> Any:
-        watch = self._supervisor.watch
+        watch = self._watch
         return {
             "switches": {"restarts": watch.restarts, **self._upkeep.switches},
             "state": int(watch.state),
@@ -112,18 +135,40 @@ class Api:
         return await fourletter.ask(settings.client_address, settings.client_port, word, timeout_s=_WORD_S)
 
     async def _action(self, request: web.Request) -> Any:
-        self._supervisor.ask(_ACTIONS[request.match_info["action"]])
+        if self.supervisor is None:
+            return {"message": "ZooKeeper has not begun yet", "succeeded": False}
+        self.supervisor.ask(_ACTIONS[request.match_info["action"]])
         return {"message": "OK", "succeeded": True}
 
     async def _switch(self, request: web.Request) -> Any:
         switch, value = request.match_info["switch"], request.match_info["value"]
-        if switch == "restarts":
-            self._supervisor.switch_restarts(value == "true")
+        if switch == "restarts" and self.supervisor is None:
+            return {"message": "ZooKeeper has not begun yet", "succeeded": False}
+        if switch == "restarts" and self.supervisor is not None:
+            self.supervisor.switch_restarts(value == "true")
         elif switch in self._upkeep.switches:
             self._upkeep.switches[switch] = value == "true"
         else:
             return {"message": "Not found", "succeeded": False}
         return {"message": "OK", "succeeded": True}
+
+    # ---- the ensemble's members ----
+
+    async def _ensemble(self, request: web.Request) -> web.Response:
+        return http.json_response(self._ensemble_now())
+
+    def _ensemble_now(self) -> dict[str, Any]:
+        """Which ensemble is wanted, which there is as this server knows, its own state, and why it is not the wanted one yet."""
+        known = shown(self._membership.current())
+        waiting = self.resizer.waiting if self.resizer is not None else ""
+        target = self._membership.target.spec
+        return {
+            "target": target,
+            "id": self._membership.me.id,
+            **known,
+            "state": int(self._watch.state),
+            "waiting": waiting,
+        }
 
     # ---- backups ----
 
@@ -181,14 +226,14 @@ class Api:
         return web.Response(body=body, content_type=http.JSON, headers={"ETag": quoted})
 
     def _whole_state(self) -> dict[str, Any]:
-        about, watch = self._about, self._supervisor.watch
+        about, watch = self._about, self._watch
         zoo, schedule = about.settings, self._upkeep.schedule
         config = {
             "rollInProgress": False,
             "rollStatus": "n/a",
             "rollPercentDone": 0,
             "hostname": about.own.host,
-            "serverId": about.own.id,
+            "serverId": self._membership.me.id,
             "logIndexDirectory": "",
             "zookeeperInstallDirectory": "/usr/share/java",
             "zookeeperDataDirectory": zoo.snapshot_dir,
@@ -222,9 +267,9 @@ class Api:
             "version": _SPOKEN_VERSION,
             "running": watch.running,
             "backupActive": schedule.backup_period_s > 0,
-            "standaloneMode": about.ensemble.is_alone,
+            "standaloneMode": self._membership.is_standalone,
             "extraHeadingText": "",
-            "nodeMutationsAllowed": False,
+            "nodeMutationsAllowed": self._explorer.may_change,
             "config": config,
         }
 

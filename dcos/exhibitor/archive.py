@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dcos.exhibitor.core import keeping
-from dcos.exhibitor.core.datafiles import Damaged, Log, Snapshot, read_log, read_snapshot, zxid_of
+from dcos.exhibitor.core.datafiles import Damaged, Log, Snapshot, holds_nothing, read_log, read_snapshot, zxid_of
 from dcos.exhibitor.core.keeping import Whole
 
 T = TypeVar("T")
@@ -63,7 +63,14 @@ def snapshots_in(folder: Path) -> dict[int, Snapshot | Damaged]:
 
 
 def logs_in(folder: Path) -> dict[int, Log | Damaged]:
-    return {zxid: _judged(path, read_log) for zxid, path in _files(folder, "log")}
+    """Those in which anything was written."""
+    empty = set(empty_logs(folder))
+    return {zxid: _judged(path, read_log) for zxid, path in _files(folder, "log") if path not in empty}
+
+
+def empty_logs(folder: Path) -> tuple[Path, ...]:
+    """Logs without even a header.   Errors: OSError."""
+    return tuple(path for _, path in _files(folder, "log") if _judged(path, holds_nothing) is True)
 
 
 def check_data(folders: Folders) -> Whole:

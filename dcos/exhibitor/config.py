@@ -55,6 +55,18 @@ class Config:
     zk_election_port: int = setting(
         registry.port_of("dcos-exhibitor", "zk-election"), "ZooKeeper's port for its elections.", parse=port_number
     )
+    node_modification: bool = setting(
+        True, "Whether ``explorer/znode`` of the REST API may change ZooKeeper's nodes, as anybody there may."
+    )
+    join_patience: float = setting(
+        600.0,
+        "A ZooKeeper without data asks the other masters whether they have an ensemble already; so long it waits for those "
+        "that do not answer, which may have data that it would begin without.",
+        parse=duration,
+    )
+    resize_period: float = setting(
+        5.0, "How often it is looked whether the ensemble is the wanted one, and a step taken if not.", parse=duration
+    )
     zk_loopback: bool = setting(
         True,
         "Also answer ZooKeeper clients on 127.0.0.1, for tools that look there (not if this node's address is a "

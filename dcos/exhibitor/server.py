@@ -45,6 +45,8 @@ class Launch:
     """Its working directory."""
     texts: tuple[tuple[Path, str], ...]
     """Files that it reads at start."""
+    seeds: tuple[tuple[Path, str], ...] = ()
+    """Files that it begins with and goes on from by itself: another text makes no other server."""
 
     @property
     def digest(self) -> str:
@@ -83,7 +85,7 @@ class Server:
     @classmethod
     def start(cls, launch: Launch, pid_file: Path) -> Server:
         """Errors: OSError."""
-        for path, text in launch.texts:
+        for path, text in (*launch.texts, *launch.seeds):
             write_atomic(path, text, mode=0o600)
         child = subprocess.Popen(
             launch.argv,

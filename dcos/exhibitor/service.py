@@ -14,9 +14,14 @@ from dcos.exhibitor import backup_command
 from dcos.exhibitor.activity import Activity
 from dcos.exhibitor.api import About, Api, admits
 from dcos.exhibitor.config import Config
-from dcos.exhibitor.core.ensemble import Ensemble, Member, Tls, ZooSettings, zoo_cfg
+from dcos.exhibitor.core import dynamic
+from dcos.exhibitor.core.dynamic import bracketed
+from dcos.exhibitor.core.ensemble import Dynamic, Ensemble, Member, Tls, ZooSettings, zoo_cfg
+from dcos.exhibitor.explorer import Explorer
+from dcos.exhibitor.membership import Membership
 from dcos.exhibitor.relay import relay
 from dcos.exhibitor.renewal import Renewal
+from dcos.exhibitor.resizer import Resizer
 from dcos.exhibitor.server import Launch, java_command
 from dcos.exhibitor.state_folder import Taken, held
 from dcos.exhibitor.supervisor import Plan, Supervisor
@@ -24,6 +29,7 @@ from dcos.exhibitor.upkeep import Schedule, Upkeep
 from dcos.runtime import app as runtime
 from dcos.runtime import http
 from dcos.runtime.app import App, Exit
+from dcos.runtime.clock import Clock
 from dcos.runtime.net import detect_ip
 from dcos.runtime.tls import own as own_identity
 
@@ -44,7 +50,7 @@ async def run(app: App[Config]) -> None:
     with _folder_of_ours(state):
         settings = _settings(config, ip, state)
         activity = Activity(app.log, app.clock)
-        supervisor = Supervisor(_plan(config, settings, ensemble, own, state), activity, app.clock)
+        membership = Membership(ensemble, own, state)
         about = About(
             own=own,
             ensemble=ensemble,
@@ -54,15 +60,27 @@ async def run(app: App[Config]) -> None:
         )
         async with contextlib.AsyncExitStack() as stack:
             session = await stack.enter_async_context(http.session(timeout_s=10.0))
+            explorer = Explorer(
+                f"{bracketed(ip)}:{config.zk_client_port}", activity, may_change=config.node_modification
+            )
             upkeep = Upkeep(_schedule(config, state), activity, app.clock)
-            api = Api(about, supervisor, upkeep, activity, session)
+            api = Api(about, membership, upkeep, explorer, activity, session)
+            resizer = Resizer(membership, settings, api.ask, activity, config.resize_period)
+            api.resizer = resizer
             await stack.enter_async_context(http.listen(api.application(), host=ip, port=config.port, admits=admits))
+            await membership.begin(
+                api.ask, app.clock, config.join_patience, waits=lambda: app.ready("asks the other masters")
+            )
+            own = membership.me
+            supervisor = _supervisor(config, settings, membership, own, state, activity, app.clock)
+            api.supervisor = supervisor
             if config.zk_loopback and not ip.startswith("127."):
                 await stack.enter_async_context(relay("127.0.0.1", config.zk_client_port, ip, config.zk_client_port))
             if (identity := own_identity()) is not None:
                 renewal = Renewal(app, identity, supervisor, ensemble, own, settings, config.renewal_turn)
                 app.spawn(renewal.follow(), name="renewal")
             app.spawn(upkeep.run(), name="upkeep")
+            app.spawn(resizer.run(), name="resizer")
             app.spawn(_tell_readiness(app, supervisor, ensemble), name="readiness")
             await supervisor.run()
 
@@ -104,7 +122,35 @@ def _tls() -> Tls | None:
     return Tls(str(given.certificate), str(given.authorities), identity.plain_too, identity.asks)
 
 
-def _plan(config: Config, settings: ZooSettings, ensemble: Ensemble, own: Member, state: Path) -> Plan:
+def _seeds(membership: Membership, settings: ZooSettings, own: Member) -> tuple[tuple[Path, str], ...]:
+    """The configuration as it is now, for a ZooKeeper that starts now."""
+    known = membership.current()
+    assert known is not None  # it has begun
+    version, text = dynamic.file_for(known, own, settings.connect_port, settings.election_port)
+    file = membership.seed.with_name(f"{membership.seed.name}.{version:x}") if version else membership.seed
+    return (
+        (file, text),
+        (membership.zoo_cfg, zoo_cfg(settings, Dynamic(str(file), membership.digest()))),
+    )
+
+
+def _supervisor(
+    config: Config,
+    settings: ZooSettings,
+    membership: Membership,
+    own: Member,
+    state: Path,
+    activity: Activity,
+    clock: Clock,
+) -> Supervisor:
+    if membership.is_standalone:
+        return Supervisor(_plan(config, settings, zoo_cfg(settings, None), own, state), activity, clock)
+    text = zoo_cfg(settings, Dynamic(str(membership.seed), membership.digest()))
+    plan = _plan(config, settings, text, own, state)
+    return Supervisor(plan, activity, clock, seeds=lambda: _seeds(membership, settings, own))
+
+
+def _plan(config: Config, settings: ZooSettings, text: str, own: Member, state: Path) -> Plan:
     zoo = state / "conf/zoo.cfg"
     argv = java_command(
         config.java,
@@ -115,11 +161,12 @@ def _plan(config: Config, settings: ZooSettings, ensemble: Ensemble, own: Member
         config=zoo,
     )
     texts = (
-        (zoo, zoo_cfg(settings, ensemble, own)),
+        (zoo, text),
         (Path(settings.snapshot_dir) / "myid", f"{own.id}\n"),
     )
     return Plan(
         launch=Launch(argv, state, texts),
+        transactions=Path(settings.transaction_dir),
         pid_file=state / "zookeeper.pid",
         host=settings.client_address,
         port=settings.client_port,

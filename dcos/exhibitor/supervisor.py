@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dcos.exhibitor import fourletter
 from dcos.exhibitor.activity import Activity
+from dcos.exhibitor.archive import empty_logs
 from dcos.exhibitor.core.monitor import (
     Action,
     Asked,
@@ -25,6 +27,7 @@ from dcos.exhibitor.server import Launch, Server
 from dcos.runtime.clock import Clock
 
 _STARTING_S = 20.0
+Seeds = Callable[[], tuple[tuple[Path, str], ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class Plan:
 
     launch: Launch
     pid_file: Path
+    transactions: Path
+    """Folder of the logs."""
     host: str
     port: int
     patience_s: float
@@ -44,8 +49,10 @@ class Plan:
 class Supervisor:
     """``run`` is the loop; the other methods are for the API."""
 
-    def __init__(self, plan: Plan, activity: Activity, clock: Clock) -> None:
+    def __init__(self, plan: Plan, activity: Activity, clock: Clock, seeds: Seeds = tuple) -> None:
+        """``seeds``: what ``Launch.seeds`` is at each start."""
         self._plan = plan
+        self._seeds = seeds
         self._activity = activity
         self._clock = clock
         self._watch = Watch()
@@ -180,7 +187,13 @@ class Supervisor:
         if self._server is not None:
             return
         try:
-            self._server = Server.start(self._plan.launch, self._plan.pid_file)
+            for path in empty_logs(self._plan.transactions):
+                path.unlink()
+                self._activity.info(
+                    "empty_log", f"{path.name} was begun and never written to: deleted, or ZooKeeper would not start"
+                )
+            launch = replace(self._plan.launch, seeds=self._seeds())
+            self._server = Server.start(launch, self._plan.pid_file)
         except OSError as error:
             self._activity.error("zookeeper_start_failed", f"ZooKeeper cannot be started: {error}")
             await self._apply(Started(self._clock.monotonic()))

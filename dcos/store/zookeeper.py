@@ -111,6 +111,41 @@ async def connect_url(url: ZkUrl, *, session_timeout_s: float = 10.0, private: b
     return await connect(url.hosts, session_timeout_s=session_timeout_s, credentials=url.credentials, private=private)
 
 
+CONFIGURATION: Final = "/zookeeper/config"
+"""Where ZooKeeper tells who is in its ensemble."""
+
+
+async def read_configuration(hosts: str, credentials: tuple[str, str]) -> bytes:
+    """The dynamic configuration that the servers agreed on.   Errors: StoreError."""
+    store = await connect(hosts, credentials=credentials)
+    try:
+        node = await store.get(CONFIGURATION)
+        return b"" if node is None else node.data
+    finally:
+        await store.close()
+
+
+async def reconfigure(hosts: str, credentials: tuple[str, str], members: Sequence[str], version: int) -> None:
+    """Give the ensemble these ``members`` (lines ``server.N=...``) if its configuration still has ``version``.
+
+    ``credentials``: of ZooKeeper's superuser. Errors: BadVersion; NotAllowed; StoreError, also where the servers refuse,
+    because no majority of the new ones follows or another change is on its way; Disconnected: it may have happened.
+    """
+    store = await connect(hosts, credentials=credentials)
+    try:
+        assert isinstance(store, ZooKeeperStore)  # what connect makes
+        await store.reconfigure("\n".join(members) + "\n", version)
+    finally:
+        await store.close()
+
+
+async def read_with_stat(store: Store, path: str) -> tuple[bytes, dict[str, int]] | None:
+    """Data, and all that ZooKeeper knows of a node, by its own names; None if there is none.   Errors: StoreError, ValueError."""
+    check_path(path)
+    assert isinstance(store, ZooKeeperStore)  # what connect makes
+    return await store.read_with_stat(path)
+
+
 def _access(credentials: tuple[str, str] | None, private: bool) -> list[ACL]:
     if credentials is None:
         return [ACL(Permissions.ALL, Id("world", "anyone"))]
@@ -474,6 +509,18 @@ class ZooKeeperStore:
                 case Check(path, version):
                     request.check(self._full(path), version)
         return request.commit_async()
+
+    async def read_with_stat(self, path: str) -> tuple[bytes, dict[str, int]] | None:
+        try:
+            data, stat = await self._do(lambda: self._client.get_async(self._full(path)), path, repeatable=True)
+        except NoNode:
+            return None
+        return data, dict(stat._asdict())
+
+    async def reconfigure(self, members: str, version: int) -> None:
+        await self._do(
+            lambda: self._client.reconfig_async(None, None, members, version), CONFIGURATION, repeatable=False
+        )
 
     # ---- watches ----
 

@@ -148,6 +148,12 @@ def read_snapshot(zxid: int, data: memoryview) -> Snapshot:
     return Snapshot(zxid, newest, nodes, sessions)
 
 
+def holds_nothing(data: memoryview) -> bool:
+    """Whether a log has not even a header: its server died in the moment it began. ZooKeeper up to 3.8 does not start with one
+    (ZOOKEEPER-2332). One that was made longer already is zeros throughout."""
+    return len(data) < _HEADER.size or (not any(data[: _HEADER.size]) and not data.tobytes().strip(b"\0"))
+
+
 def read_log(data: memoryview) -> Log:
     """``data``: the whole file, or what is there of it while it grows.
 

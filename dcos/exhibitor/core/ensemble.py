@@ -119,8 +119,16 @@ class ZooSettings:
         return 2 * self.tick_ms * max(self.init_limit, self.sync_limit) / 1000.0
 
 
-def zoo_cfg(settings: ZooSettings, ensemble: Ensemble, own: Member) -> str:
-    """The text of zoo.cfg."""
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """``file``: of the members, which ZooKeeper replaces when they change; ``digest``: of the superuser, who may change them."""
+
+    file: str
+    digest: str
+
+
+def zoo_cfg(settings: ZooSettings, dynamic: Dynamic | None) -> str:
+    """The text of zoo.cfg; ``dynamic`` None: of a server alone."""
     lines = [
         f"tickTime={settings.tick_ms}",
         f"initLimit={settings.init_limit}",
@@ -135,13 +143,12 @@ def zoo_cfg(settings: ZooSettings, ensemble: Ensemble, own: Member) -> str:
     ]
     if settings.tls is not None:
         lines += _secured(settings.tls)
-    if own.observer:
-        lines.append("peerType=observer")
-    if not ensemble.is_alone:
-        ports = f"{settings.connect_port}:{settings.election_port}"
+    if dynamic is not None:
         lines += [
-            f"server.{member.id}={_bracketed(member.host)}:{ports}{':observer' if member.observer else ''}"
-            for member in ensemble.members
+            "standaloneEnabled=false",
+            "reconfigEnabled=true",
+            f"DigestAuthenticationProvider.superDigest={dynamic.digest}",
+            f"dynamicConfigFile={dynamic.file}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -187,7 +194,3 @@ _CIPHERS = (
     "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
 )
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -207,6 +207,56 @@ async def read(address: str, path: str) -> bytes | None:
     return node.data if node else None
 
 
+@pytest.mark.parametrize("size", [0, 5, 65536])
+def test_a_log_that_was_only_begun_does_not_keep_it_from_starting(alone: Exhibitor, size: int) -> None:
+    """ZooKeeper dies of it, for good, when it is killed in that moment."""
+    alone.start()
+    alone.wait_ready()
+    address = f"127.0.0.1:{alone.client}"
+    aside(write(address, "/kept", b"yes"))
+    alone.end()
+    log = alone.state_folder / "zookeeper/transactions/version-2/log.ffff"
+    log.write_bytes(bytes(size))
+    alone.start()
+    alone.wait_ready()
+    assert not log.exists()
+    assert "never written to" in alone.get("cluster/log")
+    assert aside(read(address, "/kept")) == b"yes"
+
+
+def test_the_explorer(alone: Exhibitor) -> None:
+    alone.start()
+    alone.wait_ready()
+
+    def change(method: str, path: str, body: bytes = b"") -> Any:
+        url = f"http://127.0.0.1:{alone.port}/exhibitor/v1/explorer/znode/{path}"
+        headers = {"Content-Type": "application/json", "netflix-reason": "trial"}
+        request = urllib.request.Request(url, method=method, data=body, headers=headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return json.loads(answer.read())
+
+    assert change("PUT", "a/b", b"6f 6b") == {"message": "OK", "succeeded": True}
+    assert alone.get("explorer/node?key=/a") == [{"title": "b", "key": "/a/b", "isLazy": True, "expand": False}]
+    found = alone.get("explorer/node-data?key=/a/b")
+    assert (found["bytes"], found["str"]) == ("6f 6b ", "ok")
+    assert "czxid: " in found["stat"]
+    assert "ephemeralOwner: 0" in found["stat"]
+    assert change("PUT", "a/b", b"not hex")["succeeded"] is False
+    assert change("DELETE", "a") == {"message": "OK", "succeeded": True}
+    assert alone.get("explorer/node-data?key=/a/b") == {"bytes": "", "str": "", "stat": "* not found * "}
+    assert alone.get("explorer/node?key=/a")[0]["title"] == "* Exception *"
+    assert change("DELETE", "zookeeper")["succeeded"] is False
+    assert "trial" in alone.get("cluster/log")
+    alone.end()
+    alone.start("--node_modification=false")
+    alone.wait_ready()
+    assert alone.get("config/get-state")["nodeMutationsAllowed"] is False
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        change("DELETE", "zookeeper")
+    caught.value.close()
+    assert caught.value.code == 403
+
+
 def test_people_stop_start_and_restart_it(alone: Exhibitor) -> None:
     alone.start()
     alone.wait_ready()
@@ -289,7 +339,10 @@ def three(tmp_path: Path) -> Iterator[list[Exhibitor]]:
     ports = free_ports(4)
     ips = ["127.0.41.1", "127.0.41.2", "127.0.41.3"]
     list_of_all = json.dumps(ips[::-1])
-    made = [Exhibitor(tmp_path, ip, ports, f"--master_list={list_of_all}", "--zk_tick_time=500ms") for ip in ips]
+    made = [
+        Exhibitor(tmp_path, ip, ports, f"--master_list={list_of_all}", "--zk_tick_time=500ms", "--join_patience=1secs")
+        for ip in ips
+    ]
     try:
         yield made
     finally:
@@ -304,7 +357,8 @@ def codes(one: Exhibitor) -> list[tuple[str, bool]]:
 def test_three_masters(three: list[Exhibitor]) -> None:
     first, second, third = three
     first.start()
-    assert "waiting for a quorum" in first.wait_ready()
+    assert "asks the other masters" in first.wait_ready()
+    eventually(lambda: codes(first)[0] == ("not serving", False))
     assert codes(first) == [("not serving", False), ("down", False), ("down", False)]
     second.start()
     second.wait_ready()

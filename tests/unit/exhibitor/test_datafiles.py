@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcos.exhibitor.core.datafiles import Damaged, Log, read_log, read_snapshot, zxid_of
+from dcos.exhibitor.core.datafiles import Damaged, Log, holds_nothing, read_log, read_snapshot, zxid_of
 
 
 def text(value: bytes) -> bytes:
@@ -115,3 +115,11 @@ def test_zxids_do_not_go_back() -> None:
 )
 def test_names(name: str, found: tuple[str, int] | None) -> None:
     assert zxid_of(name) == found
+
+
+@pytest.mark.parametrize(
+    ("data", "nothing"),
+    [(b"", True), (b"ZKLG", True), (bytes(4096), True), (log(), False), (bytes(4000) + b"x", False)],
+)
+def test_logs_that_were_only_begun(data: bytes, nothing: bool) -> None:
+    assert holds_nothing(memoryview(data)) is nothing

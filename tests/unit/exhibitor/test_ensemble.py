@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dcos.exhibitor.core.ensemble import Ensemble, Member, Tls, ZooSettings, parse_ensemble, parse_master_list, zoo_cfg
+from dcos.exhibitor.core.ensemble import Dynamic, Tls, ZooSettings, parse_ensemble, parse_master_list, zoo_cfg
 
 SETTINGS = ZooSettings(client_address="10.0.0.1", snapshot_dir="/s", transaction_dir="/t")
 
@@ -52,22 +52,18 @@ def test_bad_master_lists(text: str) -> None:
 
 
 def test_a_server_alone_opens_no_ensemble_ports() -> None:
-    own = Member(1, "10.0.0.1")
-    text = zoo_cfg(SETTINGS, Ensemble((own,)), own)
+    text = zoo_cfg(SETTINGS, None)
     assert "server." not in text
+    assert "dynamic" not in text
     assert "clientPortAddress=10.0.0.1\n" in text
 
 
-def test_an_ensemble_is_listed_with_its_observers() -> None:
-    ensemble = parse_ensemble("1:10.0.0.1,2:10.0.0.2,O:3:10.0.0.3")
-    lines = zoo_cfg(SETTINGS, ensemble, ensemble.members[2]).splitlines()
-    assert [line for line in lines if line.startswith("server.")] == [
-        "server.1=10.0.0.1:2888:3888",
-        "server.2=10.0.0.2:2888:3888",
-        "server.3=10.0.0.3:2888:3888:observer",
-    ]
-    assert {"peerType=observer", "admin.enableServer=false", "4lw.commands.whitelist=*"} <= set(lines)
-    assert {"quorumListenOnAllIPs=false", "maxClientCnxns=0"} <= set(lines)
+def test_one_of_an_ensemble_has_its_members_in_a_file_of_their_own() -> None:
+    lines = zoo_cfg(SETTINGS, Dynamic("/c/zoo.cfg.dynamic", "super:x")).splitlines()
+    assert {"dynamicConfigFile=/c/zoo.cfg.dynamic", "reconfigEnabled=true", "standaloneEnabled=false"} <= set(lines)
+    assert "DigestAuthenticationProvider.superDigest=super:x" in lines
+    assert {"admin.enableServer=false", "4lw.commands.whitelist=*", "maxClientCnxns=0"} <= set(lines)
+    assert not [line for line in lines if line.startswith("server.")]
 
 
 def test_patience_is_twice_the_time_to_form_an_ensemble() -> None:
@@ -76,11 +72,8 @@ def test_patience_is_twice_the_time_to_form_an_ensemble() -> None:
 
 def test_one_port_speaks_tls_only_or_both() -> None:
     """And always the same one: that is where everybody looks."""
-    own = Member(1, "10.0.0.1")
-    strict = zoo_cfg(
-        replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=False, asks=True)), Ensemble((own,)), own
-    )
-    both = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=True, asks=False)), Ensemble((own,)), own)
+    strict = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=False, asks=True)), None)
+    both = zoo_cfg(replace(SETTINGS, tls=Tls("/own.pem", "/ca.crt", plain_too=True, asks=False)), None)
     assert f"secureClientPort={SETTINGS.client_port}" in strict.splitlines()
     assert "sslQuorum=true" in strict.splitlines()
     assert not any(line.startswith("clientPort") for line in strict.splitlines())
