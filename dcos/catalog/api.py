@@ -6,6 +6,7 @@ makes them.   Source: cosmos handlers, see ``dcos.wire.cosmos``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,6 +27,7 @@ from dcos.catalog.core.errors import (
     several,
     unavailable,
 )
+from dcos.catalog.core.older import for_schema
 from dcos.catalog.core.render import normal_id, render
 from dcos.catalog.core.resources import images_rewritten, rewrite, through_proxy, urls_of
 from dcos.catalog.fetch import SCHEMAS
@@ -39,7 +41,7 @@ from dcos.store.base import StoreError
 from dcos.wire import cosmos
 from dcos.wire.cosmos import MediaType, RepositoryEntry, vendor
 from dcos.wire.errors import WireError
-from dcos.wire.universe import Json, Package, to_json
+from dcos.wire.universe import Json, Package, runs_on, to_json
 
 CAPABILITIES: Final = ("PACKAGE_MANAGEMENT", "SUPPORT_CLUSTER_REPORT", "METRONOME", "LOGGING", "LOGGING_V2")
 """By the last two, command lines of old read logs from dcos-log instead of the master's and the agents' files."""
@@ -324,16 +326,17 @@ class Api:
         return _answer({"capabilities": [{"name": name} for name in CAPABILITIES]}, chosen)
 
     async def _builtin(self, request: web.Request) -> web.Response:
-        """The built-in repository as any other Cosmos could add it."""
+        """The built-in repository as any other Cosmos could add it: chosen and written for its DC/OS, as its headers say."""
         offered = tuple(cosmos.universe_repository(schema) for schema in SCHEMAS)
         chosen = _chosen(request, offered)
         schema = SCHEMAS[offered.index(chosen)]
         kept = self._shelf.files  # what lies in this service, others' clients could not reach
-        packages: list[Package] = [
-            one
-            for one in self._shelf.own.packages
-            if one.schema <= schema and kept.keys().isdisjoint(urls_of(one.resource))
-        ]
+        release = _release(request.headers.get("User-Agent", ""))
+        packages: list[Package] = []
+        for one in self._shelf.own.packages:
+            fitting = for_schema(one, schema) if release is None or runs_on(one, release) else None
+            if fitting is not None and kept.keys().isdisjoint(urls_of(fitting.resource)):
+                packages.append(fitting)
         return _answer({"packages": [to_json(one) for one in packages]}, chosen)
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
@@ -411,6 +414,12 @@ def _decoded(raw: bytes, kind: type[Any]) -> Any:
         return cosmos.decode(raw, kind)
     except WireError as error:
         raise body_wrong(error.rule, error.path, parsed=bool(error.path)) from None
+
+
+def _release(user_agent: str) -> str | None:
+    """That of a Cosmos's DC/OS: ``cosmos/1.0 dcos/1.13.2``; None where none is told."""
+    found = re.search(r"\bdcos/([0-9][0-9A-Za-z.-]*)", user_agent)
+    return found.group(1) if found else None
 
 
 def _base(request: web.Request) -> str:

@@ -196,7 +196,12 @@ class Operations:
             raise uninstall_not_started(one.app_id, "its scheduler does not tell its framework ids")
         changed = {key: value for key, value in app.items() if key not in _NOT_PUT}
         changed["env"] = env | {SDK_UNINSTALL_VARIABLE: "true"}
-        deployment = await self._marathon.replace(changed)
+        try:
+            deployment = await self._marathon.replace(changed)
+        except Answered as error:
+            if error.status in (401, 403) or error.status >= 500:
+                raise
+            raise uninstall_not_started(one.app_id, error.message or f"Marathon answers {error.status}") from None
         self._spawn(self._finish_sdk(one, before, deployment))
 
     async def _framework_ids(self, one: Installed) -> frozenset[str] | None:

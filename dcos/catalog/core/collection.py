@@ -7,7 +7,6 @@ Source: cosmos PackageCollection.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,10 +130,24 @@ def _matcher(query: str | None) -> Callable[[Package], bool]:
     if not query:
         return lambda _package: True
     if "*" in query:
-        glob = re.compile(".*".join(re.escape(part) for part in query.split("*")), re.DOTALL)
-        return lambda package: any(glob.fullmatch(text) for text in _texts(package))
+        parts = query.split("*")
+        return lambda package: any(_is_like(text, parts) for text in _texts(package))
     needle = query.casefold()
     return lambda package: any(needle in text.casefold() for text in _texts(package))
+
+
+def _is_like(text: str, parts: Sequence[str]) -> bool:
+    """Whether ``text`` is ``parts`` with anything between them. Time grows with the text only, however many parts there are."""
+    first, *inner, last = parts
+    if not (text.startswith(first) and text.endswith(last)):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for part in inner:
+        place = text.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return place <= end
 
 
 def _texts(package: Package) -> Iterable[Any]:

@@ -58,6 +58,9 @@ def test_not_found(name: str, version: str | None, kind: str) -> None:
         ("Web*", ["alpha"]),
         ("*beta package", ["beta"]),
         ("beta*", ["beta"]),
+        ("b*t*a", ["beta"]),
+        ("beta*beta", []),
+        ("*" + "a*" * 5000 + "!", []),
         ("nothing", []),
     ],
 )

@@ -49,9 +49,28 @@ async def test_resource_that_is_cut_short(world: World) -> None:
         assert answer.status == 200
 
 
-async def test_builtin_repository_is_served(world: World) -> None:
-    for schema, expected in ((5, 5), (3, 0)):
-        accept = f"application/vnd.dcos.universe.repo+json;charset=utf-8;version=v{schema}"
-        async with world.session.get(world.url + "/universe/repo", headers={"Accept": accept}) as answer:
-            assert answer.headers["Content-Type"] == accept
-            assert len(json.loads(await answer.read())["packages"]) == expected
+@pytest.mark.parametrize("schema", [5, 4, 3])
+async def test_builtin_repository_is_served(world: World, schema: int) -> None:
+    """Packages for DC/OS before 1.10 (v3) are written in its way."""
+    accept = f"application/vnd.dcos.universe.repo+json;charset=utf-8;version=v{schema}"
+    async with world.session.get(world.url + "/universe/repo", headers={"Accept": accept}) as answer:
+        assert answer.headers["Content-Type"] == accept
+        packages = json.loads(await answer.read())["packages"]
+    assert len(packages) == 5
+    assert {one["packagingVersion"] for one in packages} == {"3.0" if schema == 3 else "4.0"}
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "there"),
+    [
+        ("cosmos/1.0 dcos/1.12.4", False),
+        ("cosmos/1.0 dcos/2.0.0-rc1", True),
+        ("cosmos/1.0 dcos/10", True),
+        ("curl", True),
+    ],
+)
+async def test_packages_for_a_newer_release_are_not_offered(world: World, user_agent: str, there: bool) -> None:
+    world.shelf.own = Contents((package("new-one", minDcosReleaseVersion="1.13"),))
+    async with world.session.get(world.url + "/universe/repo", headers={"User-Agent": user_agent}) as answer:
+        found = json.loads(await answer.read())["packages"]
+    assert [one["name"] for one in found] == (["new-one"] if there else [])

@@ -8,6 +8,8 @@ import pytest
 
 from dcos.catalog import operations
 from dcos.catalog.core.contents import Contents
+from dcos.client.marathon import Marathon
+from dcos.client.neighbour import Answered
 from dcos.testing.packages import package
 from dcos.testing.patience import PATIENCE_S
 from tests.unit.catalog.world import World
@@ -96,3 +98,19 @@ async def test_uninstall_of_a_service_that_does_not_answer(world: World) -> None
     world.door.framework_ids = None
     assert (await world.error("/package/uninstall", {"packageName": "sdk-like"}))[1] == "FailedToStartUninstall"
     assert "/sdk" in world.marathon.apps
+
+
+async def test_marathon_does_not_take_the_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service cannot be told to clean up: nothing is begun, and nothing waits for its end."""
+    world.shelf.own = Contents((package("sdk-like", template=SDK_TEMPLATE),))
+    await world.ok("/package/install", {"packageName": "sdk-like"}, version=2)
+
+    async def refused(*_: object) -> str:
+        raise Answered("marathon", 422, b'{"message": "Object is not valid"}')
+
+    monkeypatch.setattr(Marathon, "replace", refused)
+    assert await world.error("/package/uninstall", {"packageName": "sdk-like"}) == (
+        400, "FailedToStartUninstall", {"appId": "/sdk", "explanation": "Object is not valid"}
+    )  # fmt: skip
+    assert world.later == []
+    assert "SDK_UNINSTALL" not in world.marathon.apps["/sdk"]["env"]
