@@ -50,8 +50,8 @@ export function Login({ redirect }: { redirect: string }) {
         <button class="primary" disabled={busy}>
           {t("login")}
         </button>
-        {browserProviders(offered).map(([id, description]) => (
-          <a class="button" href={`/acs/api/v1/auth/login?oidc-provider=${encodeURIComponent(id)}&target=${encodeURIComponent(back)}`}>
+        {browserProviders(offered).map(([id, kind, description]) => (
+          <a class="button" href={`/acs/api/v1/auth/login?${kind}=${encodeURIComponent(id)}&target=${encodeURIComponent(back)}`}>
             {t("loginWith")} {description || id}
           </a>
         ))}
@@ -60,9 +60,16 @@ export function Login({ redirect }: { redirect: string }) {
   );
 }
 
-/** Those whose login goes through the browser. */
-function browserProviders(offered: Providers): [string, string][] {
-  return Object.entries(offered)
-    .filter(([, one]) => one["authentication-type"] === "oidc-authorization-code-flow")
-    .map(([id, one]) => [id, one.description]);
+/** Logins that go through the browser: their type, and what bouncer is asked for. */
+const THROUGH_BROWSER: Record<string, string> = {
+  "oidc-authorization-code-flow": "oidc-provider",
+  "saml-sp-initiated": "saml-provider",
+};
+
+/** [id, kind, description] of those. */
+function browserProviders(offered: Providers): [string, string, string][] {
+  return Object.entries(offered).flatMap(([id, one]) => {
+    const kind = THROUGH_BROWSER[one["authentication-type"]];
+    return kind ? [[id, kind, one.description] as [string, string, string]] : [];
+  });
 }

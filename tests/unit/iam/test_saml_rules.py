@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 import subprocess
 import sys
 from typing import Any
@@ -321,6 +322,42 @@ def test_comments_in_names() -> None:
         message = etree.tostring(respond(_signed(name_id="admin@example.org.evil.org")))
         _refused(message.replace(b"org.evil", f"org{odd}.evil".encode()), "comments")
     _refused(respond(_signed(name_id="admin@example.org<x/>")), "text alone")
+
+
+def _mutated(root: Any, chance: random.Random) -> bytes:
+    """A few elements moved, doubled, brought in, renamed or given another text."""
+    elements = list(root.iter())
+    for _ in range(chance.randrange(1, 4)):
+        one, other = chance.choice(elements), chance.choice(elements)
+        match chance.randrange(5):
+            case 0 if one.getparent() is not None and one not in other.iterancestors() and one is not other:
+                other.append(one)
+            case 1:
+                other.append(copy.deepcopy(one))
+            case 2:
+                other.append(_evil(id=chance.choice(("_evil", "_assertion"))))
+            case 3 if one.attrib:
+                one.set(chance.choice(list(one.attrib)), chance.choice(("_evil", "_assertion", "#_evil", "")))
+            case _:
+                one.text = chance.choice(("admin@example.org", "", None))
+    return etree.tostring(root)
+
+
+def test_whatever_is_done_to_it_a_message_speaks_for_nobody_else() -> None:
+    chance = random.Random(6)
+    good = [
+        etree.tostring(one)
+        for one in (respond(_signed()), IDP.sign(respond(assertion())), IDP.sign(respond(_signed())))
+    ]
+    spoken_for, refused = set(), 0
+    for _ in range(1000):
+        message = _mutated(etree.fromstring(chance.choice(good)), chance)
+        try:
+            spoken_for.add(read(IDP, message))
+        except SamlError:
+            refused += 1
+    assert spoken_for <= {BOB}
+    assert refused > 500
 
 
 # ---- XML -------------------------------------------------------------------------------------------------------------
