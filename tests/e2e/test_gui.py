@@ -264,6 +264,45 @@ def test_a_service_is_removed_only_by_who_types_its_name(page: Page, plain: Loca
     expect(page.get_by_role("link", name="sleeps")).to_have_count(0)
 
 
+def test_a_node_is_deactivated_drained_and_brought_back(page: Page, plain: LocalCluster) -> None:
+    go(page, plain, "#/nodes")
+    page.get_by_role("link", name=plain.ip("public1")).click()
+    state = page.locator("h1 .badge")
+    act(page, "Deactivate")
+    expect(state).to_have_text("Deactivated")
+    act(page, "Reactivate")
+    expect(state).to_have_text("Active")
+    act(page, "Drain")
+    expect(state).to_have_text("Drained")
+    picture(page, "drained")
+    # a refusal, made up, is shown in its words; the dialog stays for another try
+    page.route(
+        "**/mesos/api/v1", lambda route: route.fulfill(status=400, content_type="text/plain", body="Invalid agent")
+    )
+    page.locator(".actions").get_by_role("button", name="Reactivate").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Reactivate").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Invalid agent")
+    page.unroute("**/mesos/api/v1")
+    dialog.get_by_role("button", name="Reactivate").click()
+    expect(state).to_have_text("Active")
+
+
+def test_of_ten_thousand_services_those_in_sight_are_drawn(page: Page, plain: LocalCluster) -> None:
+    one = {"cmd": "true", "cpus": 0.1, "mem": 32, "disk": 0, "instances": 1, "version": "v", "tasksRunning": 1}
+    apps = [{"id": f"/made-up-{number}", **one} for number in range(10_000)]
+    page.route("**/v2/groups*", lambda route: route.fulfill(json={"id": "/", "groups": [], "apps": apps, "pods": []}))
+    go(page, plain, "#/services")
+    table = page.get_by_role("table")
+    expect(table).to_have_attribute("aria-rowcount", "10001")
+    assert page.get_by_role("row").count() < 60
+    page.locator(".body").evaluate("one => one.scrollTo(0, one.scrollHeight)")
+    expect(page.get_by_role("link", name="made-up-9999")).to_be_visible()
+    assert page.get_by_role("row").count() < 60
+    page.unroute("**/v2/groups*")
+    expect(page.get_by_role("link", name="hello-world")).to_be_visible()
+
+
 def test_by_keyboard_in_chinese_in_the_dark_and_on_a_phone(page: Page, plain: LocalCluster) -> None:
     go(page, plain, "#/dashboard")
     page.reload()
@@ -295,13 +334,24 @@ def test_logging_out_leaves_nothing(page: Page, plain: LocalCluster) -> None:
     expect(page.get_by_label("Password")).to_be_visible()
     go(page, plain, "#/dashboard")
     expect(page.get_by_label("Password")).to_be_visible()
+    picture(page, "logged-out")
     assert not [cookie for cookie in page.context.cookies() if cookie["name"].startswith("dcos-acs")]
+
+
+def test_providers_that_log_in_by_the_browser_have_a_button(page: Page, plain: LocalCluster) -> None:
+    kind = {"authentication-type": "oidc-authorization-code-flow", "description": "The house", "config": {}}
+    page.route("**/auth/providers", lambda route: route.fulfill(json={"house": kind}))
+    go(page, plain, "#/login?redirect=%2F%23%2Fnodes")
+    page.reload()
+    button = page.get_by_role("link", name="Log in with The house")
+    assert button.get_attribute("href") == "/acs/api/v1/auth/login?oidc-provider=house&target=%2F%23%2Fnodes"
+    page.unroute("**/auth/providers")
 
 
 def test_nothing_was_refused_by_the_policy_and_no_script_failed(page: Page) -> None:
     # those are answers: of the login, of who is not logged in, the one made up, of what a deployment
     # holds, and services that are not there (any more)
-    kept = [one for one in SAID if not re.search(r"status of (401|503|404|409)", one)]
+    kept = [one for one in SAID if not re.search(r"status of (400|401|503|404|409)", one)]
     assert kept == []
 
 

@@ -46,6 +46,9 @@ export function change({ method, path, to, body }: Request): Promise<void> {
   return send(`/${path}`, { method, body, type, accept: COSMOS("package.uninstall-response") });
 }
 
+/** A call of the master's operator API that answers nothing. Errors: Refused. */
+export const callMaster = (body: unknown) => send("/mesos/api/v1", { method: "POST", body });
+
 export const rollBack = (id: string) => send(`${MARATHON}/deployments/${encodeURIComponent(id)}`, { method: "DELETE" });
 
 export const units = async (): Promise<Unit[]> => (await get<{ units: Unit[] }>(`${HEALTH}/units`)).units;

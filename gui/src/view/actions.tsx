@@ -107,7 +107,8 @@ interface DialogProps {
   children?: ComponentChildren;
 }
 
-function Dialog({ title, text, button, danger, ready = true, act, onClose, children }: DialogProps) {
+/** A question that stays open until the server has agreed; Escape closes it. */
+export function Dialog({ title, text, button, danger, ready = true, act, onClose, children }: DialogProps) {
   const t = useText();
   const box = useRef<HTMLDialogElement>(null);
   const [error, fail] = useState<Error>();

@@ -7,6 +7,7 @@ import { nodeRows, tasksOn, type NodeRow, type NodeTask } from "../core/nodes";
 import { to } from "../core/route";
 import * as sources from "../sources";
 import { Source, useSource } from "../store";
+import { NodeActions } from "./node_actions";
 import { Badge, Crumbs, Fact, Meter, Shown } from "./parts";
 import { useText } from "./settings";
 import { Table, type Column } from "./table";
@@ -48,6 +49,7 @@ function Found({ row }: { row: NodeRow }) {
       <h1 class="title">
         {row.host} <Badge tone={NODE_TONE[row.state]} word={row.state} />
       </h1>
+      <NodeActions row={row} />
       <dl class="facts card">
         <Fact name={t("cpu")}>{share(row.used.cpus, row.total.cpus, cpus)}</Fact>
         <Fact name={t("memory")}>{share(row.used.mem, row.total.mem, size)}</Fact>
