@@ -25,7 +25,12 @@ def test_row(row: Service) -> None:
     named = {port.name for port in row.ports}
     for route in row.routes:
         assert route.to in named or route.to == "leader" or route.to.startswith("unix:")
-        assert route.prefix.startswith("/")
+        if route.pattern:
+            assert route.prefix.startswith("^/"), "of the whole path"
+            assert route.prefix.endswith("$"), "of the whole path"
+            assert route.upstream_path is None, "there is no prefix to replace"
+        else:
+            assert route.prefix.startswith("/")
     assert not row.health or "http" in named
 
 
