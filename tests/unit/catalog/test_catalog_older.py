@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from dcos.catalog.core.older import for_schema
 from dcos.testing.packages import package
 from dcos.wire.universe import Package, checked
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "type": "object",
     "properties": {
         "text": {"type": "string", "default": 'say "a\\b"\n'},
@@ -33,8 +34,7 @@ def test_a_new_package_for_an_old_catalog() -> None:
     assert json.loads(f'"{properties["text"]["default"]}"') == 'say "a\\b"\n', "put between quotes it is JSON"
     assert properties["group"]["properties"]["inner"]["default"] == '{\\"a\\": 1}'
     assert {key: properties[key] for key in ("count", "list", "odd")} == {
-        key: CONFIG["properties"][key]
-        for key in ("count", "list", "odd")  # type: ignore[index]
+        key: CONFIG["properties"][key] for key in ("count", "list", "odd")
     }
     assert NEW.config == CONFIG, "the package itself is as it was"
 
