@@ -171,8 +171,8 @@ def test_journals_and_components(cluster: LocalCluster, home: str) -> None:
     ]
     assert len(entries) == 4
     assert all("MESSAGE" in one for one in entries)
-    assert "dcos-mesos-slave-public.service" in cluster.dcos("node", "list-components", home).stdout.split()
-    assert "dcos-marathon.service" in cluster.dcos("node", "list-components", "--leader").stdout.split()
+    says(cluster, "dcos-mesos-slave-public.service", "node", "list-components", home)
+    says(cluster, "dcos-marathon.service", "node", "list-components", "--leader")
     with followed(cluster, "node", "log", home, "--follow", "--lines=1") as lines:
         next(lines)
         cluster.sh("public2", "logger -t cli-e2e seen as it comes")
