@@ -30,6 +30,8 @@ from dcos.model.layout import Layout
 from dcos.node.core.units import MISSING, UnitState
 
 _TIMEOUT_S = 10.0
+_AT_ONCE = 64
+"""Questions without an answer yet: the bus ends a connection's questions beyond 128 with an error."""
 
 
 class SourceError(Exception):
@@ -79,6 +81,7 @@ class DBusSource:
         self._address = address
         self._bus: MessageBus | None = None
         self._connecting = asyncio.Lock()
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def states(self, units: Sequence[str]) -> dict[str, UnitState]:
         try:
@@ -106,7 +109,7 @@ class DBusSource:
         ]
         if unit.endswith(".service"):
             asked += [("Service", "ExecMainStatus"), ("Service", "MainPID")]
-        values = await asyncio.gather(*(_property(bus, path, kind, name) for kind, name in asked))
+        values = await asyncio.gather(*(self._property(bus, path, kind, name) for kind, name in asked))
         entered, left, condition, checked, status, pid = (*values, 0, 0)[:6]
         return unit, UnitState(
             load_state=load_state,
@@ -119,6 +122,10 @@ class DBusSource:
             inactive_enter_timestamp=left / 1e6,
             condition_result=bool(condition) or not checked,  # false before the first start as well
         )
+
+    async def _property(self, bus: MessageBus, path: str, kind: str, name: str) -> Any:
+        async with self._places:
+            return (await _call(bus, path, _PROPERTIES, "Get", "ss", [f"{_SYSTEMD}.{kind}", name]))[0].value
 
     async def _connected(self) -> MessageBus:
         async with self._connecting:
@@ -141,10 +148,6 @@ def source_of(kind: str, layout: Layout) -> tuple[UnitSource, bool]:
     if word == "dbus" or (Path("/run/systemd/system").is_dir() and layout.root == Path("/")):
         return DBusSource(), True
     return FileSource(layout.run / "units.json"), False
-
-
-async def _property(bus: MessageBus, path: str, kind: str, name: str) -> Any:
-    return (await _call(bus, path, _PROPERTIES, "Get", "ss", [f"{_SYSTEMD}.{kind}", name]))[0].value
 
 
 async def _call(bus: MessageBus, path: str, interface: str, member: str, signature: str, body: list[Any]) -> list[Any]:

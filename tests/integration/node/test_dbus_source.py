@@ -67,3 +67,17 @@ async def test_a_bus_that_was_restarted(tmp_path: Path) -> None:
         (tmp_path / "bus").unlink(missing_ok=True)
     assert source is not None
     await source.close()
+
+
+async def test_more_units_than_a_bus_has_places_for_questions(tmp_path: Path) -> None:
+    state = UnitState(load_state="loaded", active_state="active", sub_state="running", pid=7)
+    names = [f"dcos-{number}.service" for number in range(60)]
+    with private_bus(tmp_path) as address:
+        world = BusWorld(address)
+        await world.show(dict.fromkeys(names, state))
+        try:
+            told = await world.source.states(names)
+        finally:
+            await world.source.close()
+            world.systemd.stop()
+    assert {one.pid for one in told.values()} == {7}
