@@ -79,15 +79,21 @@ def check(checkout: Path, cache: Path) -> int:
     return 0
 
 
+def modules(checkout: Path, cache: Path) -> Path:
+    """The folder of the packages that the lock names.   Errors: as ``build``."""
+    with locked(cache / "gui.lock"):
+        return _modules(checkout, cache) / "node_modules"
+
+
 @contextmanager
 def _workshop(checkout: Path, cache: Path) -> Iterator[Path]:
     """A copy of the sources with what they need beside them, removed at the end."""
-    modules = _modules(checkout, cache)
+    found = _modules(checkout, cache)
     work = cache / "gui" / f"work-{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
     try:
         shutil.copytree(checkout / FOLDER, work, ignore=shutil.ignore_patterns(*MADE))
-        (work / "node_modules").symlink_to(modules / "node_modules")
+        (work / "node_modules").symlink_to(found / "node_modules")
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)

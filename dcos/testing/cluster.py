@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from dcos.install import assets, bundle, gui
 from dcos.testing.netns import Namespace
 
 T = TypeVar("T")
@@ -121,8 +123,15 @@ class LocalCluster:
     ) -> str:
         words = [f"--driver={driver}", f"--masters={masters}", f"--agents={agents}", f"--public-agents={public_agents}"]
         words = [*words, f"--security={security}"]
+        if driver == "process":
+            self._web_interface()
         done = self.local("up", *words, "--demo", timeout_s=1200)
         return done.stderr + done.stdout
+
+    def _web_interface(self) -> None:
+        """Built out here, if need be: npm's registry cannot be reached from a network namespace of the cluster's own."""
+        with contextlib.suppress(gui.NoNpm):
+            gui.build(assets.checkout(), bundle.cache_folder())
 
     def down(self) -> None:
         self.local("down", timeout_s=300)

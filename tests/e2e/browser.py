@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from dcos.install import assets, bundle, gui
 from dcos.testing.cluster import LocalCluster
 from dcos.testing.patience import PATIENCE_S
 
@@ -43,3 +44,14 @@ def browser(cluster: LocalCluster, folder: Path) -> Iterator[Page]:
 def picture(page: Page, name: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+
+
+def hindrances(page: Page) -> list[str]:
+    """What axe finds on the page as it is that keeps people out: rule, how grave, and the first places."""
+    axe = gui.modules(assets.checkout(), bundle.cache_folder()) / "axe-core/axe.min.js"
+    page.evaluate(axe.read_text(encoding="utf-8"))  # by the debugger: the page's policy lets no script in
+    found = page.evaluate("axe.run()")
+    return [
+        f"{one['id']} ({one['impact']}): {[node['html'][:200] for node in one['nodes'][:3]]}"
+        for one in found["violations"]
+    ]

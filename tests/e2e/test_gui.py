@@ -18,7 +18,7 @@ from dcos.testing import netns
 from dcos.testing.cluster import LocalCluster, eventually
 from dcos.testing.patience import PATIENCE_S
 from tests.e2e.apps import Apps
-from tests.e2e.browser import browser, picture, why_not
+from tests.e2e.browser import browser, hindrances, picture, why_not
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
@@ -301,6 +301,30 @@ def test_of_ten_thousand_services_those_in_sight_are_drawn(page: Page, plain: Lo
     assert page.get_by_role("row").count() < 60
     page.unroute("**/v2/groups*")
     expect(page.get_by_role("link", name="hello-world")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_hindrance_on_any_page(page: Page, plain: LocalCluster, theme: str) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.evaluate("localStorage.removeItem('dcos-theme')")
+    found = {}
+    for hash_ in ("#/dashboard", "#/services", "#/services/detail/%2Fhello-world", "#/nodes"):
+        go(page, plain, hash_)
+        page.reload()
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        expect(page.locator(".card, .body .row").first).to_be_visible()
+        found[hash_] = hindrances(page)
+    page.get_by_role("link", name=plain.ip("agent1")).click()
+    expect(page.locator(".units li").first).to_be_visible()
+    found["node"] = hindrances(page)
+    page.get_by_role("button", name="Drain").click()
+    found["dialog"] = hindrances(page)
+    page.keyboard.press("Escape")
+    go(page, plain, "#/login")
+    expect(page.get_by_label("Password")).to_be_visible()
+    found["login"] = hindrances(page)
+    go(page, plain, "#/dashboard")
+    assert {name: what for name, what in found.items() if what} == {}
 
 
 def test_by_keyboard_in_chinese_in_the_dark_and_on_a_phone(page: Page, plain: LocalCluster) -> None:

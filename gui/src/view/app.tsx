@@ -49,7 +49,7 @@ export function App() {
     <LanguageContext.Provider value={language}>
       {route.page === "login" ? (
         <>
-          <div class="corner">{tools}</div>
+          <header class="corner">{tools}</header>
           <Login redirect={route.redirect} />
         </>
       ) : (
