@@ -176,6 +176,7 @@ class Api:
         return metrics.snapshot(
             self.writer,
             ensemble=len(self.config.zk.hosts) if self.config.zk is not None else 1,
+            standby=self.leader is not None and self.leader.id != self.state.info.id,
             per_framework=self.config.publish_per_framework_metrics,
         )
 

@@ -90,8 +90,11 @@ COUNTERS: Final = (
 )
 
 
-def snapshot(writer: Writer, *, ensemble: int = 1, per_framework: bool = True) -> dict[str, float]:
-    """``ensemble``: how many servers keep the registry."""
+def snapshot(
+    writer: Writer, *, ensemble: int = 1, standby: bool = False, per_framework: bool = True
+) -> dict[str, float]:
+    """``ensemble``: how many servers keep the registry. ``standby``: another master leads, so nothing has to be read here:
+    upstream's masters catch up with their own log then, and say so."""
     state = writer.state
     out: dict[str, float] = {f"master/{name}": float(state.counters.get(name, 0)) for name in COUNTERS}
     out.update((f"master/{name}", float(value)) for name, value in state.counters.items() if name.startswith("task_"))
@@ -107,7 +110,7 @@ def snapshot(writer: Writer, *, ensemble: int = 1, per_framework: bool = True) -
     registry = writer.registry
     out["registrar/queued_operations"] = float(registry.waiting) if registry is not None else 0.0
     out["registrar/registry_size_bytes"] = float(registry.size_bytes) if registry is not None else 0.0
-    out["registrar/log/recovered"] = float(state.recovered_at is not None)
+    out["registrar/log/recovered"] = float(standby or state.recovered_at is not None)
     out["registrar/log/ensemble_size"] = float(ensemble)
     return out
 

@@ -247,6 +247,15 @@ async def test_big_answers_are_compressed(served: Served) -> None:
     assert headers["Content-Encoding"] == "gzip"
 
 
+async def test_a_follower_has_nothing_to_recover() -> None:
+    """What ``mesos_master_replog_synchronized`` looks at, on every master."""
+    async with serving() as served:
+        served.api.state.recovered_at = None
+        assert served.api.metrics_now()["registrar/log/recovered"] == 0.0  # it leads and has not read yet
+        served.api.leader = make_info("other", "127.0.0.9", 5050, "leader.example")
+        assert served.api.metrics_now()["registrar/log/recovered"] == 1.0
+
+
 async def test_a_follower_sends_to_the_leader() -> None:
     async with serving(lead=False) as served:
         assert (await served.get("/state"))[0] == 503
