@@ -22,7 +22,7 @@ from typing import Any
 
 import uvloop
 
-from dcos.model.checks import AGENT, KINDS, MASTER, UNKNOWN
+from dcos.model.checks import AGENT, KINDS, MASTER, OK, UNKNOWN
 from dcos.model.layout import Layout
 from dcos.node.checks.api import Api
 from dcos.node.checks.builtin import CHECKS, Finding, Here, look
@@ -196,8 +196,8 @@ async def _built_in(config: Config, words: Sequence[str]) -> int:
 def builtin_main() -> int:
     words = sys.argv[1:]
     if not words or words[0] not in CHECKS:
-        print(f"usage: dcos-checks NAME [WORD ...]; NAME is one of {', '.join(CHECKS)}")
-        return UNKNOWN
+        print("\n  ".join(("Usage: dcos-checks NAME [WORD ...], NAME being one of", *CHECKS)))
+        return OK if words == ["--help"] else UNKNOWN
     os.environ.update(environment(os.environ))
     config = _config([], "dcos-checks")
     return _run(_built_in(config, words))
